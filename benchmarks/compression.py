@@ -36,9 +36,9 @@ from measure_codecs import PICTURES as CODECS
 from measure_codecs import STREAMS, compare, size
 from pointillist.compression import ArchiveWriter, compress
 from pointillist.files.writing import write_text
+from pointillist.model.folder.image_sources import resolve_data_options
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.system import describe_machine, today
-from pointillist.training.runs.data import resolve_data_options
 from pointillist.zoo import resolve
 
 EVIDENCE = Path(__file__).parents[1] / "docs" / "evidence"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from pointillist.engine.weights import inference_mode
 from pointillist.evaluation.likelihood import Evaluation
 from pointillist.files.progress import Bar
 from pointillist.model.batches import match_labels
+from tests.cli.helpers import run
 from tests.laws.strategies import randomise_weights
 from tests.tolerances import printed
 
@@ -77,6 +80,16 @@ def test_what_is_not_a_batch_of_levels_is_an_error() -> None:
     with pytest.raises(pt.ConfigError, match=r"`batch_size` \(=0\)"):
         pt.evaluate(model, zeros, batch_size=0)
     assert pt.evaluate(model, zeros.numpy().astype(np.uint8)).count == 2
+
+
+def test_a_folder_is_scored_as_by_the_command(tmp_path: Path) -> None:
+    """As a whole, where the model was not trained on it: no tenth of it is held out."""
+    for number, picture in enumerate(pt.sample("digits", 5, seed=1).images):
+        picture.save(tmp_path / f"{number}.png")
+    evaluation = pt.evaluate("digits", tmp_path)
+    assert (evaluation.count, evaluation.split) == (5, "all")
+    shown = json.loads(run("evaluate", "digits", tmp_path, "--json").stdout)
+    assert (shown["count"], shown["nats"]) == (5, evaluation.nats)
 
 
 def test_one_image_has_no_interval() -> None:

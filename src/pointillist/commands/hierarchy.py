@@ -39,8 +39,8 @@ def reject_settings(settings: Settings, names: Iterable[str]) -> None:
 def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
     """Report the bits of each scale and of all, with baselines."""
     from pointillist.hierarchy import Hierarchy
+    from pointillist.model.folder.image_sources import chosen_rows
     from pointillist.system import resolve_device
-    from pointillist.training.runs.data import chosen_rows
 
     if settings.per_image is not None:
         reject_existing(settings.per_image, settings.force, ".csv")
@@ -88,7 +88,7 @@ def read_split(
     from pointillist.data import DataSplits, load_data
     from pointillist.hierarchy.config import resumed_hierarchy
     from pointillist.hierarchy.data import encoded, read_codes
-    from pointillist.training.runs.data import data_options, select_split
+    from pointillist.model.folder.image_sources import data_options, select_split
 
     if not hierarchy.tokenizers:
         if sets:
@@ -117,8 +117,8 @@ def explain_hierarchy(settings: ExplainSettings, out: Path) -> Report:
     from pointillist.errors import ConfigError
     from pointillist.hierarchy import Hierarchy
     from pointillist.hierarchy.evaluate import explain_chain
+    from pointillist.model.folder.image_sources import resolve_index
     from pointillist.system import resolve_device
-    from pointillist.training.runs.data import resolve_index
     from pointillist.visualization import save_png
 
     if out.suffix.lower() != ".png":

@@ -316,9 +316,9 @@ def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequenc
     It becomes the default whatever it costs: it was requested.
     """
     from pointillist.data import load_data
+    from pointillist.model.folder.image_sources import resolve_data_options
     from pointillist.model.quantize_integer import quantize_integer
     from pointillist.training.integers import measure_cost
-    from pointillist.training.runs.data import resolve_data_options
 
     options = resolve_data_options(model, data, sets, labels=True)
     classes = model.config.classes if options.labels else ()

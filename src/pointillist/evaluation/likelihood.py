@@ -141,7 +141,8 @@ def evaluate(
         model: a model, or the name or folder of one; or a list of them for the likelihood of their mixture, which draws
             one of them uniformly for each image; see `mixture_nats`.
         x: a data set; splits, of which test, else valid, else all images are taken; a folder, file or name, as for
-            `load_data`; levels `[n c h w]`; or PIL images. A data set has its own conditions, matched by name.
+            `load_data`, held out as a whole unless the model was trained on it, as by the command; levels `[n c h w]`;
+            or PIL images. A data set has its own conditions, matched by name.
         label, text, query: conditions of levels, or in place of the data set's; and `order` and `engine`, see
             `QueryKwargs`. The order may also be `average` or `each`, see `combine_orders`.
         seed: seed of dynamic binarisation, which is drawn once.

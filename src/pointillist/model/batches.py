@@ -20,7 +20,8 @@ from pointillist.files.arrays import as_array, is_tensor
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Shaped, UInt8
 from pointillist.images.pictures import composite_on_white, picture_array
-from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.model.folder.image_sources import resolve_data_options
+from pointillist.model.protocols import LikelihoodModel, ScoringModel, TrainedModel
 
 _log = logging.getLogger(__name__)
 
@@ -230,7 +231,9 @@ def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, Any]:
         DataError, ConfigError: if a source cannot be read as images of the model.
     """
     if not _is_ready(x):
-        x = load_data(x, spec=model.image, classes=model.classes, tiles=model.tileset)
+        named = isinstance(x, (str, Path)) and isinstance(model, TrainedModel)
+        options = resolve_data_options(model, str(x), (), labels=True) if named else None  # as the commands do
+        x = load_data(x, options, spec=model.image, classes=model.classes, tiles=model.tileset)
     if isinstance(x, DataSplits):
         return x.natural()
     return None, model.image.level_array(x) if model.image.is_picture(x) else x

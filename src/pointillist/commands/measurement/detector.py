@@ -166,7 +166,7 @@ def open_images(
     from pointillist.anomaly.reading import validation_images
     from pointillist.data import load_data
     from pointillist.data.readers.folder_stream import FolderStream
-    from pointillist.training.runs.data import is_training_source, resolve_data_options
+    from pointillist.model.folder.image_sources import is_training_source, resolve_data_options
 
     options = resolve_data_options(model, data, settings.set, labels=conditions or split == "valid?")
     if named:
@@ -189,7 +189,7 @@ def _open_normal_images(
     model: LikelihoodModel, settings: DetectSettings, conditions: bool
 ) -> tuple[Any, Any, NormalImages]:
     from pointillist.data.raw import split_name
-    from pointillist.training.runs.data import is_training_source
+    from pointillist.model.folder.image_sources import is_training_source
 
     data = str(settings.fit)
     wanted = (

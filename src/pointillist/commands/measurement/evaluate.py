@@ -87,7 +87,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
 
 def _read(model: LikelihoodModel, settings: EvaluateSettings) -> _Images:
     from pointillist.data import load_data
-    from pointillist.training.runs.data import limit_images, resolve_data_options, select_split
+    from pointillist.model.folder.image_sources import limit_images, resolve_data_options, select_split
 
     options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
     classes = model.classes if options.labels else ()

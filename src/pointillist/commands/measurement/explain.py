@@ -57,7 +57,7 @@ def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> R
 
 def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path], None]) -> Report:
     from pointillist.analysis import Explanation
-    from pointillist.training.runs.data import resolve_index
+    from pointillist.model.folder.image_sources import resolve_index
 
     _check(out, settings)
     edits = tuple(map(parse_edit, settings.what_if)) or None
@@ -173,7 +173,7 @@ def _images(
 ) -> tuple[str, ImageDataset]:
     """Read the images of a source with the data settings of the model; return the split's name and the split."""
     from pointillist.data import load_data
-    from pointillist.training.runs.data import resolve_data_options, select_split
+    from pointillist.model.folder.image_sources import resolve_data_options, select_split
 
     options = resolve_data_options(model, source, sets, labels=labels)
     classes = model.classes if options.labels else ()

@@ -43,7 +43,7 @@ def parse_hint(
 def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
     from pointillist.data import load_data
-    from pointillist.training.runs.data import resolve_data_options
+    from pointillist.model.folder.image_sources import resolve_data_options
 
     if path.suffix.lower() == ".npy":
         levels = read_numbers(path, "hint_from_image")

@@ -14,12 +14,12 @@ from rich.console import Console
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
+from pointillist.model.folder.image_sources import chosen_rows
 from pointillist.model.memory import STATES, measured_use
 from pointillist.system import MemoryUse, available_cores, resolve_device
 from pointillist.training.batches import EpochSampler
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import MetricsLogger
-from pointillist.training.runs.data import chosen_rows
 from pointillist.training.setup import ExponentialMovingAverage, build_optimizer, learning_rate, resolve_precision
 from pointillist.training.state import (
     Interrupted,

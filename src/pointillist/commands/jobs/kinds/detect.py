@@ -54,7 +54,7 @@ class DetectJob(JobKind):
         from pointillist.anomaly.files import detector_digest
         from pointillist.data import load_data
         from pointillist.errors import ConfigError
-        from pointillist.training.runs.data import resolve_data_options
+        from pointillist.model.folder.image_sources import resolve_data_options
         from pointillist.zoo import resolve
 
         model = open_job_model(settings)

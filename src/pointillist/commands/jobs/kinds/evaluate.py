@@ -52,7 +52,7 @@ class EvaluateJob(JobKind):
         from pointillist.distributions.transform import check_guidance
         from pointillist.evaluation.likelihood import resolve_orders
         from pointillist.model.batches import BatchReader
-        from pointillist.training.runs.data import resolve_data_options, select_split
+        from pointillist.model.folder.image_sources import resolve_data_options, select_split
 
         model = open_job_model(settings)
         check_guidance(settings.guidance)
