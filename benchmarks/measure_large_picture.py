@@ -5,7 +5,8 @@ DIR holds `kodak24.npz`. The picture is a mosaic of Kodak's, 8 in a row and 8 in
 smaller.
 
 - time and memory: seconds of the clock and of the processor, and the largest memory of each command, beside those of
-  `pointillist --version`. `compress` is run with `--no-verify`; without, it also decodes each tile, in twice the time.
+  `pointillist --version`. `compress` is run with `--no-verify`; with `--verify` it also decodes each tile, in twice the
+  time.
 - progress: on a terminal, how many different shares the bar showed, and the longest time between two of them.
 - damage: a byte of the archive is changed before it is decompressed with `--salvage`, which must lose one tile; all
   other pixels are compared.
@@ -80,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=DOWN, help="pictures in a column")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--verify", action="store_true", help="let compress decode each tile, too")
     arguments = parser.parse_args()
     threads = ("--threads", str(arguments.threads))
     report("nothing", run("--version"))  # first: a process starts with the memory of this one
@@ -87,8 +89,12 @@ def main() -> None:
         root = Path(folder)
         picture = mosaic(Path(os.environ["POINTILLIST_DATA"]) / "kodak24.npz", arguments.rows)
         picture.save(root / "large.png")
-        coding = ("compress", "photos", root / "large.png", "--out", root / "large.pxl", "--no-verify", *threads)
-        report("compress", run(*coding))
+        verify = () if arguments.verify else ("--no-verify",)
+        coded = run("compress", "photos", root / "large.png", "--out", root / "large.pxl", *verify, *threads)
+        coded["megapixels_a_minute_of_processor"] = round(
+            picture.width * picture.height / 1e6 / coded["processor_seconds"] * 60, 1
+        )
+        report("compress", coded)
         archive = bytearray((root / "large.pxl").read_bytes())
         png = (root / "large.png").stat().st_size
         print(f"{picture.width}x{picture.height}: {len(archive):,} bytes, PNG {png:,}. {today()}, {describe_machine()}")
