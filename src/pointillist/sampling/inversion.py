@@ -158,8 +158,8 @@ def interpolate_uniforms(
         return np.array(uniforms)
     quarter = np.pi / 2
     near, far = _sine((1 - strength) * quarter), _sine(strength * quarter)
-    a, b = (_normal_quantile(np.clip(u, np.finfo(np.float64).tiny, _BELOW_ONE)) for u in (uniforms, others))
-    return np.asarray(np.clip(_normal_cdf(near * a + far * b), 0.0, _BELOW_ONE))
+    a, b = (_normal_quantile(np.clip(u, np.finfo(np.float64).tiny, _LARGEST_UNIFORM)) for u in (uniforms, others))
+    return np.asarray(np.clip(_normal_cdf(near * a + far * b), 0.0, _LARGEST_UNIFORM))
 
 
 def replace_uniforms(
@@ -192,7 +192,7 @@ def check_strength(strength: float) -> None:
         raise ConfigError(f"`strength` (={strength}) must lie in 0 to 1: 0 keeps the image.")
 
 
-_BELOW_ONE = float(np.nextafter(1.0, 0.0))
+_LARGEST_UNIFORM = float(np.nextafter(1.0, 0.0))
 _LOG_2 = 0.6931471805599453
 
 
