@@ -163,7 +163,10 @@ WATCH = """() => {
 
 
 def test_a_map_is_completed_exactly(browser: Browser, tmp_path: Path) -> None:
-    """By a model that reads all known tiles first; one is shown before the others, and `reproduce` draws it again."""
+    """By a model that reads all known tiles first; one is shown before the others, and `reproduce` draws it again.
+
+    In generation order only, and by particles, where that is chosen.
+    """
     pt.export("dungeons", html=tmp_path / "dungeons.html")
     with opened(browser, (tmp_path / "dungeons.html").as_uri() + "#seed=7&temperature=1&guidance=1") as page:
         painted(page)
@@ -176,11 +179,18 @@ def test_a_map_is_completed_exactly(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Fill", exact=True).click()
         expect(page.locator(".candidates button").first).to_be_visible()
         assert page.evaluate("window.seen") == ["first", "candidates"]
-        expect(page.locator(".fill-panel .note")).to_contain_text("trained to complete images")
-        manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
-    assert manifest.request.method == "known"
+        note = page.locator(".fill-panel .note")
+        expect(note).to_contain_text("trained to complete images")
+        manifests = [reproduce.read_manifest(saved(page, "PNG", tmp_path))]
+        for method, sentence in (("sequential", "In the order"), ("smc", "By Sequential Monte Carlo")):
+            page.get_by_label("What counts when a hole is filled").select_option(method)
+            page.get_by_role("button", name="Fill again").click()
+            expect(note).to_contain_text(sentence, timeout=240_000)  # particles are the work of a hundred maps
+            manifests.append(reproduce.read_manifest(saved(page, "PNG", tmp_path)))
+    assert [manifest.request.method for manifest in manifests] == ["known", "sequential", "smc"]
     model = pt.load("dungeons")
-    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+    for manifest in manifests:
+        assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
 
 
 def test_a_page_without_webassembly_paints_the_same(

@@ -216,7 +216,7 @@ WAYS: dict[str, tuple[Callable[[Page], None], bool]] = {
     "best": (best, False),
     "compared": (compared, True),
     "completed": (completed, True),
-    "filled": (filled, False),  # by particles
+    "filled": (filled, True),
     "varied": (varied, True),
     "varied by pixels": (varied_by_pixels, True),
     "hinted": (hinted, True),
@@ -312,11 +312,10 @@ def test_settings_follow_the_image(browser: Browser, studio: Server, tmp_path: P
 
 
 def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, str]) -> None:
-    """Images that tile, the best of several, fills by particles; it paints negative prompts as `sample` does."""
+    """Images that tile, the best of several; it paints negative prompts as `sample` does."""
     for link, sentence in {
         "dungeons#seed=3&tiles=x": "paints no images that tile",
         "icons#text=heart&seed=3&best=4": "paints no best of several",
-        "digits#seed=3&fill=smc&known=" + "A" * 653 + "I": "by Sequential Monte Carlo",
         "icons#text=heart&not=zxcv&seed=3": "holds no vector of the negative prompt 'zxcv'",
     }.items():
         model, _, hash_ = link.partition("#")

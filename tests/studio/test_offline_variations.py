@@ -13,10 +13,10 @@ import pytest
 
 import pointillist as pt
 from pointillist.sampling.inversion import interpolate_uniforms
-from pointillist.studio import schemas
 from pointillist.studio.export.page import pack_model
 from pointillist.studio.page_text import script_text
 from tests.silence.programs import folder_of
+from tests.studio.helpers import decoded, encoded
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the page")
 
@@ -71,11 +71,29 @@ def test_parts_are_drawn_again_as_vary_does(tmp_path: Path, name: str, settings:
     image = pt.sample(name, 1, seed=5, **settings).levels[0]
     label = settings.get("label")
     conditions = {} if label is None else {"label": label}
-    variation = {"levels": schemas.EncodedArray.of(image, "uint8").model_dump(), "strength": share, "kind": "regions"}
+    variation = {"levels": encoded(image), "strength": share, "kind": "regions"}
     sample = {"seed": 7, "index": 2, "conditions": conditions, "variation": variation}
     request = {"samples": [sample], "guidance": settings.get("guidance", 1.0), "size": list(image.shape[1:])}
     (finished,) = [event for event in answers(name, tmp_path, "sample", request) if event["type"] == "finished"]
-    drawn = schemas.EncodedArray.model_validate(finished["images"][0]["levels"]).array()
+    drawn = decoded(finished["images"][0]["levels"])
     again = pt.vary(name, image, share, 1, seed=7, first=2, **settings).levels[0]
     assert not np.array_equal(again, image)
     np.testing.assert_array_equal(drawn, again)
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+@pytest.mark.parametrize(("name", "method"), [("icons", "smc"), ("icons", "sequential"), ("dungeons", "sequential")])
+def test_a_hole_is_filled_by_each_method(tmp_path: Path, name: str, method: str) -> None:
+    """By particles, and in generation order alone, which a model that completes images can do, too."""
+    image = pt.sample(name, 1, seed=5).levels[0]
+    known = np.ones(image.shape[1:], np.uint8)
+    known[8:12, 8:14] = 0
+    start = {"levels": encoded(image), "known": encoded(known)}
+    request = {"start": start, "candidates": 3, "seed": 4, "method": method, "guidance": 1.0, "temperature": 1.0}
+    (result,) = answers(name, tmp_path, "fill", request)
+    drawn = {each["number"]: decoded(each["image"]["levels"]) for each in result["candidates"]}
+    expected = pt.inpaint(name, image, known.astype(bool), 3, method, seed=4)
+    assert result["method"] == method
+    for number, levels in zip(expected.numbers.tolist(), expected.levels, strict=True):
+        np.testing.assert_array_equal(drawn[number], levels)

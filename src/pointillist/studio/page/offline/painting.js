@@ -20,6 +20,14 @@ const completes = (model) => model.parts[0].some(({ known }) => known);
 /** Count the known pixels that come after the first unknown one. @param {number[]} pixels in generation order @param {ArrayLike<number>} mask of known pixels */
 const latePixels = (pixels, mask) => pixels.slice(pixels.findIndex((pixel) => !mask[pixel])).filter((pixel) => mask[pixel]).length;
 
+/** Choose the method of a fill. @param {string} method @param {boolean} trained to complete images @param {number} late known pixels after the first unknown one @param {string} order */
+function chosenMethod(method, trained, late, order) {
+  if (method === "auto") return trained ? "known" : late ? "sequential" : "order";
+  if (method === "known" && !trained) throw new Error("`method` (='known') cannot complete this image: the model was not trained to, with `--completion`. Use auto.");
+  if (method === "order" && late) throw new Error(`\`method\` (='order') cannot complete this image: known pixels come after unknown ones in the order ${order}. Use auto.`);
+  return /** @type {"known" | "order" | "smc" | "sequential"} */ (method);
+}
+
 /** Rules of a request as `readRules` takes them. @param {Api.MapRules} rules @returns {import("../runtime/rules.js").Rules} */
 export const declarationOf = ({ observed = false, connected = [], ...rules }) =>
   ({ ...rules, adjacency: observed ? "observed" : null, connected: connected.map((levels) => ({ levels })) });
@@ -199,9 +207,8 @@ export class Painting {
     };
   }
 
-  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @returns {Promise<Api.FillResult>} */
-  async fill({ conditions: typed = {}, ...rest }) {
-    if (rest.method === "smc") throw new Error("This hole was filled by Sequential Monte Carlo, which an exported page does not do: open the link in `pointillist studio`.");
+  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @param {() => Promise<boolean>} stopped @returns {Promise<Api.FillResult | null>} null if it was stopped */
+  async fill({ conditions: typed = {}, ...rest }, stopped = async () => false) {
     const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
     const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
@@ -211,14 +218,17 @@ export class Painting {
       const here = regions.filter(({ region }) => region[at % size]);
       return here.length ? Array.from({ length: image.levels }, (_, level) => here.every(({ levels }) => levels.has(level))) : null;
     };
-    const first = pixels.findIndex((pixel) => !mask[pixel]), later = pixels.slice(first).filter((pixel) => mask[pixel]).length;
-    const completing = completes(model), ignored = completing ? 0 : later, total = POWERS[model.programs[0].head.precision];
-    const from = new Set(pixels.slice(first)); // where bits count: the hole, and what is drawn after it
-    const { completed } = this, name = regions.length ? "" : nameOfCompletion(request, request.conditions, seed, order);
+    const late = latePixels(pixels, mask), method = chosenMethod(request.method ?? "auto", completes(model), late, order), completing = method === "known", total = POWERS[model.programs[0].head.precision];
+    const from = new Set(pixels.slice(pixels.findIndex((pixel) => !mask[pixel]))); // where bits count: the hole, and what is drawn after it
+    if (method === "smc" && allowed) throw new Error("A page weighs particles without allowed levels only: fill in order only, or use `pointillist studio`.");
+    const settings = { ...opened.conditions(request.conditions ?? {}), guidance, temperature, topP, order, height, width };
+    const particles = method === "smc" ? await completeByParticles(opened, settings, { levels: decodeLevels(start.levels), mask, seed, count, particles: guidance === 1 ? 64 : 32 }, stopped) : null;
+    if (method === "smc" && !particles) return null;
+    const { completed } = this, name = regions.length || method !== "known" && completes(model) ? "" : nameOfCompletion(request, request.conditions, seed, order);
     const drawn = Array.from({ length: count }, (_, number) => {
-      const settings = { seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: !completing };
-      const own = number === 0 && completed?.name === name ? completed.drawn : this.#drawn({ ...opened.conditions(request.conditions ?? {}), ...settings });
-      const bits = own.frequencies.reduce((sum, f, at) => sum + (from.has(at % size) ? Math.log2(total / f) : 0), 0);
+      const own = particles ? this.#scored(request, particles.images[number], order, height, width) : number === 0 && completed?.name === name ? completed.drawn
+        : this.#drawn({ ...settings, seed, index: number, known: completing ? knownOf(start, 0) : null, observed: knownOf(start, 0), allowed, all: !completing });
+      const bits = own.frequencies.reduce((sum, f, at) => sum + (from.has(at % size) ? Math.log2(total / f) : 0), particles?.evidence ?? 0);
       const result = completing ? this.#scored(request, own.levels, order, height, width) : own;
       return { result, bits, number };
     });
@@ -227,10 +237,16 @@ export class Painting {
     this.scores.clear();
     if (result.score) this.scores.set(nameOfQuery({ levels: all[0].image.levels, conditions: request.conditions }, order), result.score);
     const conditions = { ...request.conditions, text: opened.names.literal(request.conditions?.text) };
-    const manifest = this.#manifest({ ...request, conditions, candidates: count, seed, order, method: completing ? "known" : "sequential", engine: "integer" }, all.map((one) => one.image));
-    const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing ? a.number - b.number : a.bits - b.bits));
-    const message = completing ? "Exact: the model was trained to complete images, and every known pixel counts." : ignored ? `In the order ${order}: the candidates that fit the ${ignored} known pixels after the hole come first.` : `Exact: the hole comes last in the order ${order}, so every known pixel counts.`;
-    return { candidates, method: completing ? "known" : ignored ? "sequential" : "order", exact: !ignored, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message, manifest };
+    const manifest = this.#manifest({ ...request, conditions, candidates: count, seed, order, method, engine: "integer" }, all.map((one) => one.image));
+    const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing || particles ? a.number - b.number : a.bits - b.bits));
+    const message = {
+      known: "Exact: the model was trained to complete images, and every known pixel counts.",
+      order: `Exact: the hole comes last in the order ${order}, so every known pixel counts.`,
+      smc: `By Sequential Monte Carlo: what follows the hole counts (effective sample size ${particles?.ess.toFixed(0)}).`,
+      sequential: late ? `In the order ${order}: the candidates that fit the ${late} known pixels after the hole come first.` : `In the order ${order}.`,
+    }[method];
+    const ignored = method === "sequential" ? late : 0, exact = completing || !late;
+    return { candidates, method, exact, order, seed, ignored, ess: particles?.ess ?? count, seconds: (performance.now() - began) / 1000, message, manifest };
   }
 
   /** Paint the images of a manifest again. @param {Api.ReproduceRequest} request @returns {Promise<Api.ReproduceResult>} */
@@ -239,7 +255,7 @@ export class Painting {
     let images = [];
     const { request } = manifest;
     if ("samples" in request) await this.sample(request, (event) => { if (event.type === "finished") images = event.images; }, async () => false);
-    else images = (await this.fill(request)).candidates.sort((a, b) => a.number - b.number).map((one) => one.image);
+    else images = ((await this.fill(request))?.candidates ?? []).sort((a, b) => a.number - b.number).map((one) => one.image);
     const same = manifest.model.sha256 === this.opened.details.sha256;
     const identical = images.map((image, i) => same && image.sha256 === manifest.sha256[i]), all = identical.every(Boolean);
     const message = !same ? "Not reproduced: the model is not the model of the manifest." : all ? "Identical to the bit." : "The image differs from the image of the manifest.";

@@ -61,7 +61,7 @@ export class State {
     this.clip = null;
     /** @type {import("../transport/filler.js").Fill | null} the newest candidates */
     this.fill = null;
-    /** @type {"auto" | "sequential"} */
+    /** @type {"auto" | "sequential" | "smc"} */
     this.fillMethod = "auto";
     this.exported = false; // whether this is an exported page, which paints without a server
     this.marksKnown = false; // whether the pixels that a fill kept are outlined

@@ -59,7 +59,8 @@ export class Filler {
     try {
       const conditions = conditionsOf(state.request, model.details.conditions);
       const request = { ...this.#request(hole, conditions), method };
-      const live = state.exported && number === undefined && !hole.allowed.length ? await this.#live(hole, model, request, work) : null;
+      const asPainted = method === "auto" || method === "known"; // a painting completes as these do
+      const live = state.exported && asPainted && number === undefined && !hole.allowed.length ? await this.#live(hole, model, request, work) : null;
       const result = await this.server.fill(model.id, { ...request, seed: live?.rng?.seed ?? request.seed }, work.stop.signal);
       if (live && state.canvas !== live) return; // something else is on the canvas
       if (number !== undefined) result.candidates.sort((a, b) => Number(b.number === number) - Number(a.number === number));
