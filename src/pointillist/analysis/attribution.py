@@ -97,7 +97,7 @@ def perturbation_influence(query: ImageQuery, row: int, column: int, channel: in
 
 
 def _likeliest_others(query: ImageQuery) -> Int[np.ndarray, "c h w"]:
-    """Find the likeliest level at each sub-pixel that is not the one that is there."""
+    """Find the most probable alternative level at each sub-pixel."""
     result = np.zeros(query.shape, np.int64)
     for channel in range(query.shape[0]):
         for rows, log_probs in query.iter_log_probs(channel):

@@ -44,7 +44,7 @@ class ScoredBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer:
-    """Compute what a detector judges images by.
+    """Compute the statistics that a detector scores images by.
 
     ```python
     scorer = Scorer(model=model)

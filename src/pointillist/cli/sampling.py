@@ -70,7 +70,7 @@ EXAMPLES = {
 
 
 def sample(settings: SampleSettings) -> None:
-    """Sample new images from a model; into DIR/ or NAME.npz, the same command goes on after an interruption."""
+    """Sample new images from a model; output to DIR/ or NAME.npz resumes if the command is rerun."""
     from pointillist.commands.sampling import sample as work
 
     print_report(work.sample(settings), settings.as_json)

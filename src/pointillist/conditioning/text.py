@@ -87,7 +87,7 @@ class TextConfig(ConditionConfig):
         return None if settings.encoder == OFF else settings.completed()
 
     def completed(self) -> TextConfig:
-        """Fill in what the frozen encoder tells: its fingerprint and sizes.
+        """Fill in the sizes and the fingerprint of the frozen encoder.
 
         Tokens are the states of the encoder where it gives them, and learned words otherwise.
 

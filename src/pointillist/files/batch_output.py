@@ -82,7 +82,7 @@ def unfinished(out: Path) -> dict[str, Any] | None:
 
 def progress_folder(out: Path) -> Path:
     """Return the hidden folder of an output in progress."""
-    return _beside(out, "partial")
+    return _sibling(out, "partial")
 
 
 def output_lock(out: Path) -> AbstractContextManager[None]:
@@ -92,10 +92,10 @@ def output_lock(out: Path) -> AbstractContextManager[None]:
         ConfigError: if it is a device or a pipe.
     """
     reject_stream(out)
-    return exclusive(_beside(out, "lock"), out)
+    return exclusive(_sibling(out, "lock"), out)
 
 
-def _beside(out: Path, kind: str) -> Path:
+def _sibling(out: Path, kind: str) -> Path:
     out = Path(os.path.abspath(out))
     return out.parent / f".{out.name}.{kind}"
 

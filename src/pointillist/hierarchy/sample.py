@@ -23,7 +23,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.model.protocols import GenerativeModel
 from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.generative import Drawn, ImageNumbers, ImageRequest, OnRow
+from pointillist.sampling.generative import DrawnImages, ImageNumbers, ImageRequest, OnRow
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.training.integers import SampleWriter
@@ -170,12 +170,12 @@ class HierarchyBatch:
 
     def draw(
         self, rows: Int[np.ndarray, " m"], uniforms: ImageNumbers, mask: Any = None, on_row: OnRow | None = None
-    ) -> Drawn:
+    ) -> DrawnImages:
         """Draw all images of the batch; without rules, none is drawn by itself."""
         assert len(rows) == len(self._images)
         assert mask is None
         samples = self._sampler.samples(self._images, uniforms, on_row)
-        return Drawn(samples.levels, samples.nats)
+        return DrawnImages(samples.levels, samples.nats)
 
     def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
         """Raise: without `best_of` it is not asked for."""

@@ -1,4 +1,4 @@
-"""Memory of a training step or an evaluation, estimated before it is spent: from two small images, whatever the size.
+"""Memory of a training step or an evaluation, estimated beforehand by extrapolating from two small images.
 
 The peak of live tensors grows linearly with the number of pixels, in every network of the registry: a test compares
 the estimate with the peak at another size.

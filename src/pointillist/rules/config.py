@@ -74,7 +74,7 @@ class Count(_Table):
 
 
 class Connected(_Table):
-    """All sites of some levels form one piece: each can be reached from each, through neighbours of these levels.
+    """All sites of some levels are connected through neighbours of these levels.
 
     Attributes:
         levels: The levels.

@@ -29,14 +29,14 @@ from pointillist.sampling.candidates import best_of, check_best_of, draw_until_a
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.generative import (
     BatchSampler,
-    Drawn,
+    DrawnImages,
     DrawTask,
+    HasSampler,
     ImageNumbers,
     ImageRequest,
     ImageSampler,
     OnBatchRow,
     OnRow,
-    SelfSampling,
 )
 from pointillist.sampling.program import draw_by_program, open_program_sampler
 from pointillist.sampling.samples import Samples
@@ -56,7 +56,7 @@ def open_sampler(model: GenerativeModel, request: ImageRequest) -> ImageSampler:
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
     """
-    if isinstance(model, SelfSampling):
+    if isinstance(model, HasSampler):
         return model.sampler(request)
     if isinstance(model, PortableModel):
         return open_program_sampler(model.scorer(request.config.engine, request.size), request)
@@ -65,7 +65,7 @@ def open_sampler(model: GenerativeModel, request: ImageRequest) -> ImageSampler:
     return open_pixel_sampler(model, request)  # type: ignore[arg-type]
 
 
-def draw_images(model: LikelihoodModel, task: DrawTask) -> Drawn:
+def draw_images(model: LikelihoodModel, task: DrawTask) -> DrawnImages:
     """Draw images by the engine that the settings name.
 
     Example:
@@ -201,7 +201,7 @@ class SamplePlan:
         """Sample one candidate of each image; where there are rules, until it obeys them."""
         rules, tries = self.config.parsed_rules, None
 
-        def draw(rows: IntArray, mask: LevelMask | None = None) -> Drawn:
+        def draw(rows: IntArray, mask: LevelMask | None = None) -> DrawnImages:
             # an image that is drawn again is not reported again
             return batch.draw(rows, uniforms, mask, on_row if len(rows) == len(images) else None)
 

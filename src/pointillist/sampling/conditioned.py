@@ -17,7 +17,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import ScoringModel
 from pointillist.sampling.candidates import negative_inputs, unconditional_nats
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.generative import Drawn, DrawTask, ImageNumbers, ImageRequest, Known, OnRow
+from pointillist.sampling.generative import DrawnImages, DrawTask, ImageNumbers, ImageRequest, Known, OnRow
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -47,7 +47,7 @@ class ConditionedSampler:
     size: tuple[int, int]
     order: PixelOrder
     config: SamplingConfig
-    draw: Callable[[DrawTask], Drawn]
+    draw: Callable[[DrawTask], DrawnImages]
     scorer: Callable[[], ScoringModel]
     known: Known | None = None
     outputs: Float[np.ndarray, "n h2 w2 p"] | None = None
@@ -59,7 +59,7 @@ class ConditionedSampler:
         request: ImageRequest,
         order: PixelOrder,
         engine: str,
-        draw: Callable[[DrawTask], Drawn],
+        draw: Callable[[DrawTask], DrawnImages],
         scorer: Callable[[], ScoringModel],
     ) -> ConditionedSampler:
         """Check the conditions of a request.
@@ -114,7 +114,7 @@ class ConditionedBatch:
 
     def draw(
         self, rows: IntArray, uniforms: ImageNumbers, mask: LevelMask | None = None, on_row: OnRow | None = None
-    ) -> Drawn:
+    ) -> DrawnImages:
         """Draw the images with these numbers in the batch."""
         sampler, images = self._sampler, self._images[rows]
         task = DrawTask(

@@ -46,7 +46,7 @@ class ImageRequest:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnImages:
     """Levels of some images, `[n c h w]`, and their log-likelihood in nats, `[n]`."""
 
     levels: Int[np.ndarray, "n c h w"]
@@ -117,7 +117,7 @@ class BatchSampler(Protocol):
 
     def draw(
         self, rows: IntArray, uniforms: ImageNumbers, mask: LevelMask | None = None, on_row: OnRow | None = None
-    ) -> Drawn:
+    ) -> DrawnImages:
         """Draw the images with these numbers in the batch, within a mask, if any."""
 
     def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
@@ -144,7 +144,7 @@ class ImageSampler(Protocol):
 
 
 @runtime_checkable
-class SelfSampling(Protocol):
+class HasSampler(Protocol):
     """A model that makes its sampler: a hierarchy, whose scales are sampled in turn."""
 
     def sampler(self, request: ImageRequest) -> ImageSampler:

@@ -19,7 +19,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.conditioned import ConditionedSampler
 from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.engines import encode_each
-from pointillist.sampling.generative import Drawn, DrawTask, ImageRequest, ImageSampler
+from pointillist.sampling.generative import DrawnImages, DrawTask, ImageRequest, ImageSampler
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, autoregressive_loop
 from pointillist.sampling.program import open_program_sampler
 from pointillist.sampling.state import Site, UniformSampler
@@ -44,7 +44,7 @@ def open_pixel_sampler(model: PixelModel, request: ImageRequest) -> ImageSampler
     return ConditionedSampler.of(model.conditions, request, order, engine, partial(draw_by_loop, model), scorer)
 
 
-def draw_by_loop(model: PixelModel, task: DrawTask) -> Drawn:
+def draw_by_loop(model: PixelModel, task: DrawTask) -> DrawnImages:
     """Draw images in floating point.
 
     Raises:
@@ -70,7 +70,7 @@ def draw_by_loop(model: PixelModel, task: DrawTask) -> Drawn:
             model, condition, choose, shape, config, known=observed, on_row=task.on_row, outputs=outputs
         )
     check_likelihood(sampler.nats.numpy())
-    return Drawn(drawn[: len(task.uniforms)].numpy(), sampler.nats.numpy())
+    return DrawnImages(drawn[: len(task.uniforms)].numpy(), sampler.nats.numpy())
 
 
 class ConstrainedSampler:

@@ -12,7 +12,7 @@ from pointillist.model.protocols import ScoringModel
 from pointillist.portable.model import empty_batch, join_inputs
 from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.conditioned import ConditionedSampler
-from pointillist.sampling.generative import Drawn, DrawTask, ImageRequest
+from pointillist.sampling.generative import DrawnImages, DrawTask, ImageRequest
 from pointillist.system import default_threads
 
 
@@ -33,7 +33,7 @@ def as_program(scorer: ScoringModel) -> ProgramScorer:
     return scorer
 
 
-def draw_by_program(scorer: ProgramScorer, task: DrawTask) -> Drawn:
+def draw_by_program(scorer: ProgramScorer, task: DrawTask) -> DrawnImages:
     """Draw images by an integer program."""
     inputs, transform = guided_inputs(scorer, task.inputs, task.negative, task.size, task.order, task.config.transform)
     scorer.integers.check_size(*task.size)
@@ -41,7 +41,7 @@ def draw_by_program(scorer: ProgramScorer, task: DrawTask) -> Drawn:
     batch.mask, batch.params = task.mask, task.outputs
     threads = task.config.threads or default_threads()
     levels = scorer.integers.draw(batch, inputs, task.order, transform, on_row=task.on_row, threads=threads)
-    return Drawn(levels, batch.nats)
+    return DrawnImages(levels, batch.nats)
 
 
 def guided_inputs(

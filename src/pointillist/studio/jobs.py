@@ -20,7 +20,7 @@ from pointillist.sampling.api import SamplePlan, draw_images
 from pointillist.sampling.candidates import check_best_of, open_image_mask
 from pointillist.sampling.conditioned import ConditionedSampler
 from pointillist.sampling.config import SamplingConfig, resolve_engine
-from pointillist.sampling.generative import Drawn, DrawTask, Known, OnRow
+from pointillist.sampling.generative import DrawnImages, DrawTask, Known, OnRow
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import seeded_uniforms
@@ -84,7 +84,7 @@ class SamplingJob:
             outputs: see `DrawTask`.
         """
 
-        def draw(task: DrawTask) -> Drawn:
+        def draw(task: DrawTask) -> DrawnImages:
             return draw_images(self.model, replace(task, on_row=on_row))
 
         return replace(self.plan, sampler=replace(self.sampler, draw=draw, outputs=outputs)).draw(0, self.plan.count)

@@ -137,7 +137,7 @@ class PooledModel:
             self._info = self._info.model_copy(update={"state": "failed", "step": None, "error": sentence})
 
     def _show(self, state: schemas.State, step: str) -> None:
-        """Show what is being done, unless there is a model to use meanwhile."""
+        """Report the progress of loading, unless another model is ready."""
         if self._model is None:
             self._info = self._info.model_copy(update={"state": state, "step": step, "error": None})
 

@@ -169,7 +169,7 @@ def _verdict(identical: list[bool], same_model: bool, same_environment: bool) ->
     return f"{which}, although model, processor and versions agree with the manifest: it was edited by hand."
 
 
-def write_images(model: LikelihoodModel, result: schemas.ReproduceResult, out: Path) -> None:
+def write_images(model: LikelihoodModel, reproduced: schemas.ReproduceResult, out: Path) -> None:
     """Write one image as it is, several as a sheet."""
-    levels = np.stack([image.levels.array() for image in result.images]).astype(np.int64)
+    levels = np.stack([image.levels.array() for image in reproduced.images]).astype(np.int64)
     save_png(model.image.to_files(levels)[0] if len(levels) == 1 else image_grid(model.image.to_images(levels)), out)

@@ -57,7 +57,9 @@ def check_tasks(tasks: int) -> None:
     check_whole("tasks", tasks, 1, MAX_TASKS)
 
 
-def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tasks: int) -> dict[str, Any]:
+def check_or_write_manifest(
+    folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tasks: int
+) -> dict[str, Any]:
     """Write the manifest of a new job, or compare this command with it.
 
     Raises:

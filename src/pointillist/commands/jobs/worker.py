@@ -17,7 +17,7 @@ import numpy as np
 
 from pointillist.commands.jobs.base import Arrays, JobKind, job_kind
 from pointillist.commands.jobs.folder import JobFolder, Row
-from pointillist.commands.jobs.manifest import agree, parse_settings
+from pointillist.commands.jobs.manifest import check_or_write_manifest, parse_settings
 from pointillist.commands.jobs.settings import JobSpec
 from pointillist.errors import (
     CausalityError,
@@ -64,7 +64,7 @@ class Worker:
         check_memory(2 * items * self._work.item_bytes, held, "give more tasks, or fewer images")  # 2: they are joined
         on_open()
         self._batch_size, self._time_limit = settings.batch_size, spec.time_limit
-        self.manifest: dict[str, Any] = agree(self.folder, spec.job, settings, self._work, spec.tasks)
+        self.manifest: dict[str, Any] = check_or_write_manifest(self.folder, spec.job, settings, self._work, spec.tasks)
         self._is_warm = spec.time_limit is None
 
     def run_share(self, rank: int, world: int) -> None:
@@ -98,7 +98,7 @@ class Worker:
         self.folder.finish(task, _joined(result), rejected)
 
     def _run_batch(self, task: int, start: int, stop: int, batches: list[Arrays], rejected: list[Row]) -> None:
-        """Compute a batch at once, or one by one if an item of it fails or a process was stopped at it."""
+        """Compute a batch; retry item by item if one failed, or if a process was stopped at it."""
         quarantined = [row for row in self.folder.quarantined(task) if start <= row["start"] < stop]
         if not quarantined:
             with suppress(_ItemError):

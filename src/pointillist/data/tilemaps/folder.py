@@ -48,7 +48,7 @@ class MapReader:
 
     @classmethod
     def find(cls, paths: Iterable[Path], root: Path, options: DataOptions, tiles: Tileset | None) -> MapReader | None:
-        """Choose what is read as maps among some files: Tiled's, else drawn ones, else text; None if they are pictures.
+        """Choose the maps among some files, Tiled's before pictures before text; None if the pictures are not maps.
 
         Args:
             paths: files of a folder, or one file.

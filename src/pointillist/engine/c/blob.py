@@ -11,7 +11,7 @@ from pointillist.engine.program import INT8, INT32, UINT8, Array, DType, IntArra
 MAGIC, VERSION = 0x4C544E50, 1
 HEADER, OPERATION, CONSTANTS = 32, 32, 7
 """Numbers of the header and of an operation, and constants of an operation."""
-NOTHING, BUFFER, MAP = range(3)
+NO_VALUE, BUFFER, MAP = range(3)
 """Kinds of an operand."""
 TYPES: dict[DType, int] = {INT8: 0, UINT8: 1, INT32: 2, np.dtype("int16"): 3, np.dtype("int64"): 4}
 _SIZES = (4, 8, 4, 2, OPERATION, 2, 4)
@@ -20,10 +20,10 @@ COLUMNS, PANEL = 16, 4
 """Columns of a vector of weights, and vectors side by side."""
 Operand = tuple[int, int, int, int]
 """Kind, number of the buffer or map, first channel, channels."""
-NO_OPERAND: Operand = (NOTHING, 0, 0, 0)
+NO_OPERAND: Operand = (NO_VALUE, 0, 0, 0)
 
 
-class Pool:
+class ConstantPool:
     """Collect constants; the same array is stored once."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Pool:
         return table, parts
 
 
-def write_blob(header: list[int], tables: list[list[int]], pool: Pool) -> NDArray[np.uint8]:
+def write_blob(header: list[int], tables: list[list[int]], pool: ConstantPool) -> NDArray[np.uint8]:
     """Return all of a program, at an address that is a multiple of `ALIGN`.
 
     Args:

@@ -19,8 +19,8 @@ from pointillist.engine.c.blob import (
     MAP,
     NO_OPERAND,
     TYPES,
+    ConstantPool,
     Operand,
-    Pool,
     pack,
     write_blob,
 )
@@ -109,15 +109,15 @@ class Lowering:
     """Write one program."""
 
     program: Program
-    pool: Pool
+    pool: ConstantPool
 
     def __init__(self, program: Program) -> None:
-        self.program, self.pool = program, Pool()
+        self.program, self.pool = program, ConstantPool()
         self.maps: dict[FeatureMap, int] = {each: number for number, each in enumerate(program.maps)}
         self.caches: dict[KeyValueCache, int] = {each: number for number, each in enumerate(program.kv_caches)}
         self.inputs: dict[str, int] = {name: number for number, name in enumerate(program.inputs)}
         self.gathers: dict[Value, Instruction] = gathers_of_products(program)
-        self.in_maps: dict[Value, FeatureMap] = _values_in_maps(program, self.gathers)
+        self.stored_in_place: dict[Value, FeatureMap] = _values_in_maps(program, self.gathers)
         self.buffers: BufferPlan = BufferPlan(program)
         self.taps: list[int] = []
         self._shifts: dict[int, Array] = {}
@@ -148,7 +148,7 @@ class Lowering:
 
     def operand(self, view: View) -> Operand:
         """Return where the channels of a view are."""
-        each = self.in_maps.get(view.value)
+        each = self.stored_in_place.get(view.value)
         number = self.maps[each] if each is not None else self.buffers.number(view.value)
         return (BUFFER if each is None else MAP, number, view.start, view.channels)
 

@@ -90,7 +90,7 @@ class Attend(_AttentionOpcode):
         """Count a multiplication and an addition for each channel of half of all keys and values."""
         return (instruction.inputs[0].channels + super().flops(instruction)) * cache_of(instruction).length
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         """Bound a score."""
         return cache_of(i).key_width * 2**14
 
@@ -133,7 +133,7 @@ class CrossAttend(_AttentionOpcode):
         """Count a multiplication and an addition for each channel of each key and value."""
         return 2 * (instruction.inputs[0].channels + super().flops(instruction)) * instruction.inputs[1].channels
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         """Bound a score."""
         return self.heads(i).key_width * 2**14
 

@@ -108,11 +108,11 @@ class Opcode:
 
     # ---- proof of ranges of integer programs ----
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         """Return the largest magnitude of an intermediate sum that is computed in 32 bits."""
         return 0
 
-    def largest_wide(self, i: Instruction) -> int:
+    def max_int64(self, i: Instruction) -> int:
         """Return the largest magnitude of an intermediate product or sum that is computed in 64 bits."""
         return 0
 
@@ -159,13 +159,13 @@ def prove_ranges(code: tuple[Instruction, ...]) -> None:
     for i in code:
         if i.opcode not in OPCODES or not OPCODES[i.opcode].has_integers:
             raise EngineError(f"The integer program has the unknown instruction `{i.opcode}`: upgrade pointillist.")
-        largest = OPCODES[i.opcode].largest(i)
+        largest = OPCODES[i.opcode].max_int32(i)
         if largest > INT32_MAX:
             raise EngineError(
                 f"The integer program could overflow: a sum of `{i.opcode}` can reach {largest:,}, and 32 bits hold "
                 f"{INT32_MAX:,}. Make it again with `pointillist quantize --integer`."
             )
-        wide = OPCODES[i.opcode].largest_wide(i)
+        wide = OPCODES[i.opcode].max_int64(i)
         if wide > MAX_WIDE:
             raise EngineError(
                 f"The integer program could overflow: a sum of `{i.opcode}` can reach {wide:,}, over the limit of "

@@ -69,7 +69,7 @@ class Add(Elementwise):
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(x[0], c["left"]) + shift(x[1], c["right"])
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         """Reject shifts to the left, which could overflow."""
         return max(2 * shifted_limit(by) for by in i.constants.values())
 
@@ -87,7 +87,7 @@ class Multiply(Elementwise):
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(x[0] * x[1], c["shift"])
 
-    def largest_wide(self, i: Instruction) -> int:
+    def max_int64(self, i: Instruction) -> int:
         return LIMIT * shifted_limit(i.constants["shift"])
 
 
@@ -103,7 +103,7 @@ class Offset(Elementwise):
     def integers(self, c: Constants, *x: Array) -> Array:
         return x[0] + c["constant"]
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         return LIMIT + largest_of(i.constants["constant"])
 
 
@@ -119,7 +119,7 @@ class Scale(Elementwise):
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(x[0] * c["factor"], c["shift"])
 
-    def largest_wide(self, i: Instruction) -> int:
+    def max_int64(self, i: Instruction) -> int:
         return LIMIT * shifted_limit(i.constants["shift"])
 
 
@@ -165,7 +165,7 @@ class Gate(Elementwise):
     def flops(self, instruction: Instruction) -> int:
         return 3 * super().flops(instruction)
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         product = largest_of(i.constants["tanh"]) * largest_of(i.constants["sigmoid"])
         by = i.constants["shift"].astype(np.int64)
         shifted = (product << max(0, -int(by.min()))) + (1 << max(0, int(by.max()) - 1))
@@ -217,7 +217,7 @@ class Narrow(Elementwise):
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(x[0], c["shift"])
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         return shifted_limit(i.constants["shift"])
 
 
@@ -227,8 +227,8 @@ class Rescale(Narrow):
 
     to_narrow = False
 
-    def largest(self, i: Instruction) -> int:
-        return 0 if i.inputs[0].is_narrow else super().largest(i)
+    def max_int32(self, i: Instruction) -> int:
+        return 0 if i.inputs[0].is_narrow else super().max_int32(i)
 
 
 @opcode
@@ -241,7 +241,7 @@ class Lookup(Elementwise):
     def integers(self, c: Constants, *x: Array) -> Array:
         return lookup(c["table"], shift(x[0], c["shift"]))
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         return shifted_limit(i.constants["shift"])
 
 
@@ -252,5 +252,5 @@ class RectifiedLookup(Lookup):
     def integers(self, c: Constants, *x: Array) -> Array:
         return x[0].clip(min=0) + super().integers(c, *x)
 
-    def largest(self, i: Instruction) -> int:
-        return max(super().largest(i), LIMIT + largest_of(i.constants["table"]))
+    def max_int32(self, i: Instruction) -> int:
+        return max(super().max_int32(i), LIMIT + largest_of(i.constants["table"]))

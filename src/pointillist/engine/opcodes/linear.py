@@ -74,7 +74,7 @@ class Linear(Opcode):
     def flops(self, instruction: Instruction) -> int:
         return 2 * instruction.constants["matrix"].size + super().flops(instruction)
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         """Bound each sum by its weights, and what is added to it by the shift and the start."""
         low, high = RANGES[i.inputs[0].value.dtype]
         matrix, by = i.constants["matrix"].astype(np.int64), i.constants["shift"].astype(np.int64)
@@ -104,7 +104,7 @@ class Project(Opcode):
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(matmul_wide(x[0], c["matrix"]) + c["bias"], c["shift"])
 
-    def largest_wide(self, i: Instruction) -> int:
+    def max_int64(self, i: Instruction) -> int:
         weights = np.abs(i.constants["matrix"].astype(object)).sum(axis=0)
         sums = LIMIT * weights + np.abs(i.constants["bias"].astype(object))
         return max(int(total) << max(0, -int(by)) for total, by in zip(sums, i.constants["shift"], strict=True))
@@ -162,7 +162,7 @@ class Scan(Opcode):
         matrix = instruction.constants["matrix"]
         return 2 * matrix.size + 4 * int(matrix.shape[1])
 
-    def largest(self, i: Instruction) -> int:
+    def max_int32(self, i: Instruction) -> int:
         matrix, by = i.constants["matrix"].astype(np.int64), i.constants["shift"].astype(np.int64)
         sums = (np.abs(matrix) * 255).sum(axis=0) + 128 * np.abs(matrix.sum(axis=0))
         return int(np.maximum(sums << np.maximum(-by, 0), LIMIT + 1 + (sums >> np.maximum(by, 0))).max(initial=0))
