@@ -16,7 +16,7 @@ import pytest
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.c import run as c_run
-from pointillist.engine.c.blob import Pool, pack
+from pointillist.engine.c.blob import ConstantPool, pack
 from pointillist.engine.c.lower import Code, lower
 from pointillist.engine.c.run import intervals_in_c, sample_in_c
 from pointillist.engine.library import FOLDER, WEBASSEMBLY, library_name
@@ -104,7 +104,7 @@ def test_weights_are_packed_as_a_product_reads_them() -> None:
 
 def test_a_constant_is_stored_once() -> None:
     """The same array has the same number; each begins at a multiple of 64 bytes."""
-    pool, first = Pool(), np.arange(3, dtype=np.int32)
+    pool, first = ConstantPool(), np.arange(3, dtype=np.int32)
     assert [pool.add(first), pool.add(np.arange(3, dtype=np.int32)), pool.add(first)] == [0, 1, 0]
     table, parts = pool.write(10)
     assert table == [2, 64, 3, 0, 2, 128, 3, 0]
