@@ -28,7 +28,7 @@ export class Keeper {
     /** @type {import("./map_edits.js").MapEdits | null} as they are kept */
     this.mapEdits = null;
     this.timer = 0;
-    this.busy = false;
+    this.busy = this.waiting = false; // whether something is written, and whether more is to be written after it
     const flush = () => void this.save();
     document.addEventListener("visibilitychange", flush, { signal: over });
     window.addEventListener("beforeunload", (event) => {
@@ -70,7 +70,8 @@ export class Keeper {
     clearTimeout(this.timer);
     this.timer = 0;
     const { state, storage } = this;
-    if (!storage || this.busy || state.work || !state.modelId) return;
+    if (!storage || state.work || !state.modelId) return;
+    if (this.busy) return void (this.waiting = true);
     this.busy = true;
     try {
       const settings = Object.fromEntries(KEPT.map((name) => [name, state[name]]));
@@ -97,9 +98,11 @@ export class Keeper {
     } catch {
       state.kept = false;
       state.notify("error", "This browser has no room left, so new work is not kept: save your images as files.");
-    } finally {
-      this.busy = false;
     }
+    this.busy = false;
+    if (!this.waiting) return;
+    this.waiting = false;
+    await this.save();
   }
 
   /** Convert undo, canvases and drafts to plain values; canvases of the gallery are kept there, others once. */
