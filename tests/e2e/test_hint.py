@@ -103,6 +103,7 @@ def test_a_picture_becomes_the_hint(page: Page, tmp_path: Path) -> None:
 def test_presets_and_examples_are_a_click(page: Page) -> None:
     """The settings that suit the model come first; an example is painted at once; Reset empties the panel."""
     choose_model(page, OUTLINE)
+    wait_until_painted(page, 1)  # the picture with which the model opens
     expect(page.get_by_label("Text", exact=True)).to_have_value("red heart")  # the first example: Paint shows it
     presets = page.get_by_role("group", name="Presets")
     guidance = page.get_by_label("Guidance, as a number")
@@ -113,9 +114,9 @@ def test_presets_and_examples_are_a_click(page: Page) -> None:
     expect(presets.get_by_role("button", name="model", exact=True)).to_have_attribute("aria-pressed", "true")
     page.get_by_label("Speed", exact=True).select_option("Infinity")
     page.get_by_role("group", name="Example labels").get_by_role("button", name="style 3").click()
-    wait_until_painted(page, 1)
-    page.get_by_role("group", name="Example prompts").get_by_role("button", name="green apple").click()
     wait_until_painted(page, 2)
+    page.get_by_role("group", name="Example prompts").get_by_role("button", name="green apple").click()
+    wait_until_painted(page, 3)
     expect(page.locator(".words")).to_contain_text("style 3, “green apple”")
     presets.get_by_role("button", name="Reset").click()
     expect(page.get_by_label("Text", exact=True)).to_have_value("")

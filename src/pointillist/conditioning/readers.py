@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_checkable
 
-from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
-from pointillist.conditioning.registry import unsupported_condition
 from pointillist.errors import ConfigError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `--help` of a command needs the names of keywords, and not numpy
     from pointillist.conditioning.hint import HintReader
+    from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
     from pointillist.conditioning.label import Label
     from pointillist.conditioning.prompts import PromptReader
     from pointillist.data import Batch
@@ -115,6 +114,8 @@ class ConditionReaders:
 
     def unsupported(self, keyword: str, value: object) -> ConfigError:
         """Return the error for a condition that the model does not take."""
+        from pointillist.conditioning.registry import unsupported_condition
+
         return unsupported_condition(keyword, value)
 
     def inputs(
@@ -139,6 +140,8 @@ class ConditionReaders:
         Raises:
             ConfigError, ShapeError, DataError: if the model does not take them.
         """
+        from pointillist.conditioning.inputs import ConditionInputs
+
         values: Mapping[str, Any] = {"label": label, "text": text, "known": known, **further}
         keywords = {reader.keyword for reader in self.readers.values()}
         for name, value in values.items():
@@ -158,6 +161,8 @@ class ConditionReaders:
         """
         if text is None:
             return inputs
+        from pointillist.conditioning.inputs import ConditionInputs
+
         readers = {name: reader for name, reader in self.readers.items() if reader.keyword == "text"}
         if not readers:
             raise self.unsupported("text", text)
@@ -171,6 +176,8 @@ class ConditionReaders:
         Raises:
             ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
         """
+        from pointillist.conditioning.inputs import ConditionInputs
+
         parts = {name: reader.from_batch(batch, self.image) for name, reader in self.readers.items()}
         return ConditionInputs(len(batch), parts)
 

@@ -40,6 +40,7 @@ class SampleJob(JobKind):
     count: int
     skipped: dict[str, str]
     needs_torch: bool
+    item_bytes: int
 
     Settings: ClassVar[type[SampleJobSettings]] = SampleJobSettings
 
