@@ -40,6 +40,21 @@ def test_same_function_with_kernels_of_full_size(name: str, channels: int) -> No
     torch.testing.assert_close(other(x, told), nats, rtol=0, atol=network_rounding(other, nats))
 
 
+@pytest.mark.parametrize("name", ["pixelcnn-pp", "gated-pixelcnn"])
+def test_layers_with_local_gain_stay_sliced(name: str) -> None:
+    """They read differences from a prediction; all others have a kernel of full size, and the function is the same."""
+    torch.manual_seed(0)
+    model = pt.build(name, shape=(1, 7, 6), levels=256, preset="tiny", likelihood="mixture", local_gain=True)
+    model = model.double().eval()
+    other = as_dense_masked(model)
+    layers = [layer for layer in other.modules() if isinstance(layer, CausalConv2d)]
+    assert 0 < sum(layer.local_gain is not None for layer in layers) < len(layers) / 2
+    x = torch.randint(256, (2, 1, 7, 6))
+    with torch.no_grad():
+        nats = model(x)
+    torch.testing.assert_close(other(x), nats, rtol=0, atol=network_rounding(other, nats))
+
+
 def test_masked_taps_learn_nothing() -> None:
     model = pt.build("gated-pixelcnn", shape=(1, 5, 5), levels=4, channels=4, layers=2, head_channels=4)
     other = as_dense_masked(model).train()
