@@ -7,7 +7,7 @@ import { draws, generator, prepare, siteOf, uniforms } from "../runtime/pointill
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Options} Options conditions, guidance, temperature, top-p, order and size */
 /** @typedef {{levels: ArrayLike<number>, mask: ArrayLike<number>, seed: number, count: number, particles?: number}} Hole an image `[channels, height, width]` whose pixels are kept where the mask is set, and how it is completed */
-/** @typedef {() => Promise<boolean>} Stopped asked between rows and moves */
+/** @typedef {() => Promise<boolean>} Stopped Asks whether to stop, between rows and moves. */
 
 const ABOVE = 3, BELOW = 2, SHARE = 8, MOVES = 4, FACTORS = 32, SMALLEST = -1000;
 const [DRAWN, WEIGHED, CERTAIN] = [0, 1, 2];
@@ -138,7 +138,7 @@ class Particles {
     this.weights = new Scaled(1);
   }
 
-  /** Draw them row by row; those of a row continue from the state of their ancestors. @param {Stopped} stopped */
+  /** Draw them row by row; all of one row continue from the state of their ancestors. @param {Stopped} stopped */
   async draw(stopped) {
     const { compiled, counts, places, prepared: { rows, columns, reference, guidance, temperature, topP } } = this, { exports } = compiled;
     const copies = reference ? 2 : 1, plain = !reference && temperature === 1 && topP === 1;

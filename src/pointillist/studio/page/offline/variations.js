@@ -1,6 +1,6 @@
 // Variations of an image in an exported page: its uniforms are mixed with others, or a share of them is replaced, to the bit as
-// `interpolate_uniforms` and `replace_uniforms` do in Python (sampling/inversion.py, with references), or parts of it are drawn again,
-// those of `pt.vary` (completion/vary.py).
+// `interpolate_uniforms` and `replace_uniforms` do in Python (sampling/inversion.py, with references), or parts of it are drawn again as by
+// `pt.vary` (completion/vary.py).
 
 import { draws, generator, transform, uniforms } from "../runtime/pointillist.js";
 import { decodeLevels } from "../transport/encoded_arrays.js";
