@@ -176,7 +176,7 @@ _ALLOCATIONS = 10_000  # between two collections: most objects of a command come
 
 def main() -> None:
     """Run the `pointillist` script."""
-    # pydantic else reads what every installed package says of itself, to look for plugins: a second of a large environment
+    # pydantic would look for plugins in the metadata of every installed package, which takes longer the more there are
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.set_threshold(_ALLOCATIONS)
     app(prog_name="pointillist")
