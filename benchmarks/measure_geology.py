@@ -9,7 +9,8 @@
   rarest level; violated data; the largest differences of the two-point and connectivity curves from the curves of the
   truth of all windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of
   processor for a realisation, reading included; and of the model -log2 p(truth | data) for a cell, which the others do
-  not have.
+  not have. Log scores are printed and saved (`--json`) after each window, with the difference of the methods on the
+  same windows: a run that is stopped loses nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import math
 import resource
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -126,34 +127,49 @@ def score(draws: np.ndarray, truth: np.ndarray, known: np.ndarray, levels: int) 
     }
 
 
-def measure_method(draw: Draw, windows: np.ndarray, masks: np.ndarray, training: np.ndarray) -> dict[str, Any]:
-    """Measure a method on all windows."""
-    levels, scores, grids = int(training.max()) + 1, [], []
-    draw(windows[0], masks[0], 999)  # engines start, and files are read once
-    started = cpu_seconds()
-    for seed, (truth, known) in enumerate(zip(windows, masks, strict=True)):
-        draws = draw(np.where(known, truth, 0), known, seed)
-        grids.append(draws)
-        scores.append(score(draws, truth, known, levels))
-    seconds = cpu_seconds() - started
-    everything = np.concatenate(grids)
-    facts: dict[str, Any] = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
-    facts["log score, s.e."] = float(np.std([s["log score"] for s in scores], ddof=1) / math.sqrt(len(scores)))
-    facts["violated"] = int(sum(each["violated"] for each in scores))
-    rare = int(np.argmin(np.bincount(training.ravel())))
-    facts["share of the rarest level"] = float((everything == rare).mean())
-    for name, curve in (("two-point", two_point), ("connectivity", connectivity)):
-        facts[f"{name}, largest difference"] = float(np.abs(curve(everything, rare) - curve(windows, rare)).max())
-    copies = [copied_windows(x[:64, None], [training[None]]) for x in (everything, windows)]
-    facts["copies over the truth"] = copies[0] / max(copies[1], 1e-9)
-    facts["copies"], facts["copies in the truth"] = copies
-    facts["CPU seconds a realisation"] = seconds / len(everything)
-    return facts
+@dataclass
+class Measured:
+    """Scores and realisations of a method, window by window."""
+
+    draw: Draw
+    scores: list[dict[str, float]] = field(default_factory=list)
+    grids: list[np.ndarray] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, truth: np.ndarray, known: np.ndarray, seed: int, levels: int) -> None:
+        """Draw and score the realisations of a window."""
+        started = cpu_seconds()
+        draws = self.draw(np.where(known, truth, 0), known, seed)
+        self.seconds += cpu_seconds() - started
+        self.grids.append(draws)
+        self.scores.append(score(draws, truth, known, levels))
+
+    def facts(self, windows: np.ndarray, training: np.ndarray) -> dict[str, Any]:
+        """Summarize the windows so far."""
+        everything, windows = np.concatenate(self.grids), windows[: len(self.grids)]
+        facts: dict[str, Any] = {name: float(np.mean([each[name] for each in self.scores])) for name in self.scores[0]}
+        facts["violated"] = int(sum(each["violated"] for each in self.scores))
+        facts["log scores"] = [each["log score"] for each in self.scores]
+        facts["log score, s.e."] = standard_error(facts["log scores"])
+        rare = int(np.argmin(np.bincount(training.ravel())))
+        facts["share of the rarest level"] = float((everything == rare).mean())
+        for name, curve in (("two-point", two_point), ("connectivity", connectivity)):
+            facts[f"{name}, largest difference"] = float(np.abs(curve(everything, rare) - curve(windows, rare)).max())
+        copies = [copied_windows(x[:64, None], [training[None]]) for x in (everything, windows)]
+        facts["copies over the truth"] = copies[0] / max(copies[1], 1e-9)
+        facts["copies"], facts["copies in the truth"] = copies
+        facts["CPU seconds a realisation"] = self.seconds / len(everything)
+        return facts
 
 
-def measure(arguments: argparse.Namespace) -> None:
-    """Measure a model, and MPSlib where its folder is given."""
-    model, picture = pt.load(arguments.model), np.load(arguments.image)
+def standard_error(values: Sequence[float]) -> float:
+    """Standard error of the mean of values; infinity for a single value."""
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+
+
+def test_windows(arguments: argparse.Namespace, model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Choose windows of the test strip and their known cells, and return the training strip too."""
+    picture = np.load(arguments.image)
     size = (model.image.height, model.image.width)
     splits = pt.load_data(picture, window=size, mode="codes", levels=model.image.levels)
     (training,) = splits.get("train").regions
@@ -164,28 +180,46 @@ def measure(arguments: argparse.Namespace) -> None:
     ]
     windows = np.stack([strip[r : r + size[0], c : c + size[1]] for r, c in corners]).astype(np.int64)
     masks = rng.random(windows.shape) < arguments.density
-    windows, masks = windows[: arguments.first], masks[: arguments.first]
-    methods: dict[str, Draw] = {"pointillist": drawn_by_model(model, arguments.n)}
+    return windows[: arguments.first], masks[: arguments.first], training[0].astype(np.int64)
+
+
+def joint_bits(model: Any, truth: np.ndarray, known: np.ndarray) -> float:
+    """-log2 p(truth | data) of a model, in bits a cell."""
+    with torch.no_grad():
+        nats = model.log_prob(truth[None, None], known=known)
+    return float(-nats.sum() / math.log(2) / (~known).sum())
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Measure a model, and MPSlib where its folder is given; what is measured is saved after each window."""
+    model = pt.load(arguments.model)
+    windows, masks, training = test_windows(arguments, model)
+    methods = {"pointillist": Measured(drawn_by_model(model, arguments.n))}
+    methods["pointillist"].draw(windows[0], masks[0], 999)  # the engine starts, and its files are read once
     if arguments.mps is not None:
         sys.path.insert(0, str(arguments.mps))
         np.NaN = np.nan  # type: ignore[attr-defined]  # which scikit-mps 0.6.0 uses, and numpy 2 has no more
-        training_grid = training[0].astype(np.int64)
         for program in arguments.programs:
-            methods[f"MPSlib {program}"] = drawn_by_mpslib(program, training_grid, arguments.n, **PROGRAMS[program])
-    started = time.perf_counter()
+            draw = drawn_by_mpslib(program, training, arguments.n, **PROGRAMS[program])
+            methods[f"MPSlib {program}"] = Measured(draw)
     facts: dict[str, Any] = {}
-    for name, draw in methods.items():
-        facts[name] = measure_method(draw, windows, masks, training[0].astype(np.int64))
-        print(name, json.dumps(facts[name], indent=2), flush=True)
     joint = []
-    for truth, known in zip(windows, masks, strict=True):
-        with torch.no_grad():
-            nats = model.log_prob(truth[None, None], known=known)
-        joint.append(float(-nats.sum() / math.log(2) / (~known).sum()))
-    facts["pointillist"]["bits a cell of p(truth | data)"] = float(np.mean(joint))
-    print(f"p(truth | data): {np.mean(joint):.4f} bits a cell; {time.perf_counter() - started:.0f} s")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(facts, indent=2) + "\n")
+    for seed, (truth, known) in enumerate(zip(windows, masks, strict=True)):
+        joint.append(joint_bits(model, truth, known))
+        for name, method in methods.items():
+            method.add(truth, known, seed, int(training.max()) + 1)
+            facts[name] = method.facts(windows, training)
+            differences = np.subtract(facts["pointillist"]["log scores"], facts[name]["log scores"])
+            print(
+                f"window {seed + 1}  {name}: log score {facts[name]['log scores'][-1]:.4f}, mean"
+                f" {facts[name]['log score']:.4f}; pointillist's less this {differences.mean():+.4f}"
+                f" (s.e. {standard_error(differences):.4f}); {method.seconds:.0f} s of processor",
+                flush=True,
+            )
+        facts["pointillist"]["bits a cell of p(truth | data)"] = float(np.mean(joint))
+        if arguments.json is not None:
+            arguments.json.write_text(json.dumps(facts, indent=2) + "\n")
+    print(json.dumps(facts, indent=2))
 
 
 def main() -> None:

@@ -171,7 +171,7 @@ def _particle_batch(task: CompletionTask, number: int, image: int, candidate: in
     rng = np.random.default_rng([task.seed or 0, number, candidate, 1])
     levels = order.array_to_raster(np.broadcast_to(task.levels[image], (most, *task.shape)))
     return ParticleBatch(
-        levels=np.array(levels, order="C"),
+        levels=np.array(levels, np.int64, order="C"),
         roles=roles,
         counts=counts,
         uniforms=np.ascontiguousarray(order.array_to_raster(uniforms)),

@@ -219,18 +219,31 @@ class Particles {
   }
 }
 
-/** An image at a move: tables of all sub-pixels, its probability, and that each unknown one has another level. @typedef {{levels: Uint16Array, tables: Float64Array[], probability: Scaled, others: Float64Array}} State */
+/** An image at a move: the probabilities of its sub-pixels and of all of it, that each unknown one has another level, and, where levels are few enough for them, tables. @typedef {{levels: Uint16Array, chosen: Float64Array, probability: Scaled, others: Float64Array, tables: Float64Array[]}} State */
 
 /** Score an image. @param {OfflineModel} opened @param {Options} options @param {Uint16Array} levels @param {number[]} unknown @returns {State} */
 function stateOf(opened, options, levels, unknown) {
-  const total = POWERS[opened.model.programs[0].head.precision], probability = new Scaled(1);
+  const total = POWERS[opened.model.programs[0].head.precision], probability = new Scaled(1), wanted = new Set(unknown);
   /** @type {Float64Array[]} */
   const tables = [];
   opened.compiled?.release();
-  for (const { at, frequencies } of draws(opened.model, { ...options, observed: Array.from(levels), all: true })) tables[at] = /** @type {Float64Array} */ (frequencies).map((f) => f / total);
+  const run = draws(opened.model, { ...options, observed: levels, all: true, tables: false });
+  let step = run.next();
+  for (; !step.done; step = run.next()) if (step.value.frequencies && wanted.has(step.value.at)) tables[step.value.at] = step.value.frequencies.map((f) => f / total);
+  const chosen = step.value.frequencies.map((f) => f / total);
   for (let first = 0; first < levels.length; first += FACTORS)
-    probability.multiply(0, tables.slice(first, first + FACTORS).reduce((product, table, i) => product * table[levels[first + i]], 1));
-  return { levels, tables, probability, others: Float64Array.from(unknown, (at) => 1 - tables[at][levels[at]]) };
+    probability.multiply(0, chosen.subarray(first, first + FACTORS).reduce((product, factor) => product * factor, 1));
+  return { levels, chosen, probability, others: Float64Array.from(unknown, (at) => 1 - chosen[at]), tables };
+}
+
+/** Return the probabilities of all levels of a sub-pixel; of 65,536 levels they are computed for it alone, as the tables of an image of 64x64 take two gigabytes.
+ *  @param {OfflineModel} opened @param {Options} options @param {State} state @param {number} at @returns {Float64Array} */
+function tableOf(opened, options, { levels, tables }, at) {
+  if (tables[at]) return tables[at];
+  opened.compiled?.release();
+  for (const { frequencies } of draws(opened.model, { ...options, observed: Array.from(levels, (level, place) => (place === at ? null : level)) }))
+    if (frequencies) return frequencies.map((f) => f / POWERS[opened.model.programs[0].head.precision]);
+  throw new Error("The sub-pixel is not in the image.");
 }
 
 /** Propose changes of single sub-pixels, and keep each with the right probability. @param {OfflineModel} opened @param {Options} options
@@ -239,11 +252,12 @@ async function move(opened, options, images, unknown, random, stopped) {
   const all = () => images.map(random), states = images.map((levels) => stateOf(opened, options, levels, unknown));
   for (let number = 0; number < MOVES; number++) {
     const places = all(), choices = all();
-    const changes = states.map(({ levels, tables, others }, n) => {
-      const at = unknown[pick(others, places[n])], weights = tables[at].slice(), changed = levels.slice();
+    const changes = states.map((state, n) => {
+      const { levels, others } = state, at = unknown[pick(others, places[n])], table = tableOf(opened, options, state, at);
+      const weights = table.slice(), changed = levels.slice();
       weights[levels[at]] = 0;
       changed[at] = pick(weights, choices[n]);
-      return { state: stateOf(opened, options, changed, unknown), odds: tables[at][changed[at]] / tables[at][levels[at]] };
+      return { state: stateOf(opened, options, changed, unknown), odds: table[changed[at]] / table[levels[at]] };
     });
     const proposed = all(), kept = all();
     changes.forEach(({ state, odds }, n) => {
