@@ -161,7 +161,8 @@ int64_t pt_memory(const pt_model *m) {
 }
 
 /* Draw the pixels of the grid of a stage that no earlier stage has; `copies`: 2 under guidance. */
-static void draw(const pt_model *m, const pt_stage *stage, const buffers *b, int64_t copies, const pt_transform *transform, int64_t *levels) {
+static void draw(const pt_model *m, const pt_stage *stage, const buffers *b, int64_t copies, const pt_transform *transform,
+                 const pt_sampler *sampler, int64_t *levels) {
   int64_t rows = rows_of(m, stage), columns = columns_of(m, stage), sites = rows * columns, pixels = pixels_of(m), missing = 0;
   int64_t signal[2] = {0, 0}, channels = channels_of(m, PT_MAP);
   const int32_t *inputs[PT_KINDS] = {0};
@@ -182,12 +183,15 @@ static void draw(const pt_model *m, const pt_stage *stage, const buffers *b, int
   }
   for (int32_t i = 0; i < stage->num_inputs; i++) inputs[i] = stage->inputs[i] == PT_MAP ? b->map : b->conditions[stage->inputs[i]];
   pt_run *run = pt_begin(stage->program, copies, rows, columns, 0, inputs, b->workspace, PT_BEST);
-  pt_sample(run, b->levels, b->fixed, b->numbers, b->sizes, 0, transform, signal);
+  if (sampler) sampler->sample(sampler, run, b->levels, b->fixed, b->numbers, b->sizes, transform);
+  else pt_sample(run, b->levels, b->fixed, b->numbers, b->sizes, 0, transform, signal);
   for (int64_t k = 0; k < m->channels * sites; k++) levels[k / sites * pixels + SITE(k % sites)] = b->levels[k], b->known[SITE(k % sites)] = 1;
 #undef SITE
 }
 
-void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *levels) {
+void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *levels) { pt_paint_with(m, q, 0, memory, levels); }
+
+void pt_paint_with(const pt_model *m, const pt_request *q, const pt_sampler *sampler, void *memory, int64_t *levels) {
   int64_t pixels = pixels_of(m), count = m->channels * pixels;
   int is_guided = q->guidance != 1 && (q->label >= 0 || q->prompt >= 0);
   buffers b;
@@ -206,7 +210,7 @@ void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *lev
   if (q->temperature >= 1.0 / 1024 && transform.inverse_temperature < 1) transform.inverse_temperature = 1;
   if (transform.top_p < 1) transform.top_p = 1;
   int is_plain = !is_guided && q->temperature == 1 && q->top_p == 1;
-  for (int32_t i = 0; i < m->num_stages; i++) draw(m, m->stages + i, &b, 1 + is_guided, is_plain ? 0 : &transform, levels);
+  for (int32_t i = 0; i < m->num_stages; i++) draw(m, m->stages + i, &b, 1 + is_guided, is_plain ? 0 : &transform, sampler, levels);
 }
 
 void pt_colours(const pt_model *m, const int64_t *levels, uint8_t *rgb) {

@@ -66,6 +66,13 @@ PT_API int64_t pt_memory(const pt_model *model);
 /* Paint a picture: levels [channels, height, width]. `memory`: as many bytes as `pt_memory` says, aligned to 64. */
 PT_API void pt_paint(const pt_model *model, const pt_request *request, void *memory, int64_t *levels);
 
+/* Paint with another sampler in place of `pt_sample`; maps.c has one that obeys rules. */
+typedef struct pt_sampler {
+  void (*sample)(const struct pt_sampler *sampler, pt_run *run, int64_t *levels, const uint8_t *known, const double *uniforms,
+                 int64_t *frequencies, const pt_transform *transform);
+} pt_sampler;
+PT_API void pt_paint_with(const pt_model *model, const pt_request *request, const pt_sampler *sampler, void *memory, int64_t *levels);
+
 /* Colours of a picture, RGB [height, width, 3]. */
 PT_API void pt_colours(const pt_model *model, const int64_t *levels, uint8_t *rgb);
 

@@ -60,8 +60,8 @@ static int64_t lay_out(const pt_world_rules *r, int64_t sites, int64_t workspace
 #define TAKE(field, bytes) (o->field = (void *)((uintptr_t)base + (uintptr_t)at), at += aligned(bytes))
   TAKE(checks, (int64_t)sizeof(pt_rule) * checks);
   TAKE(names, 8 * checks);
-  TAKE(failed, 8 * (checks + 1));
-  TAKE(order, 8 * (checks + 1));
+  TAKE(failures.failed, 8 * (checks + 1));
+  TAKE(failures.order, 8 * (checks + 1));
   TAKE(allowed, 8 * words * sites);
   TAKE(sets, 8 * words * r->num_counts);
   TAKE(limits, 8 * r->num_counts);
@@ -90,33 +90,20 @@ pt_opening *pt_opening_begin(const pt_world_rules *r, uint64_t seed, int64_t sit
 
 /* ---- sentences, in the words of Python ---- */
 
-static void add_text(char **at, const char *end, const char *text) {
-  while (*text && *at < end) *(*at)++ = *text++;
-  **at = 0;
-}
-
-static void add_number(char **at, const char *end, int64_t number) {
-  char digits[24], *first = digits + 23;
-  uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-  for (*first = 0; left || !*first; left /= 10) *--first = (char)('0' + left % 10);
-  if (number < 0) *--first = '-';
-  add_text(at, end, first);
-}
-
 static void begin_sentence(const pt_opening *o, const pt_window *w, char **at, const char **end) {
   *at = o->sentence, *end = o->sentence + PT_SENTENCE - 1;
-  add_text(at, *end, "Chunk ");
-  add_number(at, *end, w->x);
-  add_text(at, *end, ",");
-  add_number(at, *end, w->y);
-  add_text(at, *end, ": ");
+  pt_add_text(at, *end, "Chunk ");
+  pt_add_number(at, *end, w->x);
+  pt_add_text(at, *end, ",");
+  pt_add_number(at, *end, w->y);
+  pt_add_text(at, *end, ": ");
 }
 
 static void add_count(char **at, const char *end, const pt_count *count, const char *bound, int64_t number) {
-  add_text(at, end, "`counts` ");
-  add_text(at, end, count->words);
-  add_text(at, end, bound);
-  add_number(at, end, number);
+  pt_add_text(at, end, "`counts` ");
+  pt_add_text(at, end, count->words);
+  pt_add_text(at, end, bound);
+  pt_add_number(at, end, number);
 }
 
 /* Name a check. */
@@ -126,17 +113,17 @@ static void add_name(const pt_opening *o, char **at, const char *end, int64_t ch
     add_count(at, end, o->of->counts + rule, " at least ", o->of->counts[rule].at_least);
     return;
   }
-  add_text(at, end, "`connected` ");
-  add_text(at, end, o->of->connected[rule - counts].words);
+  pt_add_text(at, end, "`connected` ");
+  pt_add_text(at, end, o->of->connected[rule - counts].words);
 }
 
 /* Name the rules between tiles. */
 static void add_names(const pt_opening *o, char **at, const char *end) {
   const char *between = "";
-  if (o->of->adjacency) add_text(at, end, "`adjacency`"), between = " or ";
+  if (o->of->adjacency) pt_add_text(at, end, "`adjacency`"), between = " or ";
   for (int64_t i = 0; i < o->of->num_counts; i++) {
     if (o->of->counts[i].at_most < 0) continue;
-    add_text(at, end, between), between = " or ";
+    pt_add_text(at, end, between), between = " or ";
     add_count(at, end, o->of->counts + i, " at most ", o->of->counts[i].at_most);
   }
 }
@@ -147,39 +134,37 @@ static void word_site(pt_opening *o, const pt_window *w, int64_t site) {
   char *at;
   const char *end;
   begin_sentence(o, w, &at, &end);
-  add_text(&at, end, "the rule ");
+  pt_add_text(&at, end, "the rule ");
   add_names(o, &at, end);
-  add_text(&at, end, SURROUNDINGS);
-  add_text(&at, end, "no level is left at row ");
-  add_number(&at, end, w->top + site / w->width);
-  add_text(&at, end, ", column ");
-  add_number(&at, end, w->left + site % w->width);
-  add_text(&at, end, " of the world: change one of them.");
+  pt_add_text(&at, end, SURROUNDINGS);
+  pt_add_text(&at, end, "no level is left at row ");
+  pt_add_number(&at, end, w->top + site / w->width);
+  pt_add_text(&at, end, ", column ");
+  pt_add_number(&at, end, w->left + site % w->width);
+  pt_add_text(&at, end, " of the world: change one of them.");
 }
 
 static void word_check(pt_opening *o, const pt_window *w, int64_t check) {
   char *at;
   const char *end;
   begin_sentence(o, w, &at, &end);
-  add_text(&at, end, "the rule ");
+  pt_add_text(&at, end, "the rule ");
   add_name(o, &at, end, check);
-  add_text(&at, end, SURROUNDINGS);
-  add_text(&at, end, "change one of them.");
+  pt_add_text(&at, end, SURROUNDINGS);
+  pt_add_text(&at, end, "change one of them.");
 }
 
 void pt_give_up(pt_opening *o, const pt_window *w, int64_t tries) {
-  int64_t checks = o->rules.num_rules, most = checks; /* the last one counts dead ends */
-  for (int64_t i = 0; i <= checks; i++)
-    if (o->failed[i] > o->failed[most] || (o->failed[i] == o->failed[most] && o->order[i] < o->order[most])) most = i;
+  int64_t most = pt_failures_most(&o->failures);
   char *at;
   const char *end;
   begin_sentence(o, w, &at, &end);
-  add_text(&at, end, "1 of 1 maps did not obey the rules in ");
-  add_number(&at, end, tries);
-  add_text(&at, end, " tries (most often ");
-  if (most < checks) add_name(o, &at, end, most);
-  else add_text(&at, end, "a dead end of the rules between neighbours");
-  add_text(&at, end, "): loosen the rule, or raise `tries`.");
+  pt_add_text(&at, end, "1 of 1 maps did not obey the rules in ");
+  pt_add_number(&at, end, tries);
+  pt_add_text(&at, end, " tries (most often ");
+  if (most < o->failures.count) add_name(o, &at, end, most);
+  else pt_add_text(&at, end, "a dead end of the rules between neighbours");
+  pt_add_text(&at, end, "): loosen the rule, or raise `tries`.");
 }
 
 /* ---- known tiles: fixed ones, passages, paths ---- */
@@ -317,7 +302,7 @@ int pt_open_window(pt_opening *o, const pt_window *w, const int16_t *known) {
     pt_rule check = {PT_ENTERED, 1, 0, of->connected[i].levels, 0, 0, w->y * w->size - w->top, w->x * w->size - w->left, w->size, w->size, count, sites};
     o->names[checks] = of->num_counts + i, o->checks[checks++] = check;
   }
-  for (int64_t i = 0; i <= checks; i++) o->failed[i] = 0, o->order[i] = INT64_MAX;
+  pt_failures_begin(&o->failures, checks);
   pt_rules rules = {1, w->height, w->width, of->levels, 0, o->allowed, of->adjacency, 0, 0, sets, o->sets, o->limits, checks, o->checks};
   o->rules = rules;
   int64_t bytes = pt_mask_memory(&o->rules, 1);
@@ -349,8 +334,6 @@ pt_mask *pt_begin_attempt(pt_opening *o, int64_t attempt, const int16_t *known) 
 
 int pt_end_attempt(pt_opening *o, pt_mask *mask) {
   if (mask->state[PT_STATUS] == PT_ALIVE) return 1;
-  int64_t check = mask->state[PT_BROKEN] < 0 ? o->rules.num_rules : mask->state[PT_BROKEN], tries = 0;
-  for (int64_t i = 0; i <= o->rules.num_rules; i++) tries += o->failed[i];
-  if (!o->failed[check]++) o->order[check] = tries; /* of equal ones the first is named */
+  pt_failures_add(&o->failures, mask->state);
   return 0;
 }

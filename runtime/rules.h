@@ -1,7 +1,7 @@
 /* Rules of endless maps: what `pt.World` takes, as `pointillist export --rules` writes it. world.c calls the rest. */
 #ifndef POINTILLIST_RULES_H
 #define POINTILLIST_RULES_H
-#include "solver.h"
+#include "maps.h"
 #include "world.h"
 
 /* Sets of levels are bits as in solver.h; `words` name them in sentences. */
@@ -31,7 +31,7 @@ PT_API const char *pt_wrong_rules(const pt_world_rules *rules, int64_t levels);
 
 /* ---- for world.c ---- */
 
-enum { PT_FREE_TRIES = 6, PT_SENTENCE = 512 }; /* attempts before straight paths join the passages of a chunk */
+enum { PT_FREE_TRIES = 6 }; /* attempts before straight paths join the passages of a chunk */
 
 /* The rules of a window, in memory of `pt_opening_memory` bytes for so many sites. The workspace of a run has so many bytes. */
 typedef struct {
@@ -40,7 +40,8 @@ typedef struct {
   int64_t mask_bytes, space_bytes;
   pt_rules rules;
   pt_rule *checks;
-  int64_t *names, *failed, *order; /* of each check: its rule; how often it failed, and since when; and so of dead ends */
+  int64_t *names; /* the rule of each check */
+  pt_failures failures;
   uint64_t *allowed, *sets;
   int64_t *limits, *passages, *sites, *levels;
   void *first, *attempt, *space; /* masks before the first draw, and of an attempt */

@@ -184,6 +184,8 @@ def test_c_builds_stages_by_its_makefile(tmp_path: Path, in_c: Path) -> None:
     assert not (in_c / "stages.c").exists()
     model, _, _ = integer_case("multiscale-pixelrnn")
     model.save_pretrained(tmp_path / "staged")
+    with pytest.raises(pt.ConfigError, match="`map_rules` bind maps that a program in C draws in one stage"):
+        pt.export(tmp_path / "staged", c=tmp_path, map_rules={"border": [0]})
     pt.export(tmp_path / "staged", c=tmp_path)
     shutil.copy(in_c / "pointillist.o", tmp_path)
     subprocess.run(["make", "--silent", f"CC={compiler()}", "CFLAGS=-Os"], cwd=tmp_path, check=True)

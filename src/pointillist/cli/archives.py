@@ -78,7 +78,8 @@ def export(settings: ExportSettings) -> None:
     for folder in (settings.c, settings.js):
         if folder is not None and not settings.force and folder.exists() and any(folder.iterdir()):
             raise ConfigError(f"{folder} is not empty: add `--force` to write into it, or give another folder.")
-    result = write(settings.model, html=settings.html, c=settings.c, js=settings.js, rules=settings.rules)
+    rules = {"rules": settings.rules, "map_rules": settings.map_rules}
+    result = write(settings.model, html=settings.html, c=settings.c, js=settings.js, **rules)
     lines = [("model", result.model), ("licence", result.license)]
     lines += [("written", f"{path}, {size:,} bytes") for path, size in result.files.items()]
     facts = {"model": result.model, "license": result.license, "files": result.files}

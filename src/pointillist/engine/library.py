@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,26 @@ def array_in_c(declaration: str, values: NDArray[Any]) -> str:
     numbers = [f"{number!r}{suffix}" for number in array.tolist()]
     lines = [",".join(numbers[at : at + _A_LINE]) for at in range(0, len(numbers), _A_LINE)]
     return f"static {declaration}[] = {{\n" + ",\n".join(lines) + "};"
+
+
+def text_in_c(text: str) -> str:
+    """Return a text as a literal of C: what is not ASCII is UTF-8 in octal.
+
+    Example:
+        text_in_c("é")  # "\\303\\251", in quotes
+    """
+    return f'"{"".join(map(_letter, text.encode()))}"'
+
+
+def _letter(byte: int) -> str:
+    return chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
+
+
+def texts_in_c(name: str, texts: Sequence[str]) -> str:
+    """Return a static list of texts in C, up to a null pointer.
+
+    Example:
+        texts_in_c("labels", ("cat", "dog"))
+    """
+    literals = [text_in_c(text) for text in texts]
+    return f"static const char *const {name}[] = {{{', '.join([*literals, '0'])}}};"

@@ -1,4 +1,4 @@
-"""Worlds by rules in an exported program in C: the chunks and the sentences of Python; damaged rules are named."""
+"""Worlds and maps by rules in an exported program in C: the levels and the sentences of Python; damage is named."""
 
 from __future__ import annotations
 
@@ -69,6 +69,31 @@ int main(int argc, char **argv) {
 }
 """)  # `remembered` is the least: chunks leave the memory, and come again
 
+MAP_MAIN = """#include <stdio.h>
+#include <stdlib.h>
+#include "model.h"
+#include "maps.h"
+extern const pt_map_rules model_model_map_rules;
+int main(int argc, char **argv) {
+  const pt_model *m = &model_model;
+  int64_t bytes = pt_map_memory(m, &model_model_map_rules), pixels = (int64_t)m->height * m->width;
+  if (bytes < 0) return 3;
+  int64_t *levels = malloc((size_t)(8 * pixels));
+  char *reserved = malloc((size_t)bytes + 64);
+  void *memory = reserved + -(uintptr_t)reserved % 64;
+  for (int i = 1; i + 2 < argc; i += 3) {
+    pt_request request = pt_request_of(m, strtoull(argv[i], 0, 10));
+    request.temperature = atof(argv[i + 1]), request.top_p = atof(argv[i + 2]);
+    int64_t tries = pt_paint_map(m, &request, &model_model_map_rules, memory, levels);
+    if (tries) printf("%d:", (int)tries);
+    for (int k = 0; tries && k < pixels; k++) printf(" %d", (int)levels[k]);
+    puts(tries ? "" : pt_map_error(memory));
+  }
+  free(reserved), free(levels);
+  return 0;
+}
+"""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -77,17 +102,18 @@ class Exported:
     folder: Path
     options: tuple[str, ...]
 
-    def run(self, text: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Compile rules, and run with them."""
-        (self.folder / "world_rules.c").write_text(text, encoding="utf-8")
-        command = [str(compiler()), *self.options, "world_rules.c", *OBJECTS, "-lm", "-o", "walk"]
+    def run(self, text: str, *arguments: object, objects: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Compile rules, and run with them: by default those of worlds."""
+        (self.folder / "the_rules.c").write_text(text, encoding="utf-8")
+        command = [str(compiler()), *self.options, "the_rules.c", *(objects or OBJECTS), "-lm", "-o", "walk"]
         subprocess.run(command, cwd=self.folder, check=True)
         return subprocess.run(
             ["./walk", *map(str, arguments)], cwd=self.folder, capture_output=True, text=True, check=False
         )
 
 
-OBJECTS = [f"{name}.o" for name in ("main", "known", "rules", "world", "model", "paint", "pointillist")]
+PAINT = tuple(f"{name}.o" for name in ("maps", "model", "paint", "pointillist"))
+OBJECTS = tuple(f"{name}.o" for name in ("main", "known", "rules", "world")) + PAINT
 
 
 @pytest.fixture(
@@ -101,9 +127,12 @@ def exported(request: pytest.FixtureRequest, model: Path, tmp_path_factory: pyte
     pt.export(model, c=folder)
     main = MAIN.substitute(symbol="model_model", size=SIZE, margin=MARGIN)
     (folder / "main.c").write_text(main, encoding="utf-8")
+    (folder / "map_main.c").write_text(MAP_MAIN, encoding="utf-8")
     checked = (f"-fsanitize={request.param}", "-fno-sanitize-recover=all") if request.param else ()
     subprocess.run(
-        ["make", "--silent", f"CC={compiler()}", f"CFLAGS=-O1 {' '.join(checked)}", *OBJECTS], cwd=folder, check=True
+        ["make", "--silent", f"CC={compiler()}", f"CFLAGS=-O1 {' '.join(checked)}", *OBJECTS, "map_main.o"],
+        cwd=folder,
+        check=True,
     )
     return Exported(folder, checked)
 
@@ -164,6 +193,84 @@ def test_damaged_rules_are_named(model: Path, exported: Exported, place: str) ->
     assert sentence in done.stdout
 
 
+MAPS: dict[str, dict[str, Any]] = {
+    "free": {},
+    "sites": {
+        "border": ["wall", "key"],
+        "regions": [{"levels": ["floor", 2], "rows": "1:-1", "columns": ":3"}],
+        "fixed": [{"row": -2, "column": -3, "level": "key"}],
+        "mirror": "y",
+    },
+    "neighbours": {"adjacency": "observed", "counts": [{"levels": ["key"], "at_least": 2, "at_most": 4}]},
+    "whole": {
+        "adjacency": {"observed": True, "never": [["key", "key"]]},
+        "connected": [{"levels": ["floor", "key"]}],
+        "paths": [{"from": "key", "to": ["key", "floor"], "through": ["floor"]}],
+        "counts": [{"levels": ["floor"], "at_least": 8}],
+    },
+    "seldom": {"counts": [{"levels": ["key", "floor"], "at_least": 45}, {"levels": ["key"], "at_least": 20}]},
+    "never-drawn": {"counts": [{"levels": ["key"], "at_least": 60}], "connected": [{"levels": ["wall"]}], "tries": 4},
+    "dead-end": {"adjacency": {"right": [[0, 1], [1, 2], [2, 0]], "down": [[0, 2], [1, 1], [2, 0]]}, "tries": 2},
+}
+"""Rules of maps of 8x8 sites of three levels."""
+DRAWS = [(seed, *how) for seed in (7, 2**33 + 5) for how in ((1.0, 1.0), (0.7, 0.8))]
+
+
+def map_rules_of(model: Path, rules: dict[str, Any]) -> str:
+    """Rules of maps in C, as the command writes them."""
+    return export_c("model", model, map_rules=pt.Rules.model_validate(rules))["map_rules.c"]
+
+
+@pytest.mark.parametrize("case", MAPS)
+def test_maps_and_sentences_are_those_of_python(model: Path, exported: Exported, case: str) -> None:
+    """Every kind of rule, with temperature and top-p too: levels, how often they were drawn, or the sentence."""
+    lines = []
+    for seed, temperature, top_p in DRAWS:
+        try:
+            drawn = pt.sample(model, 1, seed=seed, rules=MAPS[case], temperature=temperature, top_p=top_p)
+            assert drawn.tries is not None
+            lines.append(f"{drawn.tries[0]}: {' '.join(map(str, drawn.levels.flatten().tolist()))}")
+        except pt.ConfigError as error:
+            lines.append(str(error))
+    numbers = [number for draw in DRAWS for number in draw]
+    done = exported.run(map_rules_of(model, MAPS[case]), *numbers, objects=("map_main.o", *PAINT))
+    assert (done.returncode, done.stdout.splitlines()) == (0, lines), done.stderr
+    assert all(": " in line and "did not" in line for line in lines) == (case in ("never-drawn", "dead-end"))
+
+
+MAP_DAMAGE = {
+    ".channels = 1": ".channels = 2",
+    ".height = 8": ".height = 7",
+    ".levels = 3": ".levels = 4",
+    "allowed[] = {\n": "allowed[] = {\n1ull << 63 | ",
+    ".limits = limits": ".limits = 0",
+    ".kind = 1": ".kind = 9",
+    "words, 100": "0, 100",
+    "100}": "0}",
+}
+"""Damage of rules of maps in C."""
+
+
+@pytest.mark.parametrize("place", MAP_DAMAGE)
+def test_damaged_rules_of_maps_get_no_memory(model: Path, exported: Exported, place: str) -> None:
+    """Sizes, bits, kinds and numbers that are out of range, or do not suit the model."""
+    text = map_rules_of(model, {**RULES, "fixed": [], "counts": [{"levels": ["key"], "at_least": 1, "at_most": 9}]})
+    assert place in text
+    assert exported.run(text.replace(place, MAP_DAMAGE[place]), objects=("map_main.o", *PAINT)).returncode == 3
+
+
+def test_rules_that_cannot_be_met_are_named(model: Path, exported: Exported) -> None:
+    """Rules that a program makes itself: a site without levels, and a rule of the map."""
+    text = map_rules_of(model, {"counts": [{"levels": ["key"], "at_least": 1}]})
+    for place, damaged, sentence in (
+        ("7u,7u};", "7u,0u};", "The rules cannot be met: no level is left at row 7, column 7: change one of them."),
+        (".number = 1", ".number = 65", "The rule `counts` key at least 1 cannot be met with the other rules"),
+    ):
+        assert place in text
+        done = exported.run(text.replace(place, damaged), 7, 1, 1, objects=("map_main.o", *PAINT))
+        assert done.stdout.startswith(sentence), done.stdout
+
+
 def test_rules_that_no_program_takes_are_rejected(tmp_path: Path, model: Path) -> None:
     """Of a model without worlds, of a page, and those that need a border."""
     with pytest.raises(pt.ConfigError, match="`rules` bind the worlds of a program in C, and digits draws none"):
@@ -172,4 +279,9 @@ def test_rules_that_no_program_takes_are_rejected(tmp_path: Path, model: Path) -
         pt.export(model, js=tmp_path / "js", rules={"adjacency": "observed"})
     with pytest.raises(pt.ConfigError, match=r"`border` .* is not a rule of worlds"):
         pt.export(model, c=tmp_path / "c", rules={"border": ["wall"]})
+    key = {"row": 0, "column": 0, "level": "key"}
+    with pytest.raises(pt.ConfigError, match="The rule `border` wall cannot be met with `fixed` key at row 0"):
+        pt.export(model, c=tmp_path / "c", map_rules={"border": ["wall"], "fixed": [key]})
+    with pytest.raises(pt.ConfigError, match="`map_rules` are part of a program in C, and none is written"):
+        pt.export(model, js=tmp_path / "js", map_rules={"border": ["wall"]})
     assert np.all([not path.exists() for path in (tmp_path / "digits", tmp_path / "js", tmp_path / "c")])

@@ -96,6 +96,7 @@ class ExportSettings(Settings):
     c: Path | None = option(None, "DIR", "Write C11 without a library: sources, the model, an example.", flags=("--c",))
     js: Path | None = option(None, "DIR", "Write a module for JavaScript: the model, its types, an example.")
     rules: Any = sampling_option(None, "TOML", "Of --c: rules of its endless maps, as for world.")
+    map_rules: Path | None = option(None, "TOML", "Of --c: rules of its maps, as for sample.")
     force: bool = FORCE.field(False)
     as_json: bool = JSON.field(False)
 

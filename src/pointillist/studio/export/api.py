@@ -38,6 +38,7 @@ def export(
     c: str | Path | None = None,
     js: str | Path | None = None,
     rules: Rules | Mapping[str, Any] | str | Path | None = None,
+    map_rules: Rules | Mapping[str, Any] | str | Path | None = None,
 ) -> Exported:
     """Write a model in a form that runs without Python, and gives the same pictures.
 
@@ -51,26 +52,30 @@ def export(
         c: a folder to write: the model as C11, without a library, and an example.
         js: a folder to write: a module for JavaScript, its types, an example.
         rules: rules of the worlds of the program in C, as `pt.World` takes them. Pages and modules take rules later.
+        map_rules: rules of the maps that the program in C paints, as `pt.sample` takes them.
 
     Raises:
-        ConfigError: if nothing is to be written, or a rule is none of worlds.
+        ConfigError: if nothing is to be written, a rule is none of worlds, or the rules of maps cannot be met.
         CheckpointError: if the model is not there, or has no program.
         EngineError: if the library in C cannot run the program.
     """
     if html is None and c is None and js is None:
         raise ConfigError("There is nothing to write: give `html`, `c` or `js`.")
-    if rules is not None and c is None:
-        raise ConfigError("`rules` are part of a program in C, and none is written: give `c`, or leave them out.")
-    parsed = parse_rules(rules)
-    for argument, value in (("html", html), ("c", c), ("js", js)):
-        if value is not None:
-            check_path(argument, value)
+    for argument, value in (("rules", rules), ("map_rules", map_rules)):
+        if value is not None and c is None:
+            raise ConfigError(
+                f"`{argument}` are part of a program in C, and none is written: give `c`, or leave them out."
+            )
+    of_c = {"rules": parse_rules(rules), "map_rules": parse_rules(map_rules)}
+    for argument, path in (("html", html), ("c", c), ("js", js)):
+        if path is not None:
+            check_path(argument, path)
     if not isinstance(model, (str, Path)):
-        return _export_open(model, html=html, c=c, js=js, rules=parsed)
+        return _export_open(model, html=html, c=c, js=js, **of_c)
     folder = find_model(str(model), {})
     name = folder.resolve().name
     files = {} if html is None else {Path(html): export_page(name, folder)}
-    files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder, rules=parsed).items()}
+    files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder, (), **of_c).items()}
     files |= {} if js is None else {Path(js) / file: text for file, text in export_module(name, folder).items()}
     for path, text in files.items():
         if path.parent.exists() and not path.parent.is_dir():

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "model.h"
-
+$rules
 /* Returns 1 if a text is a seed: a whole number below 2^53, as in Python and JavaScript. */
 static int is_seed(const char *text, uint64_t *seed) {
   char *end = 0;
@@ -27,14 +27,14 @@ int main(int argc, char **argv) {
   if (argc > 2 && *argv[2] && request.label < 0) return fprintf(stderr, "there is no label %s\n", argv[2]), 2;
   if (argc > 3 && *argv[3]) request.prompt = pt_number_of(m->prompts, argv[3]);
   if (argc > 3 && *argv[3] && request.prompt < 0) return fprintf(stderr, "there is no prompt \"%s\"\n", argv[3]), 2;
-  int64_t bytes = pt_memory(m), pixels = (int64_t)m->height * m->width;
+  int64_t bytes = $memory, pixels = (int64_t)m->height * m->width;
   if (bytes < 0) return fprintf(stderr, "the program is damaged\n"), 1;
   char *reserved = malloc((size_t)bytes + 64), *memory = reserved;
   int64_t *levels = malloc((size_t)(8 * m->channels * pixels));
   uint8_t *rgb = malloc((size_t)(3 * pixels));
   if (!reserved || !levels || !rgb) return fprintf(stderr, "there is not enough memory\n"), 1;
   memory += -(uintptr_t)memory % 64; /* aligned to 64 bytes */
-  pt_paint(m, &request, memory, levels);
+  $paint
   pt_colours(m, levels, rgb);
   printf("P6 %d %d 255\n", (int)m->width, (int)m->height);
   fwrite(rgb, 1, (size_t)(3 * pixels), stdout);

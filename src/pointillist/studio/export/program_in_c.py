@@ -13,31 +13,18 @@ import numpy as np
 
 from pointillist.conditioning.known import KnownFeatures
 from pointillist.engine.c.lower import lower
-from pointillist.engine.constraints.solver import to_bits
-from pointillist.engine.library import array_in_c, runtime_text
+from pointillist.engine.library import array_in_c, runtime_text, texts_in_c
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
-from pointillist.rules.config import Level, Rules
+from pointillist.rules.config import Rules
 from pointillist.sampling.worlds.rules import WorldRules
 from pointillist.studio.export.page import license_of, template
+from pointillist.studio.export.rules_in_c import map_rules_in_c, world_rules_in_c
 
-
-def text_in_c(text: str) -> str:
-    """Return a text as a literal of C: what is not ASCII is UTF-8 in octal.
-
-    Example:
-        text_in_c("é")  # "\\303\\251", in quotes
-    """
-    return f'"{"".join(map(_letter, text.encode()))}"'
-
-
-def _letter(byte: int) -> str:
-    return chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
-
-
-SOURCES = ("world.c", "world.h", "rules.c", "rules.h", "solver.c", "solver.h")
+_WORLDS = ("world.c", "world.h", "rules.c", "rules.h")
+_MAPS = ("maps.c", "maps.h", "solver.c", "solver.h")
 
 
 def known_encoder(model: PortableModel) -> KnownFeatures | None:
@@ -78,8 +65,8 @@ def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | Non
     walk = {"name": name, "symbol": symbol, "label": classes.index("window") if "window" in classes else -1}
     read = WorldRules(rules or Rules(), model.image, model.training_record)
     return {
-        "world_rules.c": _rules_text(symbol, read),
-        **{file: runtime_text(file) for file in SOURCES},
+        "world_rules.c": world_rules_in_c(symbol, read),
+        **{file: runtime_text(file) for file in _WORLDS + _MAPS},
         "known.c": _encoder_text(symbol, model, encoder),
         "walk.c": Template(template("walk.c")).substitute(walk),
     }
@@ -113,49 +100,28 @@ def _encoder_text(symbol: str, model: PortableModel, encoder: KnownFeatures) -> 
     )
 
 
-def _rules_text(symbol: str, rules: WorldRules) -> str:
-    """Return the rules of a world in C: `pt_world_rules`, by the name of the model and `_rules`.
-
-    Args:
-        symbol: name of the model in C.
-        rules: the rules.
-    """
-    arrays, counts, connected = [], [], []
-    if rules.adjacency is not None:
-        arrays.append(array_in_c("const uint64_t adjacency", to_bits(rules.adjacency)))
-    for number, (levels, count) in enumerate(rules.counts):
-        arrays.append(array_in_c(f"const uint64_t counted_{number}", to_bits(levels)))
-        at_most = -1 if count.at_most is None else count.at_most
-        counts.append(f"{{counted_{number}, {_words(count.levels)}, {count.at_least}, {at_most}}}")
-    for number, (bits, level) in enumerate(rules.connected):
-        arrays.append(array_in_c(f"const uint64_t connected_{number}", bits))
-        connected.append(f"{{connected_{number}, {_words(rules.rules.connected[number].levels)}, {level}}}")
-    fixed = [f"{{{row}, {column}, {level}}}" for row, column, level in rules.fixed_tiles.tolist()]
-    lists = {"pt_count counts": counts, "pt_connected connected": connected, "pt_fixed fixed": fixed}
-    return "\n".join(
-        [
-            '#include "rules.h"',
-            *arrays,
-            *(f"static const {name}[] = {{{', '.join(rows) or '{0}'}}};" for name, rows in lists.items()),
-            f"const pt_world_rules {symbol}_rules = {{{rules.image.levels}, "
-            f"{'0' if rules.adjacency is None else 'adjacency'}, {len(counts)}, {len(connected)}, {len(fixed)}, "
-            f"{rules.rules.tries}, counts, connected, fixed}};",
-            "",
-        ]
-    )
-
-
-def _words(levels: tuple[Level, ...]) -> str:
-    return text_in_c(", ".join(map(str, levels)))
-
-
 _SOURCES = ("pointillist.c", "pointillist.h", "paint.c", "paint.h")
 _STAGES = ("stages.c", "stages.h")
 _BY = {"label": "PT_LABEL", "text": "PT_PROMPT"}
+_PLAIN = {"rules": "", "memory": "pt_memory(m)", "paint": "pt_paint(m, &request, memory, levels);"}
+_BY_RULES = {
+    "rules": '#include "maps.h"\n\nextern const pt_map_rules ${symbol}_map_rules;\n',
+    "memory": "pt_map_memory(m, &${symbol}_map_rules)",
+    "paint": "if (!pt_paint_map(m, &request, &${symbol}_map_rules, memory, levels)) "
+    'return fprintf(stderr, "%s\\n", pt_map_error(memory)), 1;',
+}
+"""Calls of the example."""
 _KINDS = {"vector": "PT_VECTOR", "map": "PT_MAP", "tokens": "PT_TOKENS"}
 
 
-def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: Rules | None = None) -> dict[str, str]:
+def export_c(
+    name: str,
+    folder: Path,
+    prompts: tuple[str, ...] = (),
+    *,
+    rules: Rules | None = None,
+    map_rules: Rules | None = None,
+) -> dict[str, str]:
     """Return the files of a program in C, by name.
 
     Args:
@@ -163,11 +129,12 @@ def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: R
         folder: the model.
         prompts: prompts that the program knows, by default the examples of the model.
         rules: rules of its worlds.
+        map_rules: rules of the maps that its example paints.
 
     Raises:
         CheckpointError: if the folder holds no program.
-        ConfigError: if its first order is not in raster orientation, it draws no worlds that rules could bind, or a
-            rule is none of worlds.
+        ConfigError: if its first order is not in raster orientation, it draws no worlds that rules could bind, a rule
+            is none of worlds, or the rules of its maps do not fit, or cannot be met.
         EngineError: if the library in C cannot run it.
     """
     model = PortableModel.open(folder)
@@ -179,15 +146,24 @@ def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: R
     sources = _SOURCES + _STAGES * (len(model.integer_model.stages) > 1)
     how = {
         "programs": "example walk" if worlds else "example",
-        "options": "-DPT_WITHOUT_PARTICLES" if worlds else "-DPT_WITHOUT_RULES",
-        "stages": "stages.o " * (sources != _SOURCES),
+        "options": "-DPT_WITHOUT_PARTICLES" if worlds or map_rules else "-DPT_WITHOUT_RULES",
+        "stages": "stages.o " * (sources != _SOURCES) + "map_rules.o maps.o " * (map_rules is not None),
     }
     makefile = Template(template("Makefile.txt")).substitute(how)
+    calls = _PLAIN if map_rules is None else _BY_RULES
+    example = {
+        "name": name,
+        "symbol": symbol,
+        **{key: Template(call).substitute(symbol=symbol) for key, call in calls.items()},
+    }
+    if map_rules is not None:
+        worlds |= {file: runtime_text(file) for file in _MAPS}
+        worlds["map_rules.c"] = map_rules_in_c(name, symbol, model, map_rules)
     return {
         **{file: runtime_text(file) for file in sources},
         "model.h": f'/* {name}, {license_of(folder)} */\n#include "paint.h"\nextern const pt_model {symbol};\n',
         "model.c": _model_text(symbol, model, prompts),
-        "example.c": Template(template("example.c")).substitute(name=name, symbol=symbol),
+        "example.c": Template(template("example.c")).substitute(example),
         "Makefile": makefile,
         **worlds,
     }
@@ -211,8 +187,8 @@ def _model_text(symbol: str, model: PortableModel, prompts: tuple[str, ...]) -> 
             array_in_c("const uint8_t values", image.values),
             f"static const pt_stage stages[] = {{{', '.join(entry for entry, _ in stages)}}};",
             f"static const pt_part parts[] = {{{', '.join(parts) or '{0}'}}};",
-            _names("labels", source.classes),
-            _names("prompts", names),
+            texts_in_c("labels", source.classes),
+            texts_in_c("prompts", names),
             f"const pt_model {symbol} = {{{image.channels}, {image.height}, {image.width}, {image.levels}, "
             f"{len(stages)}, {len(parts)}, stages, parts, "
             f"{'0' if palette is None else 'colours'}, values, labels, prompts, "
@@ -275,9 +251,3 @@ def _palette(model: PortableModel) -> IntArray | None:
     alpha = rgba[:, 3:]
     result: IntArray = (rgba[:, :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return result
-
-
-def _names(name: str, texts: tuple[str, ...]) -> str:
-    """Return a list of texts in C, up to a null pointer."""
-    literals = [text_in_c(text) for text in texts]
-    return f"static const char *const {name}[] = {{{', '.join([*literals, '0'])}}};"
