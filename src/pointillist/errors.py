@@ -254,7 +254,7 @@ def format_validation_error(error: Any, what: str) -> str:
     where = ".".join(str(part) for part in first["loc"]) or what
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"`{where}` is not {what}: check its spelling."
-    message = str(first["msg"]).replace(" after validation", "")
+    message = str(first["msg"]).replace(" after validation", "").replace("a valid tuple", "a list")
     if first["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
         message = "must be an object"
     return f"`{where}` (={quote(first.get('input'))}) is not valid for {what}: {message[0].lower()}{message[1:]}."

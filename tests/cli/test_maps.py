@@ -54,6 +54,19 @@ def test_a_folder_of_maps(model: str, tmp_path: Path, form: str) -> None:
     assert evaluated["bits_per_dim"] == pytest.approx(sampled["bits_per_dim"], abs=within)
 
 
+def test_a_tileset_has_a_tile_for_each_level(tmp_path: Path) -> None:
+    """`info` counts its tiles; one that has too few is refused."""
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "0.csv").write_text("0,1,2\n3,1,0\n")
+    for count in (4, 2):
+        plain_tileset(count).picture().save(tmp_path / f"{count}.png")
+    tiles = json.loads(run("info", tmp_path / "maps", "--tileset", tmp_path / "4.png", "--json").stdout)["tileset"]
+    assert tiles == "4 tiles of 16x16 pixels"
+    assert "has 2 tiles, and the maps have 4 levels" in fails(
+        "info", tmp_path / "maps", "--tileset", tmp_path / "2.png"
+    )
+
+
 @pytest.mark.parametrize("form", ["tmj", "tmx", "csv", "txt"])
 def test_one_map(model: str, tmp_path: Path, form: str) -> None:
     """The ending of the path chooses the format; `explain` and `inpaint` read the file."""

@@ -100,6 +100,32 @@ def test_metadata_give_texts_and_labels(tmp_path: Path, kind: str) -> None:
     assert "1 image left out, which the metadata do not list" in data.notes
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", " , "])
+def test_metadata_of_spreadsheets(tmp_path: Path, separator: str) -> None:
+    """Semicolons and tabs separate, where the first line has them; names of columns lose their spaces."""
+    for name in ("a.png", "b.png"):
+        paint(tmp_path / name)
+    values = separator.strip(" ")
+    text = f"file_name{separator}label\na.png{values}x\nb.png{values}y\n"
+    (tmp_path / "metadata.csv").write_text(text, encoding="utf-8")
+    assert all_of(tmp_path).classes == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("file_name,label,label\na.png,x,y\n", "has two columns 'label'"),
+        ("file_name,label\na.png,x\na.png,y\n", "names 'a.png' again, with other values"),
+        ("File,label\na.png,x\n", r"has no `file_name` \(columns: 'File', 'label'\)"),
+    ],
+)
+def test_metadata_that_say_two_things_are_an_error(tmp_path: Path, text: str, sentence: str) -> None:
+    paint(tmp_path / "a.png")
+    (tmp_path / "metadata.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=sentence):
+        all_of(tmp_path)
+
+
 def test_metadata_in_each_split_with_named_labels(tmp_path: Path) -> None:
     for split, label in (("train", "cat"), ("test", "dog")):
         paint(tmp_path / split / "x.png")

@@ -34,6 +34,10 @@ def test_the_separator_is_the_one_of_the_file(separator: str, tmp_path: Path) ->
         ("0,nan\n1,1\n", "the number 'nan', which cannot be a level"),
         (f"0,{'9' * 20}\n1,1\n", "which cannot be a level"),
         ("0,1,1\n1,wall,0\n", "'wall' among numbers"),
+        ("0 1 2\n1 1 1\n", "'0 1 2' in a cell: separate cells by commas"),
+        ("0|1\n1|0\n", "in a cell: separate cells by commas"),
+        ("x,y,level\n0,0,1\n0,1,2\n", "the names 'x, y, level' above numbers"),
+        ("", "is empty: write a row of cells"),
     ],
 )
 def test_what_spreadsheets_leave_is_named(text: str, sentence: str, tmp_path: Path) -> None:

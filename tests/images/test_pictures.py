@@ -65,4 +65,6 @@ def test_a_data_set_answers_names_and_slices() -> None:
         with pytest.raises(AttributeError, match=f"`data` has no `{name}`: use `data"):
             getattr(data, name)
     with pytest.raises(pt.errors.ConfigError, match="takes a number or a slice"):
+        data[True]
+    with pytest.raises(pt.errors.ConfigError, match="takes a number or a slice"):
         data["a"]

@@ -71,7 +71,7 @@ def test_the_words_stay_with_the_model(tmp_path: Path) -> None:
     assert Vocabulary.of_record(model.training_record) is None
 
 
-@pytest.mark.parametrize("prompt", ['"', '""', "\U0001f3a8", "%"])
+@pytest.mark.parametrize("prompt", ['"', '""', "\U0001f3a8", "%", "%s%n", "a"])
 def test_a_prompt_without_a_word_is_noted(prompt: str) -> None:
     """By every model of texts, in one sentence; a prompt with a word is not."""
     model = model_of(["a heart"])

@@ -52,6 +52,14 @@ def in_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a module of digits."""
+    folder = tmp_path_factory.mktemp("js")
+    pt.export("digits", js=folder)
+    return folder
+
+
 def test_c_paints_the_pictures_of_python(in_c: Path) -> None:
     """By label, for seeds of one word and of two."""
     for seed, label in ((7, "3"), (2**40 + 1, "8")):
@@ -220,6 +228,30 @@ def test_c_walks_the_worlds_of_python(sanitizers: str, rules: dict[str, Any] | N
 
 
 @pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ("{ label: 99 }", "There is no label 99: choose from 0, 1, 2, 3, 4, 5, 6, 7, 8, 9."),
+        ("{ label: 3.5 }", "There is no label 3.5: choose from 0, 1, 2, 3, 4, 5, 6, 7, 8, 9."),
+        ("{ labl: 3 }", "There is no setting labl: choose from seed, index, label,"),
+        ("{ guidance: 'x' }", 'The guidance (="x") must be a number, from 0 to 1000.'),
+        ("{ temperature: -1 }", "The temperature (=-1) must be a number, 0 or more."),
+        ("{ topP: 0 }", "The topP (=0) must be a number, above 0, at most 1."),
+        ("null", "The request (=null) must be an object, such as { seed: 1 }."),
+        ("5", "The request (=5) must be an object, such as { seed: 1 }."),
+    ],
+)
+def test_a_module_reads_what_it_is_asked_for(module: Path, request_: str, sentence: str) -> None:
+    """No name passes unread, and no wrong value is called a damaged file."""
+    script = 'import { open } from "./digits.js"; const model = await open();'
+    script += f"try {{ model.paint({request_}); }} catch (error) {{ console.log(error.message); }}"
+    done = subprocess.run(
+        [str(NODE), "--input-type=module", "-e", script], cwd=module, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(sentence)
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
 def test_javascript_paints_the_pictures_of_python(tmp_path: Path) -> None:
     """In Node, by the command line; its types name what it has."""
     result = CliRunner().invoke(app, ["export", "digits", "--js", str(tmp_path)])
@@ -326,3 +358,5 @@ def test_errors_are_sentences(tmp_path: Path) -> None:
     pt.build("pixelcnn", shape=(1, 4, 4), levels=2, preset="tiny").save_pretrained(tmp_path / "plain")
     with pytest.raises(pt.CheckpointError, match="has no integer program"):
         pt.export(tmp_path / "plain", html=tmp_path / "page.html")
+    with pytest.raises(pt.CheckpointError, match=r"^`model` has no integer program"):  # not the folder it is saved to
+        pt.export(pt.build("pixelcnn", shape=(1, 4, 4), levels=2, preset="tiny"), html=tmp_path / "page.html")

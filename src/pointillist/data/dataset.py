@@ -150,7 +150,7 @@ class ImageDataset(AnsweredNames):
         """
         if isinstance(index, slice):
             return self.subset(range(len(self))[index])
-        if not isinstance(index, (int, np.integer)):
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
             raise ConfigError(
                 f"`data[{quote(index)}]` takes a number or a slice: `data.subset(numbers)` takes several."
             )

@@ -167,6 +167,7 @@ def evaluate(
         settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "guidance": guidance, **query}
         return _of_mixture([evaluate(each, x, label, text, **settings) for each in model])
     check_whole("batch_size", batch_size, 1)
+    check_whole("seed", seed, 0)
     check_guidance(guidance)
     model = open_scored(model, query.get("engine", "auto"))
     model.scoring_engine(query.get("engine", "auto"))  # an error before images are read

@@ -239,3 +239,5 @@ def check_texts(
             )
         if not is_utf8(text):
             raise error(f"{what} (={quote(text)}) holds half of a character, which no file can store: correct it.")
+        if "\0" in text:
+            raise error(f"{what} (={quote(text)}) holds a NUL character, which nobody sees: take it out.")

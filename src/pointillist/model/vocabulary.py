@@ -243,6 +243,12 @@ def _word_sets(names: tuple[str, ...]) -> frozenset[frozenset[str]]:
     return frozenset(frozenset(split_words(name)) for name in names)
 
 
+def _has_word(text: str, names: tuple[str, ...]) -> bool:
+    """Return whether a prompt has a word, a number, or a single letter that is one of some names."""
+    words = re.findall(r"\w+", normalize_text(text))
+    return any(len(word) > 1 or word.isdigit() or word in names for word in words)
+
+
 def _subject(text: str) -> str:
     """Return the words of a subject, without articles."""
     return " ".join(word for word in split_words(text) if word not in _ARTICLES)
@@ -304,7 +310,8 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
     unread += [
         f"The prompt {text!r} holds no word: write a name, as captions in training have."
         for text in texts
-        if not re.search(r"\w", text) and (learned is None or _QUOTE in text or not learned.read(text).sentences)
+        if not _has_word(text, measured.recognised)
+        and (learned is None or _QUOTE in text or not learned.read(text).sentences)
     ]
     if learned is not None:
         free = [text for text in texts if _QUOTE not in text]

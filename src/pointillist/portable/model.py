@@ -363,7 +363,10 @@ class IntegerModel:
                 "convert pictures with `model.to_levels`."
             )
         if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
-            raise ShapeError(f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}.")
+            raise ShapeError(
+                f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}: "
+                "convert pictures with `model.to_levels`."
+            )
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that the programs do not know."""

@@ -17,6 +17,7 @@ from pointillist.files.checkpoint.header import is_hierarchy
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
+    from pointillist.data.tilemaps import Tileset
     from pointillist.engine import Program
 
 
@@ -161,7 +162,13 @@ def data_facts(name: str, sets: Sequence[str]) -> dict[str, Any]:
         "vector": None if first.annotations.vectors is None else first.annotations.vectors.shape[1],
         "hint": None if first.annotations.hints is None else list(first.annotations.hints.shape[1:]),
         "notes": list(first.notes),
+        **({} if first.tileset is None else {"tileset": _tiles(first.tileset)}),
     }
+
+
+def _tiles(tileset: Tileset) -> str:
+    height, width = tileset.tile_size
+    return f"{len(tileset)} {'tile' if len(tileset) == 1 else 'tiles'} of {width}x{height} pixels"
 
 
 def _counts(splits: DataSplits) -> dict[str, int]:

@@ -115,8 +115,9 @@ def note_source(kind: str, image: ImageSpec, tileset: Tileset | None, folder: Pa
         if MapFiles.of(image, tileset, folder).uses_source:
             note(f"note       the maps use {tileset.source}, the tileset of the training maps")
         else:
+            where = "this folder" if folder == Path() else folder
             note(
-                f"note       {tileset.source}, the tileset of the training maps, is not in {folder}: the maps get a "
+                f"note       {tileset.source}, the tileset of the training maps, is not in {where}: the maps get a "
                 "copy of its tiles with other numbers"
             )
 

@@ -19,6 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.data.readers.decode import DecodedImages, ImageSource, decode
 from pointillist.data.readers.picture_files import EXTENSIONS, open_picture
 from pointillist.data.tilemaps.folder import METADATA, MapReader
-from pointillist.errors import DataError, counted
+from pointillist.data.tilemaps.text_grids import SEPARATORS
+from pointillist.errors import DataError, counted, quote
 from pointillist.files.reading import parse_json, read_text
 
 TEXT_COLUMNS = ("text", "caption", "texts", "captions")
@@ -262,10 +264,15 @@ def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dic
         return None
     rows: dict[Path, Row] = {}
     for file in sorted(files, key=lambda f: len(f.parts)):  # the metadata file nearest to an image wins
+        there: dict[Path, Row] = {}
         for number, row in enumerate(_parse(file), 1):
             name = row.get("file_name")
             if not isinstance(name, str) or not name:
-                raise DataError(f"Row {number} of {file} has no `file_name`: name the image, relative to that file.")
+                columns = ", ".join(map(quote, row))
+                raise DataError(
+                    f"Row {number} of {file} has no `file_name` (columns: {columns}): name the image, relative to that "
+                    "file."
+                )
             # by name, not by link target: links are the user's own choice
             path = Path(os.path.normpath(file.parent / name.replace("\\", "/")))
             if not path.is_relative_to(os.path.normpath(folder)):
@@ -274,7 +281,11 @@ def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dic
                 raise DataError(
                     f"Row {number} of {file} names {name!r}, which does not exist: add the file or drop the row."
                 )
-            rows[path] = row
+            if there.setdefault(path, row) != row:
+                raise DataError(
+                    f"Row {number} of {file} names {name!r} again, with other values: keep one of its rows."
+                )
+        rows |= there
     return rows
 
 
@@ -286,6 +297,21 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _table(file: Path, text: str) -> Iterable[Row]:
+    """Parse the rows of a CSV, whose first line has the columns and, between them, the separator."""
+    first = text.partition("\n")[0]
+    separator = next((each for each in SEPARATORS if "file_name" in re.split(rf"[\s\"]*{each}[\s\"]*", first)), ",")
+    lines = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    columns = [column.strip() for column in next(lines, [])]
+    if len(set(columns)) < len(columns):
+        again = next(column for i, column in enumerate(columns) if column in columns[:i])
+        raise DataError(f"{file} has two columns {quote(again)}: give each column its own name.")
+    for number, values in enumerate(filter(None, lines), 1):
+        if len(values) > len(columns):
+            raise DataError(f"Row {number} of {file} has more values than columns: quote a comma in a value.")
+        yield dict(zip_longest(columns, values))
+
+
 def _parse(file: Path) -> Iterable[Row]:
     try:
         text = read_text(file, "utf-8-sig")
@@ -293,10 +319,7 @@ def _parse(file: Path) -> Iterable[Row]:
         raise DataError(f"{file} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error
     if file.suffix == ".csv":
         try:
-            for number, row in enumerate(csv.DictReader(text.splitlines(keepends=True), strict=True), 1):
-                if None in row:
-                    raise DataError(f"Row {number} of {file} has more values than columns: quote a comma in a value.")
-                yield row
+            yield from _table(file, text)
         except csv.Error as error:
             raise DataError(f"{file} is not valid CSV ({error}): correct it, or write a metadata.jsonl.") from error
         return

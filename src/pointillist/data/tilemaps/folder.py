@@ -102,6 +102,11 @@ class MapReader:
             notes = [f"{counted(len(bad), 'unreadable file')} skipped, the first: {bad[0]}", *notes]
         tileset = pictures or _joined_tileset(result, levels, count)
         if tileset is not None and len(tileset) + 1 < count:  # more is missing than a picture of the outside
+            if self.options.tileset is not None:
+                raise ConfigError(
+                    f"`tileset` (={self.options.tileset}) has {counted(len(tileset), 'tile')}, and the maps have "
+                    f"{count:,} levels: give a picture with a tile for each."
+                )
             tileset = None
         return DecodedImages(
             values,

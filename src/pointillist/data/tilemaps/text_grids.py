@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from pointillist.images import MAX_LEVELS
 
 _NUMBER = re.compile(r"-1|\d{1,6}")
 _NUMERIC = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?|nan|inf", re.IGNORECASE)
+_JOINED = re.compile(r"-?\d+(\s*[\s|]\s*-?\d+)+")  # "0 1" or "0|1": numbers of several cells
 SEPARATORS = ",;\t"
 """Separators of cells: a comma, or what spreadsheets write where a comma is in numbers."""
 
@@ -38,6 +39,8 @@ def read_csv_map(path: Path, name: str) -> TileMap:
     except csv.Error as error:
         raise DataError(f"{name} is not valid CSV ({error}): write numbers of levels, separated by commas.") from error
     lengths = {len(row) for row in rows}
+    if not rows:
+        raise DataError(f"{name} is empty: write a row of cells for each row of the map.")
     if len(lengths) != 1:
         raise DataError(f"{name} has rows of {sorted(lengths)[:3]} cells: give every row the same number.")
     check_cells(len(rows), len(rows[0]), name)
@@ -48,21 +51,35 @@ def read_csv_map(path: Path, name: str) -> TileMap:
         if numbers.max() >= MAX_LEVELS:
             raise DataError(f"{name} has the number {numbers.max():,}: levels are numbered 0 to {MAX_LEVELS - 1:,}.")
         return TileMap(numbers)
+    _check_names(cells, shape[1], name)
+    names = tuple(sorted({cell for cell in cells if cell}))
+    check_texts(names, f"A cell of {name}", MAX_NAME, DataError)
+    number = {cell: i for i, cell in enumerate(names)} | {"": EMPTY}
+    return TileMap(np.array([number[cell] for cell in cells], np.int32).reshape(shape), names)
+
+
+def _check_names(cells: Sequence[str], width: int, name: str) -> None:
+    """Check cells that are not all numbers: numbers of levels only, one separator, and no row of headings.
+
+    Raises:
+        DataError: quoting the first cell that is wrong.
+    """
     wrong = [cell for cell in cells if _NUMERIC.fullmatch(cell) and not _NUMBER.fullmatch(cell)]
     if wrong:
         raise DataError(
             f"{name} has the number {quote(wrong[0])}, which cannot be a level: write whole numbers from 0 on (-1 for "
             "an empty cell), or names in every cell."
         )
-    names = tuple(sorted({cell for cell in cells if cell}))
-    strange = [cell for cell in cells if cell and not _NUMBER.fullmatch(cell)]
-    if len(strange) == 1 < len([cell for cell in cells if cell]) - 1:
+    if joined := next((cell for cell in cells if _JOINED.fullmatch(cell)), None):
+        raise DataError(f"{name} has {quote(joined)} in a cell: separate cells by commas, semicolons or tabs.")
+    there = [cell for cell in cells if cell]
+    strange = [cell for cell in there if not _NUMBER.fullmatch(cell)]
+    if len(strange) == 1 < len(there) - 1:
         raise DataError(
             f"{name} has {quote(strange[0])} among numbers: correct this cell, or write names in every cell."
         )
-    check_texts(names, f"A cell of {name}", MAX_NAME, DataError)
-    number = {cell: i for i, cell in enumerate(names)} | {"": EMPTY}
-    return TileMap(np.array([number[cell] for cell in cells], np.int32).reshape(shape), names)
+    if 1 < width < len(there) and strange == list(cells[:width]):
+        raise DataError(f"{name} has the names {quote(', '.join(cells[:width]))} above numbers: leave out that row.")
 
 
 def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> TileMap:

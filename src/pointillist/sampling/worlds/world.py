@@ -231,6 +231,11 @@ def open_world_model(model: Any) -> PortableModel:
     portable = PortableModel.of(model)
     if portable.image.channels != 1:
         raise ConfigError(f"`model` has images of {portable.image.channels} channels: worlds need maps of one.")
+    if portable.fixed_size:
+        raise ConfigError(
+            f"`model` draws images of {portable.image.height}x{portable.image.width} only, by learned positions: "
+            "worlds need a model that draws any size, such as 'dungeons'."
+        )
     parts = {part.name: part for part in portable.integer_model.parts[0]}
     if OBSERVED not in parts or parts[OBSERVED].encoder is None:
         raise ConfigError(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError, check_path, not_a_model
+from pointillist.errors import CheckpointError, ConfigError, check_path, not_a_model
 from pointillist.files.writing import atomic_path
 from pointillist.model.folder.finding import find_model
+from pointillist.model.folder.portable import program_files
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.studio.export.page import export_module, export_page, license_of
 from pointillist.studio.export.program_in_c import export_c
@@ -94,4 +95,11 @@ def _export_open(model: Any, **files: Any) -> Exported:
         raise not_a_model(model)
     with tempfile.TemporaryDirectory() as parent:
         model.save_pretrained(Path(parent, "model"))
+        try:
+            program_files(Path(parent, "model"))
+        except CheckpointError:
+            raise CheckpointError(
+                "`model` has no integer program, which an export runs: save it, and make one with "
+                "`pointillist quantize --integer`."
+            ) from None
         return export(Path(parent, "model"), **files)

@@ -15,6 +15,21 @@ import { probabilities } from "./numbers.js";
  * @property {ArrayLike<number> | null} [hint] @property {import("../runtime/rules.js").Rules | null} [rules]
  */
 
+/** What a request may name. */
+const REQUEST = ["seed", "index", "label", "text", "guidance", "temperature", "topP", "height", "width", "known", "order", "hint", "rules"];
+
+/** Throw for a request that is no object, or names what no request has. @param {Request} request */
+function checkRequest(request) {
+  if (typeof request !== "object" || request === null) throw new Error(`The request (=${JSON.stringify(request)}) must be an object, such as { seed: 1 }.`);
+  const unknown = Object.keys(request).find((name) => !REQUEST.includes(name));
+  if (unknown !== undefined) throw new Error(`There is no setting ${unknown}: choose from ${REQUEST.join(", ")}.`);
+}
+
+/** Throw for a setting that is given and no number of a range. @param {string} name @param {unknown} value @param {(value: number) => boolean} fits @param {string} range */
+function checkNumber(name, value, fits, range) {
+  if (value !== undefined && value !== null && !(typeof value === "number" && fits(value))) throw new Error(`The ${name} (=${JSON.stringify(value)}) must be a number, ${range}.`);
+}
+
 export class Model {
   /** @param {OfflineModel} opened */
   constructor(opened) {
@@ -40,7 +55,11 @@ export class Model {
   #options({ label = null, text = null, topP, guidance, temperature, rules: _, ...rest }) {
     const { generation } = this.opened.details;
     if (text !== null && typeof text !== "string") throw new Error(`The text (=${JSON.stringify(text)}) must be a string, or null for none.`);
-    if (typeof label === "string" && !this.labels.includes(label)) throw new Error(`There is no label ${label}: choose from ${this.labels.join(", ")}.`);
+    const known = label === null || (typeof label === "number" ? Number.isInteger(label) && label >= 0 && label < this.labels.length : this.labels.includes(label));
+    if (!known) throw new Error(`There is no label ${label}: ${this.labels.length ? `choose from ${this.labels.join(", ")}` : "this model takes none"}.`);
+    checkNumber("guidance", guidance, (value) => value >= 0 && value <= 1000, "from 0 to 1000");
+    checkNumber("temperature", temperature, (value) => value >= 0 && Number.isFinite(value), "0 or more");
+    checkNumber("topP", topP, (value) => value > 0 && value <= 1, "above 0, at most 1");
     const settings = { guidance: guidance ?? generation.guidance, temperature: temperature ?? generation.temperature, topP: topP ?? generation.top_p };
     return { ...this.opened.conditions({ label, text }), ...settings, ...rest };
   }
@@ -56,6 +75,7 @@ export class Model {
 
   /** Paint a picture sub-pixel by sub-pixel; what is known has no probabilities. @param {Request} [request] */
   *steps(request = {}) {
+    checkRequest(request);
     const { image } = this.opened.details, { height = this.height, width = this.width } = request, options = this.#options(request);
     const observed = request.rules ? this.#obeying(request.rules, options) : null;
     this.opened.compiled?.release();
