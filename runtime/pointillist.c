@@ -836,7 +836,7 @@ static void run_part(pt_run *r, i64 part, i64 row, i64 column) {
 pt_run *pt_begin(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
                  const int32_t *const *inputs, void *workspace, int32_t level) {
   i64 size = pt_workspace(bytes, batch, height, width, by_rows);
-  const pt_level *chosen = level_of(level); /* asks the processor, which takes a virtual machine some microseconds */
+  const pt_level *chosen = level_of(level);
   if (size < 0 || !chosen) return 0;
   for (i64 i = 0; i < size / 8; i++) ((u64 *)workspace)[i] = 0;
   arena a = {workspace, 0, 0};
@@ -2150,7 +2150,7 @@ static const pt_level levels_of_x86[] = {
 };
 
 /* The instruction sets of the processor that the system saves: the best level. */
-static i32 best_level(void) {
+static i32 find_best_level(void) {
   u32 a, b, c, d, low, high;
   if (__get_cpuid_max(0, 0) < 7) return PT_PLAIN;
   __cpuid(1, a, b, c, d);
@@ -2165,6 +2165,14 @@ static i32 best_level(void) {
     if (a & (1u << 4)) return PT_AVX_VNNI;
   }
   return PT_AVX2;
+}
+
+/* The best level, asked for once: a virtual machine answers in 26 microseconds. Two threads would store the same number. */
+static i32 best_level(void) {
+  static i32 best = PT_BEST;
+  i32 level = __atomic_load_n(&best, __ATOMIC_RELAXED);
+  if (level == PT_BEST) __atomic_store_n(&best, level = find_best_level(), __ATOMIC_RELAXED);
+  return level;
 }
 
 static const pt_level *level_of(i32 level) {

@@ -85,7 +85,7 @@ class Transform:
 
     def unguided(self) -> Transform:
         """Return it without guidance: for images without conditions, which guidance does not change."""
-        return replace(self, guidance=1.0)
+        return replace(self, guidance=1.0) if self.is_guided else self
 
     @cached_property
     def integers(self) -> TransformIntegers:

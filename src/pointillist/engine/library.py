@@ -6,7 +6,7 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,9 @@ def available_levels() -> list[str]:
     return [] if library is None else [name for name, level in LEVELS.items() if library.pt_has_level(level)]
 
 
-def aligned(size: int) -> NDArray[np.uint8]:
-    """Allocate zeros at an address that is a multiple of `ALIGN`."""
-    array = np.zeros(size + ALIGN, np.uint8)
+def aligned(size: int, allocate: Callable[[int, type[np.uint8]], NDArray[np.uint8]] = np.zeros) -> NDArray[np.uint8]:
+    """Allocate bytes at an address that is a multiple of `ALIGN`: zeros, or what `np.empty` holds."""
+    array = allocate(size + ALIGN, np.uint8)
     first = -array.ctypes.data % ALIGN
     return array[first : first + size]
 

@@ -172,14 +172,16 @@ class UnknownNameError(AttributeError):
     Args:
         owner: usual variable of the object, a key of `NAMES`.
         name: the attribute.
-        names: attributes that exist. They are compared when the message is read, so `hasattr` stays fast.
+        names: attributes that exist, or the type that has them. They are compared when the message is read, so that
+            `hasattr` stays fast.
     """
 
-    def __init__(self, owner: str, name: str, names: Iterable[str]) -> None:
+    def __init__(self, owner: str, name: str, names: Iterable[str] | type) -> None:
         super().__init__(owner, name, names)
 
     def __str__(self) -> str:
         owner, name, names = self.args
+        names = dir(names) if isinstance(names, type) else names
         answer = NAMES[owner].get(name.lower())
         near = None if answer else closest(name, names)
         remedy = f"use {answer}" if answer else f"did you mean `{owner}.{near}`?" if near else "see `dir()` of it"
@@ -201,7 +203,7 @@ class AnsweredNames:
             except AttributeError:
                 if name.startswith("_"):
                     raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
-                raise UnknownNameError(self.usual_variable, name, tuple(dir(type(self)))) from None
+                raise UnknownNameError(self.usual_variable, name, type(self)) from None
 
 
 def check_keywords(function: str, keywords: Iterable[str], allowed: Iterable[str]) -> None:

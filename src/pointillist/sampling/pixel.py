@@ -16,6 +16,7 @@ from pointillist.engine.weights import compare_weights_once, inference_mode
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
+from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.conditioned import ConditionedSampler
 from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.engines import encode_each
@@ -35,10 +36,13 @@ def open_pixel_sampler(model: PixelModel, request: ImageRequest) -> ImageSampler
     Raises:
         ConfigError, ShapeError, EngineError: if a condition or a setting does not fit the model.
     """
+    engine = request.config.engine
     with compare_weights_once():
-        engine = resolve_engine(model, request.config.engine, request.size)
-        if engine == "integer":
-            return open_program_sampler(model.integer_model(request.size), request)
+        if engine in ("auto", "integer"):
+            chosen = model.scorer(engine, request.size)
+            if isinstance(chosen, ProgramScorer):
+                return open_program_sampler(chosen, request)
+        engine = resolve_engine(model, engine, request.size)
     model.check_size(*request.size)
     order, scorer = model.order(request.config.order), partial(model.scorer, engine)
     return ConditionedSampler.of(model.conditions, request, order, engine, partial(draw_by_loop, model), scorer)

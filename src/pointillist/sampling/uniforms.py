@@ -124,7 +124,7 @@ class Uniforms:
 
     def of_candidate(self, candidate: int) -> Uniforms:
         """Return the uniforms of another candidate of each image."""
-        return replace(self, candidate=candidate)
+        return self if candidate == self.candidate else replace(self, candidate=candidate)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class Run:
                 f"{batch} images of {size[0]}x{size[1]} are too large for the integer program: use smaller ones."
             )
         check_batch_memory(bytes_needed, batch, *size)
-        self.workspace: np.ndarray = aligned(bytes_needed)
+        self.workspace: np.ndarray = aligned(bytes_needed, np.empty)  # the library clears it
         self._inputs = [np.ascontiguousarray(inputs[name], np.int32) for name in program.inputs]
         pointers = (ctypes.c_void_p * max(1, len(self._inputs)))(*(array.ctypes.data for array in self._inputs))
         self.address: int = self.library.pt_begin(
