@@ -1,4 +1,3 @@
-# Made by tools/make_stub.py: do not edit.
 from pointillist.analysis import Explanation, explain
 from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
 from pointillist.anomaly import AnomalyDetector, AnomalyRecord

@@ -171,7 +171,7 @@ def test_a_snapshot_notices_every_change(has_library: bool, monkeypatch: pytest.
     torch.manual_seed(0)
     tensors = [torch.randn(77, 34), torch.randn(5), torch.zeros(0)]
     snapshot = integer.WeightSnapshot(tensors)
-    assert snapshot.holds([each.clone() for each in tensors])
+    assert snapshot.matches([each.clone() for each in tensors])
     changes: list[Callable[[list[torch.Tensor]], object]] = [
         lambda t: t[0].data[3, 4].mul_(-1),
         lambda t: t[0].data[:, 1::2].mul_(-1),
@@ -184,4 +184,4 @@ def test_a_snapshot_notices_every_change(has_library: bool, monkeypatch: pytest.
     for change in changes:
         changed = [each.clone() for each in tensors]
         change(changed)
-        assert not snapshot.holds(changed)
+        assert not snapshot.matches(changed)

@@ -106,7 +106,7 @@ def test_no_level_of_a_valid_map_is_lost(seed: int) -> None:
         return
     seen = (maps[valid][..., None] == np.arange(3)).any(0)
     assert not (seen & ~domains_of(mask)).any()
-    assert (mask.holds(maps.reshape(len(maps), -1)) == valid).all()
+    assert (mask.allows(maps.reshape(len(maps), -1)) == valid).all()
 
 
 def test_a_level_that_is_forgotten_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

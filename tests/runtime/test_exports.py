@@ -350,7 +350,7 @@ def test_errors_are_sentences(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("")
     for arguments, sentence in (
         ([], "There is nothing to write"),
-        (["--js", str(tmp_path)], "is not empty: add `--force`"),
+        (["--js", str(tmp_path)], "is already there: add `--force`"),
     ):
         result = CliRunner().invoke(app, ["export", "digits", *arguments])
         assert result.exit_code == 2

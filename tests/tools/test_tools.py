@@ -36,6 +36,7 @@ def test_the_structure_of_a_package(tmp_path: Path) -> None:
     assert (result["reported"]["files of Python; of engine"], held["loose modules"], held["units"]) == ("9; 0", 3, 6)
     assert held["arrows"] == 3  # __init__ -> factory -> config, parts -> factory
     assert held["layers"] == 3
+    assert held["code lines"] == 50  # rounded up
     assert places["file cycles"] == ["parts/one.py, parts/two.py"]
     assert places["repeated settings"] == ["model.width: cli/app.py: option; factory.py: build(); training/config.py"]
     assert places["repeated help texts"] == ["Width of the layers.: cli/app.py:1; cli/info.py:1"]

@@ -15,13 +15,14 @@ from pointillist.analysis.distribution import divergence
 from pointillist.analysis.query import ImageQuery
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
-from pointillist.visualization import heat_map, png_bytes
+from pointillist.visualization import heat_map
+from pointillist.visualization.pixels import ShownAsPicture
 
 _BATCH_SIZE = 32  # copies of an image in one pass
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(ShownAsPicture):
     """Effect of each sub-pixel before a position on the distribution at that position.
 
     ```python
@@ -53,9 +54,6 @@ class Attribution:
         """Draw the map of each channel, on a scale up to its largest value."""
         top = float(np.abs(self.values).max()) or 1.0
         return heat_map(self.values, top=top, unit=self.unit, captions=self.names, both=self.signed)
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def gradient_unit(query: ImageQuery) -> str:

@@ -24,7 +24,8 @@ from pointillist.images import channel_names
 from pointillist.images.array_types import Bool, Float, Int, Shaped
 from pointillist.model.batches import BatchReader, QueryKwargs
 from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood
-from pointillist.visualization import Chart, png_bytes
+from pointillist.visualization import Chart
+from pointillist.visualization.pixels import ShownAsPicture
 
 CONFIDENCE = 0.95  # probability that all bars of a calibrated model lie in the band
 # edges of the bins of probability: fine at both ends, where most probabilities are
@@ -93,7 +94,7 @@ class Reliability:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class Calibration(ShownAsPicture):
     """PIT histogram and reliability of a model on some images.
 
     ```python
@@ -134,7 +135,7 @@ class Calibration:
         return chi_square_p_value(statistic, len(counts) - 1)
 
     def image(self) -> Image.Image:
-        """Draw the PIT histogram; the reliability diagram where there is none."""
+        """Draw the PIT histogram; the reliability diagram without one."""
         return self.reliability_image() if self.pit is None else self.pit_chart().image()
 
     def pit_chart(self) -> Chart:
@@ -173,9 +174,6 @@ class Calibration:
         if self.pit is not None:
             result |= {"pit": self.pit.tolist(), "pit_band": list(self.pit_band), "pit_p_value": self.pit_p_value}
         return result
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def calibration(

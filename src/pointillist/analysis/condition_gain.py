@@ -17,7 +17,8 @@ from pointillist.conditioning import ConditionInputs, label_input, labels_from_i
 from pointillist.errors import ConfigError, quote
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float
-from pointillist.visualization import Chart, heat_map, png_bytes
+from pointillist.visualization import Chart, heat_map
+from pointillist.visualization.pixels import ShownAsPicture
 
 MAX_WORDS = 100
 """Most words of a prompt whose bits are computed: each takes a pass over the image and a map of it."""
@@ -120,7 +121,7 @@ class WordGain:
 
 
 @dataclass(frozen=True, eq=False)
-class ConditionGain:
+class ConditionGain(ShownAsPicture):
     """Bits of an image with and without its conditions, and each word of its prompt.
 
     ```python
@@ -221,9 +222,6 @@ class ConditionGain:
             "class_bits": self.class_bits.tolist(),
             "posterior": self.posterior.tolist(),
         }
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def condition_gain(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]] | None = None) -> ConditionGain:

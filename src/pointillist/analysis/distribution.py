@@ -13,7 +13,8 @@ from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.transform import Transform
 from pointillist.images.array_types import Float, Int, Shaped
-from pointillist.visualization import Chart, png_bytes
+from pointillist.visualization import Chart
+from pointillist.visualization.pixels import ShownAsPicture
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LEAST = -1e4  # log-probability of a level that is impossible, in sums over levels
@@ -48,7 +49,7 @@ class MixtureComponents:
 
 
 @dataclass(frozen=True, eq=False)
-class LevelDistribution:
+class LevelDistribution(ShownAsPicture):
     """Distribution of one sub-pixel, given the true sub-pixels before it.
 
     ```python
@@ -141,9 +142,6 @@ class LevelDistribution:
             if parts is None
             else {"weight": parts.weight.tolist(), "mean": parts.mean.tolist(), "scale": parts.scale.tolist()},
         }
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def distribution(query: ImageQuery, row: int, column: int, channel: int = 0) -> LevelDistribution:

@@ -37,7 +37,8 @@ from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixel_rnn import PixelRNN
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelsnail import PixelSNAIL
-from pointillist.visualization import Chart, heat_map, png_bytes
+from pointillist.visualization import Chart, heat_map
+from pointillist.visualization.pixels import ShownAsPicture
 
 Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 Hooks = list[tuple[nn.Module, Hook]]
@@ -93,7 +94,7 @@ class Network:
 
 
 @dataclass(frozen=True, eq=False)
-class LogitLens:
+class LogitLens(ShownAsPicture):
     """Surprisal of an image as read after each layer.
 
     ```python
@@ -141,9 +142,6 @@ class LogitLens:
     def to_dict(self) -> dict[str, Any]:
         """Return the bits at each depth, ready for JSON."""
         return {"depths": list(self.names), "bits": self.bits.tolist(), "saved": (-np.diff(self.bits)).tolist()}
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def logit_lens(query: ImageQuery) -> LogitLens:

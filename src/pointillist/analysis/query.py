@@ -41,7 +41,7 @@ T = TypeVar("T")
 class ImageQuery:
     """An image under a model; `ImageQuery.of` checks the arguments and makes one.
 
-    Its distributions are those of `scorer`: of the integer program, if the model has one, since that is what samples
+    Its distributions come from `scorer`: from the integer program, if the model has one, since that is what samples
     from it; else of the network. Views that need gradients or inner layers run the network (`Network`).
 
     ```python
@@ -152,7 +152,7 @@ class ImageQuery:
 
     @property
     def in_integers(self) -> bool:
-        """True if the distributions are those of the integer program."""
+        """True if the distributions come from the integer program."""
         return self.scorer.engine == "integer"
 
     @cached_property

@@ -24,7 +24,8 @@ from pointillist.images.array_types import Bool, Float
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.opening import load
 from pointillist.model.pixel_model import PixelModel
-from pointillist.visualization import plot_receptive_field, png_bytes
+from pointillist.visualization import plot_receptive_field
+from pointillist.visualization.pixels import ShownAsPicture
 
 _INPUTS = 4  # random network inputs for each set of weights: each opens other rectifiers
 _UNCHANGED_SETS = 6  # sets of weights in a row that add nothing end the search
@@ -33,7 +34,7 @@ _IMAGES = 8  # random images for the strength of a trained model
 
 
 @dataclass(frozen=True, eq=False)
-class ReceptiveField:
+class ReceptiveField(ShownAsPicture):
     """The sub-pixels on which a model can depend at a pixel position ("site").
 
     ```python
@@ -97,9 +98,6 @@ class ReceptiveField:
             caption=str(self),
             names=self.channel_names,
         )
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def receptive_field(

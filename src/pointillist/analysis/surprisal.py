@@ -15,7 +15,8 @@ from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
 from pointillist.model.protocols import GenerativeModel
-from pointillist.visualization import Chart, heat_map, png_bytes
+from pointillist.visualization import Chart, heat_map
+from pointillist.visualization.pixels import ShownAsPicture
 
 MAX_Z = 4.0  # standard deviations at either end of a scale
 _MIN_VARIANCE = 1e-12  # bits squared: a sub-pixel of less variance is certain
@@ -37,7 +38,7 @@ def color_scale_max(model: GenerativeModel) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class SurprisalMaps:
+class SurprisalMaps(ShownAsPicture):
     """Surprisal of every sub-pixel of one image, with its mean and variance under the model, in bits.
 
     ```python
@@ -138,9 +139,6 @@ class SurprisalMaps:
             "z_score": self.z_score,
             "channels": dict(zip(self.names, self.channel_bits.tolist(), strict=True)),
         }
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,8 @@ from pointillist.errors import PointillistError
 from pointillist.images import to_picture
 from pointillist.images.array_types import Float, Int
 from pointillist.model.integer_cost import engine_text
-from pointillist.visualization import diverging_colors, image_grid, png_bytes, sequential_colors
+from pointillist.visualization import diverging_colors, image_grid, sequential_colors
+from pointillist.visualization.pixels import ShownAsPicture
 
 if TYPE_CHECKING:
     from pointillist.analysis.layers import LogitLens
@@ -41,7 +42,7 @@ _MIN_ATTRIBUTIONS = 16
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Views:
+class Views(ShownAsPicture):
     """An image under a model, from every side.
 
     Attributes:
@@ -166,9 +167,6 @@ class Views:
         weights = sum(weight.numel() for weight in self.query.pixel_model().backbone.parameters())
         affordable = max(_MIN_ATTRIBUTIONS, _MAX_WORK // (weights * height * width))
         return max(1, min(_MAX_GRADIENT_VALUES // (height * width), affordable))
-
-    def _repr_png_(self) -> bytes:
-        return png_bytes(self.image())
 
 
 def default_edits(views: Views) -> tuple[dict[SitePosition, int], ...]:

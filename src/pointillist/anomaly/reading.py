@@ -54,7 +54,7 @@ class Windows:
         return len(self.corners)
 
     def cut(self, x: Shaped[np.ndarray, "b c h w"]) -> Shaped[np.ndarray, "n c i j"]:
-        """Cut the windows out of images: those of the first image, then those of the second, and so on."""
+        """Cut the windows out of images: first from the first image, then from the second, and so on."""
         if len(self) == 1:
             return x
         height, width = self.window

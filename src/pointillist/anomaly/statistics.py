@@ -151,7 +151,7 @@ def _peak(excess: Float[np.ndarray, "b h w"], side: int) -> Float[np.ndarray, " 
 def _pit_statistics(
     pit: Float[np.ndarray, "b c h w"], variance: Float[np.ndarray, "b c h w"]
 ) -> list[Float[np.ndarray, " b"]]:
-    """Compute sums of the PIT and of its products with that of a neighbour, in standard deviations of the model."""
+    """Compute sums of the PIT and of its products with a neighbour's PIT, in standard deviations of the model."""
     pairs = [
         (pit, variance),
         (pit[..., 1:] * pit[..., :-1], variance[..., 1:] * variance[..., :-1]),

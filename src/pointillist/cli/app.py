@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pointillist.cli.messages import EXIT_STOPPED, for_command_line, name_value, print_error, user_message
-from pointillist.cli.parameters import with_parameters, with_signature
+from pointillist.cli.parameters import examples_text, typer_command, with_parameters, with_signature
 from pointillist.errors import ConfigError
 
 COMMANDS = {
@@ -42,6 +42,11 @@ COMMANDS = {
     "bench": ("measurement", "Inspect"),
 }
 """The file of each command, and the panel of the help page that lists it."""
+EXAMPLES = """
+    pointillist demo
+    pointillist train my-images/ --size 32 --out runs/mine
+    pointillist sample runs/mine -n 16
+"""
 _DEBUG = "POINTILLIST_DEBUG"
 _TYPED = "pointillist.typed"
 
@@ -65,15 +70,14 @@ class Commands(TyperGroup):
 
     def _built(self, name: str) -> Any:
         module = import_module(f"pointillist.cli.{COMMANDS[name][0]}")
-        single = getattr(module, "app", None)  # of a command that has commands
-        if single is None:
-            single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        if hasattr(module, "app"):  # a command that has commands
+            built: Any = get_command(module.app)
+        else:
             command = getattr(module, name)
             shown = with_signature(lambda: None, [], command.__doc__) if self._is_listing else with_parameters(command)
-            single.command(name, epilog=module.EXAMPLES[name])(shown)
-        result: Any = get_command(single)
-        result.rich_help_panel = COMMANDS[name][1]
-        return result
+            built = typer_command(name, shown, module.EXAMPLES[name])
+        built.rich_help_panel = COMMANDS[name][1]
+        return built
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the help page, which lists the commands: they are built without their options, which takes time."""
@@ -134,11 +138,7 @@ app: typer.Typer = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    epilog="Examples:\n\n"
-    "  pointillist demo\n\n"
-    "  pointillist train my-images/ --size 32 --out runs/mine\n\n"
-    "  pointillist sample runs/mine -n 16\n\n"
-    "Help for one command: pointillist COMMAND --help",
+    epilog=examples_text(EXAMPLES) + "\n\nHelp for one command: pointillist COMMAND --help",
 )
 
 

@@ -7,35 +7,27 @@ import typer
 from pointillist.cli.output import print_report
 from pointillist.commands.archives import CompressSettings, DecompressSettings
 from pointillist.commands.inspection.settings import ExportSettings
-from pointillist.commands.paths import reject_existing
+from pointillist.commands.paths import reject_existing, reject_filled
 from pointillist.commands.report import Report
 
 EXAMPLES = {
-    "compress": """Examples:
-
-  pointillist compress digits scans/ --out scans.pxl
-
-  pointillist compress runs/mine a.png b.png --out two.pxl --threads 2
-
-  pointillist compress dungeons maps.npz --out maps.pxl
-
-  pointillist compress digits scans/ --out - | ssh host pointillist decompress - --out scans/""",
-    "decompress": """Examples:
-
-  pointillist decompress scans.pxl --out scans/
-
-  pointillist decompress maps.pxl --out maps.npz
-
-  pointillist decompress damaged.pxl --out rest/ --salvage
-
-  pointillist decompress mine.pxl --model runs/mine --out images/""",
-    "export": """Examples:
-
-  pointillist export icons --html icons.html
-
-  pointillist export digits --c digits-in-c/
-
-  pointillist export dungeons --js dungeons-in-js/""",
+    "compress": """
+        pointillist compress digits scans/ --out scans.pxl
+        pointillist compress runs/mine a.png b.png --out two.pxl --threads 2
+        pointillist compress dungeons maps.npz --out maps.pxl
+        pointillist compress digits scans/ --out - | ssh host pointillist decompress - --out scans/
+    """,
+    "decompress": """
+        pointillist decompress scans.pxl --out scans/
+        pointillist decompress maps.pxl --out maps.npz
+        pointillist decompress damaged.pxl --out rest/ --salvage
+        pointillist decompress mine.pxl --model runs/mine --out images/
+    """,
+    "export": """
+        pointillist export icons --html icons.html
+        pointillist export digits --c digits-in-c/
+        pointillist export dungeons --js dungeons-in-js/
+    """,
 }
 """Shown at the end of the help of each command."""
 
@@ -70,14 +62,13 @@ def export(settings: ExportSettings) -> None:
     A page opens from disk, offline, and asks no server. The model needs an
     integer program, as bundled and trained ones have.
     """
-    from pointillist.errors import ConfigError
     from pointillist.studio.export.api import export as write
 
     if settings.html is not None:
         reject_existing(settings.html, settings.force)
     for folder in (settings.c, settings.js):
-        if folder is not None and not settings.force and folder.exists() and any(folder.iterdir()):
-            raise ConfigError(f"{folder} is not empty: add `--force` to write into it, or give another folder.")
+        if folder is not None:
+            reject_filled(folder, settings.force, "files in it")
     rules = {"rules": settings.rules, "map_rules": settings.map_rules}
     result = write(settings.model, html=settings.html, c=settings.c, js=settings.js, **rules)
     lines = [("model", result.model), ("licence", result.license)]

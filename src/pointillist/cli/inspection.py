@@ -23,38 +23,28 @@ if TYPE_CHECKING:
     from pointillist.studio.schemas import ReproduceResult, SampleManifest
 
 EXAMPLES = {
-    "info": """Examples:
-
-  pointillist info runs/digits
-
-  pointillist info uci-digits
-
-  pointillist info my-images/ --set data.size=32 --json
-
-  pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
-
-  pointillist info gated-pixelcnn:base --program
-
-  pointillist info icons --prompts
-
-  pointillist info scenes --prompts""",
-    "models": """Examples:
-
-  pointillist models
-
-  pointillist train DATA --model pixelcnn --preset small""",
-    "example": """Examples:
-
-  pointillist example
-
-  pointillist example tile
-
-  pointillist example digits my-digits/""",
-    "reproduce": """Examples:
-
-  pointillist reproduce runs/digits seven.json
-
-  pointillist reproduce runs/digits seven.json --out seven.png""",
+    "info": """
+        pointillist info runs/digits
+        pointillist info uci-digits
+        pointillist info my-images/ --set data.size=32 --json
+        pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
+        pointillist info gated-pixelcnn:base --program
+        pointillist info icons --prompts
+        pointillist info scenes --prompts
+    """,
+    "models": """
+        pointillist models
+        pointillist train DATA --model pixelcnn --preset small
+    """,
+    "example": """
+        pointillist example
+        pointillist example tile
+        pointillist example digits my-digits/
+    """,
+    "reproduce": """
+        pointillist reproduce runs/digits seven.json
+        pointillist reproduce runs/digits seven.json --out seven.png
+    """,
 }
 """Shown at the end of the help of each command."""
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command
 
 from pointillist.cli.output import print_facts, print_json
-from pointillist.cli.parameters import parameter, parsed, with_parameters, with_signature
+from pointillist.cli.parameters import examples_text, parameter, parsed, typer_command, with_parameters, with_signature
 from pointillist.commands.jobs.settings import MergeSettings, RunSettings, StatusSettings
 from pointillist.commands.settings import REQUIRED, settings_of, to_dict
 from pointillist.errors import counted
@@ -21,17 +20,13 @@ if TYPE_CHECKING:
     from pointillist.commands.jobs.api import JobResult
     from pointillist.commands.jobs.base import JobSettings
 
-EPILOG = """Examples:
-
-  pointillist jobs sample digits -n 5000 --tasks 20 --workers 2 --out many
-
-  pointillist jobs evaluate digits photos/ --tasks 8 --out scores
-
-  pointillist jobs inpaint digits cut/ --region 14:,: --tasks 8 --out filled
-
-  pointillist jobs status many
-
-  pointillist jobs merge many --out many.npz"""
+EXAMPLES = """
+    pointillist jobs sample digits -n 5000 --tasks 20 --workers 2 --out many
+    pointillist jobs evaluate digits photos/ --tasks 8 --out scores
+    pointillist jobs inpaint digits cut/ --region 14:,: --tasks 8 --out filled
+    pointillist jobs status many
+    pointillist jobs merge many --out many.npz
+"""
 
 
 class JobCommands(TyperGroup):
@@ -48,14 +43,17 @@ class JobCommands(TyperGroup):
         if cmd_name not in self.list_commands(ctx):
             return None
         if cmd_name not in self.commands:
-            single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            single.command(cmd_name)(_function(cmd_name))
-            self.commands[cmd_name] = get_command(single)
+            self.commands[cmd_name] = typer_command(cmd_name, _function(cmd_name))
         return self.commands[cmd_name]
 
 
 app: typer.Typer = typer.Typer(
-    name="jobs", cls=JobCommands, add_completion=False, rich_markup_mode="rich", no_args_is_help=True, epilog=EPILOG
+    name="jobs",
+    cls=JobCommands,
+    add_completion=False,
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    epilog=examples_text(EXAMPLES),
 )
 
 

@@ -15,46 +15,31 @@ if TYPE_CHECKING:
     from pointillist.commands.measurement.detect import Detection
 
 EXAMPLES = {
-    "evaluate": """Examples:
-
-  pointillist evaluate runs/digits uci-digits
-
-  pointillist evaluate runs/digits uci-digits --split valid --no-labels
-
-  pointillist evaluate runs/mine held-out/ --per-image nats.csv
-
-  pointillist evaluate runs/tiles tiles/ --condition-metrics --memorization 64
-
-  pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
-
-  pointillist evaluate digits scans/ --code-length
-
-  pointillist evaluate scenes cat.png --captions "a cat on a red sofa; a dog on a red sofa; a cat on a red bed"
-
-  pointillist evaluate runs/a digits.npz --with runs/b --order average
-
-  pointillist evaluate runs/mine held-out/ --json""",
-    "detect": """Examples:
-
-  pointillist detect runs/parts new-parts/ --fit good-parts/
-
-  pointillist detect runs/parts new-parts/
-
-  pointillist detect runs/parts new-parts/ --false-alarms 0.01 --heatmaps maps/ --report report.html
-
-  pointillist detect digits scans/ --fit clean/ --detector runs/detector
-
-  pointillist detect runs/parts new-parts/ --fail-on-anomaly --json""",
-    "explain": """Examples:
-
-  pointillist explain digits three.png --label 3
-
-  pointillist explain scenes cat.png --text "a cat on a red sofa" -o cat.html --maps views/
-
-  pointillist explain runs/digits uci-digits --index 3 --calibration-images 360
-
-  pointillist explain runs/mine photo.png --label cat --what-if 3,4=7 --json""",
-    "bench": "Example:\n\n  pointillist bench icons --engines integer --batch-sizes 1,16,64",
+    "evaluate": """
+        pointillist evaluate runs/digits uci-digits
+        pointillist evaluate runs/digits uci-digits --split valid --no-labels
+        pointillist evaluate runs/mine held-out/ --per-image nats.csv
+        pointillist evaluate runs/tiles tiles/ --condition-metrics --memorization 64
+        pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
+        pointillist evaluate digits scans/ --code-length
+        pointillist evaluate scenes cat.png --captions "a cat on a red sofa; a dog on a red sofa; a cat on a red bed"
+        pointillist evaluate runs/a digits.npz --with runs/b --order average
+        pointillist evaluate runs/mine held-out/ --json
+    """,
+    "detect": """
+        pointillist detect runs/parts new-parts/ --fit good-parts/
+        pointillist detect runs/parts new-parts/
+        pointillist detect runs/parts new-parts/ --false-alarms 0.01 --heatmaps maps/ --report report.html
+        pointillist detect digits scans/ --fit clean/ --detector runs/detector
+        pointillist detect runs/parts new-parts/ --fail-on-anomaly --json
+    """,
+    "explain": """
+        pointillist explain digits three.png --label 3
+        pointillist explain scenes cat.png --text "a cat on a red sofa" -o cat.html --maps views/
+        pointillist explain runs/digits uci-digits --index 3 --calibration-images 360
+        pointillist explain runs/mine photo.png --label cat --what-if 3,4=7 --json
+    """,
+    "bench": "pointillist bench icons --engines integer --batch-sizes 1,16,64",
 }
 """Shown at the end of the help of each command."""
 

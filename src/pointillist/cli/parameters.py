@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+from typer.main import get_command
 
 from pointillist.commands.run_options import RunOption
 from pointillist.commands.settings import REQUIRED, Argument, Setting, Settings, settings_of
@@ -45,6 +46,19 @@ def with_signature(
     function.__annotations__ = {p.name: p.annotation for p in keywords}
     function.__doc__ = doc
     return function
+
+
+def typer_command(name: str, function: Callable[..., None], examples: str = "") -> Any:
+    """Make the command that typer runs, with examples at the end of its help."""
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    single.command(name, epilog=examples_text(examples))(function)
+    return get_command(single)
+
+
+def examples_text(examples: str) -> str:
+    """Return a text with an example in each line as the help shows it: a heading, and a paragraph for each."""
+    lines = [f"  {line.strip()}" for line in examples.strip().splitlines()]
+    return "\n\n".join([f"Example{'s' if len(lines) > 1 else ''}:", *lines]) if lines else ""
 
 
 def parameter(setting: Setting) -> inspect.Parameter:

@@ -6,65 +6,40 @@ from pointillist.cli.output import print_report
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
 
 EXAMPLES = {
-    "sample": """Examples:
-
-  pointillist sample runs/digits -n 16
-
-  pointillist sample runs/digits -n 4 --label each --seed 1 --animate painting.gif
-
-  pointillist sample runs/pets -n 8 --label dog,cat --temperature 0.9 --out pets.png
-
-  pointillist sample runs/sprites -n 500 --out sprites/
-
-  pointillist sample scenes -n 4 --text "a cat sitting on a red sofa" --seed 1 --out cats.png
-
-  pointillist sample scenes -n 8 --text "an owl on a blue car" --guidance 2 --not "at night"
-
-  pointillist sample icons -n 2 --text "heart; shopping cart" --label tabler,mdi --out grid.png
-
-  pointillist sample icons -n 1 --text "umbrella" --best-of 8 --out umbrella.png
-
-  pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
-
-  pointillist sample runs/faces -n 8 --attribute hair=red --attribute eyes=blue
-
-  pointillist sample runs/upscaler -n 4 --hint small.png
-
-  pointillist sample outline-to-tile -n 4 --hint-from-image sprite.png
-
-  pointillist sample dungeons -n 4 --size 64x64 --format tmj --out levels/
-
-  pointillist sample runs/maps -n 4 --size 64x64 --rules dungeon.toml
-
-  pointillist sample runs/grass -n 4 --seamless both --out tiles/
-
-  pointillist sample runs/digits -n 100000 --out digits.npz""",
-    "inpaint": """Examples:
-
-  pointillist inpaint runs/digits photo.png --region 14:28,0:28
-
-  pointillist inpaint runs/digits photo.png --mask hole.png -n 16 --label 3
-
-  pointillist inpaint runs/sprites sprite.png --transparent --out filled/
-
-  pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif
-
-  pointillist inpaint dungeons level.tmj --region 8:16,8:16 -n 1 --out filled.tmj
-
-  pointillist inpaint dungeons level.tmj --vary 0.3 -n 20
-
-  pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
-
-  pointillist inpaint runs/textures grass.png --seamless both
-
-  pointillist inpaint runs/channels --data holes.csv -n 100 --size 100x100 --format npy --out real/ --maps maps/""",
-    "world": """Examples:
-
-  pointillist world dungeons --seed 7 --out world.tmj
-
-  pointillist world dungeons --seed 7 --at -3,5 --size 4x8 --rules rules.toml --out world.tmj
-
-  pointillist world dungeons --seed 7 --size 100x100 --out world.csv""",
+    "sample": """
+        pointillist sample runs/digits -n 16
+        pointillist sample runs/digits -n 4 --label each --seed 1 --animate painting.gif
+        pointillist sample runs/pets -n 8 --label dog,cat --temperature 0.9 --out pets.png
+        pointillist sample runs/sprites -n 500 --out sprites/
+        pointillist sample scenes -n 4 --text "a cat sitting on a red sofa" --seed 1 --out cats.png
+        pointillist sample scenes -n 8 --text "an owl on a blue car" --guidance 2 --not "at night"
+        pointillist sample icons -n 2 --text "heart; shopping cart" --label tabler,mdi --out grid.png
+        pointillist sample icons -n 1 --text "umbrella" --best-of 8 --out umbrella.png
+        pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
+        pointillist sample runs/faces -n 8 --attribute hair=red --attribute eyes=blue
+        pointillist sample runs/upscaler -n 4 --hint small.png
+        pointillist sample outline-to-tile -n 4 --hint-from-image sprite.png
+        pointillist sample dungeons -n 4 --size 64x64 --format tmj --out levels/
+        pointillist sample runs/maps -n 4 --size 64x64 --rules dungeon.toml
+        pointillist sample runs/grass -n 4 --seamless both --out tiles/
+        pointillist sample runs/digits -n 100000 --out digits.npz
+    """,
+    "inpaint": """
+        pointillist inpaint runs/digits photo.png --region 14:28,0:28
+        pointillist inpaint runs/digits photo.png --mask hole.png -n 16 --label 3
+        pointillist inpaint runs/sprites sprite.png --transparent --out filled/
+        pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif
+        pointillist inpaint dungeons level.tmj --region 8:16,8:16 -n 1 --out filled.tmj
+        pointillist inpaint dungeons level.tmj --vary 0.3 -n 20
+        pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
+        pointillist inpaint runs/textures grass.png --seamless both
+        pointillist inpaint runs/channels --data holes.csv -n 100 --size 100x100 --format npy --out real/ --maps maps/
+    """,
+    "world": """
+        pointillist world dungeons --seed 7 --out world.tmj
+        pointillist world dungeons --seed 7 --at -3,5 --size 4x8 --rules rules.toml --out world.tmj
+        pointillist world dungeons --seed 7 --size 100x100 --out world.csv
+    """,
 }
 """Shown at the end of the help of each command."""
 

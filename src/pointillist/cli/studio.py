@@ -21,17 +21,13 @@ FIRST = "scenes"
 """The bundled model with which the studio opens: its first painting says what this is about."""
 
 EXAMPLES = {
-    "studio": """Examples:
-
-  pointillist studio runs/digits
-
-  pointillist studio runs/digits runs/sprites
-
-  pointillist studio --run runs/digits
-
-  pointillist studio digits --detector runs/detector
-
-  pointillist studio runs/digits --port 8000 --no-browser""",
+    "studio": """
+        pointillist studio runs/digits
+        pointillist studio runs/digits runs/sprites
+        pointillist studio --run runs/digits
+        pointillist studio digits --detector runs/detector
+        pointillist studio runs/digits --port 8000 --no-browser
+    """,
 }
 """Shown at the end of the help."""
 

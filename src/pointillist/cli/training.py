@@ -15,35 +15,24 @@ from pointillist.cli.output import print_report
 from pointillist.commands.training import QuantizeSettings, TrainSettings
 
 EXAMPLES = {
-    "train": """Examples:
-
-  pointillist train uci-digits --epochs 40 --out runs/digits
-
-  pointillist train my-sprites/ --palette 64 --size 32 --out runs/sprites
-
-  pointillist train maps/ --mode codes --size 32 --out runs/maps
-
-  pointillist train images.npz --levels 16 --set model.network.channels=48
-
-  pointillist train my-sprites/ --palette 64 --preset base --dry-run
-
-  pointillist train --resume --out runs/digits
-
-  pointillist train uci-digits --out runs/digits --studio
-
-  pointillist train more.npz --init-from runs/digits --out runs/more
-
-  pointillist train photos/ --model hierarchy --size 64 --dry-run
-
-  torchrun --nproc-per-node 2 -m pointillist train DATA""",
-    "quantize": """Examples:
-
-  pointillist quantize runs/tiles --out tiles-int8
-
-  pointillist quantize runs/tiles --dtype bf16 --out tiles-bf16
-
-  pointillist quantize runs/tiles --integer --data tiles/ --out tiles-integer""",
-    "demo": "Example:\n\n  pointillist demo --out demo",
+    "train": """
+        pointillist train uci-digits --epochs 40 --out runs/digits
+        pointillist train my-sprites/ --palette 64 --size 32 --out runs/sprites
+        pointillist train maps/ --mode codes --size 32 --out runs/maps
+        pointillist train images.npz --levels 16 --set model.network.channels=48
+        pointillist train my-sprites/ --palette 64 --preset base --dry-run
+        pointillist train --resume --out runs/digits
+        pointillist train uci-digits --out runs/digits --studio
+        pointillist train more.npz --init-from runs/digits --out runs/more
+        pointillist train photos/ --model hierarchy --size 64 --dry-run
+        torchrun --nproc-per-node 2 -m pointillist train DATA
+    """,
+    "quantize": """
+        pointillist quantize runs/tiles --out tiles-int8
+        pointillist quantize runs/tiles --dtype bf16 --out tiles-bf16
+        pointillist quantize runs/tiles --integer --data tiles/ --out tiles-integer
+    """,
+    "demo": "pointillist demo --out demo",
 }
 """Shown at the end of the help of each command."""
 

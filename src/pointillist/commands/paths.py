@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pointillist.commands.report import note
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
-from pointillist.files.writing import is_stream
+from pointillist.files.writing import LOCK, is_stream
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
@@ -35,6 +35,22 @@ def reject_existing(path: Path, force: bool, ending: str = "") -> None:
         raise ConfigError(f"{path} must end in {ending}: the output is such a file.")
     if path.exists() and not is_stream(path) and not force:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
+
+
+def reject_filled(folder: Path, force: bool, contents: str) -> None:
+    """Reject a folder that holds more than a lock, unless `force` is set.
+
+    Args:
+        folder: the folder to write.
+        force: whether its files may be replaced.
+        contents: what would be replaced, for the message.
+
+    Raises:
+        ConfigError: naming `--force`.
+    """
+    filled = folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir()))
+    if filled and not force:
+        raise ConfigError(f"{folder} is already there: add `--force` to replace {contents}, or give another path.")
 
 
 @contextmanager

@@ -85,6 +85,26 @@ def sampling_option(default: Any, metavar: str | None, help_text: str, **more: A
     return Option(metavar, help_text, **more).sampling_field(default)
 
 
+class Panel(str):
+    """A heading of the help page, and the options under it.
+
+    ```python
+    OUTPUT = Panel("Output")
+    force: bool = OUTPUT.option(False, FLAG, "Replace existing files.")
+    ```
+    """
+
+    __slots__ = ()
+
+    def option(self, default: Any, metavar: str | None, help_text: str, **more: Any) -> Any:
+        """Declare a field as an option under this heading; see `option`."""
+        return option(default, metavar, help_text, panel=self, **more)
+
+    def sampling_option(self, default: Any, metavar: str | None, help_text: str, **more: Any) -> Any:
+        """Declare a setting of sampling as an option under this heading; see `sampling_option`."""
+        return sampling_option(default, metavar, help_text, panel=self, **more)
+
+
 def argument(metavar: str, help_text: str, default: Any = REQUIRED) -> Any:
     """Declare a field as an argument."""
     return Argument(metavar, help_text).field(default)
@@ -199,9 +219,9 @@ def _plain(value: Any) -> Any:
 MODEL = Argument("MODEL", "A model folder, a bundled name, or hf:USER/MODEL.")
 BATCH_SIZE = Option("N", "Images at once; the result does not change, but for rounding in floating point.", low=1)
 DEVICE = Option("NAME", "cpu, cuda, or auto.")
-SETS = Option("KEY=VALUE", "Override a data setting, such as data.size=32; repeatable.", flags=("--set",))
+SETS = Option("KEY=VALUE", "Override a data setting, such as data.size=32; repeatable.")
 QUANTIZE = Option("KIND", "Quantize the matrices first: int8 or bf16.")
-FORCE = Option(FLAG, "Replace existing files.", flags=("--force",))
+FORCE = Option(FLAG, "Replace existing files.")
 JSON = Option(FLAG, "Print the result as JSON.", flags=("--json",))
 ONLY_JSON = Option(FLAG, "Print JSON, and nothing else, on stdout.", flags=("--json",))
 PRINT_JSON = Option(FLAG, "Print JSON.", flags=("--json",))

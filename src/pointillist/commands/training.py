@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pointillist.commands.paths import reject_filled
 from pointillist.commands.report import Report, console, note, size_text
 from pointillist.commands.run_options import RunOption
 from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, Settings, argument, option, without_effect
@@ -282,7 +283,7 @@ def quantize(settings: QuantizeSettings) -> Report:
     from pointillist.model.folder.pretrained import load
 
     out = settings.out
-    reject_filled(out, settings.force)
+    reject_filled(out, settings.force, "the model in it")
     if settings.integer != (settings.data is not None):
         raise ConfigError(
             "`--integer` and `--data` belong together: the integer program is calibrated on training images."
@@ -296,7 +297,7 @@ def quantize(settings: QuantizeSettings) -> Report:
     if settings.data is not None:
         add_integer_program(small, settings.data, settings.images, settings.set)
     with folder_lock(out):
-        reject_filled(out, settings.force)  # by a command that ended meanwhile
+        reject_filled(out, settings.force, "the model in it")  # by a command that ended meanwhile
         small.save_pretrained(out)
     before = sum(t.numel() * t.element_size() for t in source.state_dict().values())
     after = (out / WEIGHTS).stat().st_size
@@ -325,19 +326,6 @@ def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequenc
     splits = load_data(data, options, spec=model.image, classes=classes)
     quantize_integer(model, splits, images=images)
     model.integer_cost = measure_cost(model, splits, is_default=True)
-
-
-def reject_filled(out: Path, force: bool) -> None:
-    """Reject an output that holds more than a lock, unless `force` is set.
-
-    Raises:
-        ConfigError: naming `--force`.
-    """
-    from pointillist.errors import ConfigError
-    from pointillist.files.writing import LOCK
-
-    if out.exists() and not force and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir())):
-        raise ConfigError(f"{out} is already there: add `--force` to replace the model in it, or give another path.")
 
 
 def _note(kind: str) -> str:

@@ -28,7 +28,7 @@ from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 
 class InpaintKwargs(SampleKwargs, total=False):
-    """Keywords of `inpaint`: conditions, sampling settings, and those of Sequential Monte Carlo.
+    """Keywords of `inpaint`: conditions, settings of sampling and of Sequential Monte Carlo.
 
     Attributes:
         label, text: conditions, one value for all completions or one for each.

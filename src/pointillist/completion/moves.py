@@ -54,7 +54,7 @@ def move_sub_pixels(
         proposed = rng.random(count) < (1 if number else 0.5)
         keep = proposed & (rng.random(count) < state.ratio(after, odds))
         if task.mask is not None and task.mask.propagates:
-            keep &= task.mask.holds(changed[:, 0].reshape(count, -1))
+            keep &= task.mask.allows(changed[:, 0].reshape(count, -1))
         accepted, tried = accepted + int(keep.sum()), tried + int(proposed.sum())
         state = state.replaced(after, keep)
     return state.levels, accepted / tried if tried else None

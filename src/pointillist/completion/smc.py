@@ -106,7 +106,7 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     count, weights, config = len(task.levels[rows]), particles.weights, task.config
     chosen = particles.levels[systematic_resampling(weights.relative(), count, rng.random())]
     acceptance = None
-    # moves leave the model's own conditional unchanged, which is not that of other settings
+    # moves leave the model's own conditional unchanged, which differs under other settings
     if task.moves and config.transform.is_identity:
         chosen, acceptance = move_sub_pixels(task, chosen, task.inputs[rows], rng)
     return _Group(chosen, particles.log_evidence, weights.effective_size(), acceptance)

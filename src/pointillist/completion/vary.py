@@ -128,10 +128,6 @@ def draw_hole(
     return hole.reshape(size)
 
 
-def _scattered(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    return rng.random(size)
-
-
 def _regions(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """Average noise over squares, twice, so that its highest places are connected."""
     noise = rng.random((size[0] + 4 * _REACH, size[1] + 4 * _REACH))
@@ -144,7 +140,7 @@ def _regions(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 PATTERNS: Mapping[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
     "regions": _regions,
-    "scattered": _scattered,
+    "scattered": np.random.Generator.random,
 }
 """Function that ranks pixels by name: the highest are drawn again."""
 _PURPOSE = 2

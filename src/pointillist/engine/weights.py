@@ -99,7 +99,7 @@ def compare_weights_once() -> Iterator[None]:
 def inference_mode(model: nn.Module) -> Iterator[None]:
     """Within the block the model is in evaluation mode, which is slow to set, and records no gradients.
 
-    Its weights are compared with those of its integer program once.
+    Its weights are compared with its integer program once.
     """
     training = model.training
     if any(module.training for module in modules_of(model)):

@@ -1,19 +1,5 @@
 """Images by scales: codes of an encoder, a pixel model of each scale given the codes before it, honest bits."""
 
-from pointillist.hierarchy.chain import Chain, CodeLength
-from pointillist.hierarchy.evaluate import HierarchyEvaluation
-from pointillist.hierarchy.model import Hierarchy
-from pointillist.hierarchy.sample import HierarchySamples
-from pointillist.hierarchy.tokenizers.fsq import FSQ
-from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfig
+from pointillist.files.lazy import lazy_names
 
-__all__ = [
-    "FSQ",
-    "Chain",
-    "CodeLength",
-    "Hierarchy",
-    "HierarchyEvaluation",
-    "HierarchySamples",
-    "Tokenizer",
-    "TokenizerConfig",
-]
+__getattr__, __all__ = lazy_names(__name__, __file__)

@@ -287,20 +287,23 @@ class ImageSpec(BaseModel):
         return out
 
 
+def _stacked(pictures: Sequence[Image.Image], read: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    """Join pictures of one size."""
+    sizes = {picture.size for picture in pictures}
+    if len(sizes) > 1:
+        raise ShapeError(f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first.")
+    return np.stack([read(picture) for picture in pictures])
+
+
 def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
     """Convert arrays and PIL images to uint8 `n h w c` with the channels of `spec` (RGBA for palette images)."""
     channels = 4 if spec.mode == "palette" else spec.channels
     if isinstance(images, Image.Image):
         images = [images]
     if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
-        sizes = {i.size for i in images}
-        if len(sizes) > 1:
-            raise ShapeError(
-                f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first."
-            )
         if spec.mode == "codes":
             raise DataError("A grid of codes cannot be read from a picture: pass integers in [0, levels) instead.")
-        images = np.stack([picture_array(i, channels) for i in images])
+        images = _stacked(images, lambda picture: picture_array(picture, channels))
     array = np.asarray(images)
     if array.dtype != np.uint8:
         raise DataError(f"Pictures must be uint8 (0 to 255), not {array.dtype}: convert them, or pass levels directly.")
@@ -327,12 +330,7 @@ def _deep_levels(images: Any, spec: ImageSpec) -> Int[np.ndarray, "n 1 h w"]:
             raise DataError(
                 f"A picture of mode {wrong} is not grey of 8 or 16 bits, as a {spec} model needs: convert it."
             )
-        sizes = {i.size for i in images}
-        if len(sizes) > 1:
-            raise ShapeError(
-                f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first."
-            )
-        images = np.stack([np.asarray(i) for i in images])
+        images = _stacked(images, np.asarray)
     array = np.asarray(images)
     array = array[None] if array.ndim == 2 else array
     array = array[..., None] if array.ndim == 3 else array

@@ -68,7 +68,7 @@ def derive_hint(model: LikelihoodModel, x: Int[np.ndarray, "b c h w"]) -> Shaped
 
 
 def match_labels(model: LikelihoodModel, data: ImageDataset) -> Int[np.ndarray, " n"]:
-    """Number the labels of a data set as the model does, by class name; `NO_LABEL` where there are none.
+    """Number the labels of a data set as the model does, by class name; `NO_LABEL` without labels.
 
     Raises:
         ConfigError: if the data set has a class that the model does not know.

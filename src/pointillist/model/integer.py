@@ -38,7 +38,7 @@ class WeightSnapshot:
 
     ```python
     snapshot = WeightSnapshot(weights_of(modules_of(model)))
-    snapshot.holds(weights_of(modules_of(model)))  # True
+    snapshot.matches(weights_of(modules_of(model)))  # True
     ```
     """
 
@@ -46,7 +46,7 @@ class WeightSnapshot:
         tensors = list(tensors)
         self._described, self._digest = _describe(tensors), _digest(tensors)
 
-    def holds(self, tensors: Iterable[Tensor]) -> bool:
+    def matches(self, tensors: Iterable[Tensor]) -> bool:
         """Return True if these tensors have the types, shapes and values of before."""
         actual = list(tensors)
         return _describe(actual) == self._described and _digest(actual) == self._digest
@@ -192,7 +192,7 @@ class WithIntegerModel:
             )
         verified = VERIFIED.get()
         is_compared = verified is not None and any(each is self for each in verified)
-        if self._verified is None or not (is_compared or self._verified.holds(weights_of(modules_of(self)))):
+        if self._verified is None or not (is_compared or self._verified.matches(weights_of(modules_of(self)))):
             if integer_model.source != model_fingerprint(self):
                 raise EngineError(
                     "The weights of the model have changed since its integer program was made: make it again with "

@@ -149,7 +149,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of weights and settings, computed anew each time; see `model_fingerprint`."""
+        """SHA-256 of weights and settings, computed each time; see `model_fingerprint`."""
         return model_fingerprint(self)
 
     @property

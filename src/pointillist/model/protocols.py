@@ -80,7 +80,7 @@ class ScoringLikelihood(Protocol):
         """Compute the probabilities that levels are drawn from, float64.
 
         Args:
-            params: under the conditions, and under guidance after them those of the reference.
+            params: under the conditions, and under guidance after them the reference parameters.
             x, channel: as for `conditional`.
             transform: guidance, temperature and top-p.
         """
@@ -273,6 +273,6 @@ def _members(protocol: Any) -> tuple[str, ...]:
 
 
 def recorded_settings(model: TrainedModel) -> dict[str, Any]:
-    """Return the settings of the run that trained a model; empty where there is no record."""
+    """Return the settings of the run that trained a model; empty without a record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}

@@ -44,7 +44,7 @@ class RecordedPrograms:
             record: makes it.
         """
         with self._lock:
-            if self._snapshot is None or not self._snapshot.holds(tensors):
+            if self._snapshot is None or not self._snapshot.matches(tensors):
                 self._programs.clear()
                 self._snapshot = WeightSnapshot(tensors)
             if key not in self._programs:

@@ -56,7 +56,7 @@ class Stage:
         network: from the canvas of the grid, a pass and a condition to the parameters of the grid; causal in raster
             order.
         step: distance between the rows, and between the columns, of the grid in the image; both begin at 0. They divide
-            those of the stage before.
+            the distances of the stage before.
         condition: builds the condition of the network from the canvas of the grid of the stage before (None for the
             first stage), all of whose pixels are known, and the condition of the image, whose map has the size of the
             image. Nothing else reaches the network, so nothing else can leak.

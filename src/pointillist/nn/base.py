@@ -37,6 +37,28 @@ class CausalLayer(nn.Module):
         return f"{scope}.{suffix}" if suffix else scope
 
 
+class MaskedWeights(nn.Module):
+    """Mixin for layers with the weights of a convolution, some of which may be masked.
+
+    Attributes:
+        weight, bias: parameters of the convolution.
+        mask: 1 for weights that may be used, else 0, broadcastable to the kernel; None to use all.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    mask: Tensor | None
+
+    def set_weights(self, convolution: nn.Conv2d, mask: Tensor | None) -> None:
+        """Take the parameters of a convolution, as it has initialised them."""
+        self.weight, self.bias = convolution.weight, convolution.bias
+        self.register_buffer("mask", mask, persistent=False)
+
+    def masked_weight(self) -> Float[Tensor, "o i kh kw"]:
+        """Return the kernel with its mask applied."""
+        return self.weight if self.mask is None else self.weight * self.mask
+
+
 def name_scopes(root: nn.Module) -> None:
     """Set the scope of every causal layer under `root` to its module path.
 
@@ -101,3 +123,20 @@ def channel_causal_mask(
         return torch.empty(len(out_groups), len(in_groups))
     inputs, outputs = in_groups[None], out_groups[:, None]
     return (inputs < outputs if strict else inputs <= outputs).float().to(device)
+
+
+def site_tap_mask(
+    site: Float[Tensor, "o i"] | None, kernel: tuple[int, int], row: int, column: int
+) -> Float[Tensor, "o i kh kw"] | None:
+    """Build the mask of a kernel of which only the tap at the pixel itself is masked; None if it is not.
+
+    Args:
+        site: see `channel_causal_mask`.
+        kernel: its height and width.
+        row, column: place of the tap at the pixel itself.
+    """
+    if site is None:
+        return None
+    mask = torch.ones(*site.shape, *kernel)
+    mask[:, :, row, column] = site
+    return mask

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Float, Int
-from pointillist.nn.base import CausalLayer, channel_causal_mask
+from pointillist.nn.base import CausalLayer, MaskedWeights, channel_causal_mask, site_tap_mask
 from pointillist.nn.functional.convolution import dilated_conv2d
 from pointillist.nn.local import LocalGain, extra_weight
 from pointillist.nn.passes import Pass
@@ -22,7 +22,7 @@ from pointillist.nn.passes import Pass
 LayerT = TypeVar("LayerT", bound="CausalConv2d")
 
 
-class CausalConv2d(CausalLayer):
+class CausalConv2d(CausalLayer, MaskedWeights):
     """A convolution over the rows `-up..down` and columns `-left..right` around a pixel.
 
     Args:
@@ -41,8 +41,6 @@ class CausalConv2d(CausalLayer):
     """
 
     extra_weight: nn.Parameter
-
-    mask: Tensor | None
 
     def __init__(
         self,
@@ -63,10 +61,7 @@ class CausalConv2d(CausalLayer):
         self.dilation = dilation
         self.stride = stride
         kernel = ((up + down) // dilation + 1, (left + right) // dilation + 1)
-        convolution = nn.Conv2d(in_channels, out_channels, kernel, bias=bias)  # for its initialisation
-        self.weight: Tensor = convolution.weight
-        self.bias: Tensor | None = convolution.bias
-        self.register_buffer("mask", mask, persistent=False)
+        self.set_weights(nn.Conv2d(in_channels, out_channels, kernel, bias=bias), mask)
         self.local_gain: LocalGain | None = None
 
     def add_local_gain(self: LayerT, gain: LocalGain | None) -> LayerT:
@@ -86,10 +81,6 @@ class CausalConv2d(CausalLayer):
         if gain is not None:
             self.extra_weight = extra_weight(gain, len(self.weight))
         return self
-
-    def masked_weight(self) -> Float[Tensor, "o i kh kw"]:
-        """Return the kernel with its mask applied."""
-        return self.weight if self.mask is None else self.weight * self.mask
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h2 w2"]:
         """Convolve the window of each pixel, or of the pixels at every `stride`-th row and column."""
@@ -213,10 +204,7 @@ class HorizontalConv2d(CausalConv2d):
         if strict and int(in_groups.min()) >= int(out_groups.max()):
             super().__init__(in_channels, out_channels, up=0, left=half, right=-1, dilation=dilation)
             return
-        mask = None
-        if site is not None:
-            mask = torch.ones(out_channels, in_channels, 1, half // dilation + 1)
-            mask[:, :, 0, -1] = site
+        mask = site_tap_mask(site, (1, half // dilation + 1), 0, -1)
         super().__init__(in_channels, out_channels, up=0, left=half, right=0, dilation=dilation, mask=mask)
 
 
@@ -243,14 +231,11 @@ class CornerConv2d(CausalConv2d):
     ) -> None:
         half = _half(kernel_size)
         site = channel_causal_mask(out_groups, in_groups, strict=False)
-        mask = None
-        if site is not None:
-            mask = torch.ones(len(out_groups), len(in_groups), half + 1, half + 1)
-            mask[:, :, half, half] = site
+        mask = site_tap_mask(site, (half + 1, half + 1), half, half)
         super().__init__(len(in_groups), len(out_groups), up=half, left=half, right=0, mask=mask, bias=bias)
 
 
-class PointwiseConv2d(nn.Module):
+class PointwiseConv2d(MaskedWeights):
     """A 1x1 convolution with mask B: an output reads only groups up to its own.
 
     ```python
@@ -262,19 +247,11 @@ class PointwiseConv2d(nn.Module):
         bias: whether to add a bias.
     """
 
-    mask: Tensor | None
-
     def __init__(self, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], *, bias: bool = True) -> None:
         super().__init__()
-        convolution = nn.Conv2d(len(in_groups), len(out_groups), 1, bias=bias)
-        self.weight: Tensor = convolution.weight
-        self.bias: Tensor | None = convolution.bias
         site = channel_causal_mask(out_groups, in_groups, strict=False)
-        self.register_buffer("mask", None if site is None else site[:, :, None, None], persistent=False)
-
-    def masked_weight(self) -> Float[Tensor, "o i 1 1"]:
-        """Return the weights with their mask applied."""
-        return self.weight if self.mask is None else self.weight * self.mask
+        mask = site_tap_mask(site, (1, 1), 0, 0)
+        self.set_weights(nn.Conv2d(len(in_groups), len(out_groups), 1, bias=bias), mask)
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
         """Mix the features of each pixel."""

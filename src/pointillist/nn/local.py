@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Float, Int
-from pointillist.nn.base import CausalLayer, channel_causal_mask
+from pointillist.nn.base import CausalLayer, MaskedWeights, channel_causal_mask, site_tap_mask
 from pointillist.nn.functional.local_gain import NEAR, NEAR_ABOVE, normalise, place, predict, start_params
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass, Pass
 
 
-class LocallyMaskedConv2d(CausalLayer):
+class LocallyMaskedConv2d(CausalLayer, MaskedWeights):
     """A k x k convolution over the pixels that come before each pixel in the generation order, and the pixel itself.
 
     The kernel has the orientation of the image: the left neighbour is multiplied by the same weights in every order in
@@ -46,8 +46,6 @@ class LocallyMaskedConv2d(CausalLayer):
         ```
     """
 
-    mask: Tensor | None
-
     def __init__(
         self,
         kernel_size: int,
@@ -64,23 +62,14 @@ class LocallyMaskedConv2d(CausalLayer):
                 f"`kernel_size` (={kernel_size}) must be odd: a local kernel needs a centre. Try {kernel_size + 1}."
             )
         half = kernel_size // 2
-        convolution = nn.Conv2d(len(in_groups), len(out_groups), kernel_size)  # for its initialisation
-        self.weight: Tensor = convolution.weight
-        self.bias: Tensor | None = convolution.bias
         self.dilation = dilation
         site = channel_causal_mask(out_groups, in_groups, strict=strict)
-        mask = None
-        if site is not None:
-            mask = torch.ones(self.weight.shape)
-            mask[:, :, half, half] = site
-        self.register_buffer("mask", mask, persistent=False)
+        # the mask over taps depends on the pixel
+        mask = site_tap_mask(site, (kernel_size, kernel_size), half, half)
+        self.set_weights(nn.Conv2d(len(in_groups), len(out_groups), kernel_size), mask)
         self.known: nn.Parameter | None = (
             nn.Parameter(torch.zeros(len(out_groups), 1, kernel_size, kernel_size)) if mask_weight else None
         )
-
-    def masked_weight(self) -> Float[Tensor, "o i k k"]:
-        """Return the kernel with the channel mask applied; the mask over taps depends on the pixel."""
-        return self.weight if self.mask is None else self.weight * self.mask
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h w"]:
         """Convolve the earlier pixels around each pixel."""

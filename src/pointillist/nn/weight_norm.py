@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float, Int
-from pointillist.nn.base import CausalLayer, channel_causal_mask
+from pointillist.nn.base import CausalLayer, MaskedWeights, channel_causal_mask, site_tap_mask
 from pointillist.nn.causal import CausalConv2d, PointwiseConv2d
 from pointillist.nn.passes import Pass
 
@@ -96,7 +96,7 @@ class NormalisedPointwiseConv2d(PointwiseConv2d, WeightNormalised):
         return self.normalised(super().masked_weight())
 
 
-class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
+class NormalisedConvTranspose2d(CausalLayer, MaskedWeights, WeightNormalised):
     """A transposed convolution of stride 2 with normalised weights: from a coarse grid to one twice as fine.
 
     Kernel and result are as in the shifted transposed convolutions of PixelCNN++. The kernel is 2x3 (`right=1`),
@@ -112,28 +112,17 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
         right: 1 to read the coarse pixel to the right, which only finished rows may do; else 0.
     """
 
-    mask: Tensor | None
-
     def __init__(self, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], *, right: int) -> None:
         super().__init__()
         self.right = right
-        convolution = nn.Conv2d(len(in_groups), len(out_groups), (2, 2 + right))
-        self.weight: Tensor = convolution.weight
-        self.bias: Tensor | None = convolution.bias
         site = channel_causal_mask(out_groups, in_groups, strict=False)
-        mask = None
-        if site is not None:
-            mask = torch.ones(self.weight.shape)
-            mask[:, :, 0, right] = site
-        self.register_buffer("mask", mask, persistent=False)
-        self.add_gain(self._masked(), 1.0)
-
-    def _masked(self) -> Tensor:
-        return self.weight if self.mask is None else self.weight * self.mask
+        kernel = (2, 2 + right)
+        self.set_weights(nn.Conv2d(len(in_groups), len(out_groups), kernel), site_tap_mask(site, kernel, 0, right))
+        self.add_gain(self.masked_weight(), 1.0)
 
     def kernel(self) -> Float[Tensor, "o4 i 1 taps"]:
         """Build the kernel on the coarse grid: outputs for the pixel, the one to its right, below it, and both."""
-        weight = self.normalised(self._masked())
+        weight = self.normalised(self.masked_weight())
         if self.right:  # through its left column, the 2x3 kernel takes a coarse pixel to the odd column before it
             before, middle, after = weight.unsqueeze(-1).unbind(3)  # o i 2 1
             even = torch.cat([middle, torch.zeros_like(middle)], -1)

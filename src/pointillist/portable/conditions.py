@@ -91,7 +91,7 @@ class IntegerPart:
 
 
 class StoredConditions(ConditionReaders):
-    """Conditions that a stored program reads: those of its parts."""
+    """Conditions that the parts of a stored program read."""
 
     def __init__(self, parts: Sequence[IntegerPart], image: ImageSpec) -> None:
         self._readers = {part.name: reader for part in parts if (reader := part.reader) is not None}

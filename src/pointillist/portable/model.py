@@ -123,7 +123,7 @@ class IntegerModel:
 
         Raises:
             ConfigError, DataError: if the program does not take a condition, or not this value of it.
-            ShapeError: if the size is not that of the stored maps, or a value does not fit.
+            ShapeError: if the size differs from the stored maps, or a value does not fit.
         """
         return self.encode(self.conditions.inputs(label, count, text, size=size, **further), size, order)
 
@@ -143,7 +143,7 @@ class IntegerModel:
             features: features of parts that the program has no encoder for, `[n, ..., c]`, by name.
 
         Raises:
-            ShapeError: if the size is not that of the stored maps.
+            ShapeError: if the size differs from the stored maps.
         """
         number = self.orders[order.name]
         return encode_inputs(self.programs[number], self.parts[number], inputs, size, order, features)
@@ -310,7 +310,7 @@ class IntegerModel:
         executor: str | None = None,
         threads: int = 1,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
-        """`sample`, given conditions as integers: under guidance those of the images, and then the reference.
+        """`sample`, given conditions as integers: under guidance of the images, and then the reference.
 
         Args:
             mask: levels that each sub-pixel may have; None for all.
@@ -378,7 +378,7 @@ class IntegerModel:
 
 
 def join_inputs(inputs: Inputs, reference: Inputs) -> dict[str, IntArray]:
-    """Return the conditions of images, and then those of the reference of guidance."""
+    """Return the conditions of images, and then the reference of guidance."""
     return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
 
 

@@ -35,7 +35,7 @@ _SITES = 16
 class ProgramLikelihood:
     """The frequencies of levels that an integer program draws from, given its parameters, int32 `[b p h w]`.
 
-    Probabilities are frequencies divided by a power of two, so they sum to 1 exactly. Logarithms are those of numpy,
+    Probabilities are frequencies divided by a power of two, so they sum to 1 exactly. Logarithms are numpy's,
     so that they have the bits of `IntegerModel.log_prob_map`.
 
     ```python
@@ -155,7 +155,7 @@ OtherFeatures = Callable[[ConditionInputs, tuple[int, int]], Mapping[str, NDArra
 class ProgramScorer:
     """The distribution of an integer program, with all conditions of its model.
 
-    Its likelihood is its own: that of the integer frequencies, near the likelihood of the pixel model but not equal to
+    Its likelihood is read from the integer frequencies, near the likelihood of the pixel model but not equal to
     it.
 
         integer_model = model.integer_model()

@@ -1,4 +1,4 @@
-"""Draw images more than once: the best of N candidates, and each anew until it obeys the rules. Needs no torch.
+"""Draw images more than once: the best of N candidates, and each again until it obeys the rules. Needs no torch.
 
 The score of a candidate is exact, from the model itself: log p(x | conditions) - 0.5 log p(x). With all of the last
 term it would be the pointwise mutual information, which prefers odd images (docs/experiments/best-of.md).

@@ -59,7 +59,7 @@ def recover_uniforms(
 
     Example:
         uniforms = pt.recover_uniforms("digits", "three.png", label=3)
-        pt.sample("digits", 1, label=3, uniforms=uniforms).levels  # those of three.png
+        pt.sample("digits", 1, label=3, uniforms=uniforms).levels  # the levels of three.png
     """
     given = settings.get("engine", "auto")
     opened = open_scored(model, given)

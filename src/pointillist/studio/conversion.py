@@ -48,7 +48,7 @@ def _decode_integers(
 def decode_canvas(
     model: LikelihoodModel, encoded: schemas.EncodedArray, limits: schemas.Limits
 ) -> Int[np.ndarray, "c h w"]:
-    """Decode an image that may be larger than those of a model of fixed size, which fills it window by window.
+    """Decode an image that may be larger than the images of a model of fixed size, which fills it window by window.
 
     Raises:
         RequestError: if there are too many pixels.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -129,6 +130,17 @@ def png_bytes(image: Image.Image, texts: Mapping[str, str] | None = None) -> byt
         text.add_text(keyword, value)
     image.save(buffer, "PNG", optimize=True, pnginfo=text)
     return buffer.getvalue()
+
+
+class ShownAsPicture(ABC):
+    """Base of what a notebook shows as its picture."""
+
+    @abstractmethod
+    def image(self) -> Image.Image:
+        """Draw the picture."""
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self.image())
 
 
 def save_png(image: Image.Image, path: str | Path) -> Path:

@@ -14,14 +14,15 @@ from pointillist.commands.settings import (
     PRINT_JSON,
     SETS,
     Option,
+    Panel,
     Settings,
     argument,
     option,
     sampling_option,
 )
 
-_FIELD = "Receptive field"
-REPLACE_FILE = Option(FLAG, "Replace an existing file.", flags=("--force",))
+_FIELD = Panel("Receptive field")
+REPLACE_FILE = Option(FLAG, "Replace an existing file.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +41,17 @@ class InfoSettings(Settings):
         "List the names that samples of a text model were recognised by, or its words by kind.",
         flags=("--prompts",),
     )
-    receptive_field: str | None = option(
+    receptive_field: str | None = _FIELD.option(
         None,
         "ROW,COLUMN",
         "Draw the receptive field of a pixel (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET.",
-        panel=_FIELD,
     )
-    out: Path | None = option(
-        None,
-        "PNG",
-        "Picture to write. Default: field.png, or the next free field-N.png.",
-        flags=("--out", "-o"),
-        panel=_FIELD,
+    out: Path | None = _FIELD.option(
+        None, "PNG", "Picture to write. Default: field.png, or the next free field-N.png.", flags=("--out", "-o")
     )
-    size: str | None = option(
-        None, "SIZE", "Image size, 32 or 48x64; also that to which images are resized.", panel=_FIELD
-    )
-    order: Any = sampling_option(None, "NAME", "Pixel generation order; default: the model's first.", panel=_FIELD)
-    force: bool = option(False, FLAG, "Overwrite the picture.", panel=_FIELD)
+    size: str | None = _FIELD.option(None, "SIZE", "Image size, 32 or 48x64; also that to which images are resized.")
+    order: Any = _FIELD.sampling_option(None, "NAME", "Pixel generation order; default: the model's first.")
+    force: bool = _FIELD.option(False, FLAG, "Overwrite the picture.")
 
 
 @dataclass(frozen=True, kw_only=True)

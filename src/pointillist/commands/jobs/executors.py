@@ -233,21 +233,14 @@ def run_ray(spec: JobSpec, workers: int) -> None:
     if pending:
         rows = ray.data.from_items([{"task": task} for task in pending], override_num_blocks=len(pending))
         threads = spec.settings.get("threads", 1)
-        rows.map(
-            _TaskRunner, fn_constructor_args=(spec.to_json(),), num_cpus=threads, compute=_actors(workers)
-        ).materialize()
+        actors = ray.data.ActorPoolStrategy(size=workers)
+        rows.map(_TaskRunner, fn_constructor_args=(spec.to_json(),), num_cpus=threads, compute=actors).materialize()
     left = folder.pending(spec.tasks)
     if left:
         raise JobError(f"{len(left)} tasks of {spec.out} are computed by other processes: run the same command later.")
     manifest = folder.manifest()
     assert manifest is not None
     folder.collect_rejected(manifest)
-
-
-def _actors(workers: int) -> Any:
-    from ray.data import ActorPoolStrategy
-
-    return ActorPoolStrategy(size=workers)
 
 
 class _TaskRunner:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pointillist.commands.settings import FORCE, JSON, PRINT_JSON, REQUIRED, Argument, Settings, option
+from pointillist.commands.settings import FORCE, JSON, PRINT_JSON, REQUIRED, Argument, Panel, Settings, option
 
-_JOB = "Job"
+_JOB = Panel("Job")
 _FOLDER = Argument("DIR", "Folder of a job.")
 
 
@@ -17,11 +17,11 @@ _FOLDER = Argument("DIR", "Folder of a job.")
 class RunSettings(Settings):
     """Settings of every job; see `run`."""
 
-    tasks: int = option(REQUIRED, "N", "Parts of the work, a few for each process.", panel=_JOB)
-    out: Path = option(REQUIRED, "DIR", "Folder of the job.", flags=("--out", "-o"), panel=_JOB)
-    executor: str = option("local", "NAME", "local, torchrun (under torchrun), or ray (extra ray).", panel=_JOB)
-    workers: int = option(1, "N", "Processes of local, actors of ray.", panel=_JOB)
-    time_limit: float | None = option(None, "S", "Seconds an item may take before it is rejected.", panel=_JOB)
+    tasks: int = _JOB.option(REQUIRED, "N", "Parts of the work, a few for each process.")
+    out: Path = _JOB.option(REQUIRED, "DIR", "Folder of the job.", flags=("--out", "-o"))
+    executor: str = _JOB.option("local", "NAME", "local, torchrun (under torchrun), or ray (extra ray).")
+    workers: int = _JOB.option(1, "N", "Processes of local, actors of ray.")
+    time_limit: float | None = _JOB.option(None, "S", "Seconds an item may take before it is rejected.")
     as_json: bool = replace(JSON, panel=_JOB).field(False)
 
 

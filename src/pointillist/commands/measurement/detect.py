@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_judged
 from pointillist.commands.measurement.settings import DetectSettings
-from pointillist.commands.paths import open_scored_model, reject_existing
+from pointillist.commands.paths import open_scored_model, reject_existing, reject_filled
 from pointillist.commands.report import note
 from pointillist.errors import ConfigError
 from pointillist.model.integer_cost import engine_text
@@ -53,7 +53,7 @@ def detect(settings: DetectSettings) -> Detection:
         if path is not None:
             reject_existing(path, settings.force, ending)
     if settings.heatmaps is not None:
-        _reject_filled(settings.heatmaps, settings.force)
+        reject_filled(settings.heatmaps, settings.force, "maps in it")
     folder = settings.detector or own_folder(settings.model)
     is_fitted = settings.fit is None and folder is not None and has_detector(folder)
     engine = fitted_engine(folder) if is_fitted and folder is not None else settings.engine
@@ -134,11 +134,6 @@ def _explain(model: Any, report: AnomalyReport, pages: list[Path]) -> None:
                 window = window.take(range(start, min(start + side, window.shape[axis])), axis)
             explain(model, window, max_attributions=0).save(page)
             bar.show(number)
-
-
-def _reject_filled(folder: Path, force: bool) -> None:
-    if folder.exists() and not force and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is already there: add `--force` to write into it, or give a new folder.")
 
 
 def _write_overlay(folder: Path, record: Any) -> None:

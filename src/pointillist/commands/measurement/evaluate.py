@@ -97,7 +97,7 @@ def _read(model: LikelihoodModel, settings: EvaluateSettings) -> _Images:
 
 
 def _likelihood(models: list[LikelihoodModel], images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
-    """Evaluate the images; with a CSV, an interrupted command continues, but not that of a mixture."""
+    """Evaluate the images; with a CSV, an interrupted command continues, unless it evaluates a mixture."""
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
 
     path = settings.per_image

@@ -182,7 +182,7 @@ def _images(
 
 
 def _query(model: LikelihoodModel, images: ImageDataset, number: int, settings: ExplainSettings) -> ImageQuery:
-    """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
+    """Make a query about an image of a data set; conditions that were typed take precedence over the data's."""
     from pointillist.analysis.query import ImageQuery
     from pointillist.commands.sampling.conditions import read_conditions
     from pointillist.model.batches import BatchReader

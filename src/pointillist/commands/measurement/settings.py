@@ -16,6 +16,7 @@ from pointillist.commands.settings import (
     QUANTIZE,
     SETS,
     Option,
+    Panel,
     Settings,
     argument,
     option,
@@ -24,7 +25,7 @@ from pointillist.commands.settings import (
 
 _ENGINE = Option("NAME", "auto (the integer program, if any), integer; torch for floating point.")
 _METRIC = ("condition_metrics",)
-_METRICS, _FITTING, _OUTPUT = "Condition metrics", "The detector", "Output"
+_METRICS, _FITTING, _OUTPUT = Panel("Condition metrics"), Panel("The detector"), Panel("Output")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,29 +54,23 @@ class EvaluateSettings(Settings):
     guidance: Any = sampling_option(
         1.0, "X", "Evaluate the guided distribution with scale X (0 = unconditional, 1 = off)."
     )
-    condition_metrics: bool = option(
-        False, FLAG, "Bits saved by each condition, Bayes classification, caption retrieval.", panel=_METRICS
+    condition_metrics: bool = _METRICS.option(
+        False, FLAG, "Bits saved by each condition, Bayes classification, caption retrieval."
     )
-    retrieval_candidates: int = option(
-        50, "N", "Captions to rank, the true one included.", panel=_METRICS, low=2, needs=_METRIC
+    retrieval_candidates: int = _METRICS.option(
+        50, "N", "Captions to rank, the true one included.", low=2, needs=_METRIC
     )
-    retrieval_repeats: int = option(
-        1, "N", "Draws of the other captions; 0 ranks none.", panel=_METRICS, low=0, needs=_METRIC
+    retrieval_repeats: int = _METRICS.option(1, "N", "Draws of the other captions; 0 ranks none.", low=0, needs=_METRIC)
+    captions: tuple[str, ...] = _METRICS.option(
+        (), "TEXT", "Rank these captions for each image; semicolons separate them; repeatable."
     )
-    captions: tuple[str, ...] = option(
-        (), "TEXT", "Rank these captions for each image; semicolons separate them; repeatable.", panel=_METRICS
+    captions_file: Path | None = _METRICS.option(None, "FILE", "Captions to rank, one on each line.")
+    caption_prior: str | None = _METRICS.option(
+        None, "NUMBERS", "Prior of each caption, in proportion to 2,1,1. Default: uniform."
     )
-    captions_file: Path | None = option(None, "FILE", "Captions to rank, one on each line.", panel=_METRICS)
-    caption_prior: str | None = option(
-        None, "NUMBERS", "Prior of each caption, in proportion to 2,1,1. Default: uniform.", panel=_METRICS
-    )
-    memorization: int = option(0, "N", "Compare N samples with training images.", panel=_METRICS, low=0)
-    precision: str = option(
-        "fp32",
-        "NAME",
-        "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.",
-        panel=_METRICS,
-        needs=_METRIC,
+    memorization: int = _METRICS.option(0, "N", "Compare N samples with training images.", low=0)
+    precision: str = _METRICS.option(
+        "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.", needs=_METRIC
     )
     quantize: str | None = QUANTIZE.field(None)
     engine: Any = _ENGINE.sampling_field("auto")
@@ -131,15 +126,14 @@ class DetectSettings(Settings):
 
     model: str = argument("MODEL", "A model of normal images: folder, name, hf:USER/MODEL.")
     data: str = argument("DATA", "Images to judge; a folder is read a batch at a time.")
-    fit: str | None = option(None, "NORMAL", "Fit on these normal images, unseen in training.", panel=_FITTING)
-    fit_split: str | None = option(
-        None, "NAME", "Split of NORMAL: train, valid, test or all. Default: valid, else all.", panel=_FITTING
+    fit: str | None = _FITTING.option(None, "NORMAL", "Fit on these normal images, unseen in training.")
+    fit_split: str | None = _FITTING.option(
+        None, "NAME", "Split of NORMAL: train, valid, test or all. Default: valid, else all."
     )
-    neighbours: str | None = option(
+    neighbours: str | None = _FITTING.option(
         None,
         "NORMAL",
         "With --fit: measure distances to these, training images too. Default: the training split of NORMAL.",
-        panel=_FITTING,
     )
     false_alarms: float | None = option(
         None,
@@ -147,26 +141,20 @@ class DetectSettings(Settings):
         "Share of normal images that may be called anomalous. Default: the detector's, or 0.05.",
         parameter="contamination",
     )
-    detector: Path | None = option(None, "DIR", "Folder of the detector. Default: MODEL.", panel=_FITTING)
-    background: str | None = option(None, "MODEL", "Model of noise-mutated images: adds a ratio.", panel=_FITTING)
-    conditions: bool = option(False, FLAG, "With --fit: also score with labels, captions.", panel=_FITTING)
-    engine: Any = sampling_option(
-        "auto", "NAME", "With --fit: auto, integer or torch, as for evaluate.", panel=_FITTING
-    )
+    detector: Path | None = _FITTING.option(None, "DIR", "Folder of the detector. Default: MODEL.")
+    background: str | None = _FITTING.option(None, "MODEL", "Model of noise-mutated images: adds a ratio.")
+    conditions: bool = _FITTING.option(False, FLAG, "With --fit: also score with labels, captions.")
+    engine: Any = _FITTING.sampling_option("auto", "NAME", "With --fit: auto, integer or torch, as for evaluate.")
     split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
-    heatmaps: Path | None = option(None, "DIR", "Write the heat map over each image as PNG.", panel=_OUTPUT)
-    report: Path | None = option(None, "HTML", "Write a page with the most anomalous images.", panel=_OUTPUT)
-    explain: int | None = option(
-        None,
-        "N",
-        "Explain the N most anomalous images, on pages next to --report. Default: all that it shows.",
-        panel=_OUTPUT,
-        low=0,
+    heatmaps: Path | None = _OUTPUT.option(None, "DIR", "Write the heat map over each image as PNG.")
+    report: Path | None = _OUTPUT.option(None, "HTML", "Write a page with the most anomalous images.")
+    explain: int | None = _OUTPUT.option(
+        None, "N", "Explain the N most anomalous images, on pages next to --report. Default: all that it shows.", low=0
     )
-    csv: Path | None = option(None, "CSV", "Write a line for each image.", panel=_OUTPUT, parameter="csv_path")
+    csv: Path | None = _OUTPUT.option(None, "CSV", "Write a line for each image.", parameter="csv_path")
     as_json: bool = replace(ONLY_JSON, panel=_OUTPUT).field(False)
-    top: int = option(20, "N", "Lines of the table.", panel=_OUTPUT, low=1)
+    top: int = _OUTPUT.option(20, "N", "Lines of the table.", low=1)
     fail_on_anomaly: bool = option(False, FLAG, "Exit with 1 if an image is called anomalous.")
     batch_size: Any = BATCH_SIZE.sampling_field(64)
     set: tuple[str, ...] = SETS.field(())

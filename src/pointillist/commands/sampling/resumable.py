@@ -200,7 +200,7 @@ class ArchiveSink:
         self.image_bytes: int = math.prod(image.shape) * level_dtype(image).itemsize
 
     def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
-        """Write the levels behind those of the images that are done."""
+        """Append the levels to the images that are done."""
         done = self._checked(output, at_least=True)
         with (output.folder / LEVELS).open("ab") as file:
             file.truncate(done)  # behind it is a batch that was not whole

@@ -14,12 +14,12 @@ from pointillist.commands.settings import (
     QUANTIZE,
     Argument,
     Option,
+    Panel,
     Settings,
     option,
-    sampling_option,
 )
 
-_SAMPLING, _OUTPUT, _HOLE, _METHOD = "Sampling", "Output", "The hole", "Method"
+_SAMPLING, _OUTPUT, _HOLE, _METHOD = Panel("Sampling"), Panel("Output"), Panel("The hole"), Panel("Method")
 
 COUNT = Option("N", "Images; of each label or prompt, where they are given.", low=1)
 SEED = Option("N", "The same seed gives the same images.", panel=_SAMPLING, low=0)
@@ -50,65 +50,52 @@ class SampleSettings(Settings):
     n: int | None = replace(
         COUNT, help="Images; of each label or prompt, where they are given. Default: 16, or 4 of each."
     ).field(None)
-    label: tuple[str, ...] = option(
-        (), "LABEL", "Name or number, several with commas, or each for all.", panel=_SAMPLING
+    label: tuple[str, ...] = _SAMPLING.option((), "LABEL", "Name or number, several with commas, or each for all.")
+    text: tuple[str, ...] = _SAMPLING.option(
+        (), "PROMPT", "Prompt; several with semicolons, or repeat the option. Quoted: taken literally."
     )
-    text: tuple[str, ...] = option(
-        (), "PROMPT", "Prompt; several with semicolons, or repeat the option. Quoted: taken literally.", panel=_SAMPLING
+    texts: Path | None = _SAMPLING.option(None, "FILE", "A file with a prompt on each line.")
+    negative_prompt: Any = _SAMPLING.sampling_option(
+        None, "PROMPT", "Prompt to steer away from, by guidance (above 1).", flags=("--not",)
     )
-    texts: Path | None = option(None, "FILE", "A file with a prompt on each line.", panel=_SAMPLING)
-    negative_prompt: Any = sampling_option(
-        None, "PROMPT", "Prompt to steer away from, by guidance (above 1).", flags=("--not",), panel=_SAMPLING
+    best_of: Any = _SAMPLING.sampling_option(1, "N", "Sample N of each image; keep the best by its conditions.", low=1)
+    attribute: tuple[str, ...] = _SAMPLING.option((), "NAME=VALUE", "Such as hair=red; repeatable.")
+    condition: tuple[str, ...] = _SAMPLING.option(
+        (), "NAME=VALUE", "Any other condition, such as vector=0.2,1.5 or vector=FILE.npy; repeatable."
     )
-    best_of: Any = sampling_option(
-        1, "N", "Sample N of each image; keep the best by its conditions.", panel=_SAMPLING, low=1
+    hint: Path | None = _SAMPLING.option(None, "IMAGE", "Condition image: a picture, or an .npy.")
+    hint_from_image: Path | None = _SAMPLING.option(None, "IMAGE", "An image to derive the hint from.")
+    temperature: Any = _SAMPLING.sampling_option(
+        None, "X", "Sampling temperature; 0 = argmax. Default: the model's own."
     )
-    attribute: tuple[str, ...] = option((), "NAME=VALUE", "Such as hair=red; repeatable.", panel=_SAMPLING)
-    condition: tuple[str, ...] = option(
-        (), "NAME=VALUE", "Any other condition, such as vector=0.2,1.5 or vector=FILE.npy; repeatable.", panel=_SAMPLING
-    )
-    hint: Path | None = option(None, "IMAGE", "Condition image: a picture, or an .npy.", panel=_SAMPLING)
-    hint_from_image: Path | None = option(None, "IMAGE", "An image to derive the hint from.", panel=_SAMPLING)
-    temperature: Any = sampling_option(
-        None, "X", "Sampling temperature; 0 = argmax. Default: the model's own.", panel=_SAMPLING
-    )
-    top_p: Any = sampling_option(
-        None, "X", "Nucleus sampling: keep the most probable levels up to this sum.", panel=_SAMPLING
-    )
-    guidance: Any = sampling_option(
+    top_p: Any = _SAMPLING.sampling_option(None, "X", "Nucleus sampling: keep the most probable levels up to this sum.")
+    guidance: Any = _SAMPLING.sampling_option(
         None,
         "X",
         "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own.",
-        panel=_SAMPLING,
         needs=("label", "text", "texts", "attribute", "condition", "hint", "hint_from_image"),
     )
     seed: int | None = SEED.field(None)
-    size: str | None = option(None, "SIZE", "Another size, 32 or 48x64, where the model allows it.", panel=_SAMPLING)
-    seamless: str | None = option(
-        None,
-        "SIDES",
-        "Images that tile: x, y or both. The band across each seam is drawn given all other pixels.",
-        panel=_SAMPLING,
+    size: str | None = _SAMPLING.option(None, "SIZE", "Another size, 32 or 48x64, where the model allows it.")
+    seamless: str | None = _SAMPLING.option(
+        None, "SIDES", "Images that tile: x, y or both. The band across each seam is drawn given all other pixels."
     )
     rules: Any = _RULES.sampling_field(None)
     engine: Any = _ENGINE.sampling_field("auto")
     device: str = _DEVICE.field("cpu")
     threads: Any = _THREADS.sampling_field(None)
-    verbose: bool = option(
-        False, FLAG, "Print which engine was chosen, and why.", flags=("--verbose",), panel=_SAMPLING
-    )
+    verbose: bool = _SAMPLING.option(False, FLAG, "Print which engine was chosen, and why.")
     order: Any = _ORDER.sampling_field(None)
     quantize: str | None = replace(QUANTIZE, panel=_SAMPLING).field(None)
-    batch_size: Any = sampling_option(64, "N", "Images sampled at once.", panel=_SAMPLING, low=1)
-    out: str | None = option(
+    batch_size: Any = _SAMPLING.sampling_option(64, "N", "Images sampled at once.", low=1)
+    out: str | None = _OUTPUT.option(
         None,
         "PATH",
         "NAME.png (an image, or a sheet), DIR/, NAME.npz or a map. Default: samples.png, or a free samples-N.png.",
         flags=("--out", "-o"),
-        panel=_OUTPUT,
     )
     form: str | None = _FORMAT.field(None)
-    palette: Path | None = option(None, "FILE", "Other colours for a palette model.", panel=_OUTPUT)
+    palette: Path | None = _OUTPUT.option(None, "FILE", "Other colours for a palette model.")
     animate: Path | None = _ANIMATE.field(None)
     force: bool = _FORCE.field(False)
     as_json: bool = _JSON.field(False)
@@ -120,55 +107,45 @@ class InpaintSettings(Settings):
 
     model: str = MODEL.field()
     image: Path | None = Argument("IMAGE", "A picture in the model's size, or a map.").field(None)
-    data: Path | None = option(
-        None, "FILE", "Instead of IMAGE: known cells by coordinates, a CSV, GSLIB or .npz.", panel=_HOLE
+    data: Path | None = _HOLE.option(
+        None, "FILE", "Instead of IMAGE: known cells by coordinates, a CSV, GSLIB or .npz."
     )
-    size: str | None = option(None, "HxW", "With --data: cells of the grid. Default: the model's.", panel=_HOLE)
-    mask: Path | None = option(None, "PNG", "A picture, white where to fill.", panel=_HOLE)
-    region: str | None = option(None, "R0:R1,C0:C1", "Rows and columns to fill.", panel=_HOLE)
-    transparent: bool = option(
-        False, FLAG, "Fill the transparent pixels of IMAGE.", flags=("--transparent",), panel=_HOLE
+    size: str | None = _HOLE.option(None, "HxW", "With --data: cells of the grid. Default: the model's.")
+    mask: Path | None = _HOLE.option(None, "PNG", "A picture, white where to fill.")
+    region: str | None = _HOLE.option(None, "R0:R1,C0:C1", "Rows and columns to fill.")
+    transparent: bool = _HOLE.option(False, FLAG, "Fill the transparent pixels of IMAGE.")
+    vary: float | None = _HOLE.option(None, "SHARE", "Vary IMAGE, or what is to fill: draw this share again.")
+    pattern: str = _HOLE.option(
+        "regions", "NAME", "Pixels that --vary draws again: regions or scattered.", needs=("vary",)
     )
-    vary: float | None = option(None, "SHARE", "Vary IMAGE, or what is to fill: draw this share again.", panel=_HOLE)
-    pattern: str = option(
-        "regions", "NAME", "Pixels that --vary draws again: regions or scattered.", panel=_HOLE, needs=("vary",)
-    )
-    canvas: str | None = option(None, "HxW", "Extend IMAGE to a larger canvas instead.", panel=_HOLE)
-    at: str = option("0,0", "R,C", "Row and column of the canvas where IMAGE begins.", panel=_HOLE, needs=("canvas",))
-    seamless: str | None = option(None, "SIDES", "Make IMAGE tile instead: x, y or both.", panel=_HOLE)
+    canvas: str | None = _HOLE.option(None, "HxW", "Extend IMAGE to a larger canvas instead.")
+    at: str = _HOLE.option("0,0", "R,C", "Row and column of the canvas where IMAGE begins.", needs=("canvas",))
+    seamless: str | None = _HOLE.option(None, "SIDES", "Make IMAGE tile instead: x, y or both.")
     n: int = option(8, "N", "Completions.", low=1)
-    method: str = option("auto", "NAME", "auto, known, order, smc or sequential.", panel=_METHOD)
-    label: str | None = option(None, "LABEL", "Name or number of the label.", panel=_METHOD)
-    text: str | None = option(None, "PROMPT", "Prompt.", panel=_METHOD)
-    condition: tuple[str, ...] = option(
-        (),
-        "KIND=VALUE",
-        "A condition, such as vector=0.7,0.3 for proportions.",
-        panel=_METHOD,
-        needs=("data",),
+    method: str = _METHOD.option("auto", "NAME", "auto, known, order, smc or sequential.")
+    label: str | None = _METHOD.option(None, "LABEL", "Name or number of the label.")
+    text: str | None = _METHOD.option(None, "PROMPT", "Prompt.")
+    condition: tuple[str, ...] = _METHOD.option(
+        (), "KIND=VALUE", "A condition, such as vector=0.7,0.3 for proportions.", needs=("data",)
     )
-    guidance: Any = sampling_option(
-        1.0, "X", "Classifier-free guidance scale (1 = off).", panel=_METHOD, needs=("label", "text")
+    guidance: Any = _METHOD.sampling_option(
+        1.0, "X", "Classifier-free guidance scale (1 = off).", needs=("label", "text")
     )
-    temperature: Any = sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.", panel=_METHOD)
-    particles: int = option(64, "N", "Histories of smc, on average, and of soft data.", panel=_METHOD, low=1)
-    moves: int = option(4, "N", "Single-pixel moves of each after smc.", panel=_METHOD, low=0)
+    temperature: Any = _METHOD.sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.")
+    particles: int = _METHOD.option(64, "N", "Histories of smc, on average, and of soft data.", low=1)
+    moves: int = _METHOD.option(4, "N", "Single-pixel moves of each after smc.", low=0)
     seed: int | None = SEED.field(None)
     order: Any = _ORDER.sampling_field(None)
     rules: Any = _RULES.sampling_field(None)
     engine: Any = _ENGINE.sampling_field("auto")
     device: str = _DEVICE.field("cpu")
     threads: Any = _THREADS.sampling_field(None)
-    out: str | None = option(
-        None,
-        "PATH",
-        "A sheet NAME.png, DIR/, NAME.npz or a map. Default: completions.png.",
-        flags=("--out", "-o"),
-        panel=_OUTPUT,
+    out: str | None = _OUTPUT.option(
+        None, "PATH", "A sheet NAME.png, DIR/, NAME.npz or a map. Default: completions.png.", flags=("--out", "-o")
     )
     form: str | None = _FORMAT.field(None)
-    maps: Path | None = option(
-        None, "DIR", "Also write the probability of each level, entropy and most probable level.", panel=_OUTPUT
+    maps: Path | None = _OUTPUT.option(
+        None, "DIR", "Also write the probability of each level, entropy and most probable level."
     )
     animate: Path | None = _ANIMATE.field(None)
     force: bool = _FORCE.field(False)
@@ -181,11 +158,11 @@ class WorldSettings(Settings):
 
     model: str = MODEL.field()
     seed: int = replace(SEED, help="Names the world.").field(0)
-    at: str = option("0,0", "X,Y", "Column and row of the first chunk; negative ones too.", panel=_SAMPLING)
-    size: str = option("4x4", "HxW", "Chunks to draw: rows and columns.", panel=_SAMPLING)
+    at: str = _SAMPLING.option("0,0", "X,Y", "Column and row of the first chunk; negative ones too.")
+    size: str = _SAMPLING.option("4x4", "HxW", "Chunks to draw: rows and columns.")
     rules: Any = _RULES.sampling_field(None)
-    label: str | None = option(None, "LABEL", "Class of the maps. Default: window, if there is one.", panel=_SAMPLING)
-    chunk: int = option(32, "N", "Tiles along a side of a chunk.", panel=_SAMPLING, low=8, high=1024)
-    out: str = option("world.tmj", "PATH", "A .tmj, .png or .csv.", flags=("--out", "-o"), panel=_OUTPUT)
+    label: str | None = _SAMPLING.option(None, "LABEL", "Class of the maps. Default: window, if there is one.")
+    chunk: int = _SAMPLING.option(32, "N", "Tiles along a side of a chunk.", low=8, high=1024)
+    out: str = _OUTPUT.option("world.tmj", "PATH", "A .tmj, .png or .csv.", flags=("--out", "-o"))
     force: bool = _FORCE.field(False)
     as_json: bool = _JSON.field(False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.commands.paths import reject_existing
+from pointillist.commands.paths import reject_existing, reject_filled
 from pointillist.commands.sampling.archive import as_files, level_dtype
 from pointillist.commands.sampling.maps import (
     ARRAY_KINDS,
@@ -99,8 +99,8 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
         raise ConfigError(f"`--format {kind}` holds one channel, and this model has {image.channels}: give NAME.npz.")
     if kind not in FOLDER_KINDS and not (kind in MAP_KINDS and not is_map_file(out)):
         reject_existing(out, force)
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
-        raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
+    else:
+        reject_filled(out, force, "the samples in it")
 
 
 def check_picture(kind: str, total: int, size: tuple[int, int], tile: tuple[int, int]) -> None:

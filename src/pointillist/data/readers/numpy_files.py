@@ -172,41 +172,30 @@ def _image_members(archive: NpzFile, options: DataOptions) -> dict[str, str]:
 def _column(
     archive: NpzFile, counts: Mapping[str, int], stems: Sequence[str], required: str | None = None
 ) -> np.ndarray | None:
-    """Read labels or captions of all splits, in their order; None where a split has none."""
-    members = archive.find(stems)
-    if not all(split in members for split in counts):
-        if required:
-            raise DataError(
-                f"{archive.path.name} has no {required!r} for every split: its members are {', '.join(archive.names)}."
-            )
+    """Read labels or captions of all splits, in their order; None where a split has none and none is required."""
+    stem = next((stem for stem in stems if archive.find((stem,))), stems[0])
+    if not required and not archive.find((stem,)).keys() >= counts.keys():
         return None
-    parts = []
-    for split, count in counts.items():
-        part = archive.read(members[split])
-        part = part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part
-        if part.ndim != 1 or len(part) != count:
-            raise DataError(
-                f"{archive.path.name}:{members[split]} has shape {part.shape}: "
-                f"it must have one entry for each of the {count:,} images."
-            )
-        parts.append(part)
-    return np.concatenate(parts)
+    return _joined(archive, counts, stem, 1)
 
 
 def _joined(archive: NpzFile, counts: Mapping[str, int], stem: str, axes: int | None) -> np.ndarray:
-    """Read a member for all splits, in their order; `axes` None accepts any number of axes."""
+    """Read a member for all splits, in their order; `axes` None accepts any number of axes, and 1 also a column."""
     members = archive.find((stem,))
-    if not all(split in members for split in counts):
+    if not members.keys() >= counts.keys():
         raise DataError(
             f"{archive.path.name} has no {stem!r} for every split: its members are {', '.join(archive.names)}."
         )
-    parts = [archive.read(members[split]) for split in counts]
-    for split, part in zip(counts, parts, strict=True):
-        if (axes is not None and part.ndim != axes) or len(part) != counts[split]:
+    parts = []
+    for split, count in counts.items():
+        part = archive.read(members[split])
+        part = part[:, 0] if axes == 1 and part.ndim == 2 and part.shape[1] == 1 else part
+        if (axes is not None and part.ndim != axes) or len(part) != count:
             raise DataError(
                 f"{archive.path.name}:{members[split]} has shape {part.shape}: it must have one entry for each of the "
-                f"{counts[split]:,} images{'' if axes is None else f', in {axes} axes'}."
+                f"{count:,} images{'' if axes in (None, 1) else f', in {axes} axes'}."
             )
+        parts.append(part)
     return np.concatenate(parts)
 
 

@@ -116,8 +116,8 @@ class Lowering:
         self.maps: dict[FeatureMap, int] = {each: number for number, each in enumerate(program.maps)}
         self.caches: dict[KeyValueCache, int] = {each: number for number, each in enumerate(program.kv_caches)}
         self.inputs: dict[str, int] = {name: number for number, name in enumerate(program.inputs)}
-        self.gathers: dict[Value, Instruction] = gathers_of_products(program)
-        self.stored_in_place: dict[Value, FeatureMap] = _values_in_maps(program, self.gathers)
+        self.fused_gathers: dict[Value, Instruction] = gathers_of_products(program)
+        self.stored_in_place: dict[Value, FeatureMap] = _values_in_maps(program, self.fused_gathers)
         self.buffers: BufferPlan = BufferPlan(program)
         self.taps: list[int] = []
         self._shifts: dict[int, Array] = {}
@@ -159,7 +159,13 @@ class Lowering:
 
     def _operation(self, phase: Phase, i: Instruction) -> list[int]:
         """Return the numbers of an operation; none for what is read or computed where it is."""
-        out = NO_OPERAND if i.output is None else self.operand(i.output) if i.output.value not in self.gathers else None
+        out = (
+            NO_OPERAND
+            if i.output is None
+            else self.operand(i.output)
+            if i.output.value not in self.fused_gathers
+            else None
+        )
         if out is None:
             return []
         x, z, last = [*map(self._input, i.inputs[:3]), NO_OPERAND, NO_OPERAND, NO_OPERAND][:3]
@@ -179,7 +185,7 @@ class Lowering:
             number, taps = self.maps[i.map], self._taps(i) if i.opcode == "GATHER" else (0, 0)
         elif i.opcode == "SCAN":
             side = int(i.taps[0][1] > 0)
-        gathered = self.gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
+        gathered = self.fused_gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
         if gathered is not None and gathered.map is not None:
             number, taps = self.maps[gathered.map], self._taps(gathered)
         if name not in Code.__members__:
@@ -191,7 +197,7 @@ class Lowering:
         return [*fields, *constants, *[-1] * (CONSTANTS - len(constants)), *last]
 
     def _input(self, view: View) -> Operand:
-        return NO_OPERAND if view.value in self.gathers else self.operand(view)
+        return NO_OPERAND if view.value in self.fused_gathers else self.operand(view)
 
     def _taps(self, i: Instruction) -> tuple[int, int]:
         first = len(self.taps) // 2
@@ -201,12 +207,12 @@ class Lowering:
     def _constants(self, i: Instruction) -> list[Array]:
         c = i.constants
         if i.opcode == "LINEAR":
-            rows, signed = rows_together(i, self.gathers), i.inputs[0].value.dtype == INT8
+            rows, signed = rows_together(i, self.fused_gathers), i.inputs[0].value.dtype == INT8
             return [*_product(c["matrix"], rows, c["bias"], signed=signed), self._shift(c["shift"])]
         if i.opcode == "SCAN":
             bias = np.zeros(c["matrix"].shape[1], np.int32)
             states = np.concatenate([c["hidden"], c["cell"]]).astype(np.int32)
-            product = _product(c["matrix"], rows_together(i, self.gathers), bias, signed=True)
+            product = _product(c["matrix"], rows_together(i, self.fused_gathers), bias, signed=True)
             shifts = [self._shift(c["shift"]), self._shift(c["gate"])]
             return [*product, *shifts, c["tanh"], c["sigmoid"], states]
         if "levels" in c:
@@ -301,21 +307,21 @@ def gathers_of_products(program: Program) -> dict[Value, Instruction]:
     }
 
 
-def _values_in_maps(program: Program, gathers: dict[Value, Instruction]) -> dict[Value, FeatureMap]:
+def _values_in_maps(program: Program, fused_gathers: dict[Value, Instruction]) -> dict[Value, FeatureMap]:
     """Return the values that are computed in the map that stores them, in its current row."""
     result: dict[Value, FeatureMap] = {}
     for _, part in program.parts():
         for i in part:
             if i.opcode == "STORE" and i.map is not None:
                 (view,) = i.inputs
-                if view.is_whole and view.phase > Phase.IMAGE and view.value not in gathers:
+                if view.is_whole and view.phase > Phase.IMAGE and view.value not in fused_gathers:
                     result.setdefault(view.value, i.map)
     return result
 
 
-def rows_together(i: Instruction, gathers: dict[Value, Instruction]) -> list[int]:
+def rows_together(i: Instruction, fused_gathers: dict[Value, Instruction]) -> list[int]:
     """Return how many rows of the matrix of an instruction are read together, each time."""
-    source = gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
+    source = fused_gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
     return [len(i.constants["matrix"])] if source is None else _rows_of_gather(source)
 
 

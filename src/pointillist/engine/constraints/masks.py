@@ -272,11 +272,11 @@ class LevelMask:
         """Return the levels that some sub-pixels of the first image may have."""
         return from_bits(self.bits[0, channel, rows * self.rules.width + columns], self.rules.levels)
 
-    def holds(self, levels: Int[np.ndarray, "n sites"]) -> Bool[np.ndarray, " n"]:
+    def allows(self, levels: Int[np.ndarray, "n sites"]) -> Bool[np.ndarray, " n"]:
         """Check whole images of one channel against all rules, given the mask that each began with.
 
         Example:
-            mask.holds(samples.levels[:, 0].flatten(1).numpy())
+            mask.allows(samples.levels[:, 0].flatten(1).numpy())
         """
         result, trial = np.zeros(len(levels), bool), self.repeat(1)
         sites, library = np.arange(levels.shape[1]), solver_library()

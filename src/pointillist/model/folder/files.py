@@ -141,7 +141,7 @@ def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn
 
 
 def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> str:
-    """Upload a model folder to a repository of the hub, which is made where there is none; return its address.
+    """Upload a model folder to a repository of the hub, which is made if it does not exist; return its address.
 
     Args:
         write: writes the folder under a path.

@@ -13,7 +13,7 @@ from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import assign, parse_assignment, parse_section
 from pointillist.model.protocols import TrainedModel, recorded_settings
 
-# settings of how images become levels apply to every data set; those of how a source is split and named do not
+# settings of how images become levels apply to every data set; how a source is split and named does not
 _READING = ("size", "window", "resize_mode", "resample", "binarise", "threshold")
 # what the model itself holds: what its levels are, and what they look like
 _TILES = ("level_names", "tileset", "tile_size")

@@ -1,0 +1,52 @@
+from pointillist.analysis.attribution import Attribution, gradient_unit, perturbation_influence
+from pointillist.analysis.calibration import Calibration, Reliability, calibration
+from pointillist.analysis.condition_gain import (
+    ConditionGain,
+    PromptWord,
+    WordGain,
+    condition_gain,
+    prompt_words,
+    word_gains,
+)
+from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, counterfactual
+from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distribution, pixel_distributions
+from pointillist.analysis.gradients import gradient, gradient_maps, integrated_gradients
+from pointillist.analysis.layers import LogitLens, logit_lens
+from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.report.explanation import Explanation, explain
+from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
+from pointillist.model.batches import QueryKwargs
+
+__all__ = [
+    "Attribution",
+    "Calibration",
+    "ConditionGain",
+    "Counterfactual",
+    "CumulativeBits",
+    "Explanation",
+    "ImageQuery",
+    "LevelDistribution",
+    "LogitLens",
+    "MixtureComponents",
+    "PixelEdit",
+    "PromptWord",
+    "QueryKwargs",
+    "Reliability",
+    "SurprisalMaps",
+    "WordGain",
+    "calibration",
+    "condition_gain",
+    "counterfactual",
+    "distribution",
+    "explain",
+    "gradient",
+    "gradient_maps",
+    "gradient_unit",
+    "integrated_gradients",
+    "logit_lens",
+    "perturbation_influence",
+    "pixel_distributions",
+    "prompt_words",
+    "surprisal_maps",
+    "word_gains",
+]

@@ -1,0 +1,23 @@
+from pointillist.portable.storage.files import (
+    PROGRAM,
+    PROGRAM_TENSORS,
+    check_program,
+    has_program,
+    load_integer_model,
+    remove_program,
+    save_integer_model,
+    stored_fingerprint,
+    with_fingerprint,
+)
+
+__all__ = [
+    "PROGRAM",
+    "PROGRAM_TENSORS",
+    "check_program",
+    "has_program",
+    "load_integer_model",
+    "remove_program",
+    "save_integer_model",
+    "stored_fingerprint",
+    "with_fingerprint",
+]
