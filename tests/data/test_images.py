@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pointillist as pt
 from pointillist.data import load_data
 from pointillist.images import ImageSpec
 from pointillist.images.pictures import composite_on_white, to_luma
@@ -66,3 +67,8 @@ def test_transparency_is_laid_on_white_and_said(tmp_path: Path, mode: str) -> No
     data = load_data(tmp_path, mode=mode).get("train")
     assert (data[0]["levels"] == 255).all()
     assert "transparency composited on white" in data.notes
+
+
+def test_a_picture_without_pixels_is_named() -> None:
+    with pytest.raises(pt.DataError, match="holds pictures of 8x0 pixels"):
+        pt.load_data([Image.new("L", (0, 8))])

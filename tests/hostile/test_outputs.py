@@ -46,6 +46,22 @@ def picture() -> Path:
     return Path("a.png")
 
 
+def test_an_archive_replaces_none_of_its_images(picture: Path) -> None:
+    """Not even by force; in a folder of images, neither."""
+    before = picture.read_bytes()
+    assert "is one of the files to compress" in fails("compress", "digits", picture, "--out", picture, "--force")
+    assert "is one of the files to compress" in fails("compress", "digits", ".", "--out", picture, "--force")
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+def test_a_folder_that_takes_no_files_is_named() -> None:
+    """Where no lock can be made, either, which was waited for without an end."""
+    assert "as its folder takes no files" in fails("sample", "digits", "-n", 1, "--out", "/proc/x.png")
+    with pytest.raises(pt.ConfigError, match="cannot be made"):
+        pt.export("digits", html="/proc/x/y.html")
+
+
 @pytest.fixture
 def device() -> Path:
     """A copy of `/dev/null`, which only root can make."""

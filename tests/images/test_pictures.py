@@ -66,5 +66,8 @@ def test_a_data_set_answers_names_and_slices() -> None:
             getattr(data, name)
     with pytest.raises(pt.errors.ConfigError, match="takes a number or a slice"):
         data[True]
+    for wrong in (["a"], [1.7], [True, False]):
+        with pytest.raises(pt.errors.ConfigError, match="counted by whole numbers"):
+            data.batch(wrong)
     with pytest.raises(pt.errors.ConfigError, match="takes a number or a slice"):
         data["a"]

@@ -97,6 +97,19 @@ def test_faults_name_the_dotted_key(tree: dict[str, Any], words: list[str]) -> N
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["train = 5", "[[train]]\nsteps = 1", "[train]\noptimizer = 3"])
+def test_a_value_in_place_of_settings_is_named(text: str) -> None:
+    """Options on top of it do not hide it."""
+    with pytest.raises(ConfigError, match="must hold settings, as a TOML table"):
+        merge(tomllib.loads(text), {"train": {"batch_size": 4, "optimizer": {"lr": 0.1}}})
+
+
+@pytest.mark.parametrize("key", ["train.steps", "train.optimizer.lr"])
+def test_true_is_not_a_number(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^`{key}` \(=True\) must be a number"):
+        RunConfig.from_dict(expand({key: True}))
+
+
 def test_files_that_are_no_settings(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         read_toml(tmp_path / "missing.toml")

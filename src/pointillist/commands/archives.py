@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -72,8 +72,20 @@ def compress(settings: CompressSettings) -> Report | None:
         raise ConfigError("`--json` and `--out -` both take standard output: choose one.")
     if out != STANDARD:
         reject_existing(Path(out), settings.force)
+        _reject_input(Path(out), settings.files)
     with Bar("compressing", 0) as bar:
         return _compress(settings, bar)
+
+
+def _reject_input(out: Path, files: Sequence[Path]) -> None:
+    """Raise a `ConfigError` if the archive would replace an image that goes into it."""
+    from pointillist.errors import ConfigError
+
+    target = out.resolve()
+    sources = [path.resolve() for path in files if str(path) != STANDARD]
+    inside = target.suffix.lower() != ".pxl" and any(folder in target.parents for folder in sources)
+    if out.exists() and (target in sources or inside):
+        raise ConfigError(f"`--out` (={out}) is one of the files to compress: give another path, such as NAME.pxl.")
 
 
 def _compress(settings: CompressSettings, bar: Bar) -> Report | None:

@@ -268,7 +268,10 @@ class ImageDataset(AnsweredNames):
         return digest.hexdigest()
 
     def _checked(self, indices: Indices) -> np.ndarray:
-        index = np.asarray(indices, np.int64).reshape(-1)
+        index = np.asarray(indices).reshape(-1)
+        if index.size and not np.issubdtype(index.dtype, np.integer):
+            raise ConfigError(f"Images are counted by whole numbers from 0, not {quote(index.tolist())}: give such.")
+        index = index.astype(np.int64)
         if len(index) and not (-len(self) <= index.min() and index.max() < len(self)):
             bad = next(i for i in index.tolist() if not -len(self) <= i < len(self))
             raise IndexError(f"Image {bad} is not in {self.name}, which has {len(self):,} images: count from 0.")

@@ -202,6 +202,9 @@ def _as_palette(
 
 
 def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
+    if not raw.values.size:
+        height, width = raw.values.shape[-2:]
+        raise DataError(f"{raw.name} holds pictures of {height}x{width} pixels: a picture needs one at least.")
     as_levels = _holds_levels(raw, options)
     if as_levels and options.values == "auto" and raw.kind == "integers" and options.levels == 256:
         as_levels = raw.values.shape[1] == channels  # else they are the colours of 8-bit pictures, to be converted

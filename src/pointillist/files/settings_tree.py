@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -98,10 +98,16 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def merge(*trees: Mapping[str, Any]) -> Tree:
-    """Merge trees into a new one; the value of a later tree wins, setting by setting."""
+    """Merge trees into a new one; the value of a later tree wins, setting by setting.
+
+    Raises:
+        ConfigError: if a number or a list stands where a later tree has settings.
+    """
     out: Tree = {}
     for tree in trees:
         for key, value in tree.items():
+            if isinstance(value, Mapping) and isinstance(out.get(key), (int, float, list)) and out[key] is not False:
+                raise ConfigError(f"`{key}` (={quote(out[key])}) must hold settings, as a TOML table.")
             if isinstance(value, Mapping) and isinstance(out.get(key), dict):
                 out[key] = merge(out[key], value)
             else:
@@ -148,6 +154,7 @@ def parse_section(kind: type[Config], tree: Any, section: str = "") -> Config:
     check_keys(tree, kind, prefix)
     fields = kind.model_fields
     values = {k: v for k, v in tree.items() if not (isinstance(v, str) and v == UNSET and fields[k].default is None)}
+    _reject_bools(kind, values, prefix)
     try:
         return kind(**values)
     except ConfigError as error:  # configs of other packages word their errors themselves, with the bare name
@@ -156,6 +163,24 @@ def parse_section(kind: type[Config], tree: Any, section: str = "") -> Config:
         raise ConfigError(re.sub(r"^`(?=\w+`)", f"`{prefix}", str(error))) from None
     except ValidationError as error:
         raise ConfigError(_sentence(error, kind, prefix)) from None
+
+
+def _reject_bools(kind: type[BaseModel], values: Mapping[str, Any], prefix: str) -> None:
+    """Raise a `ConfigError` for true or false where a number is asked for: pydantic takes them for 1 and 0."""
+    for name, value in values.items():
+        if name not in kind.model_fields:
+            continue
+        table, types = _table(kind, name), _types(kind.model_fields[name].annotation)
+        if table is not None and isinstance(value, Mapping):
+            _reject_bools(table, value, f"{prefix}{name}.")
+        elif isinstance(value, bool) and types & {int, float} and bool not in types:
+            raise ConfigError(f"`{prefix}{name}` (={value}) must be a number: give one.")
+
+
+def _types(annotation: Any) -> set[Any]:
+    """Return the types of an annotation, without those that hold others."""
+    parts = get_args(annotation)
+    return {part for each in parts for part in _types(each)} if parts else {annotation}
 
 
 def _table(known: type[BaseModel] | Sequence[str], key: str) -> type[BaseModel] | None:

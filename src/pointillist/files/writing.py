@@ -267,12 +267,16 @@ def exclusive(lock: Path, out: Path) -> Iterator[None]:
 
 
 def _acquire(lock: Path, out: Path) -> int:
+    missing = 0
     while True:
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:  # its last owner removed the empty folder in between
-            continue
+            missing += 1
+            if missing < _TRIES:
+                continue
+            raise ConfigError(f"{out} cannot be written, as its folder takes no files: choose another path.") from None
         try:
             owner = _owner(handle)
             if not _is_free(handle, owner):

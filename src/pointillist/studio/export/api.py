@@ -81,7 +81,10 @@ def export(
     for path, text in files.items():
         if path.parent.exists() and not path.parent.is_dir():
             raise ConfigError(f"{path.parent} is a file, where a folder is to be written: give another path.")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"{path.parent} cannot be made ({error.strerror}): give another path.") from error
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return Exported(name, license_of(folder), {str(path): path.stat().st_size for path in files})
