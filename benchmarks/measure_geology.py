@@ -2,15 +2,15 @@
 
 - `prepare TIFF... --out FOLDER`: writes training images as `.npy` of codes from 0, for `recipes/geology/geology.toml`.
   The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
-- `measure MODEL IMAGE.npy [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER] [--programs ...]`:
-  windows of the test strip (the first N of them), each with scattered hard data. Of a model and, with the folder of an
-  unpacked wheel of scikit-mps 0.6.0 (on PyPI), of MPSlib's `PROGRAMS`, which read the training strip of the model:
-  log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known; share of the
-  rarest level; violated data; the largest differences of the two-point and connectivity curves from the curves of the
-  truth of all windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of
-  processor for a realisation, reading included; and of the model -log2 p(truth | data) for a cell, which the others do
-  not have. Log scores are printed and saved (`--json`) after each window, with the difference of the methods on the
-  same windows: a run that is stopped loses nothing.
+- `measure MODEL IMAGE.npy [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER [--programs ...]
+  [--template 9]]`: windows of the test strip (the first N of them), each with scattered hard data. Of a model and, with
+  the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), of MPSlib's `PROGRAMS`, which read the training strip
+  of the model: log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known;
+  share of the rarest level; violated data; the largest differences of the two-point and connectivity curves from the
+  curves of the truth of all windows; copies of 16x16 windows of the training strip, over the copies in the truth;
+  seconds of processor for a realisation, reading included; and of the model -log2 p(truth | data) for a cell, which
+  the others do not have. Log scores are printed and saved (`--json`) after each window, with the difference of the
+  methods on the same windows: a run that is stopped loses nothing.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Measured:
         for name, curve in (("two-point", two_point), ("connectivity", connectivity)):
             facts[f"{name}, largest difference"] = float(np.abs(curve(everything, rare) - curve(windows, rare)).max())
         copies = [copied_windows(x[:64, None], [training[None]]) for x in (everything, windows)]
-        facts["copies over the truth"] = copies[0] / max(copies[1], 1e-9)
+        facts["copies over the truth"] = copies[0] / copies[1] if copies[1] else None
         facts["copies"], facts["copies in the truth"] = copies
         facts["CPU seconds a realisation"] = self.seconds / len(everything)
         return facts
@@ -200,8 +200,10 @@ def measure(arguments: argparse.Namespace) -> None:
         sys.path.insert(0, str(arguments.mps))
         np.NaN = np.nan  # type: ignore[attr-defined]  # which scikit-mps 0.6.0 uses, and numpy 2 has no more
         for program in arguments.programs:
-            draw = drawn_by_mpslib(program, training, arguments.n, **PROGRAMS[program])
-            methods[f"MPSlib {program}"] = Measured(draw)
+            settings = dict(PROGRAMS[program])
+            if "template_size" in settings:
+                settings["template_size"] = np.array([arguments.template, arguments.template, 1])
+            methods[f"MPSlib {program}"] = Measured(drawn_by_mpslib(program, training, arguments.n, **settings))
     facts: dict[str, Any] = {}
     joint = []
     for seed, (truth, known) in enumerate(zip(windows, masks, strict=True)):
@@ -239,6 +241,7 @@ def main() -> None:
     command.add_argument("--first", type=int, help="windows that are measured; all by default")
     command.add_argument("--mps", type=Path)
     command.add_argument("--programs", nargs="+", choices=list(PROGRAMS), default=list(PROGRAMS))
+    command.add_argument("--template", type=int, default=9, help="side of the template of SNESIM")
     command.add_argument("--json", type=Path)
     command.set_defaults(run=measure)
     arguments = parser.parse_args()
