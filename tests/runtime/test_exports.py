@@ -43,12 +43,12 @@ def colours(samples: pt.Samples) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def in_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a program of icons, as `make` builds it."""
+    """Folder of a program of digits, as `make` builds it in a fifth of the time that optimisation takes."""
     if compiler() is None or shutil.which("make") is None:
         pytest.skip("There is no C compiler, or no make, here: install them to build an exported program.")
     folder = tmp_path_factory.mktemp("c")
     pt.export("digits", c=folder)
-    subprocess.run(["make", "--silent", f"CC={compiler()}", "CFLAGS=-Os"], cwd=folder, check=True)
+    subprocess.run(["make", "--silent", f"CC={compiler()}", "CFLAGS=-O0"], cwd=folder, check=True)
     return folder
 
 
@@ -96,12 +96,18 @@ def test_a_module_takes_the_seeds_of_python(tmp_path: Path) -> None:
     assert done.stderr == "The text (=[]) must be a string, or null for none.\n"
 
 
-def test_c_is_small(in_c: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.proof
+def test_c_is_small(in_c: Path, tmp_path: Path) -> None:
     """Without worlds pointillist.c is below 105 KB, with digits below 1.1 MB; the example has about 40 lines."""
-    sections = subprocess.run(["size", "pointillist.o"], cwd=in_c, capture_output=True, text=True, check=True).stdout
+    shutil.copytree(in_c, tmp_path, dirs_exist_ok=True)
+    subprocess.run(["make", "--silent", "-B", f"CC={compiler()}", "CFLAGS=-Os"], cwd=tmp_path, check=True)
+    sections = subprocess.run(
+        ["size", "pointillist.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     assert int(sections.splitlines()[1].split()[3]) < 0.105 * MEGABYTE
-    assert (in_c / "example").stat().st_size < 1.1 * MEGABYTE
-    assert len((in_c / "example.c").read_text().splitlines()) <= 45
+    assert (tmp_path / "example").stat().st_size < 1.1 * MEGABYTE
+    assert len((tmp_path / "example.c").read_text().splitlines()) <= 45
 
 
 @pytest.mark.slow
