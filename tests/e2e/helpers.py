@@ -25,10 +25,11 @@ OUTLINE = "pixelcnn"
 
 
 @contextmanager
-def opened(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
-    """The page of a studio in a browser that shares nothing with others."""
+def opened(browser: Browser, url: str, script: str = "", **context: Any) -> Iterator[Page]:
+    """The page of a studio in a browser that shares nothing with others; a script runs before its own."""
     inside = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, "accept_downloads": True, **context})
     page = inside.new_page()
+    page.add_init_script(script)
     page.set_default_timeout(SECONDS)
     requests: list[str] = []
     errors: list[str] = []

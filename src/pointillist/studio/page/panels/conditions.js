@@ -1,7 +1,7 @@
 // Form fields for the conditions that a model supports.
 
 import { html, setText } from "../shared/dom.js";
-import { SWITCHES, noRules, switchesOf } from "../state/map_rules.js";
+import { SWITCHES, switchesOf } from "../state/map_rules.js";
 import { hintField } from "./hint_field.js";
 import { SentenceBuilder } from "./sentence_builder.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
@@ -32,11 +32,14 @@ export function conditionFields(state, details, uploader, painter, paint) {
 
 /** @param {State["request"]} request @param {typeof SWITCHES} switches */
 function rulesField(request, switches) {
-  const rules = (request.rules ??= noRules());
+  const { rules } = request;
   const boxes = switches.map(({ key, name, title }) => {
-    const box = html("input", { type: "checkbox", checked: rules[key], onchange: () => (rules[key] = box.checked) });
+    const box = html("input", { type: "checkbox", checked: rules[key], onchange: () => { rules[key] = box.checked; request.declared = null; if (other) other.checked = false; } });
     return html("label", { className: "check", title }, box, name);
   });
+  const { declared } = request;
+  const other = declared && html("input", { type: "checkbox", checked: true, onchange: () => (request.declared = other?.checked ? declared : null) });
+  if (other) boxes.push(html("label", { className: "check", title: "The rules of the image, in the place of these" }, other, "Rules of a file"));
   return html("fieldset", { className: "hint-field rules" }, html("legend", {}, "Rules"), ...boxes);
 }
 

@@ -5,8 +5,8 @@
 import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { download, html, setText } from "../shared/dom.js";
-import { writeLink } from "../state/link.js";
-import { cellOf, countEdits } from "../state/map_edits.js";
+import { leftOut, writeLink } from "../state/link.js";
+import { cellOf, countEdits, packCells, withCells } from "../state/map_edits.js";
 import { walkable } from "../state/map_rules.js";
 import { CHUNK, WorldMap } from "../state/world_map.js";
 import { Figure, drawFigure, drawLight } from "../state/world_figure.js";
@@ -63,10 +63,15 @@ export class WorldPage {
     this.#listen();
   }
 
-  /** Show the map; what was changed on the canvas since a part was taken goes into it. @param {{seed?: number, at?: [number, number]}} [where] of a link */
-  open({ seed, at } = {}) {
+  /** Show the map; what was changed on the canvas since a part was taken goes into it. @param {import("../state/link.js").Link} [link] to a place of it */
+  open({ world: seed, at, rules, edits } = {}) {
+    const { state } = this, { details, modelId } = state;
     this.#putBack();
-    if (seed !== undefined) this.seed.value = String(seed);
+    if (seed !== undefined) {
+      this.seed.value = String(seed);
+      [this.observed.checked, this.entered.checked] = ["observed", "passages"].map((rule) => rules?.includes(rule) ?? false);
+      if (edits && details) state.mapEdits = withCells(state.mapEdits, edits, modelId, seed, details.image.levels);
+    }
     if (at) Object.assign(this, { row: at[0], column: at[1] });
     this.before = seed === undefined ? location.hash : ""; // whoever came by a link is not led to it again
     this.el.showModal();
@@ -76,8 +81,7 @@ export class WorldPage {
 
   /** What the map is drawn from. */
   get #declared() {
-    const { details } = this.state;
-    const [observed, entered] = [this.observed.checked, this.entered.checked];
+    const { details } = this.state, [observed, entered] = [this.observed.checked, this.entered.checked];
     return { seed: Number(this.seed.value), rules: details && (observed || entered) ? { observed, connected: entered ? [walkable(details.image)] : [] } : null };
   }
 
@@ -215,8 +219,7 @@ export class WorldPage {
   }
 
   #stepOn() {
-    const { figure } = this;
-    const step = this.way[0];
+    const { figure, way: [step] } = this;
     if (!figure || !step || !this.el.open) return void (this.way = []);
     const came = figure.step(this.#name, this.#nameAt, ...step);
     if (came === "blocked") this.way = [];
@@ -304,20 +307,23 @@ export class WorldPage {
     this.#draw();
   }
 
-  /** The address of the place. */
+  /** The link to the place: also rules and changed cells. @returns {import("../state/link.js").Link} */
   get #link() {
-    return writeLink({ model: this.state.modelId, world: Number(this.seed.value), at: this.#at });
+    const { modelId, mapEdits } = this.state, seed = Number(this.seed.value);
+    const rules = [this.observed.checked && "observed", this.entered.checked && "passages"].filter((rule) => typeof rule === "string");
+    return { model: modelId, world: seed, at: this.#at, rules, edits: packCells(mapEdits, modelId, seed) };
   }
 
   #writeAddress() {
-    if (this.linked && location.hash !== this.#link) history.replaceState(null, "", this.#link);
+    const link = writeLink(this.#link);
+    if (this.linked && location.hash !== link) history.replaceState(null, "", link);
   }
 
   async #copyLink() {
-    const link = new URL(this.#link, location.href).href;
+    const link = new URL(writeLink(this.#link), location.href).href, missing = leftOut(this.#link).join(" and ");
     try {
       await navigator.clipboard.writeText(link);
-      setText(this.note, "The link is copied. Whoever opens it stands at this place.");
+      setText(this.note, missing ? `The link is copied, but it does not hold ${missing}: save a project.` : "The link is copied. Whoever opens it stands at this place, on the same map.");
     } catch {
       setText(this.note, `The browser does not let this page copy. The link: ${link}`);
     }
@@ -363,8 +369,7 @@ export class WorldPage {
   #take() {
     const { details, modelId } = this.state;
     if (!details) return;
-    const { height, width } = details.image;
-    const [row, column] = [Math.round(this.row - height / 2), Math.round(this.column - width / 2)];
+    const { height, width } = details.image, [row, column] = [Math.round(this.row - height / 2), Math.round(this.column - width / 2)];
     const levels = this.#cells(row, column, height, width);
     if (!levels) return setText(this.note, "This part is still being drawn: wait a moment.");
     this.taken = { row, column, seed: Number(this.seed.value), model: modelId, drawn: levels.slice(), height, width };

@@ -2,7 +2,7 @@
 
 import { holdsAnything } from "../canvas/canvas_model.js";
 import { readLink, writeLink } from "./link.js";
-import { canvasOfLink, linkOfState, requestOfLink, variationOfLink } from "./link_request.js";
+import { canvasOfLink, linkOfState, paletteOfLink, requestOfLink, variationOfLink } from "./link_request.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
@@ -91,10 +91,11 @@ export class Address {
     const model = link.model ? this.#find(link.model) : state.model;
     if (!model?.details) return state.notify("error", `The link is to a painting of ${link.model}, which is not open here: start the studio with it.`);
     if (model.id !== state.modelId) state.useModel(model.id);
-    if (link.world !== undefined && model.details.endless) return this.worldPage.open({ seed: link.world, at: link.at });
-    const request = (state.request = requestOfLink(link, model.details, state.request));
+    if (link.world !== undefined && model.details.endless) return this.worldPage.open(link);
+    state.usePalette(paletteOfLink(link, state.ownDetails.get(model.id) ?? model.details));
+    const details = state.details ?? model.details, request = (state.request = requestOfLink(link, details, state.request));
     state.panelSerial++;
-    await this.#paint(link, canvasOfLink(link, model.id, model.details), variationOfLink(link, request, model.details));
+    await this.#paint(link, canvasOfLink(link, model.id, details), variationOfLink(link, request, details));
     this.opened = state.canvas;
   }
 

@@ -11,15 +11,19 @@
 //   index        of the image that is active; with n = 1 it alone is painted. Of a fill: number of the candidate
 //   guidance, temperature, top_p   numbers; left out: those of the model's generation_config.json
 //   order        generation order; left out: the model's     size      HEIGHTxWIDTH; left out: the model's
-//   rules        of maps, with commas between them: walls, stairs, reachable; left out: none
+//   rules        of maps, with commas between them: walls, stairs, reachable; of an endless map: observed, passages; left out: none
+//   declared     other rules of maps, as JSON, in their place
 //   tiles        sides at which images tile: x, y, both      best      candidates of each image, of which the best is shown
 //   compare, values, compare2, values2   what is compared in rows and columns, and its values
 //   vary         STRENGTH,KIND,SEED,INDEX of a variation of an image of a seed; without INDEX, of the image `origin`
 //   of           conditions of `origin` as JSON, where they differ
 //   world, at    seed of an endless map, and ROW,COLUMN of the place in it; nothing is painted then
+//   edits        ROW.COLUMN.LEVEL of each cell of it that was changed by hand, with `_` between them
+//   palette      RRGGBB of each colour, one after the other; left out: the model's own
 //   hint         levels of the hint, channel by channel, row by row, each in ceil(log2(levels)) bits, the most significant bit
 //                first, padded with zeros to whole bytes, in base64url without `=`
-//                left out: the first example; none: no hint
+//                left out: the first example; none: no hint; of a hint of numbers, float32 of little-endian byte order in base64url
+//   numbers      a hint of numbers or codes that is the same everywhere: one for each channel, with commas between them
 //   origin       levels of an image, packed in the same way
 //   known        drawn levels, packed in the same way: level + 1, and 0 for a pixel that is unknown
 //   fill         how the unknown pixels came: `paint`, or a method of fills; left out: they are still unknown
@@ -38,6 +42,7 @@
  * @property {number} [world] @property {[number, number]} [at] row and column
  * @property {string[]} [rules] @property {string} [order] @property {[number, number]} [size] height and width @property {string} [hint] packed levels
  * @property {"x" | "y" | "both"} [tiles] @property {number} [best] @property {Compared} [compare] @property {Vary} [vary] @property {string} [origin] packed levels
+ * @property {string} [declared] JSON @property {string} [edits] packed cells @property {string} [palette] hexadecimal @property {number[]} [numbers]
  * @property {string} [of] JSON @property {string} [known] packed levels @property {string} [fill] @property {{levels: number[], region: string}[]} [allow]
  */
 
@@ -45,7 +50,10 @@ const MAX_PACKED = 6000; // letters; more do not fit a link that every program t
 const MAX_TEXT = 10_000, MAX_BEST = 16, MAX_INDEX = 2 ** 31;
 const TEXTS = /** @type {const} */ (["model", "text", "not", "label", "order"]);
 const SETTINGS = /** @type {const} */ (["guidance", "temperature", "top_p"]);
-const PACKED = /** @type {const} */ ({ hint: "your outline", origin: "the image that was varied", known: "your drawing" });
+const LONG = /** @type {const} */ ({
+  hint: "your hint", origin: "the image that was varied", of: "the conditions of the image that was varied", known: "your drawing", declared: "the rules of this map", edits: "the cells that you changed",
+});
+const PACKED = /** @type {const} */ (["hint", "origin", "known"]);
 const TILES = ["x", "y", "both"], KINDS = ["interpolate", "replace", "regions"], FILLS = ["paint", "known", "order", "smc", "sequential"];
 const AXES = ["label", "text", "guidance", "temperature", "top_p", "model"];
 
@@ -54,7 +62,7 @@ const isLong = (packed) => packed !== undefined && packed.length > MAX_PACKED;
 
 /** Name what is too long for a link, in words. @param {Link} link @returns {string[]} */
 export function leftOut(link) {
-  const names = Object.entries(PACKED).filter(([name]) => isLong(link[/** @type {"hint"} */ (name)])).map(([, text]) => text);
+  const names = Object.entries(LONG).filter(([name]) => isLong(link[/** @type {"hint"} */ (name)])).map(([, text]) => text);
   return link.allow?.some(({ region }) => isLong(region)) ? [...names, "the levels that you allowed"] : names;
 }
 
@@ -76,10 +84,11 @@ export function writeLink(link) {
   const { by, values: rows, by2, values2: columns } = link.compare ?? {};
   for (const [name, value] of [["compare", by], ["values", rows], ["compare2", by2], ["values2", columns]]) if (value) values.set(/** @type {string} */ (name), value);
   if (link.vary) values.set("vary", [link.vary.strength, link.vary.kind, link.vary.seed, ...(link.vary.index === undefined ? [] : [link.vary.index])].join(","));
-  if (link.of) values.set("of", link.of);
+  if (link.palette) values.set("palette", link.palette);
+  if (link.numbers) values.set("numbers", link.numbers.join(","));
   if (link.fill) values.set("fill", link.fill);
   for (const { levels, region } of link.allow ?? []) if (!isLong(region)) values.append("allow", `${levels.join("-")}.${region}`);
-  for (const name of /** @type {const} */ (["hint", "origin", "known"])) if (link[name] && !isLong(link[name])) values.set(name, /** @type {string} */ (link[name]));
+  for (const name of /** @type {(keyof typeof LONG)[]} */ (Object.keys(LONG))) if (link[name] && !isLong(link[name])) values.set(name, /** @type {string} */ (link[name]));
   return `#${values}`;
 }
 
@@ -122,17 +131,21 @@ function readComparison(values, link) {
   const numbers = [numberOf(strength), wholeOf(seed, 0, Number.MAX_SAFE_INTEGER), wholeOf(index, 0, MAX_INDEX)];
   if (KINDS.includes(kind) && numbers[0] !== null && numbers[0] >= 0 && numbers[0] <= 1 && numbers[1] !== null)
     link.vary = { strength: numbers[0], kind: /** @type {"replace"} */ (kind), seed: numbers[1], ...(numbers[2] !== null && { index: numbers[2] }) };
-  if (text("of")) link.of = text("of");
+  for (const name of /** @type {const} */ (["of", "declared"])) if (text(name)) link[name] = text(name);
+  if (/^([0-9a-f]{6})+$/.test(text("palette"))) link.palette = text("palette");
+  if (/^-?\d{1,9}\.-?\d{1,9}\.\d{1,5}(_-?\d{1,9}\.-?\d{1,9}\.\d{1,5})*$/.test(text("edits"))) link.edits = text("edits");
   return link;
 }
 
 /** Read packed levels, and what was painted around them. @param {URLSearchParams} values @param {Link} link @returns {Link | null} */
 function readDrawn(values, link) {
   const isPacked = (/** @type {string} */ text) => text.length <= MAX_PACKED && /^[\w-]+$/.test(text);
-  for (const name of /** @type {const} */ (["hint", "origin", "known"])) {
+  for (const name of PACKED) {
     const packed = values.get(name);
     if (packed && isPacked(packed)) link[name] = packed;
   }
+  const numbers = values.get("numbers")?.slice(0, MAX_TEXT).split(",").map(numberOf) ?? [];
+  if (numbers.length && numbers.every((number) => number !== null)) link.numbers = numbers;
   const fill = values.get("fill") ?? "";
   if (FILLS.includes(fill)) link.fill = fill;
   for (const allowed of values.getAll("allow")) {
@@ -163,22 +176,43 @@ export function packLevels(values, levels) {
       const at = i * bits + bit;
       if ((values[i] >> (bits - 1 - bit)) & 1) bytes[at >> 3] |= 128 >> (at & 7);
     }
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  return textOf(bytes);
+}
+
+/** @param {Uint8Array} bytes */
+const textOf = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+/** Read base64url; null if it is none. @param {string} text */
+function bytesOf(text) {
+  try {
+    return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}
+
+/** Pack numbers of float32 for a link. @param {ArrayLike<number>} values */
+export function packNumbers(values) {
+  const view = new DataView(new ArrayBuffer(4 * values.length));
+  for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i], true);
+  return textOf(new Uint8Array(view.buffer));
+}
+
+/** Unpack numbers of a link; null if they are not as many as expected, or not finite. @param {string} text @param {number} count @returns {number[] | null} */
+export function unpackNumbers(text, count) {
+  const bytes = bytesOf(text);
+  if (bytes?.length !== 4 * count) return null;
+  const view = new DataView(bytes.buffer), values = Array.from({ length: count }, (_, i) => view.getFloat32(4 * i, true));
+  return values.every(Number.isFinite) ? values : null;
 }
 
 /** Unpack the levels of a link; null if they are not as many as expected, or too large. @param {string} text @param {number} levels @param {number} count @returns {number[] | null} */
 export function unpackLevels(text, levels, count) {
-  const bits = bitsOf(levels);
-  let letters;
-  try {
-    letters = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
-  } catch {
-    return null;
-  }
-  if (letters.length !== Math.ceil((count * bits) / 8)) return null;
+  const bits = bitsOf(levels), bytes = bytesOf(text);
+  if (bytes?.length !== Math.ceil((count * bits) / 8)) return null;
   const values = Array.from({ length: count }, (_, i) => {
     let value = 0;
-    for (let at = i * bits; at < (i + 1) * bits; at++) value = 2 * value + ((letters.charCodeAt(at >> 3) >> (7 - (at & 7))) & 1);
+    for (let at = i * bits; at < (i + 1) * bits; at++) value = 2 * value + ((bytes[at >> 3] >> (7 - (at & 7))) & 1);
     return value;
   });
   return values.every((value) => value < levels) ? values : null;

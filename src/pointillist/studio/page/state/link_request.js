@@ -1,10 +1,10 @@
 // Links from and to the canvases that are shown and the values of the prompt panel.
 
-import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { isOfNumbers, shapeOf } from "../transport/numeric_hints.js";
+import { decodeFloats, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { hintOf as hintOfNumbers, isOfNumbers, shapeOf } from "../transport/numeric_hints.js";
 import { blankCanvas, holdsAnything, visibleImage } from "../canvas/canvas_model.js";
-import { leftOut, packLevels, unpackLevels } from "./link.js";
-import { noRules, switchesOf, switchesOfRules } from "./map_rules.js";
+import { leftOut, packLevels, packNumbers, unpackLevels, unpackNumbers } from "./link.js";
+import { noRules, switchesOf } from "./map_rules.js";
 import { conditionsOf } from "./paint_jobs.js";
 import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
@@ -15,37 +15,63 @@ import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 const NO_HINT = "none"; // a link without a hint shows the first example
 
 /** Return the link of what is shown, and what it cannot hold, in words. @param {import("./state.js").State} state @returns {{link: Link, missing: string[]}} */
-export function linkOfState({ canvases, active, request, modelId, models, details }) {
+export function linkOfState({ canvases, active, request, modelId, models, details, ownDetails }) {
   const canvas = canvases[active], model = canvas && models.find(({ id, details: one }) => id === canvas.model && one?.sha256 === canvas.details.sha256);
   if (!details || !canvas || !model?.details || !holdsAnything(canvas)) {
-    const link = details ? linkOfRequest(request, modelId, details) : {};
+    const link = details ? { ...linkOfRequest(request, modelId, details), ...coloursOf(details, ownDetails.get(modelId)) } : {};
     return { link, missing: leftOut(link) };
   }
+  const colours = coloursOf(canvas.details, ownDetails.get(model.id) ?? model.details);
   if (!canvas.trace?.painted) {
-    const link = { ...linkOfRequest({ ...request, count: 1 }, canvas.model, model.details), ...knownOf(canvas, visibleImage(canvas)) };
+    const link = { ...linkOfRequest({ ...request, count: 1 }, canvas.model, model.details), ...knownOf(canvas, visibleImage(canvas)), ...colours };
     return { link, missing: leftOut(link) };
   }
   const values = requestOfCanvas(canvas, model.details, { ...request, count: 1 }), compared = comparisonOf(canvases);
   const count = compared || !isSeries(canvases) ? 1 : canvases.length;
-  const link = { ...linkOfRequest({ ...values, count }, canvas.model, model.details), index: compared ? active : (canvas.rng?.index ?? 0) };
+  const link = { ...linkOfRequest({ ...values, count }, canvas.model, model.details), ...colours, index: compared ? active : (canvas.rng?.index ?? 0) };
   if (compared) Object.assign(link, { compare: compared }, Object.fromEntries([compared.by, compared.by2].filter((axis) => axis && axis !== "model").map((axis) => [axis, undefined])));
   if (canvas.known.includes(1) || canvas.filled) Object.assign(link, knownOf(canvas, canvas), { order: canvas.settings.order ?? undefined, fill: canvas.filled?.method ?? "paint" });
-  const missing = [canvas.settings.rules && !switchesOfRules(canvas.settings.rules, canvas.details.image) && "the rules of this map", ...varied(link, canvas)];
-  return { link, missing: [...missing.filter((text) => typeof text === "string"), ...leftOut(link)] };
+  varied(link, canvas);
+  return { link, missing: leftOut(link) };
 }
 
 /** Return the link of the values of the prompt panel. @param {Request} request @param {string} model @param {Api.ModelDetails} details @returns {Link} */
 function linkOfRequest(request, model, { conditions, image, generation }) {
   const attributes = Object.entries(request.attributes).map(([name, value]) => [name, conditions.attributes[name]?.[value] ?? ""]);
-  const { guidance, temperature, top_p } = request, { compare } = request;
+  const { guidance, temperature, top_p, compare, declared } = request;
   const rules = switchesOf(image).map(({ key }) => key).filter((key) => request.rules?.[key]);
-  const hint = conditions.hint?.image && request.hint ? packLevels(decodeLevels(request.hint.levels), conditions.hint.image.levels) : conditions.hint && generation.hints.length ? NO_HINT : undefined;
+  const hint = conditions.hint && request.hint ? linkOfHint(request.hint.levels, conditions.hint) : { hint: conditions.hint && generation.hints.length ? NO_HINT : undefined };
   return {
     model, text: (conditions.text && request.text.trim()) || undefined, letters: (request.letters !== "" && request.letters === request.text.trim()) || undefined, not: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
     attributes: attributes.length ? Object.fromEntries(attributes) : undefined, others: Object.keys(request.others).length ? request.others : undefined, seed: request.seed ?? undefined, n: request.count, guidance, temperature, top_p,
     order: request.order ?? undefined, size: request.size && request.size.join() !== [image.height, image.width].join() ? request.size : undefined,
-    rules: rules.length ? rules : undefined, tiles: request.seamless || undefined, best: request.bestOf > 1 ? request.bestOf : undefined, compare: compare.by ? compare : undefined, hint,
+    rules: rules.length && !declared ? rules : undefined, declared: declared ? JSON.stringify(declared) : undefined, tiles: request.seamless || undefined, best: request.bestOf > 1 ? request.bestOf : undefined, compare: compare.by ? compare : undefined, ...hint,
   };
+}
+
+/** Return the link of a hint. @param {Api.EncodedArray} levels @param {Api.HintKind} kind @returns {Link} */
+function linkOfHint(levels, kind) {
+  const { image, channels } = kind, numbers = image ? decodeLevels(levels) : decodeFloats(levels), size = numbers.length / channels, first = Array.from({ length: channels }, (_, c) => numbers[c * size]);
+  if (isOfNumbers(kind) && numbers.every((number, i) => number === first[Math.floor(i / size)])) return { numbers: first.map(shortest) };
+  return { hint: image ? packLevels(numbers, image.levels) : packNumbers(numbers) };
+}
+
+/** Return the shortest number that is the same as float32. @param {number} number */
+const shortest = (number) => [1, 2, 3, 4, 5, 6, 7, 8, 9].map((digits) => Number(number.toPrecision(digits))).find((rounded) => Math.fround(rounded) === number) ?? number;
+
+/** Return the colours in which images are shown, where they are others than the model's. @param {Api.ModelDetails} shown @param {Api.ModelDetails} [own] @returns {Link} */
+function coloursOf({ image: { palette } }, own) {
+  if (!palette || !own || JSON.stringify(palette) === JSON.stringify(own.image.palette)) return {};
+  return { palette: palette.map(([r, g, b]) => ((r << 16) | (g << 8) | b).toString(16).padStart(6, "0")).join("") };
+}
+
+/** Return the palette that a link names, with the transparency of the model's; null for the model's. @param {Link} link @param {Api.ModelDetails} own @returns {[number, number, number, number][] | null} */
+export function paletteOfLink({ palette }, { image }) {
+  if (!palette || palette.length !== 6 * (image.palette?.length ?? 0)) return null;
+  return (image.palette ?? []).map(([, , , alpha], i) => {
+    const colour = parseInt(palette.slice(6 * i, 6 * i + 6), 16);
+    return [colour >> 16, (colour >> 8) & 255, colour & 255, alpha];
+  });
 }
 
 /** Return true if canvases are the images of one seed, in their order: what paints them differs in the index alone. @param {Canvas[]} canvases */
@@ -72,18 +98,15 @@ function knownOf({ details: { image: { levels: count } }, allowed, height, width
   };
 }
 
-/** Add the image that was varied; name what a link cannot hold of it. @param {Link} link @param {Canvas} canvas @returns {string[]} */
+/** Add the image that was varied. @param {Link} link @param {Canvas} canvas */
 function varied(link, { variation, conditions, details }) {
-  if (!variation) return [];
+  if (!variation) return;
   const { strength, kind = "interpolate", seed = 0, index = 0, levels, conditions: of = {} } = variation;
   link.vary = { strength, kind, seed, ...(levels ? null : { index }) };
-  if (!levels) return [];
+  if (!levels) return;
   link.origin = packLevels(decodeLevels(levels), details.image.levels);
   const plain = (/** @type {Api.ConditionValues} */ one) => JSON.stringify(Object.entries(one).filter(([, value]) => value !== null && value !== undefined).sort());
-  if (plain(of) === plain(conditions)) return [];
-  if (of.hint) return ["the outline of the image that was varied"];
-  link.of = JSON.stringify(of);
-  return [];
+  if (plain(of) !== plain(conditions)) link.of = JSON.stringify(of);
 }
 
 /** Return the values of the prompt panel that a link names; others are those that suit the model. @param {Link} link @param {Api.ModelDetails} details @param {Request} before @returns {Request} */
@@ -98,8 +121,8 @@ export function requestOfLink(link, details, before) {
   return {
     ...defaultRequest(), variation, text: (conditions.text && link.text) || "", letters: link.letters ? (link.text?.trim() ?? "") : "", not: (conditions.text && link.not) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
     others: Object.fromEntries(Object.entries(link.others ?? {}).filter(([name]) => name in conditions.others)), guidance: link.guidance ?? suited.guidance, temperature: link.temperature ?? suited.temperature, top_p: link.top_p ?? suited.top_p,
-    order: link.order && orders.includes(link.order) ? link.order : null, seed: link.seed ?? null, size, count: link.n ?? 1, hint: hintOf(link.hint, details, size),
-    rules: { ...noRules(), ...rules }, seamless: link.tiles ?? "", bestOf: link.best ?? 1, compare: /** @type {Request["compare"]} */ (link.compare ?? defaultRequest().compare),
+    order: link.order && orders.includes(link.order) ? link.order : null, seed: link.seed ?? null, size, count: link.n ?? 1, hint: hintOf(link, details, size),
+    rules: { ...noRules(), ...rules }, declared: details.image.level_names ? objectOf(link.declared) : null, seamless: link.tiles ?? "", bestOf: link.best ?? 1, compare: /** @type {Request["compare"]} */ (link.compare ?? defaultRequest().compare),
   };
 }
 
@@ -117,27 +140,39 @@ export function canvasOfLink(link, model, details) {
 }
 
 /** Return the variation that a link names, or null. @param {Link} link @param {Request} request @param {Api.ModelDetails} details @returns {Api.Variation | null} */
-export function variationOfLink({ vary, origin, of }, request, { image, conditions }) {
+export function variationOfLink({ vary, origin, of: text }, request, { image, conditions }) {
   if (!vary) return null;
   const { strength, kind, seed, index } = vary, shape = [image.channels, ...(request.size ?? [image.height, image.width])];
   if (index !== undefined) return { strength, kind, seed, index };
   const values = origin && unpackLevels(origin, image.levels, shape.reduce((product, side) => product * side, 1));
   if (!values) return null;
-  const levels = encodeArray(image.dtype === "uint8" ? Uint8Array.from(values) : Uint16Array.from(values), shape);
+  const levels = encodeArray(image.dtype === "uint8" ? Uint8Array.from(values) : Uint16Array.from(values), shape), of = objectOf(text);
+  return text && !of ? null : { strength, kind, levels, conditions: of ?? conditionsOf(request, conditions) };
+}
+
+/** Read an object of JSON; null if it is none, such as one that a mail program cut. @param {string | undefined} text @returns {any} */
+function objectOf(text) {
   try {
-    return { strength, kind, levels, conditions: of ? JSON.parse(of) : conditionsOf(request, conditions) };
+    const value = JSON.parse(text ?? "");
+    return typeof value === "object" ? value : null;
   } catch {
-    return null; // cut by a mail program
+    return null;
   }
 }
 
-/** @param {string | undefined} packed @param {Api.ModelDetails} details @param {[number, number] | null} size @returns {import("./request.js").Hint | null} */
-function hintOf(packed, details, size) {
+/** @param {Link} link @param {Api.ModelDetails} details @param {[number, number] | null} size @returns {import("./request.js").Hint | null} */
+function hintOf({ hint: packed, numbers }, details, size) {
   const { hint } = details.conditions;
+  if (numbers && hint) return hintOfTyped(numbers, hint, shapeOf(hint, details, size));
   if (packed === undefined && hint) return details.generation.hints[0] ?? null;
-  if (!packed || packed === NO_HINT || !hint?.image || isOfNumbers(hint)) return null;
-  const shape = shapeOf(hint, details, size);
-  const levels = unpackLevels(packed, hint.image.levels, shape.reduce((product, side) => product * side, 1));
-  if (!levels) return null;
-  return { levels: encodeArray(hint.image.dtype === "uint8" ? Uint8Array.from(levels) : Uint16Array.from(levels), shape), name: "of the link" };
+  if (!packed || packed === NO_HINT || !hint) return null;
+  const shape = shapeOf(hint, details, size), count = shape.reduce((product, side) => product * side, 1);
+  const values = hint.image ? unpackLevels(packed, hint.image.levels, count) : unpackNumbers(packed, count);
+  return values && { levels: hintOfNumbers({ values, shape: null }, hint, shape), name: "of the link" };
+}
+
+/** Return a hint of the numbers that were typed; null if they are not as many as its channels. @param {number[]} values @param {Api.HintKind} hint @param {number[]} shape @returns {import("./request.js").Hint | null} */
+function hintOfTyped(values, hint, shape) {
+  const { image } = hint, isCode = (/** @type {number} */ value) => !image || (Number.isInteger(value) && value >= 0 && value < image.levels);
+  return isOfNumbers(hint) && values.length === hint.channels && values.every(isCode) ? { levels: hintOfNumbers({ values, shape: null }, hint, shape), name: "", text: values.join(", ") } : null;
 }

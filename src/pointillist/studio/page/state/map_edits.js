@@ -11,6 +11,18 @@ export function countEdits(edits, model, seed) {
   return [...edits.keys()].filter((cell) => cell.startsWith(`${model}:${seed}:`)).length;
 }
 
+/** Write the changed cells of a map for a link. @param {MapEdits} edits @param {string} model @param {number} seed */
+export function packCells(edits, model, seed) {
+  const name = `${model}:${seed}:`, cells = [...edits].filter(([cell]) => cell.startsWith(name));
+  return cells.map(([cell, level]) => `${cell.slice(name.length).replace(",", ".")}.${level}`).join("_");
+}
+
+/** Add the cells of a link to others; those that do not fit the model are left out. @param {MapEdits} edits @param {string} packed @param {string} model @param {number} seed @param {number} levels of the model @returns {MapEdits} */
+export function withCells(edits, packed, model, seed, levels) {
+  const cells = packed.split("_").map((cell) => cell.split(".").map(Number)).filter(([, , level]) => level < levels);
+  return new Map([...edits, ...cells.map(([row, column, level]) => /** @type {const} */ ([cellOf(model, seed, row, column), level]))]);
+}
+
 /** Group the cells by map, for a project; cells of models that are not open are left out. @param {MapEdits} edits @param {Api.ModelInfo[]} models @returns {EditedMap[]} */
 export function editedMaps(edits, models) {
   /** @type {Map<string, EditedMap>} */

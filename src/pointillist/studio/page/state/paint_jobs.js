@@ -52,9 +52,9 @@ function valueOf(text) {
 export const textsOf = (values) => Object.fromEntries(Object.entries(values ?? {}).map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value).slice(1, -1).replaceAll(",", ", ") : typeof value === "string" ? value : JSON.stringify(value)]));
 
 /** @param {Request} request @param {Api.ModelDetails} details @returns {Settings} */
-function settingsOf({ guidance, temperature, top_p, order, not, rules, bestOf, seamless }, { conditions, image }) {
+function settingsOf({ guidance, temperature, top_p, order, not, rules, declared, bestOf, seamless }, { conditions, image }) {
   const negative = conditions.text ? (not ?? "").trim() : "";
-  const mapRules = rules ? rulesOf(rules, image) : null;
+  const mapRules = image.level_names ? (declared ?? rulesOf(rules, image)) : null;
   const further = { ...(negative && { negative_prompt: negative }), ...(mapRules && { rules: mapRules }), ...(bestOf > 1 && { best_of: bestOf }), ...(seamless && !mapRules && { seamless }) };
   return { guidance, temperature, top_p, order, ...further };
 }

@@ -63,6 +63,7 @@ export class State {
     this.fill = null;
     /** @type {"auto" | "sequential" | "smc"} */
     this.fillMethod = "auto";
+    this.workers = 1; // that paint at once on an exported page
     this.exported = false; // whether this is an exported page, which paints without a server
     this.marksKnown = false; // whether the pixels that a fill kept are outlined
     this.tiled = false; // whether canvases are shown between their repetitions
@@ -242,10 +243,16 @@ export class State {
   recolour(colours) {
     const { model } = this;
     const own = model && (this.ownDetails.get(model.id) ?? model.details);
-    if (!model || !own?.image.palette) return;
-    if (colours) this.ownDetails.set(model.id, own);
+    if (own?.image.palette) this.usePalette(colours && recoloured(own.image.palette, colours));
+  }
+
+  /** Show the images of the selected model in these colours, one for each level; null for its own. @param {[number, number, number, number][] | null} palette */
+  usePalette(palette) {
+    const { model } = this, own = model && (this.ownDetails.get(model.id) ?? model.details);
+    if (!model || !own || (!palette && model.details === own)) return;
+    const details = palette ? { ...own, image: { ...own.image, palette } } : own;
+    if (palette) this.ownDetails.set(model.id, own);
     else this.ownDetails.delete(model.id);
-    const details = colours ? { ...own, image: { ...own.image, palette: recoloured(own.image.palette, colours) } } : own;
     this.models = this.models.map((one) => (one === model ? { ...one, details } : one));
     const canvases = this.canvases.map((canvas) => (canvas.details.sha256 === own.sha256 ? { ...canvas, details } : canvas));
     this.show(canvases, this.active, this.history.now.columns);

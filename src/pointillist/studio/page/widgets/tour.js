@@ -25,7 +25,7 @@ function choose(state, commands, fits) {
 /** Paint a map by a rule. @param {State} state @param {Commands} commands */
 function obey(state, commands) {
   choose(state, commands, isRuled);
-  state.request.rules = { ...noRules(), reachable: true };
+  Object.assign(state.request, { rules: { ...noRules(), reachable: true }, declared: null });
   state.panelSerial++;
   void commands.painter.paint();
 }
