@@ -1,10 +1,8 @@
 // Words of the prompt, and the bits that each saves at each pixel.
 
 import { inflate } from "./decode.js";
-import { balance, css } from "./shared/colour.js";
-import { formatFixed } from "./shared/dom.js";
+import { lightWords, namedBits } from "./shared/words.js";
 
-const LEAST = 0.05; // bits below this are not named
 const NAMED = 4; // words that are named for a pixel
 
 /**
@@ -69,15 +67,8 @@ export class WordBar {
 
   /** Light up the words of a pixel. @param {number} site @returns {string} what they save there, in words */
   light(site) {
-    const top = this.page.color_max * this.page.shape[0];
-    const bits = this.buttons.map((_, word) => this.bitsAt(word, site));
-    for (const [word, button] of this.buttons.entries()) {
-      const [r, g, b] = balance(-bits[word] / top), lit = Math.abs(bits[word]) >= LEAST;
-      button.style.background = lit ? css([r, g, b]) : "";
-      button.style.color = lit ? (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#211f26" : "#fff") : "";
-    }
-    const named = bits.map((value, word) => ({ value, word })).filter(({ value, word }) => word < this.page.words.left_out && Math.abs(value) >= LEAST).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-    const texts = named.slice(0, NAMED).map(({ value, word }) => `${this.name(word)} ${value > 0 ? "+" : ""}${formatFixed(value, 1)}`);
-    return texts.length ? `${texts.join(", ")}${named.length > NAMED ? ", ..." : ""}` : "none";
+    const bits = this.buttons.map((_, word) => this.bitsAt(word, site)), count = this.page.words.left_out;
+    lightWords(this.buttons, bits, this.page.color_max * this.page.shape[0]);
+    return namedBits(this.buttons.slice(0, count).map((_, word) => this.name(word)), bits, NAMED);
   }
 }

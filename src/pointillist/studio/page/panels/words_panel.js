@@ -1,18 +1,16 @@
 // Words of the prompt: over a word its pixels light up on the canvas, over a pixel its words do. A word that is clicked can
 // be exchanged by others of its kind.
 
-import { balance, css, gradient } from "../shared/colour.js";
+import { gradient } from "../shared/colour.js";
 import { isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { decodeFloats } from "../transport/encoded_arrays.js";
 import { candidatesFor } from "../state/prompt_words.js";
 import { formatBits, formatFixed, html, setText, updateChildren } from "../shared/dom.js";
+import { lightWords, namedBits } from "../shared/words.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
-
-const LEAST = 0.05; // bits below this do not light a word up
-const BRIGHT = 140; // lightness from which a background takes dark letters
 
 export class WordsPanel {
   /** @param {State} state @param {import("../transport/queries.js").Queries} queries */
@@ -113,16 +111,11 @@ export class WordsPanel {
 
   /** Light up the words of a pixel; without one, by the bits that they save in all. @param {Api.WordMaps} found @param {Canvas} canvas @param {number | null} pixel @param {number} top */
   #light(found, canvas, pixel, top) {
-    const values = decodeFloats(found.saved), size = canvas.known.length;
-    this.buttons.forEach((button, word) => {
-      const bits = pixel === null ? 0 : values[word * size + pixel], [r, g, b] = balance(-bits / top), lit = Math.abs(bits) >= LEAST;
-      button.style.background = lit ? css([r, g, b]) : "";
-      button.style.color = lit ? (0.299 * r + 0.587 * g + 0.114 * b > BRIGHT ? "#211f26" : "#fff") : "";
-      button.setAttribute("aria-pressed", String(word === this.pinned));
-    });
-    const here = pixel === null ? "" : found.words.map((word, i) => ({ text: word.text, bits: values[i * size + pixel] })).filter(({ bits }) => Math.abs(bits) >= LEAST).map(({ text, bits }) => `${text} ${bits > 0 ? "+" : ""}${formatFixed(bits, 1)}`).join(", ");
+    const values = decodeFloats(found.saved), size = canvas.known.length, bits = found.words.map((_, word) => (pixel === null ? 0 : values[word * size + pixel]));
+    lightWords(this.buttons, bits, top);
+    for (const [word, button] of this.buttons.entries()) button.setAttribute("aria-pressed", String(word === this.pinned));
     const rule = "Bits saved by each word, left out in turn. Blue saves bits, red costs bits.";
-    const all = [rule, pixel === null ? "Point at a word or at a pixel, or click a word to exchange it." : `At this pixel: ${here || "none"}.`, found.note];
+    const all = [rule, pixel === null ? "Point at a word or at a pixel, or click a word to exchange it." : `At this pixel: ${namedBits(found.words.map(({ text }) => text), bits)}.`, found.note];
     setText(this.note, all.filter(Boolean).join(" "));
   }
 
