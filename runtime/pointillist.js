@@ -430,8 +430,8 @@ export function transform(conditional, reference, guidance, temperature, topP, a
 export const draw = (f, uniform, bits, sum = 0) => f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
 
 // ---- uniforms: numpy's default_rng(numbers), for an image [seed, index] ----
-/** The generator of numbers: a function that returns its next 64 bits. @param {number[]} numbers */
-export function generator(numbers) {
+/** The words of 32 bits that numpy's `SeedSequence(numbers)` generates. @param {number[]} numbers */
+export function wordsOf(numbers) {
   const entropy = numbers.flatMap((n) => (n < 2 ** 32 ? [n] : [n % 2 ** 32, Math.floor(n / 2 ** 32)]));
   let constant = 0x43b0d7e5;
   const hash = (/** @type {number} */ x, /** @type {number} */ multiplier) => {
@@ -444,7 +444,11 @@ export function generator(numbers) {
     pool[to] = (mixed ^ (mixed >>> 16)) >>> 0;
   }
   constant = 0x8b51f9dd; // for the words of the state
-  const words = Array.from({ length: 8 }, (_, i) => BigInt(hash(pool[i % 4], 0x58f38ded)));
+  return Array.from({ length: 8 }, (_, i) => hash(pool[i % 4], 0x58f38ded));
+}
+/** The generator of numbers: a function that returns its next 64 bits. @param {number[]} numbers */
+export function generator(numbers) {
+  const words = wordsOf(numbers).map(BigInt);
   const [a, b, c, d] = [0, 2, 4, 6].map((i) => words[i] | (words[i + 1] << 32n)), mask = (1n << 128n) - 1n;
   const increment = ((((c << 64n) | d) << 1n) | 1n) & mask;
   const next = (/** @type {bigint} */ state) => (state * 0x2360ed051fc65da44385df649fccf645n + increment) & mask;
@@ -522,6 +526,7 @@ export function conditions(model, order, height, width, given = {}) {
  *    features?: Record<string, number[]>, negative?: Record<string, number[]> | null, hint?: ArrayLike<number | null> | null, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
  *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null, observed?: ArrayLike<number | null> | null,
  *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, tables?: boolean, begin?: Begin}} Options */
+const PROMPT_PARTS = ["text", "words", "tokens"];
 /** What a draw needs: integers of the conditions, and of guidance its reference. @typedef {ReturnType<typeof prepare>} Prepared */
 /** Prepare a draw. @param {Model} model @param {Options} options */
 export function prepare(model, options) {
@@ -536,7 +541,7 @@ export function prepare(model, options) {
   const [rows, columns] = order.columns ? [width, height] : [height, width];
   const guided = guidance !== 1 && (options.label ?? options.features ?? options.negative ?? options.hint ?? options.inputs) != null;
   const inputs = { ...conditions(model, order, height, width, options), ...options.inputs };
-  const label = Object.keys({ ...options.features, ...options.negative }).length ? options.label : null; // of an image with a prompt the label stays
+  const label = PROMPT_PARTS.some((name) => options.features?.[name] ?? options.negative?.[name]) ? options.label : null; // of an image with a prompt the label stays
   const reference = guided ? conditions(model, order, height, width, { known, label, features: options.negative ?? undefined }) : null;
   const u = options.uniforms ?? uniforms([seed, index], model.image.channels * height * width);
   return { stages: model.stages.length, order, program, height, width, rows, columns, inputs, reference, uniforms: u, guidance, temperature, topP, known };

@@ -37,7 +37,12 @@ export class World {
   /** Levels `[size, size]` of the chunk in column x and row y; y grows downwards. @param {number} x @param {number} y @returns {Uint16Array} */
   chunk(x, y) {
     if (!(Number.isInteger(x) && Number.isInteger(y) && Math.max(Math.abs(x), Math.abs(y)) < LARGEST)) throw new Error(`There is no chunk ${x},${y}.`);
-    const name = `${x},${y}`, levels = this.chunks.get(name) ?? this.#draw(x, y);
+    return this.keep(x, y, this.chunks.get(`${x},${y}`) ?? this.#draw(x, y));
+  }
+
+  /** Remember a chunk, which another world of the same seed and rules may have drawn. @param {number} x @param {number} y @param {Uint16Array} levels */
+  keep(x, y, levels) {
+    const name = `${x},${y}`;
     this.chunks.delete(name);
     this.chunks.set(name, levels);
     if (this.chunks.size > this.most) this.chunks.delete(/** @type {string} */ (this.chunks.keys().next().value));

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from pointillist.studio.service import StudioService
 from tests.e2e.helpers import opened, pixels, wait_for_frame, wait_until_painted
 from tests.e2e.models import outliner
 from tests.studio.helpers import coded, coloured, labelled, mapper, numbered, upscaler
+from tests.studio.test_offline_advanced import saved
 
 WATCH = """
 window.asked = [];
@@ -82,7 +84,8 @@ def value(control: Locator) -> Any:
 
 CHANGE = """one => {
   const [low, high] = [Number(one.min || 0), Number(one.max || 9)], isRadio = one.type === "radio";
-  if (one.tagName === "SELECT") one.selectedIndex = one.options.length - 1;
+  const last = (one.options?.length ?? 0) - 1;
+  if (one.tagName === "SELECT") one.selectedIndex = one.selectedIndex < last ? last : last - 1;
   else if (one.type === "checkbox" || isRadio) return one.checked && isRadio ? undefined : one.click();
   else if (one.type === "range") one.value = String(low + 0.7 * (high - low));
   else if (one.type === "number") one.value = one.step === "any" ? "0.7" : "6";
@@ -234,3 +237,16 @@ def declared(request: str) -> str:
     """Return what a part of an endless map is drawn from."""
     query = json.loads(request)[1]
     return json.dumps([query["seed"], query["rules"]])
+
+
+def test_every_control_of_an_exported_page_is_in_the_address(browser: Browser, tmp_path: Path) -> None:
+    """The same law, of a model with conditions of several kinds; the controls of the studio can be seen."""
+    folder = saved(tmp_path / "model", classes=["cat", "dog"], attributes={"hair": ["red", "blue"]}, vector=2)
+    pt.export(folder, html=tmp_path / "page.html")
+    url, base = (tmp_path / "page.html").as_uri(), "label=dog&a.hair=blue&c.vector=1,2"
+    names = " ".join(check_every_control(browser, url, base))
+    for name in ("Tiles", "Best of", "hair", "Vector", "Guidance", "Seed"):
+        assert name in names
+    with opened(browser, f"{url}#{base}&tiles=x") as page:
+        for name in ("Tiles", "Best of", "hair", "Vector"):
+            expect(page.get_by_label(name, exact=True)).to_be_visible()

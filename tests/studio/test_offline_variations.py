@@ -13,33 +13,12 @@ import pytest
 
 import pointillist as pt
 from pointillist.sampling.inversion import interpolate_uniforms
-from pointillist.studio.export.page import pack_model
 from pointillist.studio.page_text import script_text
 from tests.silence.programs import folder_of
 from tests.studio.helpers import decoded, encoded
+from tests.studio.offline import answers
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the page")
-
-
-def answers(name: str, tmp_path: Path, what: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Answer a request as the page of a bundled model does, in less than a gigabyte of memory."""
-    script = tmp_path / "page.mjs"
-    script.write_text(
-        f"{script_text('offline/responder.js')}\n"
-        'const { Responder } = modules["offline/responder.js"], chunks = [];\n'
-        f'const responder = new Responder("{pack_model(name, folder_of(name))[0]}", (message, bytes) => {{\n'
-        '  if (message.type === "chunk") chunks.push(new TextDecoder().decode(bytes));\n'
-        '  if (message.type === "end") console.log(chunks.join(""));\n'
-        "});\n"
-        f"const body = new TextEncoder().encode({json.dumps(json.dumps(request))}).buffer;\n"
-        f'responder.receive({{ type: "request", id: "0", address: "models/m/{what}" }}, [body]);\n'
-        'process.on("exit", () => console.error(process.resourceUsage().maxRSS));\n'  # in kB
-    )
-    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
-    events = [json.loads(line) for line in done.stdout.splitlines() if line]
-    assert "error" not in events[-1], events[-1]
-    assert int(done.stderr.splitlines()[-1]) < 2**20
-    return events
 
 
 def test_mixed_uniforms_have_the_same_bits(tmp_path: Path) -> None:
@@ -76,7 +55,9 @@ def test_parts_are_drawn_again_as_vary_does(tmp_path: Path, name: str, settings:
     variation = {"levels": encoded(image), "strength": share, "kind": "regions"}
     sample = {"seed": 7, "index": 2, "conditions": conditions, "variation": variation}
     request = {"samples": [sample], "guidance": settings.get("guidance", 1.0), "size": list(image.shape[1:])}
-    (finished,) = [event for event in answers(name, tmp_path, "sample", request) if event["type"] == "finished"]
+    (finished,) = [
+        event for event in answers(folder_of(name), tmp_path, "sample", request) if event["type"] == "finished"
+    ]
     drawn = decoded(finished["images"][0]["levels"])
     again = pt.vary(name, image, share, 1, seed=7, first=2, **settings).levels[0]
     assert not np.array_equal(again, image)
@@ -93,7 +74,7 @@ def test_a_hole_is_filled_by_each_method(tmp_path: Path, name: str, method: str)
     known[8:12, 8:14] = 0
     start = {"levels": encoded(image), "known": encoded(known)}
     request = {"start": start, "candidates": 3, "seed": 4, "method": method, "guidance": 1.0, "temperature": 1.0}
-    (result,) = answers(name, tmp_path, "fill", request)
+    (result,) = answers(folder_of(name), tmp_path, "fill", request)
     drawn = {each["number"]: decoded(each["image"]["levels"]) for each in result["candidates"]}
     expected = pt.inpaint(name, image, known.astype(bool), 3, method, seed=4)
     assert result["method"] == method

@@ -120,6 +120,7 @@ def export_page(name: str, folder: Path) -> str:
     """
     packed, fingerprint = pack_model(name, folder)
     about = f"{name}, licence {license_of(folder)}, program {fingerprint[:16]}, pointillist {__version__}"
+    about += missing_conditions(name, folder)
     icon = base64.b64encode(page_text("icon.svg").encode()).decode()
     return Template(template("page.html")).substitute(
         title=escape(f"{name} \u2013 pointillist"),
@@ -127,7 +128,7 @@ def export_page(name: str, folder: Path) -> str:
         style=style_text("offline/offline.css"),
         about=about.replace("<", ""),
         model=packed,
-        worker=_script("offline/worker.js"),
+        worker=_script("offline/workers/worker.js"),
         script=_script("offline/main.js"),
     )
 
@@ -187,8 +188,8 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
     held = details.conditions
     conditions = held.model_copy(
         update={
-            "attributes": {},
-            "others": {},
+            "attributes": held.attributes if "attributes" in keywords else {},
+            "others": {name: form for name, form in held.others.items() if name in keywords & {"vector"}},
             "text": held.text if "text" in keywords else None,
             "labels": held.labels if "label" in keywords else [],
             "hint": held.hint if _is_drawn(held.hint) and "hint" in keywords else None,
@@ -196,6 +197,24 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
     )
     others = {"orders": list(program.orders), "engine": "integer"}
     return details.model_copy(update={"conditions": conditions, **others})
+
+
+def missing_conditions(name: str, folder: Path) -> str:
+    """Return a sentence on the conditions of a model that its page cannot encode; empty if there are none."""
+    model = PortableModel.open(folder)
+    held = model_details(model)
+    missing = _condition_names(held.conditions) - _condition_names(_details(held, model.integer_model).conditions)
+    if not missing:
+        return ""
+    names = " and ".join(sorted(missing))
+    return (
+        f". It has no field for {names}, which it cannot encode: pointillist studio {name} has one"
+    )
+
+
+def _condition_names(held: schemas.SupportedConditions) -> set[str]:
+    kinds = {"label": held.labels, "text": held.text, "hint": held.hint}
+    return {*held.attributes, *held.others, *(kind for kind, value in kinds.items() if value)}
 
 
 def _is_drawn(hint: schemas.HintKind | None) -> bool:

@@ -37,7 +37,7 @@ import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
 
 /** @typedef {import("./transport/api.js").Send} Send */
-/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link" | "exported"): boolean | undefined}} Host given by the page or the notebook */
+/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link" | "exported"): boolean | undefined, get(name: "workers"): number | undefined}} Host given by the page or the notebook */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
 const PATIENCE = 6000; // until a server that does not answer is mentioned
@@ -49,6 +49,7 @@ function render({ model, el }) {
   const server = new Server(model.get("address"), model.get("send") ?? ((address, options) => fetch(address, options)));
   const state = new State();
   state.exported = Boolean(model.get("exported"));
+  state.workers = model.get("workers") ?? 1;
   const playback = new Playback(state);
   const queries = new Queries(state, server);
   const painter = new Painter(state, server, playback);

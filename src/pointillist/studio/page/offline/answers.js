@@ -78,11 +78,12 @@ export class Answers {
     return score.maps(pixels);
   }
 
-  /** @param {Api.WorldQuery} query @returns {Api.WorldTiles} */
-  #world({ seed, row, column, height, width, rules = null }) {
+  /** @param {Api.WorldQuery & {around?: {x: number, y: number, levels: Api.EncodedArray}[]}} query `around`: chunks that other workers drew @returns {Api.WorldTiles} */
+  #world({ seed, row, column, height, width, rules = null, around = [] }) {
     const { model, begin, compiled, details, levels, open } = this.opened, name = JSON.stringify([seed, rules]);
     const settings = { begin, levels, open, rules: rules && declarationOf(rules), ready: () => compiled?.release() };
     this.world = this.world?.name === name ? this.world : { name, map: new World(model, seed, settings) };
+    for (const chunk of around) this.world.map.keep(chunk.x, chunk.y, Uint16Array.from(decodeLevels(chunk.levels)));
     const drawn = blankLevels(details.image, height * width);
     drawn.set(this.world.map.tiles(row, column, height, width));
     return { levels: encodeArray(drawn, [1, height, width]) };

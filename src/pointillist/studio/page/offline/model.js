@@ -5,6 +5,7 @@ import { openProgram, prepare } from "../runtime/pointillist.js";
 import { promptFeatures } from "../runtime/prompts.js";
 import { drawUntilAccepted, openMap, readRules } from "../runtime/rules.js";
 import { Mask } from "../runtime/solver.js";
+import { attributeFeatures, vectorFeatures } from "../runtime/values.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
 import { decodeLevels } from "../transport/encoded_arrays.js";
 import { PromptNames } from "./prompt_names.js";
@@ -67,13 +68,22 @@ export class OfflineModel {
 
   /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */
   conditions({ label = null, text = null, letters = false, attributes = null, others = {}, hint = null }) {
-    if (Object.keys(others).length || Object.values(attributes ?? {}).some((value) => value !== null))
-      throw new Error("An exported page takes labels, prompts and hints: use `pointillist studio` for other conditions.");
-    const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label;
-    const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin };
+    const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label, features = this.#features(attributes, others);
+    const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin, ...(Object.keys(features).length ? { features } : null) };
     if (!text?.trim()) return options;
     const prompt = this.names.resolve(text);
-    return { ...options, features: { ...promptFeatures(this.model, prompt), ...(letters ? null : this.tabled(prompt)) } };
+    return { ...options, features: { ...features, ...promptFeatures(this.model, prompt), ...(letters ? null : this.tabled(prompt)) } };
+  }
+
+  /** Features of attributes and of a vector. @param {Record<string, number | string | null> | null} attributes @param {Record<string, any>} others */
+  #features(attributes, { vector = null, ...others }) {
+    const { conditions } = this.details, chosen = Object.entries(attributes ?? {}).filter(([, value]) => value !== null), [other] = Object.keys(others);
+    if (other !== undefined) throw new Error(`An exported page cannot encode the condition ${other}: use \`pointillist sample --condition ${other}=VALUE\`, or \`pointillist studio\`.`);
+    const missing = chosen.find(([name]) => !(name in conditions.attributes))?.[0] ?? (vector !== null && !("vector" in conditions.others) ? "vector" : undefined);
+    if (missing !== undefined) throw new Error(`The model has no condition ${missing}: leave it out.`);
+    const numbers = [vector ?? []].flat(), count = Number(/^\d+/.exec(conditions.others.vector ?? "")?.[0] ?? 0);
+    if (vector !== null && (numbers.length !== count || !numbers.every((each) => typeof each === "number" && Number.isFinite(each)))) throw new Error(`\`vector\` (=${JSON.stringify(vector)}) must be ${conditions.others.vector}.`);
+    return { ...(chosen.length ? attributeFeatures(this.model, Object.fromEntries(chosen)) : null), ...(vector === null ? null : vectorFeatures(this.model, numbers)) };
   }
 
   /** Features of a negative prompt, which is read literally; null for none. @param {string | null | undefined} text */

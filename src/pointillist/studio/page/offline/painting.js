@@ -5,6 +5,7 @@ import { draws, hex, sample, uniforms } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { information, probabilities } from "./numbers.js";
 import { Score, nameOfQuery } from "./scores.js";
+import { bestOf, seamless } from "./advanced.js";
 import { completeByParticles } from "./particles.js";
 import { holeOf, varied } from "./variations.js";
 
@@ -115,7 +116,6 @@ export class Painting {
     const [height, width] = start ? start.known.shape : request.size ?? [image.height, image.width];
     const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeLevels(start.known);
     const sequence = pixels.filter((pixel) => !mask?.[pixel]);
-    if ((request.best_of ?? 1) > 1 || request.seamless) throw new Error(`An exported page paints no ${request.seamless ? "images that tile" : "best of several"}: open the link in \`pointillist studio\`.`);
     const samples = request.samples.map((spec) => {
       const variation = spec.variation ? { ...spec.variation, conditions: opened.asRead(spec.variation.conditions ?? {}) } : null;
       return { ...spec, variation, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: opened.asRead(spec.conditions ?? {}) };
@@ -129,11 +129,12 @@ export class Painting {
     const settings = samples.map(({ seed, index, conditions }, n) =>
       ({ ...opened.conditions(conditions), ...shared, negative, seed, index, uniforms: numbers[n], known: knownOf(start, n), all: start !== null && !completes(model) }));
     const redrawing = samples.some(({ variation }) => variation?.kind === "regions");
+    if (rules && request.seamless) throw new Error("`rules` concern whole maps, and bands make an image tile: leave `seamless` out.");
     if (rules && (start || redrawing)) throw new Error(`\`rules\` bind whole maps, and ${start ? "a start is given" : "parts of an image are drawn again"}: leave one out.`);
-    /** @type {(Uint16Array | undefined)[]} levels that are drawn before the first event */
+    /** @type {(ArrayLike<number> | undefined)[]} levels that are drawn before the first event */
     const ready = [];
-    if (rules || redrawing) for (const [n, each] of settings.entries()) {
-      const levels = rules ? opened.drawByRules(declarationOf(rules), each).levels : await this.#redrawn(samples[n], each, stopped);
+    if (rules || redrawing || request.seamless || (request.best_of ?? 1) > 1) for (const [n, each] of settings.entries()) {
+      const levels = redrawing ? await this.#redrawn(samples[n], each, stopped) : await this.#inAdvance(request, each, stopped);
       if (!levels) return;
       ready.push(levels);
     }
@@ -162,13 +163,25 @@ export class Painting {
 
   /** Draw parts of an image again, given the rest: a variation of `pt.vary`. @param {Api.SampleSpec} sample @param {import("../runtime/pointillist.js").Options} settings @param {() => Promise<boolean>} stopped */
   async #redrawn({ variation, seed: first, index }, settings, stopped) {
-    const { opened } = this, { height = 1, width = 1 } = settings, { levels: encoded = null, strength = 0 } = variation ?? {};
+    const { height = 1, width = 1 } = settings, { levels: encoded = null, strength = 0 } = variation ?? {};
     if (!encoded || !strength) throw new Error("`variation` of the kind regions needs `levels`, and a `strength` above 0: give both.");
-    const levels = decodeLevels(encoded), { mask, seed } = holeOf(first ?? 0, index ?? 0, strength, height, width), { name: order, pixels } = opened.sequenceAround(mask, null, height, width);
-    const options = { ...settings, order, seed, index: 0 }, observed = Array.from(levels, (level, at) => (mask[at % mask.length] ? level : null));
+    return this.#completed(settings, { levels: decodeLevels(encoded), ...holeOf(first ?? 0, index ?? 0, strength, height, width), count: 1 }, stopped);
+  }
+
+  /** Complete an image by the exact method, if there is one, else by particles, as `inpaint` does. @param {import("../runtime/pointillist.js").Options} settings @param {import("./particles.js").Hole} hole @param {() => Promise<boolean>} stopped */
+  async #completed(settings, hole, stopped) {
+    const { opened } = this, { levels, mask, seed, number = 0 } = hole, { height = 1, width = 1 } = settings, { name: order, pixels } = opened.sequenceAround(mask, null, height, width);
+    const options = { ...settings, order, seed, index: number, uniforms: undefined }, observed = Array.from(levels, (level, at) => (mask[at % mask.length] ? level : null));
     if (completes(opened.model)) return this.#drawn({ ...options, known: observed }).levels;
     if (!latePixels(pixels, mask)) return this.#drawn({ ...options, observed }).levels;
-    return (await completeByParticles(opened, options, { levels, mask, seed, count: 1 }, stopped))?.images[0] ?? null;
+    return (await completeByParticles(opened, options, hole, stopped))?.images[0] ?? null;
+  }
+
+  /** Draw an image that obeys rules, that is the best of several, or that tiles. @param {Api.SampleRequest} request @param {import("../runtime/pointillist.js").Options} settings @param {() => Promise<boolean>} stopped */
+  async #inAdvance({ rules = null, best_of: count = 1, seamless: sides = null }, settings, stopped) {
+    const draw = (/** @type {import("../runtime/pointillist.js").Options} */ each) => (rules ? { levels: this.opened.drawByRules(declarationOf(rules), each).levels, frequencies: null } : this.#drawn(each));
+    const levels = count > 1 ? await bestOf(this.opened, count, settings, draw, stopped) : draw(settings).levels, { seed = 0, index: number = 0, height = 1, width = 1 } = settings;
+    return sides && levels ? seamless(levels, sides, seed, height, width, (hole) => this.#completed(settings, { ...hole, number, count: 1 }, stopped)) : levels;
   }
 
   /** Score an image as a whole, without known pixels. @param {Api.FillRequest} request @param {Uint16Array} levels @param {string} order @param {number} height @param {number} width @returns {Drawn} */
@@ -207,8 +220,8 @@ export class Painting {
     };
   }
 
-  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @param {() => Promise<boolean>} stopped @returns {Promise<Api.FillResult | null>} null if it was stopped */
-  async fill({ conditions: typed = {}, ...rest }, stopped = async () => false) {
+  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest & {numbers?: number[]}} request `numbers`: of the candidates to draw, where several workers share them @param {() => Promise<boolean>} stopped @returns {Promise<Api.FillResult | null>} null if it was stopped */
+  async fill({ conditions: typed = {}, numbers, ...rest }, stopped = async () => false) {
     const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
     const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
@@ -225,7 +238,7 @@ export class Painting {
     const particles = method === "smc" ? await completeByParticles(opened, settings, { levels: decodeLevels(start.levels), mask, seed, count, particles: guidance === 1 ? 64 : 32 }, stopped) : null;
     if (method === "smc" && !particles) return null;
     const { completed } = this, name = regions.length || method !== "known" && completes(model) ? "" : nameOfCompletion(request, request.conditions, seed, order);
-    const drawn = Array.from({ length: count }, (_, number) => {
+    const drawn = (numbers ?? Array.from({ length: count }, (_, number) => number)).map((number) => {
       const own = particles ? this.#scored(request, particles.images[number], order, height, width) : number === 0 && completed?.name === name ? completed.drawn
         : this.#drawn({ ...settings, seed, index: number, known: completing ? knownOf(start, 0) : null, observed: knownOf(start, 0), allowed, all: !completing });
       const bits = own.frequencies.reduce((sum, f, at) => sum + (from.has(at % size) ? Math.log2(total / f) : 0), particles?.evidence ?? 0);
@@ -233,9 +246,9 @@ export class Painting {
       return { result, bits, number };
     });
     const all = await Promise.all(drawn.map(async ({ result, bits, number }) => ({ image: await this.#image(result, height, width), bits, number })));
-    const [{ result }] = drawn;
-    this.scores.clear();
-    if (result.score) this.scores.set(nameOfQuery({ levels: all[0].image.levels, conditions: request.conditions }, order), result.score);
+    const [{ result, number: first }] = drawn;
+    if (!first) this.scores.clear();
+    if (result.score && !first) this.scores.set(nameOfQuery({ levels: all[0].image.levels, conditions: request.conditions }, order), result.score);
     const conditions = { ...request.conditions, text: opened.names.literal(request.conditions?.text) };
     const manifest = this.#manifest({ ...request, conditions, candidates: count, seed, order, method, engine: "integer" }, all.map((one) => one.image));
     const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing || particles ? a.number - b.number : a.bits - b.bits));

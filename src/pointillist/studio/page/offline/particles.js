@@ -6,7 +6,7 @@ import { draws, generator, prepare, siteOf, uniforms } from "../runtime/pointill
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Options} Options conditions, guidance, temperature, top-p, order and size */
-/** @typedef {{levels: ArrayLike<number>, mask: ArrayLike<number>, seed: number, count: number, particles?: number}} Hole an image `[channels, height, width]` whose pixels are kept where the mask is set, and how it is completed */
+/** @typedef {{levels: ArrayLike<number>, mask: ArrayLike<number>, seed: number, number?: number, count: number, particles?: number}} Hole an image `[channels, height, width]` whose pixels are kept where the mask is set, and how it is completed; `number`: of the first completion, from which uniforms follow */
 /** @typedef {() => Promise<boolean>} Stopped Asks whether to stop, between rows and moves. */
 
 const ABOVE = 3, BELOW = 2, SHARE = 8, MOVES = 4, FACTORS = 32, SMALLEST = -1000;
@@ -97,13 +97,13 @@ function framed({ order, rows, columns, height, width }, channels) {
  * @returns {Promise<{images: Uint16Array[], ess: number, evidence: number} | null>} evidence of the known pixels in bits; null if it was stopped
  */
 export async function completeByParticles(opened, options, hole, stopped) {
-  const { compiled, model } = opened, { levels, mask, seed, count } = hole;
+  const { compiled, model } = opened, { levels, mask, seed, number = 0, count } = hole;
   if (!compiled || model.stages.length > 1)
     throw new Error(`Known pixels after the hole are weighed by particles, which ${compiled ? "a page does not draw for a model of several stages" : "need WebAssembly, and it does not run here"}: use \`pointillist studio\`.`);
   compiled.release();
   const drawn = await new Particles(opened, options, hole).draw(stopped);
   if (!drawn) return null;
-  const next = generator([seed, 0, 0, 2]), random = () => Number(next() >> 11n) / 2 ** 53;
+  const next = generator([seed, number, 0, 2]), random = () => Number(next() >> 11n) / 2 ** 53;
   const weights = drawn.weights.relative(), ess = sum(weights) ** 2 / sum(weights.map((weight) => weight * weight));
   const images = systematic(weights, count, random()).map((index) => drawn.images[index]), { evidence } = drawn;
   const { guidance = 1, temperature = 1, topP = 1 } = options;
@@ -116,7 +116,7 @@ export async function completeByParticles(opened, options, hole, stopped) {
 /** Weighted histories of one image. */
 class Particles {
   /** @param {OfflineModel} opened @param {Options} options @param {Hole} hole */
-  constructor({ model, compiled, begin }, options, { levels, mask, seed, particles = 64 }) {
+  constructor({ model, compiled, begin }, options, { levels, mask, seed, number = 0, particles = 64 }) {
     const { channels } = model.image, prepared = prepare(model, { ...options, begin }), { rows, columns } = prepared;
     this.compiled = /** @type {import("../runtime/webassembly.js").CompiledPrograms} */ (compiled);
     this.prepared = prepared; this.program = this.compiled.programs[model.programs.indexOf(prepared.program)];
@@ -131,10 +131,10 @@ class Particles {
     this.levels = new BigInt64Array(this.most * places.length).map((_, at) => BigInt(levels[places[at % places.length]]));
     this.uniforms = new Float64Array(this.most * places.length);
     for (let n = 0; n < this.most; n++) {
-      const own = uniforms([seed, n], places.length);
+      const own = uniforms([seed, number * this.most + n], places.length);
       this.uniforms.set(places.map((place) => own[place]), n * places.length);
     }
-    this.draws = uniforms([seed, 0, 0, 1], rows * (columns + 1));
+    this.draws = uniforms([seed, number, 0, 1], rows * (columns + 1));
     this.weights = new Scaled(1);
   }
 

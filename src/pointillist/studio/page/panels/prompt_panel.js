@@ -191,7 +191,7 @@ export class PromptPanel {
   #more(details) {
     const { request } = this.state;
     const { height, width } = details.image;
-    const orders = html("select", { onchange: () => (request.order = orders.value || null) }, ...details.orders.map((order, i) => html("option", { value: i ? order : "" }, order)));
+    const orders = html("select", { onchange: () => (request.order = orders.value || null) }, ...details.orders.map((order, i) => html("option", { value: i ? order : "", selected: order === request.order }, order)));
     const side = (/** @type {0 | 1} */ which, /** @type {string} */ name) => {
       const input = html("input", {
         type: "number", min: "1", max: "256", placeholder: String(which ? width : height), value: request.size?.[which] ?? "", "aria-label": name,
@@ -206,8 +206,8 @@ export class PromptPanel {
     const tiles = html("select", { onchange: () => (request.seamless = /** @type {Request["seamless"]} */ (tiles.value)) }, ...TILES.map(([value, name]) => html("option", { value, selected: value === request.seamless }, name)));
     const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.bestOf, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.bestOf = Number(best.value)) });
     return html("details", { className: "more", open: request.bestOf > 1 || request.seamless !== "" }, html("summary", {}, "More"),
-      !this.state.exported && html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
-      !this.state.exported && isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and one is shown that its prompt or label explains and that is not odd" }, html("span", { className: "name" }, "Best of"), best),
+      html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
+      isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and one is shown that its prompt or label explains and that is not odd" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
       !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
   }

@@ -42,6 +42,7 @@ export class CommTransport {
   /** @type {Map<string, Call>} */
   #calls = new Map();
   #count = 0;
+  #starting = 0;
   #prefix = crypto.getRandomValues(new Uint32Array(2)).join("-"); // other pages receive the same messages
 
   /** @param {Comm} comm @param {(silent: boolean) => void} onSilence called with whether a request is not accepted in time */
@@ -53,7 +54,9 @@ export class CommTransport {
 
   /** @type {import("./api.js").Send} */
   send = async (address, { method = "GET", headers, body, signal } = {}) => {
+    this.#starting++;
     const bytes = body ? [await new Response(body).arrayBuffer()] : [];
+    this.#starting--;
     signal?.throwIfAborted();
     const id = `${this.#prefix}-${this.#count++}`;
     const response = new Promise((/** @type {(response: Response) => void} */ resolve, reject) => {
@@ -68,6 +71,11 @@ export class CommTransport {
     this.comm.send({ type: "request", id, method, address, content_type: new Headers(headers).get("content-type") ?? "" }, undefined, bytes);
     return response;
   };
+
+  /** Number of requests whose responses have not ended. */
+  get pending() {
+    return this.#starting + this.#calls.size;
+  }
 
   /** Cancel all requests. */
   close() {

@@ -60,11 +60,12 @@ export class Filler {
       const conditions = conditionsOf(state.request, model.details.conditions);
       const request = { ...this.#request(hole, conditions), method };
       const asPainted = method === "auto" || method === "known"; // a painting completes as these do
-      const live = state.exported && asPainted && number === undefined && !hole.allowed.length ? await this.#live(hole, model, request, work) : null;
-      const result = await this.server.fill(model.id, { ...request, seed: live?.rng?.seed ?? request.seed }, work.stop.signal);
-      if (live && state.canvas !== live) return; // something else is on the canvas
+      const live = state.exported && asPainted && number === undefined && !hole.allowed.length ? this.#live(hole, model, request, work) : null;
+      await (state.workers > 1 && live ? Promise.race([live.done, live.begun]) : live?.done);
+      const [result] = await Promise.all([this.server.fill(model.id, { ...request, seed: live?.canvas.rng.seed ?? request.seed }, work.stop.signal), live?.done]);
+      if (live && state.canvas !== live.canvas) return; // something else is on the canvas
       if (number !== undefined) result.candidates.sort((a, b) => Number(b.number === number) - Number(a.number === number));
-      await this.#show(hole, result, { ...conditions, ...(originOf(result.manifest, 0).conditions.letters && { letters: true }) }, live);
+      await this.#show(hole, result, { ...conditions, ...(originOf(result.manifest, 0).conditions.letters && { letters: true }) }, live?.canvas ?? null);
     } catch (error) {
       if (!isAbort(error)) state.notify("error", error instanceof Error ? error.message : String(error));
     } finally {
@@ -75,20 +76,24 @@ export class Filler {
   }
 
   /**
-   * Paint the first candidate pixel by pixel: a page without a server draws the others after it.
+   * Paint the first candidate pixel by pixel: a page without a server draws the others after it, or by other workers once it has begun.
    * @param {Canvas} hole @param {Api.ModelInfo} model @param {Api.FillRequest} request @param {import("../state/state.js").Work} work
    */
-  async #live(hole, { id, details }, { conditions = {}, guidance = 1, temperature = 1, top_p = 1, order, seed }, work) {
+  #live(hole, { id, details }, { conditions = {}, guidance = 1, temperature = 1, top_p = 1, order, seed }, work) {
     const { state } = this, former = this.fill ? state.canvas : null, rng = { seed: seed ?? Math.floor(Math.random() * 2 ** 31), index: 0 };
     const canvas = { ...hole, conditions, model: id, details: /** @type {Api.ModelDetails} */ (details), settings: { guidance, temperature, top_p, order: order ?? null }, rng };
-    await this.painter.paintAround([canvas], work, () => {
+    let begin = () => {};
+    const begun = new Promise((/** @type {(value?: undefined) => void} */ resolve) => (begin = resolve));
+    const done = this.painter.paintAround([canvas], work, () => {
+      begin();
       state.live = true;
       if (former) this.#exchange(former, canvas);
       else state.replace(canvas);
       this.painter.playback.start();
+    }).then(() => {
+      if (state.canvas === canvas) this.painter.playback.seek(Infinity); // the others need the processor, and no frames
     });
-    if (state.canvas === canvas) this.painter.playback.seek(Infinity); // the others need the processor, and no frames
-    return canvas;
+    return { canvas, begun, done };
   }
 
   /** Apply another candidate. @param {number} index */

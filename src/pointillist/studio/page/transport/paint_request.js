@@ -49,6 +49,13 @@ export function requestOf(canvases, starts) {
   return { ...request, rules: null, best_of: 1, seamless: null, start };
 }
 
+/** Divide canvases among workers: what each of them paints. @template {{canvases: Canvas[]}} G @param {G[]} groups @param {number} workers @returns {G[]} */
+export const divided = (groups, workers) =>
+  groups.flatMap((group) => {
+    const size = Math.ceil(group.canvases.length / workers);
+    return Array.from({ length: Math.ceil(group.canvases.length / size) }, (_, i) => ({ ...group, canvases: group.canvases.slice(i * size, (i + 1) * size) }));
+  });
+
 /** Join the levels of canvases of one size. @param {Canvas[]} canvases */
 function joined(canvases) {
   const [{ levels }] = canvases;

@@ -4,7 +4,7 @@ import { encodeArray } from "./encoded_arrays.js";
 import { NO_COMPARISON, createJobs, describeConditions } from "../state/paint_jobs.js";
 import { isComplete, isStopped, sameGrid, visibleImage } from "../canvas/canvas_model.js";
 import { RequestError, isAbort } from "./api.js";
-import { begin, newCanvas, requestOf } from "./paint_request.js";
+import { begin, divided, newCanvas, requestOf } from "./paint_request.js";
 import { decodeBatch } from "../canvas/painting_trace.js";
 import { isSamePainting, manifestOf, originOf } from "./manifests.js";
 
@@ -204,7 +204,7 @@ export class Painter {
     state.work = work;
     if (!live) state.notice = null;
     state.changed();
-    const results = await inTurn(groups, (group) => this.#follow(group, work, live ? "live" : "new", live ? show : undefined));
+    const results = await inTurn(divided(groups, state.workers), (group) => this.#follow(group, work, live ? "live" : "new", live ? show : undefined));
     if (state.work === work) state.work = null;
     const failed = results.find((result) => result.status === "rejected" && !isAbort(result.reason));
     if (failed?.status === "rejected") {

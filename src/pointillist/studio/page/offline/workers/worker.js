@@ -1,6 +1,6 @@
 // The worker of an exported page: it holds the model.
 
-import { Responder } from "./responder.js";
+import { Responder } from "../responder.js";
 
 /** @type {Responder | null} */
 let responder = null;

@@ -1,0 +1,108 @@
+"""Workers of an exported page: the pictures are the same for any number of them, and where they are refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+
+import pointillist as pt
+from pointillist.model.config import model_fingerprint
+from pointillist.studio import reproduce
+from pointillist.studio.service import LIMITS
+from tests.e2e.helpers import SECONDS, opened, pixels, point, saved, wait_for_frame, wait_until_painted
+
+COUNT = """
+Object.defineProperty(navigator, "hardwareConcurrency", { get: () => PROCESSORS });
+const Usual = Worker;
+window.workers = 0;
+window.Worker = class extends Usual { constructor(...where) { super(...where); window.workers++; } };
+"""
+"""Give the page so many processors, and count its workers."""
+REFUSED = {
+    "by an error": "window.Worker = class { constructor() { throw new Error('refused'); } };",
+    "without a file": """
+    const usual = URL.createObjectURL, isScript = (file) => file.type === "text/javascript";
+    URL.createObjectURL = (file) => (isScript(file) ? "blob:null/none" : usual.call(URL, file));
+    """,
+    "but for the first": """
+    const Usual = Worker;
+    let count = 0;
+    Object.defineProperty(navigator, "hardwareConcurrency", { get: () => 3 });
+    window.Worker = class extends Usual { constructor(where) { super(count++ ? "blob:null/none" : where); } };
+    """,
+}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a page of digits."""
+    path = tmp_path_factory.mktemp("page") / "digits.html"
+    pt.export("digits", html=path)
+    return path.as_uri()
+
+
+def check_pictures(browser: Browser, address: str, script: str, folder: Path) -> int | None:
+    """Paint four pictures and fill a hole in the third, as Python does; return the number of workers."""
+    with opened(browser, f"{address}#label=3&seed=7&n=4", script) as page:
+        page.get_by_label("Speed", exact=True).select_option("Infinity")
+        wait_until_painted(page, 4)
+        for place, expected in enumerate(pt.sample("digits", 4, label="3", seed=7).array):
+            np.testing.assert_array_equal(pixels(page, place)[..., :3], np.broadcast_to(expected, (28, 28, 3)))
+        page.mouse.click(*point(page, 1, 1, (28, 28), 2))
+        page.get_by_role("button", name=re.compile("^Eraser")).click()
+        page.mouse.move(*point(page, 20, 4, (28, 28), 2))
+        page.mouse.down()
+        page.mouse.move(*point(page, 20, 24, (28, 28), 2), steps=8)
+        page.mouse.up()
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(page.locator(".candidates button").first).to_be_visible()
+        manifest = reproduce.read_manifest(saved(page, "PNG", folder))
+        page.get_by_role("radiogroup", name="Candidates").get_by_role("radio").last.click()
+        wait_for_frame(page)
+        expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()
+        last = reproduce.read_manifest(saved(page, "PNG", folder))
+        workers: int | None = page.evaluate("window.workers")
+    model = pt.load("digits")
+    assert manifest.request.pick == 0
+    assert last.request.pick
+    for each in (manifest, last):
+        assert reproduce.reproduce(model, model_fingerprint(model), each, LIMITS).identical == [True]
+    return workers
+
+
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (3, 3), (64, 4)])
+def test_pictures_and_candidates_are_divided(
+    browser: Browser, digits: str, tmp_path: Path, processors: int, workers: int
+) -> None:
+    """Among as many workers as there are processors, four at most; others than the first begin when they have work."""
+    script = COUNT.replace("PROCESSORS", str(processors))
+    assert check_pictures(browser, digits, script, tmp_path) == workers
+    with opened(browser, digits + "#seed=7", script) as page:
+        wait_until_painted(page, 1)
+        assert page.evaluate("window.workers") == 1
+
+
+@pytest.mark.parametrize("way", REFUSED)
+def test_a_page_without_workers_paints_the_same(browser: Browser, digits: str, tmp_path: Path, way: str) -> None:
+    """By itself, or by the workers that it has: no request is lost."""
+    assert check_pictures(browser, digits, REFUSED[way], tmp_path) is None
+
+
+def test_an_endless_map_is_divided(browser: Browser, tmp_path: Path) -> None:
+    """The tiles are those of `World`, with rules, too."""
+    pt.export("dungeons", html=tmp_path / "dungeons.html")
+    script, small = COUNT.replace("PROCESSORS", "4"), {"width": 420, "height": 500}
+    address = (tmp_path / "dungeons.html").as_uri() + "#world=7&at=0,0&rules=observed"
+    with opened(browser, address, script, viewport=small) as page:
+        status = page.locator(".world-page").get_by_role("status").first
+        expect(status).to_have_text("row 0, column 0", timeout=5 * SECONDS)
+        assert page.evaluate("window.workers") == 4
+        page.get_by_role("button", name="Change here").click()
+        world = pt.World("dungeons", 7, {"adjacency": "observed"}).tiles(-16, -16, 32, 32)
+        tileset = pt.load("dungeons").tileset
+        assert tileset is not None
+        np.testing.assert_array_equal(pixels(page)[..., :3], tileset.mean_colours()[world][..., :3])

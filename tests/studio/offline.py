@@ -1,0 +1,30 @@
+"""Answers of an exported page, which runs in Node."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pointillist.studio.export.page import pack_model
+from pointillist.studio.page_text import script_text
+
+
+def answers(folder: Path, tmp_path: Path, what: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answer a request as the page of a model folder does, in less than a gigabyte of memory."""
+    script = tmp_path / "page.mjs"
+    script.write_text(
+        f"{script_text('offline/responder.js')}\n"
+        'const { Responder } = modules["offline/responder.js"], chunks = [];\n'
+        f'const responder = new Responder("{pack_model("model", folder)[0]}", (message, bytes) => {{\n'
+        '  if (message.type === "chunk") chunks.push(new TextDecoder().decode(bytes));\n'
+        '  if (message.type === "end") console.log(chunks.join(""));\n'
+        "});\n"
+        f"const body = new TextEncoder().encode({json.dumps(json.dumps(request))}).buffer;\n"
+        f'responder.receive({{ type: "request", id: "0", address: "models/m/{what}" }}, [body]);\n'
+        'process.on("exit", () => console.error(process.resourceUsage().maxRSS));\n'  # in kB
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
+    assert int(done.stderr.splitlines()[-1]) < 2**20
+    return [json.loads(line) for line in done.stdout.splitlines() if line]
