@@ -14,6 +14,23 @@ A new torch function is a handler, a new opcode a class in `opcodes`, and a new 
         stepper.observe(choose(params))  # levels [4]
 """
 
-from pointillist.files.lazy import lazy_names
+from __future__ import annotations
 
-__getattr__, __all__ = lazy_names(__name__, __file__)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pointillist.engine.interpreter import Interpreter
+    from pointillist.engine.program import Program
+    from pointillist.engine.recording import RecordPass, record
+
+# imported when first used: the modules that run a stored program need no torch
+_HOME = {"Interpreter": "interpreter", "Program": "program", "RecordPass": "recording", "record": "recording"}
+
+__all__ = ["Interpreter", "Program", "RecordPass", "record"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

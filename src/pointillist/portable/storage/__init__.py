@@ -1,5 +1,25 @@
 """Store integer models in a model folder, and load them without torch and without running code from a file."""
 
-from pointillist.files.lazy import lazy_names
+from pointillist.portable.storage.files import (
+    PROGRAM,
+    PROGRAM_TENSORS,
+    check_program,
+    has_program,
+    load_integer_model,
+    remove_program,
+    save_integer_model,
+    stored_fingerprint,
+    with_fingerprint,
+)
 
-__getattr__, __all__ = lazy_names(__name__, __file__)
+__all__ = [
+    "PROGRAM",
+    "PROGRAM_TENSORS",
+    "check_program",
+    "has_program",
+    "load_integer_model",
+    "remove_program",
+    "save_integer_model",
+    "stored_fingerprint",
+    "with_fingerprint",
+]

@@ -207,9 +207,7 @@ def missing_conditions(name: str, folder: Path) -> str:
     if not missing:
         return ""
     names = " and ".join(sorted(missing))
-    return (
-        f". It has no field for {names}, which it cannot encode: pointillist studio {name} has one"
-    )
+    return f". It has no field for {names}, which it cannot encode: pointillist studio {name} has one"
 
 
 def _condition_names(held: schemas.SupportedConditions) -> set[str]:
