@@ -90,7 +90,7 @@ def test_sixteen_bits_are_filled_by_particles(tmp_path: Path) -> None:
     known[8:12, 8:14] = 0
     start = {"levels": encoded(image, "uint16"), "known": encoded(known)}
     request = {"start": start, "candidates": 3, "seed": 4, "method": "smc", "guidance": 1.0, "temperature": 1.0}
-    (result,) = answers("grey16", tmp_path, "fill", request)
+    (result,) = answers(folder_of("grey16"), tmp_path, "fill", request)
     expected = pt.inpaint("grey16", image, known.astype(bool), 3, "smc", seed=4)
     drawn = {each["number"]: decoded(each["image"]["levels"]) for each in result["candidates"]}
     for number, levels in zip(expected.numbers.tolist(), expected.levels, strict=True):

@@ -53,9 +53,14 @@ export class PromptNames {
     return meant.length === 1 ? meant[0] : undefined;
   }
 
+  /** Whether a prompt has a word, a number, or a single letter that is a name. @param {string} prompt */
+  #hasWord(prompt) {
+    return (prompt.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).some((word) => word.length > 1 || /^\p{N}$/u.test(word) || this.listed.has(word));
+  }
+
   /** A sentence for each prompt that is sampled as a name, or that is none. @param {(string | null | undefined)[]} prompts @returns {string[]} */
   notes(prompts) {
-    const { free } = this, wordless = prompts.filter((typed) => typed?.trim() && (!free || typed.includes('"') || !free.read(typed).sentences.length) && !/[\p{L}\p{N}_]/u.test(typed))
+    const { free } = this, wordless = prompts.filter((typed) => typed?.trim() && (!free || typed.includes('"') || !free.read(typed).sentences.length) && !this.#hasWord(typed))
       .map((typed) => `The prompt '${typed}' holds no word: write a name, as captions in training have.`);
     if (free) return [...new Set([...wordless, ...prompts.flatMap((typed) => (typed?.trim() && !typed.includes('"') ? free.read(typed).sentences : []))])];
     return [...new Set([...wordless, ...prompts.flatMap((typed) => {
