@@ -248,5 +248,7 @@ def test_every_control_of_an_exported_page_is_in_the_address(browser: Browser, t
     for name in ("Tiles", "Best of", "hair", "Vector", "Guidance", "Seed"):
         assert name in names
     with opened(browser, f"{url}#{base}&tiles=x") as page:
-        for name in ("Tiles", "Best of", "hair", "Vector"):
+        for control in (page.get_by_role("combobox", name="Tiles"), page.get_by_role("combobox", name="hair")):
+            expect(control).to_be_visible()
+        for name in ("Best of", "Vector"):
             expect(page.get_by_label(name, exact=True)).to_be_visible()
