@@ -156,6 +156,9 @@ def test_a_sentence_has_groups_of_known_kinds(sentence: str) -> None:
         WordKinds(kinds={"thing": ("cat",)}, sentence=sentence)
 
 
+NO_WORD = "holds no word: write a name, as captions in training have."  # as `describe_prompts` says of a single letter
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts of the page")
 @pytest.mark.parametrize("words", [KINDS, WordKinds()], ids=["kinds", "no kinds"])
 def test_an_exported_page_reads_words_alike(words: WordKinds) -> None:
@@ -176,5 +179,6 @@ def test_an_exported_page_reads_words_alike(words: WordKinds) -> None:
             continue
         expected = known.read(prompt)
         assert sampled == expected.text
-        assert notes == list(expected.sentences) or len(prompt) > 1000
+        wordless = [] if prompt != "x" or expected.sentences else [f"The prompt 'x' {NO_WORD}"]
+        assert notes == [*wordless, *expected.sentences] or len(prompt) > 1000
         assert literal == (prompt if sampled == prompt else f'"{sampled}"' if sampled else "")
