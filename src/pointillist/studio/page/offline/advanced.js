@@ -9,7 +9,7 @@ import { draws, uniforms, wordsOf } from "../runtime/pointillist.js";
 
 const UNCONDITIONAL_SHARE = 0.5;
 
-/** Sum the binary logarithms of frequencies; those of all levels of a sub-pixel have the same sum. @param {Float64Array} frequencies */
+/** Sum the binary logarithms of frequencies; the frequencies of all levels of a sub-pixel have the same sum. @param {Float64Array} frequencies */
 const bitsOf = (frequencies) => frequencies.reduce((sum, frequency) => sum + Math.log2(frequency), 0);
 
 /** Score levels. @param {OfflineModel} opened @param {Options} options @param {Levels} levels */

@@ -18,7 +18,7 @@ import { probabilities } from "./numbers.js";
 /** What a request may name. */
 const REQUEST = ["seed", "index", "label", "text", "guidance", "temperature", "topP", "height", "width", "known", "order", "hint", "rules"];
 
-/** Throw for a request that is no object, or names what no request has. @param {Request} request */
+/** Throw for a request that is not an object, or has unknown settings. @param {Request} request */
 function checkRequest(request) {
   if (typeof request !== "object" || request === null) throw new Error(`The request (=${JSON.stringify(request)}) must be an object, such as { seed: 1 }.`);
   const unknown = Object.keys(request).find((name) => !REQUEST.includes(name));
