@@ -52,7 +52,7 @@ SIZES: dict[str, tuple[str, tuple[int, int, int], dict[str, Any]]] = {
 def trained(network: str, settings: dict[str, Any], data: DataSplits, seed: int) -> tuple[float, float, float]:
     """Train, and return bits/dim in floating point on test images, and the cost on validation and test images."""
     torch.manual_seed(seed)
-    model = pt.build(network, image=data.train.spec, classes=data.train.classes, preset="tiny", **settings)
+    model = pt.build(network, shape=data.train.spec, classes=data.train.classes, preset="tiny", **settings)
     result = pt.train(model, data, {"steps": STEPS, "seed": seed, "machine.threads": 1, "machine.precision": "fp32"})
     if result.integers_cost is None:
         raise SystemExit(f"{network} has no integer program: {result.why_floats}")

@@ -56,7 +56,7 @@ def codes(images: ImageDataset) -> ImageDataset:
 def measured(network: str, settings: dict[str, Any], data: DataSplits, seed: int) -> tuple[float, float]:
     """Train; return bits/dim in floating point on test images, and what the integers cost there."""
     torch.manual_seed(seed)
-    model = pt.build(network, image=data.train.spec, preset="tiny", **settings)
+    model = pt.build(network, shape=data.train.spec, preset="tiny", **settings)
     pt.train(model, data, {"steps": STEPS, "seed": seed, "machine.threads": 1, "machine.precision": "fp32"})
     floats, integers = (pt.evaluate(model, data.test, engine=engine).bits_per_dim for engine in ("torch", "integer"))
     return floats, integers - floats

@@ -157,7 +157,7 @@ def speed_page_model() -> PixelModel:
     """Return the model of the speed page, untrained."""
     torch.manual_seed(0)
     image = ImageSpec.infer((1, 28, 28), 256, True)
-    return pt.build("gated-pixelcnn", image=image, channels=64, layers=12).eval()
+    return pt.build("gated-pixelcnn", shape=image, channels=64, layers=12).eval()
 
 
 def shares_table(report: dict[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def measure(folder: Path, data: str, preset: str, likelihood: str, steps: int, s
     assert out.valid is not None
     spec = out.train.spec
     model = pt.build(
-        "gated-pixelcnn", image=spec, likelihood=likelihood, preset=None if preset == "default" else preset
+        "gated-pixelcnn", shape=spec, likelihood=likelihood, preset=None if preset == "default" else preset
     )
     started, cpu = time.perf_counter(), time.process_time()
     settings = {"steps": steps, "seed": seed, "machine.threads": 1, "intervals.evaluate": max(1, steps // 4)}

@@ -93,7 +93,7 @@ def measure(name: str, steps: int, photos: Path, test: Tensor) -> tuple[float, f
     splits = pt.load_data(photos, options)
     torch.manual_seed(0)
     settings = {"likelihood": "mixture", "mixtures": recipe["model"]["mixtures"], "local_gain": name != "raw"}
-    model = pt.build("pixelcnn", image=splits.train.spec, **settings, **recipe["model"]["network"])
+    model = pt.build("pixelcnn", shape=splits.train.spec, **settings, **recipe["model"]["network"])
     average = min(recipe["train"]["optimizer"]["ema"], 1 - 50 / (50 + steps))
     config = {
         **recipe["train"],

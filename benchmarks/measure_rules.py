@@ -33,7 +33,7 @@ def untrained(levels: int, preset: str, density: float) -> pt.PixelModel:
     """Build a network with untrained weights that stores random pairs of neighbours."""
     torch.manual_seed(0)
     image = ImageSpec(channels=1, height=32, width=32, levels=levels, ordered=False)
-    model = pt.build("gated-pixelcnn", image=image, preset=preset).eval()
+    model = pt.build("gated-pixelcnn", shape=image, preset=preset).eval()
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight) * 0.05)

@@ -115,7 +115,7 @@ def _model(options: argparse.Namespace, size: tuple[int, int] | None) -> tuple[P
     torch.manual_seed(0)
     model = pt.build(
         section.type,
-        image=ImageSpec.infer((channels, *(size or (28, 28))), options.levels, True),
+        shape=ImageSpec.infer((channels, *(size or (28, 28))), options.levels, True),
         preset=section.preset,
         likelihood=section.likelihood,
         mixtures=section.mixtures,

@@ -29,7 +29,7 @@ def measure(digit: int, steps: int, seed: int) -> dict[str, float]:
     train, fit, test = (batch.levels[part] for part in np.split(normal, [TRAIN, TRAIN + FIT]))
     odd = batch.levels[batch.labels == digit]
     torch.manual_seed(seed)
-    model = pt.build("gated-pixelcnn", image=data.spec, preset="tiny")
+    model = pt.build("gated-pixelcnn", shape=data.spec, preset="tiny")
     pt.train(model, train, {"steps": steps, "batch_size": 32, "seed": seed})
     detector = pt.AnomalyDetector(model).fit(fit, neighbours=train)
     half = pt.AnomalyDetector(model).fit(fit)

@@ -119,7 +119,7 @@ def test_unordered_levels_have_reliability_alone() -> None:
 def test_a_data_set_brings_its_labels() -> None:
     digits = pt.load_data("uci-digits").test
     assert digits is not None
-    model = pt.build("pixelcnn", image=digits.spec, classes=digits.classes, channels=4, layers=1)
+    model = pt.build("pixelcnn", shape=digits.spec, classes=digits.classes, channels=4, layers=1)
     told = calibration(model, digits, batch_size=200)
     levels = digits.batch(range(360)).levels
     assert np.array_equal(told.pit, calibration(model, levels, label=digits.labels.tolist()).pit)

@@ -49,7 +49,7 @@ def test_p_values_are_uniform_if_the_model_is_the_truth(fitted: pt.AnomalyDetect
 def test_p_values_are_valid_for_a_model_that_is_wrong() -> None:
     """Real digits under an untrained model: odd to the model, but normal."""
     digits = pt.load_data("uci-digits").get("all")
-    model = pt.build("pixelcnn", image=digits.spec, channels=4, layers=1).eval()
+    model = pt.build("pixelcnn", shape=digits.spec, channels=4, layers=1).eval()
     order = np.random.default_rng(0).permutation(len(digits))
     detector = pt.AnomalyDetector(model, density="kde").fit(digits.subset(order[:800]))
     assert as_many_as_asked(detector, digits.subset(order[800:])) > 0.01
@@ -310,7 +310,7 @@ def test_splits_are_fitted_on_their_validation_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "splits.npz", x=x, split=split)
     np.savez(tmp_path / "whole.npz", x=x)
     splits = pt.load_data(tmp_path / "splits.npz")
-    model = pt.build("pixelcnn", image=splits.get("valid").spec, channels=4, layers=1).eval()
+    model = pt.build("pixelcnn", shape=splits.get("valid").spec, channels=4, layers=1).eval()
     for source, count in ((splits, 80), (tmp_path / "splits.npz", 80), (tmp_path / "whole.npz", 160)):
         detector = pt.AnomalyDetector(model).fit(source)
         assert len(detector.calibration_scores_) == count // 2

@@ -23,7 +23,7 @@ def digits_without(digit: int, count: int) -> tuple[pt.PixelModel, dict[str, np.
     normal = np.random.default_rng(0).permutation(np.flatnonzero(batch.labels != digit))
     parts = np.split(normal, [count, count + 120, count + 320])[:3]
     images = {name: batch.levels[part] for name, part in zip(("train", "fit", "test"), parts, strict=True)}
-    model = pt.build("pixelcnn", image=data.spec, channels=4, layers=1).eval()
+    model = pt.build("pixelcnn", shape=data.spec, channels=4, layers=1).eval()
     return model, {**images, "odd": batch.levels[batch.labels == digit]}
 
 
@@ -103,7 +103,7 @@ def test_neighbours_that_are_the_normal_images_are_left_out() -> None:
 def test_splits_bring_their_training_images() -> None:
     """Which the model may have seen: the distance does not ask it."""
     digits = pt.load_data("uci-digits")
-    model = pt.build("pixelcnn", image=digits.train.spec, channels=4, layers=1).eval()
+    model = pt.build("pixelcnn", shape=digits.train.spec, channels=4, layers=1).eval()
     assert len(pt.AnomalyDetector(model).fit(digits).combination_.neighbours.reference) == len(digits.train)
 
 

@@ -77,7 +77,7 @@ def test_the_background_and_the_conditions_add_their_differences() -> None:
     assert batch.statistics[:, 0, scorer.names.index("background")] == pytest.approx(0, abs=within)
     digits = pt.load_data("uci-digits").valid
     assert digits is not None
-    labelled = pt.build("pixelcnn", image=digits.spec, classes=digits.classes, channels=4, layers=1).eval()
+    labelled = pt.build("pixelcnn", shape=digits.spec, classes=digits.classes, channels=4, layers=1).eval()
     scorer = Scorer(model=labelled, conditions=True)
     (batch,) = scorer.score(digits.subset(range(6)))
     inside = digits.batch(range(6))

@@ -95,7 +95,7 @@ def test_classifiers_judge_concepts_and_styles(monkeypatch: pytest.MonkeyPatch) 
     image = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=True, mode="grey")
     torch.manual_seed(0)
     classes = ("tabler", "ph", "tdesign", "bi")
-    model = pt.build("pixelcnn", image=image, channels=4, layers=1, text="learned", classes=classes).eval()
+    model = pt.build("pixelcnn", shape=image, channels=4, layers=1, text="learned", classes=classes).eval()
     concepts = ["heart", "home", "star"]
     found, samples = measure.measure_concepts(model, data, "icons", concepts, 2, 40, seed=0)
     assert measure.frequent_names(data, 32) == concepts

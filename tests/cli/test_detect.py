@@ -188,7 +188,7 @@ def test_the_splits_of_a_folder(own: Path) -> None:
 def test_the_command_fits_what_python_fits() -> None:
     """A name with splits that the model was not trained on: validation images are held out, as in a training."""
     digits = pt.load_data("uci-digits")
-    pt.build("pixelcnn", image=digits.train.spec, channels=4, layers=1).save_pretrained("m")
+    pt.build("pixelcnn", shape=digits.train.spec, channels=4, layers=1).save_pretrained("m")
     shown = json.loads(run("detect", "m", "uci-digits", "--split", "test", "--fit", "uci-digits", "--json").stdout)[
         "fit"
     ]

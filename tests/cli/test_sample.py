@@ -250,7 +250,7 @@ def test_a_palette_model_keeps_its_indexes_and_may_change_its_colours(tmp_path: 
         channels=1, height=3, width=4, levels=3, ordered=False, mode="palette",
         palette=((0, 0, 0, 0), (255, 0, 0, 255), (0, 255, 0, 255)),
     )  # fmt: skip
-    pt.build("gated-pixelcnn", image=spec, channels=4, layers=1, classes=["a", "b"]).save_pretrained("m")
+    pt.build("gated-pixelcnn", shape=spec, channels=4, layers=1, classes=["a", "b"]).save_pretrained("m")
     Path("other.hex").write_text("102030\n405060\n708090\n")
     run(
         "sample",

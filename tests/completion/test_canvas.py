@@ -18,7 +18,7 @@ def completing(position: int = 0) -> pt.PixelModel:
     """A random model of 6x4 images of 4 levels that completes; of fixed size with positions."""
     torch.manual_seed(0)
     model = pt.build(
-        "gated-pixelcnn", image=ImageSpec.infer((1, 6, 4), 4), channels=8, layers=2, known=True,
+        "gated-pixelcnn", shape=ImageSpec.infer((1, 6, 4), 4), channels=8, layers=2, known=True,
         position_channels=position,
     )  # fmt: skip
     return randomise_weights(model, 0.3).eval()
@@ -87,7 +87,7 @@ def test_each_window_takes_its_order() -> None:
     torch.manual_seed(0)
     orders = ("raster", "raster-bl", "raster-columns-tr")
     model = pt.build(
-        "gated-pixelcnn", image=ImageSpec.infer((1, 6, 4), 4), channels=4, layers=1, orders=orders, position_channels=2
+        "gated-pixelcnn", shape=ImageSpec.infer((1, 6, 4), 4), channels=4, layers=1, orders=orders, position_channels=2
     )
     x = torch.randint(0, 4, (1, 6, 4))
     for size, at, order in (
@@ -107,7 +107,7 @@ def test_both_seams_and_any_model() -> None:
     found = make_seamless(model, x, "both", 2, band=2, seed=1)
     assert found.methods == ("known",) * 3
     assert equal(found.levels[:, :, 2:4, 1:3], x[:, :, 2:4, 1:3])
-    plain = pt.build("pixelcnn", image=model.image, channels=4, layers=1)
+    plain = pt.build("pixelcnn", shape=model.image, channels=4, layers=1)
     assert make_seamless(plain, x[0], "x", 2, seed=0, particles=8, moves=1).methods == ("smc",)
     for how, words in (
         ({"sides": "z"}, "`seamless` \\(='z'\\) must be x, y or both"),

@@ -30,7 +30,7 @@ LEFT_OUT = "leave it out, or give a larger"
 
 def completing(image: ImageSpec, **settings: Any) -> pt.PixelModel:
     torch.manual_seed(0)
-    model = pt.build("gated-pixelcnn", image=image, channels=8, layers=2, known=True, **settings)
+    model = pt.build("gated-pixelcnn", shape=image, channels=8, layers=2, known=True, **settings)
     return randomise_weights(model, 0.5).eval()
 
 
@@ -215,7 +215,7 @@ def test_soft_data_by_enumeration(strength: int, monkeypatch: pytest.MonkeyPatch
 
 
 def test_soft_data_that_do_not_fit() -> None:
-    model, plain = completing(BINARY), pt.build("gated-pixelcnn", image=BINARY, channels=8, layers=2)
+    model, plain = completing(BINARY), pt.build("gated-pixelcnn", shape=BINARY, channels=8, layers=2)
     levels, known = np.zeros((1, 3, 3), np.int64), np.eye(3, dtype=bool)
     for soft, error in (
         (np.ones((3, 3)), "must be"),

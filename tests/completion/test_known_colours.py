@@ -82,7 +82,7 @@ def test_palette_images_keep_the_colours_around_a_hole() -> None:
     """Colours that the palette does not have stay, with their transparency."""
     palette = ((0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255), (255, 255, 255, 255))
     spec = pt.ImageSpec(channels=1, height=6, width=6, levels=4, ordered=False, mode="palette", palette=palette)
-    model = pt.build("pixelcnn", image=spec, channels=4, layers=1)
+    model = pt.build("pixelcnn", shape=spec, channels=4, layers=1)
     sprite = np.full((6, 6, 4), (200, 20, 10, 255), np.uint8)
     sprite[0] = 0
     known = np.ones((6, 6), bool)

@@ -104,7 +104,7 @@ def test_new_maps_name_the_tileset_of_those_that_were_read(project: Path) -> Non
     names = splits.train.spec.level_names
     assert names is not None
     assert dict(zip(names, tileset.numbers, strict=True)) == {"wall": 5, "floor": 2, "door": 7}
-    model = pt.build("pixelcnn", image=splits.train.spec, channels=4, layers=1)
+    model = pt.build("pixelcnn", shape=splits.train.spec, channels=4, layers=1)
     model.tileset = tileset
     model.save_pretrained("model")
     stored = pt.load("model").tileset

@@ -302,7 +302,7 @@ def test_symbols_are_distinct_and_depend_on_names_alone(tmp_path: Path) -> None:
 def test_a_model_stores_names_and_tileset(tmp_path: Path) -> None:
     """Trained on maps, a model folder holds their names and tiles; the folder alone reads and writes maps."""
     data = load_data(write(tmp_path / "maps", "tmj", spec(), maps(8), tiles()), valid_fraction=0.0)
-    model = pt.build("pixelcnn", image=data.get("train").spec, preset="tiny")
+    model = pt.build("pixelcnn", shape=data.get("train").spec, preset="tiny")
     pt.train(model, data, {"steps": 1, "batch_size": 2, "out": tmp_path / "run"})
     again = pt.load(tmp_path / "run")
     assert again.image.level_names == NAMES

@@ -113,7 +113,7 @@ def test_copies_are_counted() -> None:
 def test_training_warns_of_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     """The advice names the shares where samples copy the training strip more than the held-out strip does."""
     splits = pt.load_data(picture(), window=18, levels=3)
-    model = pt.build("gated-pixelcnn", image=splits.get("train").spec, preset="tiny")
+    model = pt.build("gated-pixelcnn", shape=splits.get("train").spec, preset="tiny")
     settings = {"steps": 1, "batch_size": 4}
     assert not any("copies" in line for line in pt.train(model, splits, settings).advice)
     parts = splits.get("train").batch(range(16), seed=9)

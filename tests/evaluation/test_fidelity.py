@@ -34,7 +34,7 @@ def images(count: int, texts: list[str] | None = None) -> ImageDataset:
 
 
 def model(**conditions: object) -> pt.PixelModel:
-    return randomise_weights(pt.build("gated-pixelcnn", image=SPEC, channels=6, layers=2, **conditions), 0.4).eval()  # type: ignore[arg-type]
+    return randomise_weights(pt.build("gated-pixelcnn", shape=SPEC, channels=6, layers=2, **conditions), 0.4).eval()  # type: ignore[arg-type]
 
 
 def test_bits_saved_are_differences_of_scores() -> None:

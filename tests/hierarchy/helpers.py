@@ -47,7 +47,7 @@ def hinted(image: pt.ImageSpec, hint: CodeHint | None, **settings: Any) -> pt.Pi
     if hint is not None:
         conditions["hint"] = HintConfig(channels=hint.channels, image=hint.image, width=4, layers=1, level_channels=3)
     network = {"channels": 4, "layers": 2, "head_channels": 4, "first_kernel": 3, "level_channels": 3}
-    model = pt.build("gated-pixelcnn", image=image, conditions=conditions, **{**network, **settings})
+    model = pt.build("gated-pixelcnn", shape=image, conditions=conditions, **{**network, **settings})
     random_weights(model)
     return model.double().eval()
 

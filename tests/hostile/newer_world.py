@@ -57,7 +57,7 @@ class World:
         image = ImageSpec(channels=1, height=6, width=7, levels=65_536, ordered=True, mode="codes")
         sizes = {"channels": 4, "layers": 1}
         mixture = {"likelihood": "mixture", "mixtures": 2}
-        pt.build("pixelcnn", image=image, **mixture, **sizes).save_pretrained(self.folder / "many")
+        pt.build("pixelcnn", shape=image, **mixture, **sizes).save_pretrained(self.folder / "many")
         helpers.upscaler().save_pretrained(self.folder / "mixed-conditions")
         helpers.mapper("gated-pixelcnn").save_pretrained(self.folder / "maps")
         (self.folder / "cells.csv").write_text("row,column,level\n3,4,15\n9,9,0\n")

@@ -172,7 +172,7 @@ def write_bases(folder: Path) -> None:
     images[0].save(folder / "a.png")
     (folder / "manifest.json").write_text("{}")
     image = pt.load("digits").image
-    model = pt.build("pixelcnn", image=image, preset="tiny", channels=4, layers=1).eval()
+    model = pt.build("pixelcnn", shape=image, preset="tiny", channels=4, layers=1).eval()
     model.save_pretrained(folder / "model")
     pt.AnomalyDetector(model).fit(model.to_levels(images).repeat(20, 1, 1, 1) + noise(image.levels)).save(
         folder / "detector"

@@ -56,9 +56,9 @@ def test_what_is_listed_can_be_built_and_the_rest_not(summaries: dict[str, Model
         for kind, likelihoods in summary.likelihoods.items():
             for likelihood in ("bernoulli", "categorical", "mixture"):
                 if likelihood in likelihoods:
-                    built = pt.build(name, image=KINDS[kind], preset="tiny", likelihood=likelihood)
+                    built = pt.build(name, shape=KINDS[kind], preset="tiny", likelihood=likelihood)
                     assert built.likelihood.name == likelihood
                 else:
                     with pytest.raises(pt.ConfigError):
-                        pt.build(name, image=KINDS[kind], preset="tiny", likelihood=likelihood)
+                        pt.build(name, shape=KINDS[kind], preset="tiny", likelihood=likelihood)
     assert [name for name, summary in summaries.items() if "S-curve" in summary.orders] == ["locally-masked-pixelcnn"]

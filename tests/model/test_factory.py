@@ -26,7 +26,7 @@ def test_build(name: str) -> None:
     assert model.config.classes == ("0", "1", "2")
     assert model.config.backbone.model_dump()["layers"] == 2
     image = pt.ImageSpec.infer((3, 2, 2), 4)
-    named = pt.build(name, image=image, classes=["cat", "dog"], preset="tiny")
+    named = pt.build(name, shape=image, classes=["cat", "dog"], preset="tiny")
     assert named.image == image
     assert named.config.classes == ("cat", "dog")
 
@@ -39,6 +39,7 @@ def test_build(name: str) -> None:
         ({"shape": (1, 8, 8), "text": "bert"}, "no text encoder"),
         ({"shape": (1, 8, 8), "preset": "huge"}, "no preset 'huge'"),
         ({"shape": (1, 8, 8), "layer": 3}, "`layer` is not a setting"),
+        ({"shape": (1, 8, 8), "image": (1, 8, 8)}, "`image` is not a setting.*use `shape="),
         ({"shape": (1, 8, 8), "likelihood": "bernoulli"}, "must be 2"),
         ({"shape": (1, 8, 8), "likelihood": "mixture", "ordered": False}, "needs ordered levels"),
         ({"shape": (1, 8, 8), "classes": ["a", "a"]}, "must differ"),

@@ -32,7 +32,7 @@ def scope(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("guesses")
     splits = pt.load_data("uci-digits")
     assert splits.train is not None
-    model = pt.build("pixelcnn", image=splits.train.spec, classes=splits.train.classes, channels=4, layers=1)
+    model = pt.build("pixelcnn", shape=splits.train.spec, classes=splits.train.classes, channels=4, layers=1)
     model.save_pretrained(folder / "model")
     batch = splits.train.batch(range(4))
     x, labels = torch.from_numpy(batch.levels), torch.from_numpy(batch.labels)

@@ -142,6 +142,6 @@ def test_a_table_is_no_source(tmp_path: Path) -> None:
 def test_a_rate_that_is_too_large_is_named() -> None:
     """The weights overflow: the rate did it, not the file."""
     data = pt.load_data("uci-digits").train
-    model = pt.build("pixelcnn", image=data.spec, channels=4, layers=1)
+    model = pt.build("pixelcnn", shape=data.spec, channels=4, layers=1)
     with pytest.raises(pt.TrainingError, match=r"`optimizer.lr` \(=1e\+09\) is too large"):
         pt.train(model, data, {"steps": 1, "batch_size": 8, "optimizer.lr": 1e9})

@@ -77,7 +77,7 @@ from pointillist.conditioning.text_encoders.local_folder import LocalEncoder
 
 digits = pt.load_data("uci-digits")
 spec, labels = digits.train.spec, digits.train.classes
-model = pt.build("pixelcnn", image=spec, classes=labels, channels=4, layers=1).eval()
+model = pt.build("pixelcnn", shape=spec, classes=labels, channels=4, layers=1).eval()
 encoder = Path("encoder")
 encoder.mkdir(exist_ok=True)
 for name in ("config.json", "tokenizer.json", "model.safetensors"):

@@ -26,7 +26,7 @@ def digits() -> pt.DataSplits:
 def model(digits: pt.DataSplits) -> pt.PixelModel:
     assert digits.train is not None
     settings = {"channels": 4, "layers": 1, "head_channels": 4}
-    return pt.build("pixelcnn", image=digits.train.spec, classes=digits.train.classes, **settings)
+    return pt.build("pixelcnn", shape=digits.train.spec, classes=digits.train.classes, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,6 @@ def test_sizes_and_shapes_are_taken_as_they_are_written(model: pt.PixelModel, fo
     for size in (6, "6", (6, 6), "6x6"):
         assert pt.sample(model, 1, size=size, seed=0).levels.shape == (1, 1, 6, 6)
     assert pt.sample(folder, 2, seed=0).levels.shape == (2, 1, 8, 8)
-    assert pt.build("pixelcnn", image=(1, 8, 8)).image == pt.build("pixelcnn", shape=(1, 8, 8)).image
     assert pt.build("pixelcnn", shape=model.image).image == model.image
     Image.new("L", (9, 7)).save(tmp_path / "a.png")
     assert pt.load_data(tmp_path, size=4).get("all").spec.shape == (1, 4, 4)

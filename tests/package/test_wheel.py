@@ -40,7 +40,7 @@ def test_wheel_installs_elsewhere_and_runs(tmp_path: Path) -> None:
         "import pointillist as pt, pathlib; "
         f"assert pathlib.Path(pt.__file__).is_relative_to({str(site)!r}), pt.__file__; "
         "d = pt.load_data('uci-digits'); "
-        "m = pt.build('gated-pixelcnn', image=d.train.spec, classes=d.train.classes, channels=4, layers=2); "
+        "m = pt.build('gated-pixelcnn', shape=d.train.spec, classes=d.train.classes, channels=4, layers=2); "
         "print(pt.sample(m, 1, label='3', seed=0, engine='numpy').levels.shape)"
     )
     assert "8, 8" in run([sys.executable, "-c", program], tmp_path, PYTHONPATH=str(site))

@@ -25,7 +25,7 @@ IMAGES = {
 
 def completing(kind: str, *, int8: bool = False) -> pt.PixelModel:
     torch.manual_seed(0)
-    model = pt.build("gated-pixelcnn", image=IMAGES[kind], channels=8, layers=2, known=True)
+    model = pt.build("gated-pixelcnn", shape=IMAGES[kind], channels=8, layers=2, known=True)
     return quantize_weights(model, "int8") if int8 else model
 
 

@@ -156,7 +156,7 @@ def test_orders_and_guidance(order: str, tmp_path: Path) -> None:
     image = ImageSpec(channels=1, height=HEIGHT, width=WIDTH, levels=3, ordered=False, mode="codes", level_names=LEVELS)
     torch.manual_seed(0)
     model = pt.build(
-        "locally-masked-pixelcnn", image=image, channels=8, layers=1, classes=("cat", "dog"), orders=[order]
+        "locally-masked-pixelcnn", shape=image, channels=8, layers=1, classes=("cat", "dog"), orders=[order]
     ).eval()
     with torch.no_grad():
         for parameter in model.parameters():

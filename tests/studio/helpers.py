@@ -37,7 +37,7 @@ def coloured() -> pt.PixelModel:
     """A palette with a transparent colour, two orders."""
     image = ImageSpec(channels=1, height=4, width=4, levels=4, ordered=False, mode="palette", palette=PALETTE)
     settings = {"channels": 4, "layers": 2}
-    return randomise_weights(pt.build("locally-masked-pixelcnn", image=image, orders="s-curve,raster-bl", **settings))
+    return randomise_weights(pt.build("locally-masked-pixelcnn", shape=image, orders="s-curve,raster-bl", **settings))
 
 
 def upscaler() -> pt.PixelModel:
@@ -76,7 +76,7 @@ def mapper(network: str, height: int = 5, width: int = 7) -> pt.PixelModel:
     """Maps of four kinds of cell with names and tiles."""
     names = ("void", "wall", "floor", "door")
     image = ImageSpec(channels=1, height=height, width=width, levels=4, ordered=False, mode="codes", level_names=names)
-    model = randomise_weights(pt.build(network, image=image, channels=4, layers=1, orders="raster"))
+    model = randomise_weights(pt.build(network, shape=image, channels=4, layers=1, orders="raster"))
     model.tileset = TILES
     return model
 

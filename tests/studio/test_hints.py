@@ -26,7 +26,7 @@ def outliner() -> Iterator[StudioService]:
     palette = ((0, 0, 0, 0), (200, 30, 30, 255), (30, 200, 30, 255), (250, 250, 250, 255))
     image = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False, mode="palette", palette=palette)
     found = helpers.service(
-        randomise_weights(pt.build("gated-pixelcnn", image=image, channels=4, layers=1, hint="outline"))
+        randomise_weights(pt.build("gated-pixelcnn", shape=image, channels=4, layers=1, hint="outline"))
     )
     yield found
     found.close()

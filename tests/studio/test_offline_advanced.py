@@ -25,7 +25,7 @@ def saved(path: Path, shape: tuple[int, int, int] = (1, 10, 12), **settings: Any
     """Save a small model with its integer program."""
     torch.manual_seed(0)
     image = settings.pop("image", ImageSpec.infer(shape, 5))
-    model = pt.build("gated-pixelcnn", image=image, channels=4, layers=2, **settings)
+    model = pt.build("gated-pixelcnn", shape=image, channels=4, layers=2, **settings)
     randomise_weights(model, scale=0.2)
     pt.quantize_integer(model, np.random.default_rng(0).integers(0, 5, (4, *shape)))
     model.save_pretrained(path)

@@ -30,7 +30,7 @@ def tiny_model(data: ImageDataset, seed: int = 0, **settings: Any) -> pt.PixelMo
     """A model of a few hundred weights, with dropout, so that a resumed run must also repeat its random draws."""
     torch.manual_seed(seed)
     settings = {"channels": 6, "layers": 2, "head_channels": 6, "dropout": 0.2, **settings}
-    return pt.build("gated-pixelcnn", image=data.spec, classes=data.classes, order_channels=4, **settings)
+    return pt.build("gated-pixelcnn", shape=data.spec, classes=data.classes, order_channels=4, **settings)
 
 
 def tiny_config(out: Path | None = None, **settings: Any) -> pt.TrainConfig:

@@ -98,7 +98,7 @@ def test_the_time_spent_waiting_is_known() -> None:
     """Dynamic draws of large images, read for a model that asks at once: waiting is all there is."""
     images = np.random.default_rng(0).integers(0, 256, (64, 64, 64), dtype=np.uint8)
     data = dataset_of(images, options=DataOptions(binarise="dynamic"))
-    model = pt.build("pixelcnn", image=data.spec, channels=2, layers=1, head_channels=2)
+    model = pt.build("pixelcnn", shape=data.spec, channels=2, layers=1, head_channels=2)
     ours = BatchPrefetcher(model, data, tiny_config(steps=4, batch_size=32), 32, process=0, processes=1)
     for step in range(4):
         ours.read(step, 0)

@@ -76,7 +76,7 @@ def test_a_batch_reveals_pixels_of_its_own_images() -> None:
     torch.manual_seed(0)
     levels = torch.randint(0, 4, (40, 1, 6, 5))
     data = ImageDataset(levels.numpy().astype(np.uint8), pt.ImageSpec.infer((1, 6, 5), 4))
-    model = pt.build("gated-pixelcnn", image=data.spec, preset="tiny", known=True)
+    model = pt.build("gated-pixelcnn", shape=data.spec, preset="tiny", known=True)
     config = TrainConfig(steps=9, batch_size=20, augmentation={"random_shift": 1})
     runs = [BatchPrefetcher(model, data, config, 20, process=0, processes=1) for _ in range(2)]
     one, same = (run.read(1, 0) for run in runs)
@@ -95,8 +95,8 @@ def test_a_batch_reveals_pixels_of_its_own_images() -> None:
 def test_training_with_completion() -> None:
     """A model trained so scores the unknown pixels alone; another one says what it lacks."""
     digits = pt.load_data("uci-digits")
-    plain = pt.build("gated-pixelcnn", image=digits.train.spec, preset="tiny")
-    model = pt.build("gated-pixelcnn", image=digits.train.spec, preset="tiny", known=True)
+    plain = pt.build("gated-pixelcnn", shape=digits.train.spec, preset="tiny")
+    model = pt.build("gated-pixelcnn", shape=digits.train.spec, preset="tiny", known=True)
     pt.train(model, digits, {"steps": 3, "batch_size": 16})
     x = digits.valid.batch([0, 1]).levels
     with torch.no_grad():

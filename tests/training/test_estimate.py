@@ -86,7 +86,7 @@ def test_networks_that_want_the_first_images_get_them() -> None:
     """Weight norm is initialised from data as in a run: without it the first step has other weights."""
     data = tiny_data()
     torch.manual_seed(0)
-    model = pt.build("pixelcnn-pp", image=data.train.spec, preset="tiny")
+    model = pt.build("pixelcnn-pp", shape=data.train.spec, preset="tiny")
     found = pt.estimate_cost(model, data.train, tiny_config(steps=1))
     assert found.steps == 1
     assert model.needs_data_init

@@ -221,7 +221,7 @@ def test_a_cost_in_words() -> None:
 def test_a_training_in_stages_ends_with_its_program(network: str, tmp_path: Path) -> None:
     """Of several programs and the networks between them: the default, and what the folder samples without torch."""
     data = tiny_data(images=64)
-    model = pt.build(network, image=data.train.spec, preset="tiny")
+    model = pt.build(network, shape=data.train.spec, preset="tiny")
     result = pt.train(model, data, tiny_config(tmp_path / "a", steps=40, **{"optimizer.lr": 0.01}))
     assert result.why_floats == ""
     assert result.integers_cost is not None
@@ -236,7 +236,7 @@ def test_a_training_in_stages_ends_with_its_program(network: str, tmp_path: Path
 def test_a_layer_that_is_silent_in_the_calibration_has_a_program() -> None:
     """All rectifiers of a layer are off for the images of the calibration; its grid is still in reach of its sums."""
     data = tiny_data(images=4)
-    model = pt.build("pixelcnn", image=data.train.spec, channels=4, layers=1, head_channels=4).eval()
+    model = pt.build("pixelcnn", shape=data.train.spec, channels=4, layers=1, head_channels=4).eval()
     with torch.no_grad():
         model.backbone.last.bias.sub_(10.0)
     model.attach_integer_model(make_integer_model(model, data, images=64))

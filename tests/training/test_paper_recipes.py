@@ -88,7 +88,7 @@ def test_a_recipe_of_a_paper_runs_saves_and_resumes(
         run = settings(path, **few, out=str(tmp_path / name))
         data = pt.load_data(tmp_path / "images.npz", run.data.options)
         torch.manual_seed(0)
-        model = pt.build(run.model.type, image=data.train.spec, preset=run.model.preset)
+        model = pt.build(run.model.type, shape=data.train.spec, preset=run.model.preset)
         pt.train(model, data, run.train, resume=resume)
 
     train("straight")

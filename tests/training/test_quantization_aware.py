@@ -188,7 +188,7 @@ def test_what_cannot_be_exact_is_rejected_before_the_run(tmp_path: Path) -> None
     compiled = tiny_config(tmp_path / "a", quantization_aware=True, **{"machine.compile": True})
     with pytest.raises(pt.ConfigError, match="compile"):
         pt.train(tiny_model(data.train), data, compiled)
-    huge = pt.build("pixelcnn", image=data.train.spec, preset="tiny")
+    huge = pt.build("pixelcnn", shape=data.train.spec, preset="tiny")
     with torch.no_grad():
         for weight in huge.parameters():
             weight.mul_(30)

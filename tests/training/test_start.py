@@ -22,7 +22,7 @@ def small_model(data: pt.ImageDataset, seed: int = 0, **settings: Any) -> pt.Pix
     """A few thousand weights, normalised."""
     torch.manual_seed(seed)
     settings = {"channels": 6, "layers": 1, "resolutions": 2, "dropout": 0.2, "order_channels": 4, **settings}
-    return pt.build("pixelcnn-pp", image=data.spec, classes=data.classes, **settings)
+    return pt.build("pixelcnn-pp", shape=data.spec, classes=data.classes, **settings)
 
 
 def test_a_run_starts_from_its_first_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,7 +246,7 @@ def test_bf16_trains_and_evaluates_in_fp32(tmp_path: Path) -> None:
 def test_unlabelled_runs_and_runs_without_validation(tmp_path: Path) -> None:
     """A bare data set trains too; without validation images the last weights are the model."""
     data = tiny_data()
-    model = pt.build("pixelcnn", image=data.train.spec, channels=4, layers=1, head_channels=4)
+    model = pt.build("pixelcnn", shape=data.train.spec, channels=4, layers=1, head_channels=4)
     result = pt.train(model, data.train, tiny_config(tmp_path / "a", batch_size="auto"))
     assert result.valid_bits_per_dim == math.inf
     assert "no validation images" in repr(result)

@@ -74,8 +74,6 @@ def parameter(setting: Setting) -> inspect.Parameter:
         annotation = list[get_args(annotation)[0]]  # type: ignore[misc]
         if default is not REQUIRED:
             annotation, default = annotation | None, list(default) or None
-    if option.turns_off:
-        default = not default
     return inspect.Parameter(
         setting.parameter,
         inspect.Parameter.KEYWORD_ONLY,
@@ -100,6 +98,4 @@ def run_options(config: type[Settings]) -> tuple[RunOption, ...]:
 def _value(setting: Setting, typed: Any) -> Any:
     if "--out" in setting.flags and str(typed) == "-" and not setting.option.standard_output:
         raise ConfigError("`--out` (=-) is standard output, to which only `compress` writes: give another path.")
-    if setting.option.turns_off:
-        return not typed
     return tuple(typed or ()) if get_origin(setting.type) is tuple else typed

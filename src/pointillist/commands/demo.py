@@ -117,7 +117,7 @@ def _train(out: Path, splits: DataSplits, settings: dict[str, Any], console: Con
     resume = _open(out, json.dumps([settings, NETWORK, TRAINING, describe_versions()]))
     torch.manual_seed(settings["seed"])
     data, steps = splits.get("train"), settings["steps"]
-    model = build("gated-pixelcnn", image=data.spec, classes=data.classes, **NETWORK)
+    model = build("gated-pixelcnn", shape=data.spec, classes=data.classes, **NETWORK)
     intervals = {"intervals.evaluate": max(1, steps // 16), "intervals.save": max(1, steps // 8)}
     config = {**TRAINING, **settings, **intervals, "machine.device": "cpu", "out": out / "run"}
     model = train(model, splits, TrainConfig.from_dict(config), resume=resume, console=console).model

@@ -34,7 +34,6 @@ class Option:
         flags: such as `("--out", "-o")`; by default from the name of the setting.
         panel: heading of the help page.
         low, high: smallest and largest value.
-        turns_off: True if the flag sets the setting to False.
         parameter: the name by which messages of the package mean the setting; by default its own.
         show_default: whether the help page shows the default.
         standard_output: whether `-` stands for standard output.
@@ -47,7 +46,6 @@ class Option:
     panel: str | None = None
     low: int | None = None
     high: int | None = None
-    turns_off: bool = False
     parameter: str | None = None
     show_default: bool = True
     standard_output: bool = False
@@ -135,7 +133,7 @@ class Setting:
     @property
     def parameter(self) -> str:
         """The name by which messages of the package mean the setting."""
-        return self.option.parameter or (f"no_{self.name}" if self.option.turns_off else self.name)
+        return self.option.parameter or self.name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,7 +153,7 @@ REMEDIES: dict[str, dict[str, str]] = {
     "load": _table(("device map_location device_map", 'use `pt.load(name).to("cuda")`')),
     "build": _table(
         ("num_classes n_classes class_names labels", "use `classes`"),
-        ("image_size input_shape size img_size", "use `shape=(channels, height, width)`"),
+        ("image image_size input_shape size img_size", "use `shape=(channels, height, width)`"),
         ("num_levels n_levels bits num_colors", "use `levels`"),
         ("hidden hidden_channels dim width filters num_filters", "use `channels`"),
         ("num_layers n_layers depth", "use `layers`"),

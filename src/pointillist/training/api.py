@@ -99,7 +99,7 @@ def train(
 
     ```python
     digits = pt.load_data("uci-digits")
-    model = pt.build("gated-pixelcnn", image=digits.train.spec, classes=digits.train.classes, preset="tiny")
+    model = pt.build("gated-pixelcnn", shape=digits.train.spec, classes=digits.train.classes, preset="tiny")
     pt.train(model, digits, {"steps": 50, "batch_size": 32, "optimizer.lr": 1e-3})
     ```
 

@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     image = pt.ImageSpec.infer((1, 5, 6), 8)
     settings = {"channels": 4, "layers": 2, "head_channels": 4, "orders": ("raster", "s-curve")[:1]}
-    pt.build("gated-pixelcnn", image=image, classes=("cat", "dog"), **settings).save_pretrained(folder)
+    pt.build("gated-pixelcnn", shape=image, classes=("cat", "dog"), **settings).save_pretrained(folder)
     return str(folder)
 
 

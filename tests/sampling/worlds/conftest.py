@@ -19,7 +19,7 @@ LEVELS = ("wall", "floor", "key")
 def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny completing model of random weights, which are large enough that neighbours matter, with its program."""
     image = ImageSpec(channels=1, height=8, width=8, levels=3, ordered=False, mode="codes", level_names=LEVELS)
-    model = pt.build("gated-pixelcnn", image=image, channels=8, layers=2, known=True)
+    model = pt.build("gated-pixelcnn", shape=image, channels=8, layers=2, known=True)
     rng = np.random.default_rng(0)
     x = rng.integers(0, 3, (12, 1, 8, 8))
     with torch.no_grad():

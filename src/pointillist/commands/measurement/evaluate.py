@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from pointillist.model.protocols import LikelihoodModel
 
 _NOT_OF_HIERARCHIES = (
-    *("labels", "text", "order", "guidance", "condition_metrics", "memorization", "quantize", "engine", "code_length"),
-    *("precision", "captions", "captions_file", "caption_prior"),
+    *("no_labels", "text", "order", "guidance", "condition_metrics", "memorization", "quantize", "engine"),
+    *("code_length", "precision", "captions", "captions_file", "caption_prior"),
 )
 
 
@@ -89,7 +89,7 @@ def _read(model: LikelihoodModel, settings: EvaluateSettings) -> _Images:
     from pointillist.data import load_data
     from pointillist.model.folder.image_sources import limit_images, resolve_data_options, select_split
 
-    options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
+    options = resolve_data_options(model, settings.data, settings.set, labels=not settings.no_labels)
     classes = model.classes if options.labels else ()
     splits = load_data(settings.data, options, spec=model.image, classes=classes, tiles=model.tileset)
     name, images = select_split(splits, settings.split)

@@ -30,7 +30,7 @@ MAX_PROBABILITIES = 1 << 26
 """Of an image of more than 256 levels: a report of so many takes about two minutes."""
 LIVE_BYTES = 1_500_000  # of a page that is embedded
 _NOT_OF_HIERARCHIES = (
-    *("label", "text", "exchange", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
+    *("label", "text", "exchange", "attributes", "no_labels", "calibration_images", "calibration_data", "what_if"),
     *("max_attributions", "live", "maps", "order", "engine"),
 )
 
@@ -67,7 +67,7 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     model = open_scored_model(settings.model, device, settings.engine)
     model.scoring_engine(settings.engine)  # an error before images are read
     live = _live_page(settings.model, export) if settings.live else ""
-    name, images = _images(model, settings.image, settings.split, settings.set, labels=settings.labels)
+    name, images = _images(model, settings.image, settings.split, settings.set, labels=not settings.no_labels)
     _check_levels(images.spec)
     number = resolve_index(images, settings.index)
     explanation = Explanation(
@@ -145,7 +145,7 @@ def _check(out: Path, settings: ExplainSettings) -> None:
     maps = settings.maps
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"`--out` (={out}) must end in .html: the report is a page.")
-    if settings.label is not None and not settings.labels:
+    if settings.label is not None and settings.no_labels:
         raise ConfigError(f"`--label` (={settings.label}) and `--no-labels` contradict each other: leave one out.")
     reject_existing(out, settings.force)
     if maps is not None and maps.exists() and (not maps.is_dir() or (any(maps.iterdir()) and not settings.force)):

@@ -44,7 +44,7 @@ class EvaluateSettings(Settings):
         None, "CSV", "Also write nats and bits/dim of each image, with its file where it has one."
     )
     as_json: bool = ONLY_JSON.field(False)
-    labels: bool = option(True, FLAG, "Do not condition on labels.", flags=("--no-labels",), turns_off=True)
+    no_labels: bool = option(False, FLAG, "Do not condition on labels.")
     text: str | None = option(None, "PROMPT", "Condition every image on this prompt.")
     set: tuple[str, ...] = SETS.field(())
     device: str = DEVICE.field("auto")
@@ -97,7 +97,7 @@ class ExplainSettings(Settings):
     attributes: tuple[str, ...] = option(
         (), "NAME=VALUE", "Attribute, as hair=red; repeatable.", flags=("--attribute",)
     )
-    labels: bool = option(True, FLAG, "Ignore the labels in the data.", flags=("--no-labels",), turns_off=True)
+    no_labels: bool = option(False, FLAG, "Ignore the labels in the data.")
     calibration_images: int | None = option(
         None, "N", "Also test the calibration of the model, on up to N images of the data.", low=1
     )

@@ -59,17 +59,17 @@ def preset_image(model: ModelEntry, preset: str) -> ImageSpec:
 
 def _untrained(name: str, preset: str) -> PixelModel:
     with meta_init():  # no memory is taken for its weights
-        return build(name, image=preset_image(entry(name), preset), preset=preset)
+        return build(name, shape=preset_image(entry(name), preset), preset=preset)
 
 
 def _fitting(name: str, image: ImageSpec) -> list[str]:
-    return [n for n in sorted(LIKELIHOODS) if _builds(name, image=image, likelihood=n)]
+    return [n for n in sorted(LIKELIHOODS) if _builds(name, shape=image, likelihood=n)]
 
 
-def _builds(name: str, **settings: Any) -> bool:
+def _builds(name: str, shape: ImageSpec = KINDS["binary"], **settings: Any) -> bool:
     try:
         with meta_init():
-            build(name, preset="tiny", layers=1, **{"image": KINDS["binary"], **settings})
+            build(name, shape, preset="tiny", layers=1, **settings)
     except ConfigError:
         return False
     return True

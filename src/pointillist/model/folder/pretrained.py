@@ -24,14 +24,7 @@ _SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "condit
 _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
 
 
-def build(
-    model: str,
-    shape: Sequence[int] | ImageSpec | None = None,
-    *,
-    image: ImageSpec | Sequence[int] | None = None,
-    preset: str | None = None,
-    **settings: Any,
-) -> PixelModel:
+def build(model: str, shape: Sequence[int] | ImageSpec | None = None, **settings: Any) -> PixelModel:
     """Build an untrained model.
 
     ```python
@@ -41,9 +34,9 @@ def build(
 
     Args:
         model: a name from `pointillist.list_models()`.
-        shape, image: `(channels, height, width)`, or a full description such as `data.spec`; give one of the two.
-        preset: a size, `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`; `settings` override it.
-        settings: with `(channels, height, width)` also `levels` and `ordered` of `ImageSpec`; settings of `ModelConfig`
+        shape: `(channels, height, width)`, or a full description such as `data.spec`.
+        settings: `preset`, a size: `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`, which the others
+            override. With `(channels, height, width)` also `levels` and `ordered` of `ImageSpec`; settings of `ModelConfig`
             (`likelihood`, `mixtures`, `orders`, `position_channels`, ..., and `conditions`, the settings of each by its
             kind, complete: `{"label": {"classes": ("cat", "dog")}}`); short forms of conditions; and settings of the
             network, such as `channels=64, layers=12`. Short forms:
@@ -55,10 +48,9 @@ def build(
     Raises:
         ConfigError: naming the first setting that is wrong.
     """
-    image = _checked_shape(shape if image is None else image)
+    preset = settings.pop("preset", None)
     values = {name: settings.pop(name) for name in ("levels", "ordered") if name in settings}
-    if not isinstance(image, ImageSpec):
-        image = ImageSpec.infer(image, **values)
+    image = shape if isinstance(shape, ImageSpec) else ImageSpec.infer(_checked_shape(shape), **values)
     kinds = condition_kinds()
     short = {name: settings.pop(name) for name in [*_SHORT, *kinds] if name in settings}
     result: dict[str, Any] = dict(parse_conditions(settings.pop("conditions", None) or {}))
@@ -107,7 +99,7 @@ def _checked_shape(shape: Any) -> Any:
         height, width, channels = shape
         raise ConfigError(
             f"`shape` (={tuple(shape)}) is (channels, height, width), so height and width come last: did you mean "
-            f"({channels}, {height}, {width})? For {height} channels of codes give `image=pt.ImageSpec(...)`."
+            f"({channels}, {height}, {width})? For {height} channels of codes give `pt.ImageSpec(...)`."
         )
     return shape
 

@@ -223,7 +223,7 @@ def build_model(run: RunConfig, splits: DataSplits, source: PixelModel | None) -
     torch.manual_seed(run.train.seed)
     model = build(
         section.type,
-        image=images.spec,
+        shape=images.spec,
         preset=section.preset,
         conditions=infer_conditions(section.conditions, images, source),
         **{name: getattr(section, name) for name in ModelSettings.model_fields if name != "conditions"},

@@ -56,7 +56,7 @@ class EvaluateJob(JobKind):
 
         model = open_job_model(settings)
         check_guidance(settings.guidance)
-        options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
+        options = resolve_data_options(model, settings.data, settings.set, labels=not settings.no_labels)
         options = options.changed(skip_bad=True)
         if options.size is None and Path(settings.data).is_dir():  # a picture of another size is rejected by itself
             options = options.changed(size=(model.image.height, model.image.width), resize_mode="require")
