@@ -36,14 +36,14 @@ def build(model: str, shape: Sequence[int] | ImageSpec | None = None, **settings
         model: a name from `pointillist.list_models()`.
         shape: `(channels, height, width)`, or a full description such as `data.spec`.
         settings: `preset`, a size: `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`, which the others
-            override. With `(channels, height, width)` also `levels` and `ordered` of `ImageSpec`; settings of `ModelConfig`
-            (`likelihood`, `mixtures`, `orders`, `position_channels`, ..., and `conditions`, the settings of each by its
-            kind, complete: `{"label": {"classes": ("cat", "dog")}}`); short forms of conditions; and settings of the
-            network, such as `channels=64, layers=12`. Short forms:
-            `classes`, names of the labels or how many there are; `attributes`, names of the values of each, or how
-            many: `{"hair": 3}`; `vector`, its size; `hint`, channels of floats, an `ImageSpec`, or a rule such as
-            `"lowres:2"`, `"grey"`, `"outline"`, `"half:left"`; `text`, an encoder: `"use"` (also True), `"learned"`,
-            `"use+learned"`, `"minilm:FOLDER"`, `"clip:FOLDER"`, each also `"+tokens"` for cross-attention.
+            override. With `(channels, height, width)` also `levels` and `ordered` of `ImageSpec`; settings of
+            `ModelConfig` (`likelihood`, `mixtures`, `orders`, `position_channels`, ..., and `conditions`, the settings
+            of each by its kind, complete: `{"label": {"classes": ("cat", "dog")}}`); short forms of conditions; and
+            settings of the network, such as `channels=64, layers=12`. Short forms: `classes`, names of the labels or
+            how many there are; `attributes`, names of the values of each, or how many: `{"hair": 3}`; `vector`, its
+            size; `hint`, channels of floats, an `ImageSpec`, or a rule such as `"lowres:2"`, `"grey"`, `"outline"`,
+            `"half:left"`; `text`, an encoder: `"use"` (also True), `"learned"`, `"use+learned"`, `"minilm:FOLDER"`,
+            `"clip:FOLDER"`, each also `"+tokens"` for cross-attention.
 
     Raises:
         ConfigError: naming the first setting that is wrong.
