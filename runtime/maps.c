@@ -12,21 +12,17 @@ typedef struct {
   char *sentence;
 } map;
 
-static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
-
 /* Lay out the memory of a map from `base` on, and return its end; `mask`: bytes of a mask, and `workspace` of a run. */
 static int64_t lay_out(const pt_map_rules *r, int64_t mask, int64_t workspace, int64_t painting, map *m, uint8_t *base) {
-  int64_t at = aligned(sizeof(map));
-  m->space_bytes = PT_SLOTS * aligned(workspace) + 16 * (r->of.levels + 1) + 8 * 64;
-#define TAKE(field, bytes) (m->field = (void *)((uintptr_t)base + (uintptr_t)at), at += aligned(bytes))
-  TAKE(first, mask);
-  TAKE(attempt, mask);
-  TAKE(space, m->space_bytes);
-  TAKE(painting, painting);
-  TAKE(failures.failed, 8 * (r->of.num_rules + 1));
-  TAKE(failures.order, 8 * (r->of.num_rules + 1));
-  TAKE(sentence, PT_SENTENCE);
-#undef TAKE
+  int64_t at = pt_aligned(sizeof(map));
+  m->space_bytes = PT_SLOTS * pt_aligned(workspace) + 16 * (r->of.levels + 1) + 8 * 64;
+  PT_TAKE(m->first, mask);
+  PT_TAKE(m->attempt, mask);
+  PT_TAKE(m->space, m->space_bytes);
+  PT_TAKE(m->painting, painting);
+  PT_TAKE(m->failures.failed, 8 * (r->of.num_rules + 1));
+  PT_TAKE(m->failures.order, 8 * (r->of.num_rules + 1));
+  PT_TAKE(m->sentence, PT_SENTENCE);
   return at;
 }
 
@@ -43,39 +39,6 @@ static int64_t lay_out_of(const pt_model *model, const pt_map_rules *r, map *m, 
 int64_t pt_map_memory(const pt_model *model, const pt_map_rules *rules) {
   map m;
   return lay_out_of(model, rules, &m, 0);
-}
-
-/* ---- sentences, in the words of Python ---- */
-
-void pt_add_text(char **at, const char *end, const char *text) {
-  while (*text && *at < end) *(*at)++ = *text++;
-  **at = 0;
-}
-
-void pt_add_number(char **at, const char *end, int64_t number) {
-  char digits[24], *first = digits + 23;
-  uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-  for (*first = 0; left || !*first; left /= 10) *--first = (char)('0' + left % 10);
-  if (number < 0) *--first = '-';
-  pt_add_text(at, end, first);
-}
-
-void pt_failures_begin(pt_failures *f, int64_t count) {
-  f->count = count;
-  for (int64_t i = 0; i <= count; i++) f->failed[i] = 0, f->order[i] = INT64_MAX;
-}
-
-void pt_failures_add(pt_failures *f, const int64_t *state) {
-  int64_t check = state[PT_BROKEN] < 0 ? f->count : state[PT_BROKEN], tries = 0;
-  for (int64_t i = 0; i <= f->count; i++) tries += f->failed[i];
-  if (!f->failed[check]++) f->order[check] = tries;
-}
-
-int64_t pt_failures_most(const pt_failures *f) {
-  int64_t most = f->count;
-  for (int64_t i = 0; i <= f->count; i++)
-    if (f->failed[i] > f->failed[most] || (f->failed[i] == f->failed[most] && f->order[i] < f->order[most])) most = i;
-  return most;
 }
 
 const char *pt_map_error(const void *memory) { return ((const map *)memory)->sentence; }

@@ -67,7 +67,6 @@ void pt_uniforms(pt_generator *generator, double *numbers, int64_t count) {
 
 /* ---- conditions, memory, the picture ---- */
 
-static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
 static int64_t pixels_of(const pt_model *m) { return (int64_t)m->height * m->width; }
 
 /* Channels of a condition at each site; and its numbers for one image. */
@@ -138,18 +137,16 @@ static int64_t lay_out(const pt_model *m, buffers *b, uint8_t *base) {
     pt_picture whole = {m->height, m->width, stage[-1].down, stage[-1].right, 0, {0}, 0, 0};
     upsampling = larger(upsampling, stage->upsample(stage->upsampler, &whole, 0));
   }
-#define TAKE(field, bytes) (b->field = (void *)((uintptr_t)base + (uintptr_t)at), at += aligned(bytes))
-  TAKE(workspace, run);
-  TAKE(upsampling, upsampling);
-  for (int32_t kind = 0; kind < PT_KINDS; kind++) TAKE(conditions[kind], 8 * numbers_of(m, kind));
-  TAKE(map, map);
-  TAKE(uniforms, 8 * count);
-  TAKE(numbers, 8 * count);
-  TAKE(levels, 8 * count);
-  TAKE(sizes, 8 * count);
-  TAKE(known, pixels);
-  TAKE(fixed, count);
-#undef TAKE
+  PT_TAKE(b->workspace, run);
+  PT_TAKE(b->upsampling, upsampling);
+  for (int32_t kind = 0; kind < PT_KINDS; kind++) PT_TAKE(b->conditions[kind], 8 * numbers_of(m, kind));
+  PT_TAKE(b->map, map);
+  PT_TAKE(b->uniforms, 8 * count);
+  PT_TAKE(b->numbers, 8 * count);
+  PT_TAKE(b->levels, 8 * count);
+  PT_TAKE(b->sizes, 8 * count);
+  PT_TAKE(b->known, pixels);
+  PT_TAKE(b->fixed, count);
   return at;
 }
 

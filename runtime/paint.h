@@ -87,4 +87,12 @@ typedef struct {
 PT_API void pt_seed(pt_generator *generator, const uint64_t *seeds, int32_t num_seeds);
 PT_API uint64_t pt_next(pt_generator *generator);
 PT_API void pt_uniforms(pt_generator *generator, double *numbers, int64_t count);
+
+/* ---- for the other files that lay out memory ---- */
+
+/* Round up to lines of 64 bytes. */
+static inline int64_t pt_aligned(int64_t size) { return (size + 63) / 64 * 64; }
+
+/* Point a field at the next `bytes` of the memory from `base` on, of which `at` are taken. */
+#define PT_TAKE(field, bytes) (field = (void *)((uintptr_t)base + (uintptr_t)at), at += pt_aligned(bytes))
 #endif

@@ -4,7 +4,6 @@
 enum { WORD = 64, CORNER = 4, TILES = 4, MOST_RULES = 2048, RIGHT = 0, DOWN = 1, PASSAGE = 1 };
 static const int64_t MOST = (int64_t)1 << 42; /* of a number of tiles, or of a row or column */
 
-static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
 static int64_t words_of(int64_t levels) { return (levels + WORD - 1) / WORD; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int has_level(const uint64_t *set, int64_t level) { return set[level / WORD] >> level % WORD & 1; }
@@ -49,30 +48,28 @@ int pt_binds(const pt_world_rules *r) { return r && (r->adjacency || r->num_coun
 /* An upper bound on what `pt_mask_memory` returns for an image of so many sites. */
 static int64_t bound_of_mask(const pt_world_rules *r, int64_t sites) {
   int64_t words = words_of(r->levels);
-  return aligned(sizeof(pt_mask)) + sites * (24 * words + 18) + 32 * r->num_counts + 8 * PT_STATE + 8 + 56 * words + 16 * 64;
+  return pt_aligned(sizeof(pt_mask)) + sites * (24 * words + 18) + 32 * r->num_counts + 8 * PT_STATE + 8 + 56 * words + 16 * 64;
 }
 
 /* Lay out an opening from `base` on, and return its bytes. */
 static int64_t lay_out(const pt_world_rules *r, int64_t sites, int64_t workspace, pt_opening *o, uint8_t *base) {
-  int64_t at = aligned(sizeof(pt_opening)), words = words_of(r->levels), checks = r->num_counts + r->num_connected;
+  int64_t at = pt_aligned(sizeof(pt_opening)), words = words_of(r->levels), checks = r->num_counts + r->num_connected;
   o->mask_bytes = bound_of_mask(r, sites);
-  o->space_bytes = PT_SLOTS * aligned(workspace) + 16 * (r->levels + 1) + 8 * 64;
-#define TAKE(field, bytes) (o->field = (void *)((uintptr_t)base + (uintptr_t)at), at += aligned(bytes))
-  TAKE(checks, (int64_t)sizeof(pt_rule) * checks);
-  TAKE(names, 8 * checks);
-  TAKE(failures.failed, 8 * (checks + 1));
-  TAKE(failures.order, 8 * (checks + 1));
-  TAKE(allowed, 8 * words * sites);
-  TAKE(sets, 8 * words * r->num_counts);
-  TAKE(limits, 8 * r->num_counts);
-  TAKE(passages, 8 * TILES * TILES * r->num_connected);
-  TAKE(sites, 8 * sites);
-  TAKE(levels, 8 * sites);
-  TAKE(first, o->mask_bytes);
-  TAKE(attempt, o->mask_bytes);
-  TAKE(space, o->space_bytes);
-  TAKE(sentence, PT_SENTENCE);
-#undef TAKE
+  o->space_bytes = PT_SLOTS * pt_aligned(workspace) + 16 * (r->levels + 1) + 8 * 64;
+  PT_TAKE(o->checks, (int64_t)sizeof(pt_rule) * checks);
+  PT_TAKE(o->names, 8 * checks);
+  PT_TAKE(o->failures.failed, 8 * (checks + 1));
+  PT_TAKE(o->failures.order, 8 * (checks + 1));
+  PT_TAKE(o->allowed, 8 * words * sites);
+  PT_TAKE(o->sets, 8 * words * r->num_counts);
+  PT_TAKE(o->limits, 8 * r->num_counts);
+  PT_TAKE(o->passages, 8 * TILES * TILES * r->num_connected);
+  PT_TAKE(o->sites, 8 * sites);
+  PT_TAKE(o->levels, 8 * sites);
+  PT_TAKE(o->first, o->mask_bytes);
+  PT_TAKE(o->attempt, o->mask_bytes);
+  PT_TAKE(o->space, o->space_bytes);
+  PT_TAKE(o->sentence, PT_SENTENCE);
   return at;
 }
 

@@ -1,7 +1,8 @@
 /* Rules of endless maps: what `pt.World` takes, as `pointillist export --rules` writes it. world.c calls the rest. */
 #ifndef POINTILLIST_RULES_H
 #define POINTILLIST_RULES_H
-#include "maps.h"
+#include "sentences.h"
+#include "solver.h"
 #include "world.h"
 
 /* Sets of levels are bits as in solver.h; `words` name them in sentences. */

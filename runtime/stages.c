@@ -12,7 +12,6 @@ typedef struct {
   const int32_t **reads;
 } buffers;
 
-static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static int32_t cut(int64_t x) { return (int32_t)(x < -LIMIT ? -LIMIT : x > LIMIT ? LIMIT : x); }
 
@@ -159,24 +158,22 @@ static int64_t lay_out(const pt_upsampler *u, int64_t height, int64_t width, buf
   const pt_attention *a = u->attention;
   int64_t at = 0, sites = height * width, m = u->first.outputs, widest = larger(m, u->spread.outputs);
   int64_t inner = a ? a->keys.outputs : 0, tokens = a ? a->num_tokens : 0;
-#define TAKE(field, bytes) (s->field = (void *)((uintptr_t)base + (uintptr_t)at), at += aligned(bytes))
-  TAKE(canvas, 4 * sites * u->channels * u->each);
-  TAKE(x, 4 * sites * m);
-  TAKE(more, 4 * sites * m);
-  TAKE(map, u->map ? 4 * sites * u->map->inputs : 0);
-  TAKE(vector, u->vector ? 4 * u->vector->inputs : 0);
-  TAKE(states, a ? 4 * tokens * a->keys.inputs : 0);
-  TAKE(keys, 4 * tokens * inner);
-  TAKE(values, 4 * tokens * inner);
-  TAKE(queries, 4 * sites * inner);
-  TAKE(mean, 4 * sites * inner);
-  TAKE(sums, 4 * width * widest);
-  TAKE(row, 4 * width * u->spread.outputs);
-  TAKE(wide, 8 * larger(widest, inner));
-  TAKE(scores, 8 * tokens);
-  TAKE(bytes, width * (READS * m + 3));
-  TAKE(reads, (int64_t)sizeof(int32_t *) * width * READS);
-#undef TAKE
+  PT_TAKE(s->canvas, 4 * sites * u->channels * u->each);
+  PT_TAKE(s->x, 4 * sites * m);
+  PT_TAKE(s->more, 4 * sites * m);
+  PT_TAKE(s->map, u->map ? 4 * sites * u->map->inputs : 0);
+  PT_TAKE(s->vector, u->vector ? 4 * u->vector->inputs : 0);
+  PT_TAKE(s->states, a ? 4 * tokens * a->keys.inputs : 0);
+  PT_TAKE(s->keys, 4 * tokens * inner);
+  PT_TAKE(s->values, 4 * tokens * inner);
+  PT_TAKE(s->queries, 4 * sites * inner);
+  PT_TAKE(s->mean, 4 * sites * inner);
+  PT_TAKE(s->sums, 4 * width * widest);
+  PT_TAKE(s->row, 4 * width * u->spread.outputs);
+  PT_TAKE(s->wide, 8 * larger(widest, inner));
+  PT_TAKE(s->scores, 8 * tokens);
+  PT_TAKE(s->bytes, width * (READS * m + 3));
+  PT_TAKE(s->reads, (int64_t)sizeof(int32_t *) * width * READS);
   return at;
 }
 

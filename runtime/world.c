@@ -18,7 +18,6 @@ typedef struct {
   pt_opening *opening; /* NULL without rules */
 } parts;
 
-static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
 static int64_t window_of(int32_t size, int32_t margin) { return (int64_t)(size + 2 * margin) * (size + 2 * margin); }
 static int64_t floored(double x) {
   int64_t whole = (int64_t)x;
@@ -39,30 +38,28 @@ static int64_t width_of(const pt_model *m) {
 /* Lay out the memory of a world from `base` on, and return its end. */
 static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rules *r, int32_t size, int32_t margin, int32_t remembered,
                        parts *p, uint8_t *base) {
-  int64_t at = aligned(sizeof(pt_world)) + aligned(sizeof(parts)), sites = window_of(size, margin), most = 0;
+  int64_t at = pt_aligned(sizeof(pt_world)) + pt_aligned(sizeof(parts)), sites = window_of(size, margin), most = 0;
   for (int tall = 0; tall < 3; tall++) /* windows have 0, 1 or 2 margins a side, and a smaller one may need no less */
     for (int wide = 0; wide < 3; wide++) {
       int64_t bytes = pt_workspace(m->stages->program, 1, size + tall * margin, size + wide * margin, 0);
       if (bytes < 0) return -1;
       most = bytes > most ? bytes : most;
     }
-#define TAKE(field, bytes) (p->field = (void *)((uintptr_t)base + (uintptr_t)at), at += aligned(bytes))
-  TAKE(workspace, most);
-  TAKE(slots, (int64_t)sizeof(slot) * remembered);
-  TAKE(chunks, 2 * (int64_t)remembered * size * size);
-  TAKE(levels, 8 * sites);
-  for (int i = 0; i < PHASES; i++) TAKE(windows[i], 2 * sites);
-  TAKE(uniforms, 8 * sites);
-  TAKE(norms, 8 * k->features);
-  TAKE(sizes, 8 * sites);
-  TAKE(h, 8 * sites * k->features);
-  TAKE(sums, 8 * sites * k->features);
-  TAKE(x, 4 * sites * k->features);
-  TAKE(map, 4 * sites * k->features);
-  TAKE(vector, 4 * width_of(m));
-  TAKE(fixed, sites);
-  TAKE(rules, r ? pt_opening_memory(r, sites, aligned(most)) : 0);
-#undef TAKE
+  PT_TAKE(p->workspace, most);
+  PT_TAKE(p->slots, (int64_t)sizeof(slot) * remembered);
+  PT_TAKE(p->chunks, 2 * (int64_t)remembered * size * size);
+  PT_TAKE(p->levels, 8 * sites);
+  for (int i = 0; i < PHASES; i++) PT_TAKE(p->windows[i], 2 * sites);
+  PT_TAKE(p->uniforms, 8 * sites);
+  PT_TAKE(p->norms, 8 * k->features);
+  PT_TAKE(p->sizes, 8 * sites);
+  PT_TAKE(p->h, 8 * sites * k->features);
+  PT_TAKE(p->sums, 8 * sites * k->features);
+  PT_TAKE(p->x, 4 * sites * k->features);
+  PT_TAKE(p->map, 4 * sites * k->features);
+  PT_TAKE(p->vector, 4 * width_of(m));
+  PT_TAKE(p->fixed, sites);
+  PT_TAKE(p->rules, r ? pt_opening_memory(r, sites, pt_aligned(most)) : 0);
   return at;
 }
 
@@ -73,7 +70,7 @@ int64_t pt_world_memory(const pt_model *m, const pt_known *k, const pt_world_rul
   return lay_out(m, k, r, size, margin, remembered, &p, 0);
 }
 
-static parts *parts_of(pt_world *w) { return (parts *)((uint8_t *)w + aligned(sizeof(pt_world))); }
+static parts *parts_of(pt_world *w) { return (parts *)((uint8_t *)w + pt_aligned(sizeof(pt_world))); }
 
 pt_world *pt_world_begin(const pt_model *m, const pt_known *k, const pt_world_rules *r, uint64_t seed, int32_t label, int32_t size,
                          int32_t margin, int32_t remembered, void *memory) {

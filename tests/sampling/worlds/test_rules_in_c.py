@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
+from pointillist.engine.library import runtime_text
 from pointillist.studio.export.program_in_c import export_c
 from tests.hostile.fuzz_runtime import compiler
 
@@ -112,7 +113,7 @@ class Exported:
         )
 
 
-PAINT = tuple(f"{name}.o" for name in ("maps", "model", "paint", "pointillist"))
+PAINT = tuple(f"{name}.o" for name in ("maps", "model", "paint", "pointillist", "sentences"))
 OBJECTS = tuple(f"{name}.o" for name in ("main", "known", "rules", "world")) + PAINT
 
 
@@ -128,6 +129,8 @@ def exported(request: pytest.FixtureRequest, model: Path, tmp_path_factory: pyte
     main = MAIN.substitute(symbol="model_model", size=SIZE, margin=MARGIN)
     (folder / "main.c").write_text(main, encoding="utf-8")
     (folder / "map_main.c").write_text(MAP_MAIN, encoding="utf-8")
+    for name in ("maps.c", "maps.h"):  # of an export with `map_rules`, which this one has not
+        (folder / name).write_text(runtime_text(name), encoding="utf-8")
     checked = (f"-fsanitize={request.param}", "-fno-sanitize-recover=all") if request.param else ()
     level = "-O1" if checked else "-O0"  # as tiny a model runs in less time than a compiler takes for -O1
     subprocess.run(

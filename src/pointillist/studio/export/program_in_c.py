@@ -24,7 +24,8 @@ from pointillist.studio.export.page import license_of, template
 from pointillist.studio.export.rules_in_c import map_rules_in_c, world_rules_in_c
 
 _WORLDS = ("world.c", "world.h", "rules.c", "rules.h")
-_MAPS = ("maps.c", "maps.h", "solver.c", "solver.h")
+_MAPS = ("maps.c", "maps.h")
+_RULES = ("sentences.c", "sentences.h", "solver.c", "solver.h")
 
 
 def known_encoder(model: PortableModel) -> KnownFeatures | None:
@@ -66,7 +67,7 @@ def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | Non
     read = WorldRules(rules or Rules(), model.image, model.training_record)
     return {
         "world_rules.c": world_rules_in_c(symbol, read),
-        **{file: runtime_text(file) for file in _WORLDS + _MAPS},
+        **{file: runtime_text(file) for file in _WORLDS + _RULES},
         "known.c": _encoder_text(symbol, model, encoder),
         "walk.c": Template(template("walk.c")).substitute(walk),
     }
@@ -147,7 +148,7 @@ def export_c(
     how = {
         "programs": "example walk" if worlds else "example",
         "options": "-DPT_WITHOUT_PARTICLES" if worlds or map_rules else "-DPT_WITHOUT_RULES",
-        "stages": "stages.o " * (sources != _SOURCES) + "map_rules.o maps.o " * (map_rules is not None),
+        "stages": "stages.o " * (sources != _SOURCES) + "map_rules.o maps.o sentences.o " * (map_rules is not None),
     }
     makefile = Template(template("Makefile.txt")).substitute(how)
     calls = _PLAIN if map_rules is None else _BY_RULES
@@ -157,7 +158,7 @@ def export_c(
         **{key: Template(call).substitute(symbol=symbol) for key, call in calls.items()},
     }
     if map_rules is not None:
-        worlds |= {file: runtime_text(file) for file in _MAPS}
+        worlds |= {file: runtime_text(file) for file in _MAPS + _RULES}
         worlds["map_rules.c"] = map_rules_in_c(name, symbol, model, map_rules)
     return {
         **{file: runtime_text(file) for file in sources},
