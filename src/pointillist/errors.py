@@ -292,6 +292,24 @@ def worded_errors(what: str) -> Callable[[type[ClassT]], type[ClassT]]:
     return decorate
 
 
+def without_effect(name: str, value: Any, needs: Iterable[str], where: str = "") -> ConfigError:
+    """Make the error of a setting that changes nothing.
+
+    ```python
+    without_effect("--at", "1,1", ["--canvas"])  # `--at` (=1,1) changes nothing without `--canvas`: ...
+    ```
+
+    Args:
+        needs: settings, of which one must be given for it to have an effect.
+        where: what it never has an effect in, for which `needs` are empty.
+    """
+    others = " or ".join(f"`{need}`" for need in needs)
+    shown = "" if isinstance(value, bool) else f" (={value})"
+    if not others:
+        return ConfigError(f"`{name}`{shown} changes nothing in {where}: leave it out.")
+    return ConfigError(f"`{name}`{shown} changes nothing without {others}: add that, or leave it out.")
+
+
 def check_whole(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
     """Return a whole number in a range; neither `True` nor 2.0 is one.
 

@@ -139,7 +139,6 @@ def test_an_option_changes_something(
     [
         (["sample", "digits", "--guidance", "2"], "--label"),
         (["sample", "dungeons", "--guidance", "0"], "--label"),
-        (["inpaint", "digits", "a.png", "--region", "14:,:", "--guidance", "2"], "--label"),
         (["inpaint", "digits", "a.png", "--region", "14:,:", "--pattern", "scattered"], "--vary"),
         (["inpaint", "digits", "a.png", "--region", "14:,:", "--at", "1,1"], "--canvas"),
         (["evaluate", "digits", "few", "--retrieval-candidates", "3"], "--condition-metrics"),

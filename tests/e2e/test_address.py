@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import opened, pixels, wait_for_frame, wait_until_painted
+from tests.e2e.helpers import SECONDS, opened, pixels, wait_for_frame, wait_until_painted
 from tests.e2e.models import outliner
 from tests.studio.helpers import coded, coloured, labelled, mapper, numbered, upscaler
 from tests.studio.test_offline_advanced import saved
@@ -96,9 +96,21 @@ CHANGE = """one => {
 """Give a control another valid value: numbers where it takes text, which a prompt may be, too."""
 
 
+ASKED = """milliseconds => new Promise((done, fail) => {
+  const end = performance.now() + milliseconds;
+  const look = () => {
+    if (window.asked.length) done();
+    else if (performance.now() > end) fail(new Error("nothing was asked for"));
+    else setTimeout(look, 20);
+  };
+  look();
+})"""
+"""Wait in the page: an exported page forbids the `eval` with which Playwright looks again and again."""
+
+
 def painted(page: Page) -> list[str]:
     """What a page asks for until its picture is there."""
-    page.wait_for_function("window.asked.length > 0")
+    page.evaluate(ASKED, SECONDS)
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
     wait_until_painted(page)
     wait_for_frame(page)  # of which the address is written
@@ -217,12 +229,12 @@ def test_an_endless_map_is_in_the_address(browser: Browser) -> None:
     with opened(browser, f"{server.url}#world=7&at=0,0", WATCH) as page:
         inputs = page.locator(".world-page input")
         for number in range(inputs.count()):
-            page.wait_for_function("window.asked.length > 0")
+            page.evaluate(ASKED, SECONDS)
             asked(page)
             before = page.evaluate("location.hash")
             inputs.nth(number).evaluate(CHANGE)
             page.wait_for_function("before => location.hash !== before", arg=before)
-        page.wait_for_function("window.asked.length > 0")
+        page.evaluate(ASKED, SECONDS)
         (now,) = {declared(request) for request in asked(page)}
         values, address = [value(each) for each in inputs.all()], page.evaluate("location.hash")
     with opened(browser, f"{server.url}{address}&edits=0.0.1_-3.5.2", WATCH) as other:

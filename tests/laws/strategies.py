@@ -331,6 +331,13 @@ def random_conditions(
     return found | {name: parts[name].values for name in some}
 
 
+def random_guidance(model: PixelModel, count: int, guidance: float) -> dict[str, Any]:
+    """Return random conditions, with a guidance that they let change something: 1 without a condition."""
+    conditions = random_conditions(model, count)
+    conditional = model.conditions.inputs(count=count, **conditions).is_conditional
+    return {**conditions, "guidance": guidance if conditional else 1.0}
+
+
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
     """Replace an attribute for the length of a block."""

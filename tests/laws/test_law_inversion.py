@@ -17,7 +17,7 @@ from tests.equality import equal
 from tests.tolerances import FORMULA
 
 from .samplers import DISTINCT_ENGINES
-from .strategies import models, random_conditions, random_levels
+from .strategies import models, random_guidance, random_levels
 
 
 @pytest.mark.one_in(3)
@@ -29,9 +29,8 @@ def test_recovered_uniforms_give_the_image(name: str, data: st.DataObject) -> No
     model = data.draw(models(name, max_levels=5)).eval()
     how: dict[str, Any] = {
         "temperature": data.draw(st.sampled_from([0.7, 1.0, 1.5])),
-        "guidance": data.draw(st.sampled_from([0.0, 1.0, 2.0])),
         "engine": data.draw(st.sampled_from(DISTINCT_ENGINES)),
-        **random_conditions(model, 1),
+        **random_guidance(model, 1, data.draw(st.sampled_from([0.0, 1.0, 2.0]))),
     }
     levels = sample(model, 1, seed=data.draw(st.integers(0, 99)), **how).levels
     uniforms = recover_uniforms(model, levels[0], seed=data.draw(st.integers(0, 9)), **how)

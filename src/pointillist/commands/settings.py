@@ -5,12 +5,12 @@ Neither typer nor torch is needed: `cli/parameters.py` makes the options of a co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_type_hints
 
-from pointillist.errors import ConfigError
+from pointillist.errors import without_effect
 
 REQUIRED = MISSING
 FLAG = " "  # a flag has no value to name
@@ -166,18 +166,6 @@ def _flag(item: Field[Any]) -> str:
     """Return the flag of a setting, such as `--out`."""
     flags: tuple[str, ...] = item.metadata["option"].flags
     return flags[0] if flags else f"--{item.name.replace('_', '-')}"
-
-
-def without_effect(flag: str, value: Any, needs: Sequence[str]) -> ConfigError:
-    """Make the error of an option without which nothing would change.
-
-    ```python
-    without_effect("--at", "1,1", ["--canvas"])  # `--at` (=1,1) changes nothing without `--canvas`: ...
-    ```
-    """
-    others = " or ".join(f"`{need}`" for need in needs)
-    shown = "" if isinstance(value, bool) else f" (={value})"
-    return ConfigError(f"`{flag}`{shown} changes nothing without {others}: add that, or leave it out.")
 
 
 def settings_of(config: type[Settings]) -> Iterator[Setting]:

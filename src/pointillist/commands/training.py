@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.paths import reject_filled
 from pointillist.commands.report import Report, console, note, size_text
 from pointillist.commands.run_options import RunOption
-from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, Settings, argument, option, without_effect
-from pointillist.errors import ConfigError, counted
+from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, Settings, argument, option
+from pointillist.errors import ConfigError, counted, without_effect
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel

@@ -63,10 +63,13 @@ def sample_seamless(
     n = count_images(arguments) if n is None else n
     samples = sample(opened, n, label, text, on_row=on_row, **settings)
     sampling = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "best_of")}
-    keywords = {**opened.generation_config.sampling, **sampling, "label": label, "text": text}
-    tiles = make_seamless(opened, samples.levels, sides, n, seed=samples.seed, **cast(InpaintKwargs, keywords))
     config, conditions = SamplingConfig.split(cast(SampleKwargs, sampling), opened.generation_config)
     inputs = opened.conditions.inputs(label, n, samples.texts, size=samples.image.shape[1:], **conditions)
+    defaults = dict(opened.generation_config.sampling)
+    if not (inputs.is_conditional or config.has_negative_prompt):
+        defaults.pop("guidance", None)  # which a call that completes takes for the user's
+    keywords = {**defaults, **sampling, "label": label, "text": text}
+    tiles = make_seamless(opened, samples.levels, sides, n, seed=samples.seed, **cast(InpaintKwargs, keywords))
     scorer = opened.scorer("integer" if samples.engine == "integer" else "torch", samples.image.shape[1:])
     maps = log_prob_maps(scorer, tiles.levels, inputs, opened.order(config.order))
     return replace(tiles, nats=maps.reshape(n, -1).sum(1), order=samples.order, texts=samples.texts)

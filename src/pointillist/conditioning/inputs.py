@@ -147,6 +147,17 @@ class ConditionInputs:
         return cls(sum(batch.count for batch in batches), parts)
 
 
+def has_prompt(texts: Any) -> bool:
+    """Return True if one of some prompts has a word; a text, one for each image, or None.
+
+    ```python
+    has_prompt(["", "a red dragon"])  # True
+    ```
+    """
+    prompts = [texts] if texts is None or isinstance(texts, str) else texts
+    return any(prompt is not None and prompt.strip() for prompt in prompts)
+
+
 def parse_prompts(value: Any, count: int) -> list[str] | None:
     """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is not a prompt.
 

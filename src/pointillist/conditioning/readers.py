@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_checkable
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, without_effect
 
 if TYPE_CHECKING:  # `--help` of a command needs the names of keywords, and not numpy
     from pointillist.conditioning.hint import HintReader
@@ -150,6 +150,23 @@ class ConditionReaders:
         size = size or (self.image.height, self.image.width)
         parts = {name: reader.read(values.get(reader.keyword), count, size) for name, reader in self.readers.items()}
         return ConditionInputs(count, parts)
+
+    def check_guided(self, guidance: float | None, *, conditional: bool) -> None:
+        """Check that guidance that a user asks for changes something.
+
+        Args:
+            guidance: the scale; None if the model's own is taken, which only counts for images with conditions.
+            conditional: whether an image has a condition, or a negative prompt.
+
+        Raises:
+            ConfigError: naming the conditions that the model takes.
+        """
+        if guidance in (None, 1) or conditional:
+            return
+        from pointillist.conditioning.known import OBSERVED
+
+        keywords = [reader.keyword for reader in self.readers.values() if reader.keyword != OBSERVED]
+        raise without_effect("guidance", guidance, dict.fromkeys(keywords), "a model without conditions")
 
     def with_prompts(self, inputs: ConditionInputs, text: Any) -> ConditionInputs:
         """Add prompts, one for all images or one each, to the other conditions of these images.

@@ -175,6 +175,7 @@ def evaluate(
     reader = BatchReader(model, x, label, text, seed=seed, **query)
     if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
+    check_guided(model, reader, guidance, batch_size)
     scorer = reader.open_scorer(batch_size)
     orders = resolve_orders(model, reader.order)
     nats = np.empty((len(orders), reader.count), np.float64)
@@ -198,6 +199,18 @@ def evaluate(
         split=split,
         engine=scorer.engine,
     )
+
+
+def check_guided(model: LikelihoodModel, reader: BatchReader, guidance: float, batch_size: int) -> None:
+    """Check that an image has a condition, for guidance to weigh: of most data sets the first batch has one.
+
+    Raises:
+        ConfigError: naming the conditions that the model takes.
+    """
+    if guidance != 1:
+        starts = range(0, reader.count if model.conditions.readers else 0, batch_size)
+        conditional = any(reader.read(start, start + batch_size)[1].is_conditional for start in starts)
+        model.conditions.check_guided(guidance, conditional=conditional)
 
 
 def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:

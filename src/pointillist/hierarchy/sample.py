@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from pointillist.conditioning import ConditionReaders
+from pointillist.conditioning.inputs import has_prompt
 from pointillist.conditioning.label import label_numbers
 from pointillist.errors import ShapeError
 from pointillist.files.checkpoint.header import not_for_hierarchies
@@ -95,8 +97,6 @@ class HierarchySampler:
     request: ImageRequest
     sizes: dict[str, tuple[int, int]]
 
-    is_conditional = True
-
     def __init__(self, chain: Chain, request: ImageRequest) -> None:
         config, order = request.config, chain.order(request.config.order)
         for name, value in (
@@ -109,6 +109,22 @@ class HierarchySampler:
         self.config: SamplingConfig = replace(config, order=order.name)
         self.chain, self.request, self.sizes = chain, request, scale_sizes(chain, request.size)
         self.labels: np.ndarray = label_numbers(request.label, chain.classes, request.n)
+
+    @property
+    def conditions(self) -> ConditionReaders:
+        """Conditions of the coarsest scale, which takes all."""
+        return self.chain.codes[-1].conditions
+
+    @property
+    def is_conditional(self) -> bool:
+        """True if any image has a condition, prompts aside."""
+        return self._has_condition({"label": self.request.label, **self.request.conditions}, self.request.n)
+
+    def _has_condition(self, values: Mapping[str, Any], n: int) -> bool:
+        """Return True if the coarsest scale is conditioned on a value of any of `n` images."""
+        size, texts = next(iter(self.sizes.values())), values.get("text")
+        others = {name: value for name, value in values.items() if name != "text"}
+        return has_prompt(texts) or self.conditions.inputs(count=n, size=size, **others).is_conditional
 
     def batch(self, start: int, stop: int) -> HierarchyBatch:
         """Prepare the images `start .. stop`."""
@@ -127,6 +143,8 @@ class HierarchySampler:
         coarsest = {name: _part(getattr(self.config, name), images, n) for name in _FOR_COARSEST}
         conditions = {"label": self.request.label, "text": self.request.text, **self.request.conditions}
         values = {name: _part(value, images, n) for name, value in conditions.items()}
+        if not (has_prompt(coarsest["negative_prompt"]) or self._has_condition(values, len(images))):
+            del coarsest["guidance"]  # images of this batch have nothing to follow
         grids: dict[str, np.ndarray] = {}
         nats: dict[str, np.ndarray] = {}
         last: Samples | None = None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from pointillist.conditioning import Label, count_images
+from pointillist.conditioning.inputs import has_prompt
 from pointillist.data.options import parse_size
 from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.program import IntArray
@@ -142,8 +143,8 @@ class SamplePlan:
         request = ImageRequest(n=n, label=label, text=texts, conditions=conditions, config=config, size=(height, width))
         sampler = open_sampler(model, request)
         numbers = Uniforms.resolve(seed, uniforms, (n, model.image.channels, height, width))
-        prompted = any(prompt.strip() for prompt in texts or ())
-        conditional = prompted or sampler.is_conditional
+        conditional = has_prompt(texts) or sampler.is_conditional
+        sampler.conditions.check_guided(settings.get("guidance"), conditional=conditional or config.has_negative_prompt)
         check_best_of(config, conditional=conditional, seeded=numbers.array is None)
         count = min(n, config.batch_size)
         check_batch_memory(math.prod(numbers.shape) * count * _BYTES, count, height, width)

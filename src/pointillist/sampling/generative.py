@@ -14,6 +14,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.sampling.config import SamplingConfig
 
 if TYPE_CHECKING:
+    from pointillist.conditioning.readers import ConditionReaders
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.engine.program import IntArray
 
@@ -130,11 +131,15 @@ class ImageSampler(Protocol):
 
     Attributes:
         config: settings with a resolved engine and order.
+        conditions: what the model can be conditioned on.
         is_conditional: whether any image has a condition, prompts aside.
     """
 
     @property
     def config(self) -> SamplingConfig: ...
+
+    @property
+    def conditions(self) -> ConditionReaders: ...
 
     @property
     def is_conditional(self) -> bool: ...

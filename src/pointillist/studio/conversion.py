@@ -11,6 +11,7 @@ import numpy as np
 from pointillist.analysis import ImageQuery
 from pointillist.completion.canvas import windows
 from pointillist.conditioning import OBSERVED, ConditionInputs, HintConfig
+from pointillist.conditioning.inputs import has_prompt
 from pointillist.conditioning.prompts import SpelledPrompt
 from pointillist.conditioning.registry import DEDICATED, condition_kinds, unsupported_condition
 from pointillist.errors import ConfigError, DataError, ShapeError
@@ -128,6 +129,26 @@ def condition_keywords(model: LikelihoodModel, values: schemas.ConditionValues) 
     hint = None if values.hint is None else decode_hint(model, values.hint)
     result = {"label": values.label, "text": _prompt_of(values), "attributes": values.attributes, "hint": hint}
     return {name: value for name, value in {**_other_values(values), **result}.items() if value is not None}
+
+
+def drawing_keywords(
+    model: LikelihoodModel,
+    request: schemas.SampleRequest | schemas.FillRequest,
+    values: schemas.ConditionValues,
+    size: tuple[int, int],
+    negative: str | None = None,
+) -> dict[str, Any]:
+    """Convert the conditions of an image and the transform of a request to keywords of `sample`.
+
+    A page always sends its guidance: of an image without conditions it would be rejected, as it changes nothing.
+
+    Raises:
+        ConfigError, ShapeError, DataError: if the model does not support the conditions.
+    """
+    keywords = {"temperature": request.temperature, "top_p": request.top_p, **condition_keywords(model, values)}
+    if has_prompt(negative) or decode_conditions(model, values, size).is_conditional:
+        keywords["guidance"] = request.guidance
+    return keywords
 
 
 def _other_values(values: schemas.ConditionValues) -> dict[str, Any]:

@@ -27,10 +27,10 @@ from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
     check_pixels,
-    condition_keywords,
     decode_conditions,
     decode_levels,
     decode_mask,
+    drawing_keywords,
 )
 from pointillist.studio.errors import too_large
 
@@ -143,17 +143,14 @@ class SampleNumbers:
         return replace_uniforms(origin, uniforms, variation.strength, variation.seed)
 
     def _recover(self, variation: schemas.Variation, levels: schemas.EncodedArray) -> np.ndarray:
-        request = self.request
+        request, pixels = self.request, levels.array().astype(np.int64)
         return recover_uniforms(
             self.model,
-            levels.array().astype(np.int64),
+            pixels,
             seed=variation.seed,
             order=request.order,
-            guidance=request.guidance,
-            temperature=request.temperature,
-            top_p=request.top_p,
             engine=request.engine,
-            **condition_keywords(self.model, variation.conditions),
+            **drawing_keywords(self.model, request, variation.conditions, (pixels.shape[-2], pixels.shape[-1])),
         )
 
 

@@ -19,7 +19,7 @@ from pointillist.images.spec import sum_images
 from pointillist.model.vocabulary import describe_prompts
 from pointillist.sampling.uniforms import Uniforms
 from pointillist.studio import schemas
-from pointillist.studio.conversion import condition_keywords, encode_floats, encode_levels, sampled_image
+from pointillist.studio.conversion import drawing_keywords, encode_floats, encode_levels, sampled_image
 from pointillist.studio.jobs import SamplingJob, num_outputs
 
 EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows something new
@@ -135,14 +135,11 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
     return {
         "seed": spec.seed,
         "first": spec.index,
-        "guidance": request.guidance,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
         "negative_prompt": request.negative_prompt,
         # completions choose their engine as in Python, unless floating point is requested
         "engine": "auto" if request.engine == "integer" else request.engine,
         "on_row": lambda done, x: check(),
-        **condition_keywords(job.model, spec.conditions),
+        **drawing_keywords(job.model, request, spec.conditions, job.size, request.negative_prompt),
     }
 
 

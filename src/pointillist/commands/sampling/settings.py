@@ -73,7 +73,6 @@ class SampleSettings(Settings):
         None,
         "X",
         "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own.",
-        needs=("label", "text", "texts", "attribute", "condition", "hint", "hint_from_image"),
     )
     seed: int | None = SEED.field(None)
     size: str | None = _SAMPLING.option(None, "SIZE", "Another size, 32 or 48x64, where the model allows it.")
@@ -128,9 +127,7 @@ class InpaintSettings(Settings):
     condition: tuple[str, ...] = _METHOD.option(
         (), "KIND=VALUE", "A condition, such as vector=0.7,0.3 for proportions.", needs=("data",)
     )
-    guidance: Any = _METHOD.sampling_option(
-        1.0, "X", "Classifier-free guidance scale (1 = off).", needs=("label", "text")
-    )
+    guidance: Any = _METHOD.sampling_option(1.0, "X", "Classifier-free guidance scale (1 = off).")
     temperature: Any = _METHOD.sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.")
     particles: int = _METHOD.option(64, "N", "Histories of smc, on average, and of soft data.", low=1)
     moves: int = _METHOD.option(4, "N", "Single-pixel moves of each after smc.", low=0)

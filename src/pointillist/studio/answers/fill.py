@@ -23,10 +23,10 @@ from pointillist.sampling.config import resolve_engine
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
     check_pixels,
-    condition_keywords,
     decode_canvas,
     decode_conditions,
     decode_mask,
+    drawing_keywords,
     sampled_image,
 )
 from pointillist.studio.errors import too_large
@@ -113,10 +113,7 @@ class FillJob:
             threads=threads,
             order=request.order,
             engine=request.engine,
-            guidance=request.guidance,
-            temperature=request.temperature,
-            top_p=request.top_p,
-            **condition_keywords(self.model, request.conditions),
+            **drawing_keywords(self.model, request, request.conditions, (known.shape[0], known.shape[1])),
         )
 
     def _result(

@@ -50,7 +50,7 @@ class EvaluateJob(JobKind):
     def __init__(self, settings: EvaluateJobSettings) -> None:
         from pointillist.data import load_data
         from pointillist.distributions.transform import check_guidance
-        from pointillist.evaluation.likelihood import resolve_orders
+        from pointillist.evaluation.likelihood import check_guided, resolve_orders
         from pointillist.model.batches import BatchReader
         from pointillist.model.folder.image_sources import resolve_data_options, select_split
 
@@ -65,6 +65,7 @@ class EvaluateJob(JobKind):
             load_data(settings.data, options, spec=model.image, classes=classes), settings.split
         )
         self._reader = BatchReader(model, images, None, settings.text, engine=settings.engine)
+        check_guided(model, self._reader, settings.guidance, settings.batch_size)
         self._model, self._orders, self._guidance = model, resolve_orders(model, settings.order), settings.guidance
         self._scorer = self._reader.open_scorer(settings.batch_size)
         self._files = images.files
