@@ -210,10 +210,10 @@ def test_labels_in_words() -> None:
 
 def test_prompts_in_words() -> None:
     Path("prompts.txt").write_text("a tree\n\n  a red heart, small \n", encoding="utf-8")
-    assert parse_texts(["monster, red dragon", "heart; home;"], None) == ["monster, red dragon", "heart", "home"]
+    assert parse_texts(["monster, red dragon", "heart; home"], None) == ["monster, red dragon", "heart", "home"]
     assert parse_texts(["heart"], Path("prompts.txt")) == ["heart", "a tree", "a red heart, small"]
     for blank in ("", " ; "):
-        with pytest.raises(ConfigError, match="names nothing: write a prompt"):
+        with pytest.raises(ConfigError, match="names nothing: give a name"):
             parse_texts(["heart", blank], None)
     assert parse_texts([], None) is None
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import pointillist as pt
+from pointillist.cli import app
 from pointillist.compression.archive import Archive
 from pointillist.compression.container import Entry
 from pointillist.files import hub
@@ -82,7 +84,34 @@ def test_a_misspelt_name_is_answered_with_the_near_one(command: list[str], near:
 
 @pytest.mark.parametrize("label", ["", ",,", " , "])
 def test_an_empty_label_names_no_class(label: str) -> None:
-    assert "names no class" in fails("sample", "icons", "-n", 1, "--label", label, "--out", "a.png")
+    assert "names nothing: give a name" in fails("sample", "icons", "-n", 1, "--label", label, "--out", "a.png")
+
+
+def test_an_empty_name_of_a_list_is_refused(digits: Path) -> None:
+    """Every list of the command line: it was left out in silence."""
+    for command, setting in (
+        (["sample", "digits", "--label", "3,,4"], "`--label` (='3,,4')"),
+        (["sample", "digits", "--label", "3,4,"], "`--label` (='3,4,')"),
+        (["sample", "icons", "--text", "heart;;star"], "`--text` (='heart;;star')"),
+        (["evaluate", "icons", digits, "--captions", "heart;"], "`--captions` (='heart;')"),
+        (["train", digits, "--attribute-columns", "hair,,eyes"], "attribute_columns` (='hair,,eyes')"),
+        (["train", digits, "--caption-column", ",a"], "`--caption-column` (=',a')"),
+        (["train", digits, "--level-names", "wall,,floor"], "`--level-names` (='wall,,floor')"),
+    ):
+        assert f"{setting} has an empty name: leave out a" in fails(*command)
+
+
+def test_an_empty_number_of_a_list_is_refused(digits: Path) -> None:
+    """Each sentence names what was typed."""
+    for *command, typed in (
+        ["sample", "digits", "--size", "28x"], ["train", digits, "--size", "16xx16"],
+        ["world", "dungeons", "--at", "1,,2"],
+        ["inpaint", "digits", digits / "0.png", "--region", "3:5,,:"], ["bench", "digits", "--batch-sizes", "1,,2"],
+        ["info", "dungeons", "--receptive-field", "3,,4"],
+        ["explain", "digits", digits / "0.png", "--what-if", "3,,4=7"],
+    ):  # fmt: skip
+        assert f"(={typed!r}) must be" in fails(*command, typed)
+    assert "There is no order ''" in fails("train", digits, "--orders", "raster,,s-curve")
 
 
 def test_a_dash_is_standard_output_for_compress_alone(digits: Path) -> None:
@@ -92,6 +121,30 @@ def test_a_dash_is_standard_output_for_compress_alone(digits: Path) -> None:
     ):  # fmt: skip
         assert "standard output" in fails(*command, "--out", "-")
     assert files_in(Path()) == ["digits", *(f"digits/{number}.png" for number in range(4))]
+
+
+def test_a_dash_is_standard_input_for_decompress_alone(digits: Path) -> None:
+    """Models, data, files of any kind; a file of that name has a path."""
+    for command, name in (
+        (["compress", "digits", "-", "--out", "a.pxl"], "FILES|DIR"), (["train", "-"], "DATA"),
+        (["info", "-"], "MODEL|DATA|PXL"), (["reproduce", "digits", "-"], "MANIFEST"),
+        (["compress", "digits", digits, "-", "--out", "a.pxl"], "FILES|DIR"), (["evaluate", "digits", "-"], "DATA"),
+        (["inpaint", "digits", "-", "--region", "3:5,:"], "IMAGE"), (["explain", "digits", "-"], "IMAGE"),
+        (["inpaint", "digits", digits / "0.png", "--mask", "-"], "--mask"), (["detect", "digits", "-"], "DATA"),
+        (["detect", "digits", digits, "--csv", "-"], "--csv"), (["detect", "digits", digits, "--fit", "-"], "--fit"),
+        (["sample", "digits", "--rules", "-"], "--rules"), (["sample", "icons", "--texts", "-"], "--texts"),
+        (["sample", "-"], "MODEL"), (["train", digits, "--palette", "-"], "--palette"),
+    ):  # fmt: skip
+        assert f"`{name}` (=-) is standard output or input, to which only `compress` writes" in fails(*command)
+    Path("digits").rename("-")
+    assert "train 3, valid 1" in run("info", "./-").output
+    assert "no class" in fails("sample", "digits", "--label", "-", "--out", "a.png")
+
+
+def test_standard_input_may_be_empty() -> None:
+    """It was said to be cut off within a record."""
+    result = CliRunner().invoke(app, ["decompress", "-", "--out", "a"], input="")
+    assert (result.exit_code, "Standard input is empty: give an archive" in result.output) == (2, True)
 
 
 def test_info_reads_images_at_another_size_and_in_a_palette(digits: Path) -> None:

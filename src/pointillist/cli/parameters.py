@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -13,6 +14,9 @@ from typer.main import get_command
 from pointillist.commands.run_options import RunOption
 from pointillist.commands.settings import REQUIRED, Argument, Setting, Settings, settings_of
 from pointillist.errors import ConfigError
+
+_PATH = re.compile("DATA|DIR|FILE|IMAGE|MODEL|NORMAL|TOML|Path")
+"""Of the name and the type of a setting that takes a path; a file that is called `-` is `./-`."""
 
 
 def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
@@ -85,7 +89,7 @@ def parameter(setting: Setting) -> inspect.Parameter:
 def parsed(config: type[Settings], values: Mapping[str, Any]) -> Any:
     """Make the settings of typed values, by the names of the parameters."""
     settings = {setting.name: _value(setting, values[setting.parameter]) for setting in settings_of(config)}
-    run = {o.key: o.value(values[o.name]) for o in run_options(config) if values[o.name] is not None}
+    run = {o.key: o.value(_value(o.setting, values[o.name])) for o in run_options(config) if values[o.name] is not None}
     return config(**settings, **({"run": run} if run else {}))
 
 
@@ -96,6 +100,12 @@ def run_options(config: type[Settings]) -> tuple[RunOption, ...]:
 
 
 def _value(setting: Setting, typed: Any) -> Any:
-    if "--out" in setting.flags and str(typed) == "-" and not setting.option.standard_output:
-        raise ConfigError("`--out` (=-) is standard output, to which only `compress` writes: give another path.")
-    return tuple(typed or ()) if get_origin(setting.type) is tuple else typed
+    value = tuple(typed or ()) if get_origin(setting.type) is tuple else typed
+    option, paths = setting.option, "--out" in setting.flags or _PATH.search(f"{setting.option.metavar} {setting.type}")
+    if paths and not option.standard_stream and "-" in map(str, value if isinstance(value, tuple) else [value]):
+        name = option.metavar if isinstance(option, Argument) else setting.flags[0]
+        raise ConfigError(
+            f"`{name}` (=-) is standard output or input, to which only `compress` writes and from which only "
+            "`decompress` reads: give a path."
+        )
+    return value

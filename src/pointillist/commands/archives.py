@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report, size_text
-from pointillist.commands.settings import FLAG, FORCE, ONLY_JSON, REQUIRED, Settings, argument, option, sampling_option
+from pointillist.commands.settings import (
+    FLAG,
+    FORCE,
+    ONLY_JSON,
+    REQUIRED,
+    Argument,
+    Settings,
+    argument,
+    option,
+    sampling_option,
+)
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
@@ -33,7 +43,7 @@ class CompressSettings(Settings):
     model: str = argument("MODEL", "A bundled name, or the folder of a training: a model with an integer program.")
     files: tuple[Path, ...] = argument("FILES|DIR", "Pictures and folders of them, or one .npz or .npy.")
     out: str = option(
-        REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_output=True
+        REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_stream=True
     )
     label: str | None = option(None, "LABEL", "Class of all images, where it is known.")
     order: Any = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
@@ -50,7 +60,9 @@ class CompressSettings(Settings):
 class DecompressSettings(Settings):
     """Settings of `decompress`."""
 
-    archive: str = argument("PXL", "An archive that compress wrote, or - for standard input.")
+    archive: str = Argument(
+        "PXL", "An archive that compress wrote, or - for standard input.", standard_stream=True
+    ).field()
     out: str = option(REQUIRED, "DIR|NPZ", "A folder for PNG files, or NAME.npz.", flags=("--out", "-o"))
     model: str | None = option(None, "MODEL", "The model. Default: the bundled one that has the fingerprint.")
     salvage: bool = option(False, FLAG, "Write what is whole of a damaged archive; exits with 1.")

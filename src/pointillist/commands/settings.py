@@ -36,7 +36,7 @@ class Option:
         low, high: smallest and largest value.
         parameter: the name by which messages of the package mean the setting; by default its own.
         show_default: whether the help page shows the default.
-        standard_output: whether `-` stands for standard output.
+        standard_stream: whether `-` stands for standard output, or input.
         needs: settings, of which one must be given for this one to have an effect.
     """
 
@@ -48,7 +48,7 @@ class Option:
     high: int | None = None
     parameter: str | None = None
     show_default: bool = True
-    standard_output: bool = False
+    standard_stream: bool = False
     needs: tuple[str, ...] = ()
 
     def field(self, default: Any = REQUIRED) -> Any:

@@ -171,6 +171,8 @@ class Source:
         result = bytearray()
         while len(result) < count:
             part = self._file.read(min(count - len(result), 1 << 20))  # never more memory than there are bytes
+            if not part and not self.position + len(result):
+                raise ArchiveError(f"{self.name} is empty: give an archive, as `compress` writes it.")
             if not part:
                 raise ArchiveError(
                     f"{self.name} ends after {self.position + len(result):,} bytes, within a record: it is cut off, so "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError, quote, split_names
 from pointillist.files.suggestions import remedy
 from pointillist.images import MAX_LEVELS
 
@@ -127,7 +127,7 @@ class DataOptions(BaseModel):
     @classmethod
     def _listed(cls, names: Any) -> Any:
         """Accept `"hair,eyes"` for `["hair", "eyes"]`."""
-        return tuple(part.strip() for part in names.split(",") if part.strip()) if isinstance(names, str) else names
+        return split_names("attribute_columns", names) if isinstance(names, str) else names
 
     @model_validator(mode="after")
     def _check(self) -> DataOptions:
@@ -169,7 +169,7 @@ class DataOptions(BaseModel):
     @property
     def caption_columns(self) -> tuple[str, ...]:
         """Names of the columns or members that make a caption."""
-        return tuple(part.strip() for part in (self.caption_column or "").split(",") if part.strip())
+        return split_names("caption_column", self.caption_column) if self.caption_column else ()
 
     def changed(self, **overrides: Any) -> DataOptions:
         """Return a copy with some options replaced, checked again.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pointillist.conditioning.label import label_number
 from pointillist.conditioning.registry import unsupported_condition
-from pointillist.errors import ConfigError, DataError, quote, shorten
+from pointillist.errors import DataError, shorten, split_names
 from pointillist.files.reading import check_file
 from pointillist.system import check_memory
 
@@ -30,11 +30,9 @@ def parse_labels(labels: Sequence[str], classes: Sequence[str]) -> list[int] | N
         if text == "each" and classes and text not in classes:
             names += classes
         else:
-            names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
+            names += [text] if text in classes else split_names("label", text)
     if not labels:
         return None
-    if not names:
-        raise ConfigError(f"`label` (={', '.join(map(repr, labels))}) names no class: give one, or leave it out.")
     if not classes:
         raise unsupported_condition("label", names)
     return [label_number(name, classes) for name in names]
@@ -56,10 +54,7 @@ def parse_texts(typed: Sequence[str], file: Path | None, setting: str = "text") 
     """
     result: list[str] = []
     for text in typed:
-        parts = [part.strip() for part in text.split(SEPARATOR) if part.strip()]
-        if not parts:
-            raise ConfigError(f"`{setting}` (={quote(text)}) names nothing: write a prompt, or leave it out.")
-        result += parts
+        result += split_names(setting, text, SEPARATOR)
     if file is not None:
         result += _lines(file)
     return result or None

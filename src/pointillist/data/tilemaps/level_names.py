@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pointillist.errors import ConfigError, DataError, quote
+from pointillist.errors import ConfigError, DataError, quote, split_names
 from pointillist.files.reading import MAX_NAME, check_texts, parse_toml, read_json, read_text
 
 LEGENDS = ("legend.toml", "legend.json")
@@ -75,7 +75,7 @@ def given_names(value: str | Sequence[str] | None) -> tuple[tuple[str, ...] | No
     if value.lower().endswith((".toml", ".json")):
         legend = read_legend(Path(value))
         return tuple(dict.fromkeys(legend.values())), legend
-    return tuple(part.strip() for part in value.split(",") if part.strip()), None
+    return split_names("level_names", value), None
 
 
 def find_legend(path: Path, root: Path) -> dict[str, str] | None:
