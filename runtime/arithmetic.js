@@ -11,6 +11,12 @@ export function check(fine, why) {
 export const shift = (x, by) => (by > 0 ? Math.floor((x + POWERS[by - 1]) / POWERS[by]) : x * POWERS[-by]);
 /** @param {number} x @param {number} low @param {number} high */
 export const clamp = (x, low, high) => (x < low ? low : x > high ? high : x);
+/** Return the largest number: of 65,536 levels, old engines do not take as many arguments of Math.max. @param {ArrayLike<number>} numbers */
+export function largest(numbers) {
+  let most = -Infinity;
+  for (let i = 0; i < numbers.length; i++) if (numbers[i] > most) most = numbers[i];
+  return most;
+}
 /** Read a table of odd length with 0 in its middle. @param {any} table @param {number} x */
 export const lookup = (table, x) => table[clamp(x, (1 - table.length) / 2, (table.length - 1) / 2) + (table.length - 1) / 2];
 /** floor(a b / 2^bits) where a b may need 64 bits. @param {number} a @param {number} b @param {number} bits */

@@ -1,6 +1,6 @@
 // Attention to earlier sites, and to tokens, after docs/reference/program_format.md.
 
-import { mulShift } from "./arithmetic.js";
+import { largest, mulShift } from "./arithmetic.js";
 
 /** Attend head by head; an entry is the keys of all heads, and then the values. Without entries the output is 0.
  *  @param {Record<string, any>} constants @param {Int32Array} query @param {Int32Array} entries @param {number} heads
@@ -13,7 +13,7 @@ export function attend({ exp, factor }, query, entries, heads, out, limited) {
       for (let k = head * keys; k < (head + 1) * keys; k++) score += query[k] * entries[j * channels + k];
       return score;
     });
-    const best = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+    const best = largest(scores);
     const weights = scores.map((s) => exp[Math.min(mulShift(best - s, Number(factor[0]), 16), exp.length - 1)]);
     const total = BigInt(weights.reduce((a, b) => a + b, 0));
     for (let k = head * width; k < (head + 1) * width; k++) {

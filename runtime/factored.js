@@ -1,6 +1,6 @@
 // The distribution of version 3 of the program format: many levels in two factors, after docs/reference/program_format.md.
 
-import { POWERS, mulShift } from "./arithmetic.js";
+import { POWERS, largest, mulShift } from "./arithmetic.js";
 
 /** @typedef {{levels: number, mixtures: number, precision: number, tables: any}} Head */
 /** Number of high and of low digits. @param {number} levels */
@@ -10,7 +10,7 @@ export function digits(levels) {
 }
 /** Exponentials of logits below their largest. @param {any} exp @param {ArrayLike<number>} logits */
 function exponentials(exp, logits) {
-  const numbers = Array.from(logits), most = Math.max(...numbers);
+  const numbers = Array.from(logits), most = largest(numbers);
   return numbers.map((logit) => exp[Math.min(most - logit, exp.length - 1)]);
 }
 /** Shares of 2^24. @param {number[]} each */
@@ -44,7 +44,7 @@ export function factored({ levels, mixtures: m, precision, tables: { exp } }, pa
   const whole = lows(low);
   for (let digit = 0; digit < high; digit++) {
     const count = Math.min(low, levels - digit * low), given = weights.map((w, i) => w * Math.max(1, highs[i][digit]));
-    const bits = POWERS.findIndex((power) => power > Math.max(...given)), within = given.map((w) => Math.floor(w / POWERS[Math.max(0, bits - 25)]));
+    const bits = POWERS.findIndex((power) => power > largest(given)), within = given.map((w) => Math.floor(w / POWERS[Math.max(0, bits - 25)]));
     const inner = edges(within, count < low ? lows(count) : whole, Array.from({ length: count + 1 }, (_, k) => k), outer[digit + 1] - outer[digit]);
     for (let k = 0; k < count; k++) result[digit * low + k] = inner[k + 1] - inner[k];
   }

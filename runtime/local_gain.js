@@ -1,6 +1,6 @@
 // Opcodes and tables of versions 2 and 5 of the program format: levels relative to a prediction, and mixtures around it.
 
-import { POWERS, check, clamp, interpolate, mulShift } from "./arithmetic.js";
+import { POWERS, check, clamp, interpolate, largest, mulShift } from "./arithmetic.js";
 
 /** Powers e^(-i / 256) in units of 2^-160, so that tables are rounded from whole numbers. @param {number} count */
 function powers(count) {
@@ -78,7 +78,7 @@ export const LOCAL_GAIN = {
 /** A mixture of logistics of a channel, given the levels before it: the sum of its weights, and of these what lies below the edge above a level.
  *  @param {import("./pointillist.js").Head} head @param {Int32Array} p @param {ArrayLike<number>} pixel @param {number} channel */
 function components({ mixtures: m, channels, levels, tables, least }, p, pixel, channel) {
-  const most = Math.max(...p.subarray(0, m)), [fine, unit] = levels > 256 ? [22, 9] : [16, 17];
+  const most = largest(p.subarray(0, m)), [fine, unit] = levels > 256 ? [22, 9] : [16, 17];
   let weights = Array.from(p.subarray(0, m), (logit) => tables.exp[Math.min(most - logit, tables.exp.length - 1)]);
   /** 2^24 times the CDF of component j of channel c at the edge above a level. @param {number} j @param {number} c */
   const cdf = (j, c) => {
@@ -95,7 +95,7 @@ function components({ mixtures: m, channels, levels, tables, least }, p, pixel, 
       const edge = cdf(j, before), upper = level === levels - 1 ? 2 ** 24 : edge(level);
       return weight * Math.max(1, upper - (level === 0 ? 0 : edge(level - 1)));
     });
-    const length = POWERS.findIndex((power) => power > Math.max(...weights));
+    const length = POWERS.findIndex((power) => power > largest(weights));
     weights = weights.map((weight) => Math.floor(weight / POWERS[Math.max(0, length - 25)]));
   }
   const edges = weights.map((_, j) => cdf(j, channel)), total = weights.reduce((a, b) => a + b, 0);

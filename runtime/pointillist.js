@@ -27,7 +27,7 @@
  *   intervals(): import("./local_gain.js").Intervals | null, observe(level: number): void}} Steps */
 /** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
-import { POWERS, check, clamp, lookup, mulShift, shift } from "./arithmetic.js";
+import { POWERS, check, clamp, largest, lookup, mulShift, shift } from "./arithmetic.js";
 import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";
@@ -378,7 +378,7 @@ function normalise(weights, bits, allowed = null) {
   const total = weights.reduce((sum, w, k) => sum + (!allowed || allowed[k] ? w : 0), 0);
   const ratio = Number((1n << BigInt(bits + 32)) / BigInt(total));
   const result = weights.map((w, k) => (!allowed || allowed[k] ? Math.max(1, mulShift(w, ratio, 32)) : 0));
-  result[result.indexOf(Math.max(...result))] += POWERS[bits] - result.reduce((a, b) => a + b);
+  result[result.indexOf(largest(result))] += POWERS[bits] - result.reduce((a, b) => a + b);
   return result;
 }
 /** @param {Head} head @param {Int32Array} params @param {Int32Array} pixel @param {number} channel @returns {Float64Array} */
@@ -388,7 +388,7 @@ function frequencies(head, params, pixel, channel) {
   if (head.kind === "factored") return factored(head, params, channel);
   if (head.kind === "mixture") return normalise(mixture(head, params, pixel, channel), precision);
   const logits = head.kind === "bernoulli" ? [0, params[channel]] : [...params.subarray(channel * levels, (channel + 1) * levels)];
-  const most = Math.max(...logits);
+  const most = largest(logits);
   return normalise(Float64Array.from(logits, (logit) => exp[Math.min(most - logit, exp.length - 1)]), precision);
 }
 const LOG = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 20 * Math.log2(1 + i / 256) + 0.5));
@@ -412,7 +412,7 @@ export function transform(conditional, reference, guidance, temperature, topP, a
       const u = reference ? log2(reference[k]) : log2(f);
       return u + Math.floor((g * (log2(f) - u)) / 65536);
     });
-    const best = Math.max(...logs.filter((_, k) => !allowed || allowed[k]));
+    const best = largest(logs.filter((_, k) => !allowed || allowed[k]));
     const first = logs.findIndex((l, k) => l === best && (!allowed || allowed[k]));
     if (b === 0) return logs.map((_, k) => (k === first ? 2 ** 30 : 0));
     weights = logs.map((l) => {

@@ -1,7 +1,7 @@
 // Models of several stages: each is a program over a grid of the picture, and takes a map that a network computes from the
 // grid before. docs/reference/program_format.md, "Version 4". Sums of integers and doubles rounded once: the same everywhere.
 
-import { check, clamp } from "./arithmetic.js";
+import { check, clamp, largest } from "./arithmetic.js";
 import { convolve } from "./grid.js";
 
 /** @typedef {import("./pointillist.js").Program} Program */
@@ -101,7 +101,7 @@ function attend({ conditions: { query, keys, values, out }, heads }, x, tokens) 
   const chosen = [...Array(count).keys()].filter((t) => tokens[t] > 0), step = 2 ** -16 / Math.sqrt(d);
   for (let n = 0; n < sites; n++) for (let head = 0; head < heads; head++) {
     const scores = chosen.map((t) => { let sum = 0; for (let i = head * d; i < (head + 1) * d; i++) sum += q[n * keys.outputs + i] * k[t * keys.outputs + i]; return sum; });
-    const best = Math.max(...scores), weights = scores.map((s) => EXP[Math.min(Math.floor((best - s) * step + 0.5), LAST)]), total = Math.max(1, weights.reduce((a, b) => a + b, 0));
+    const best = largest(scores), weights = scores.map((s) => EXP[Math.min(Math.floor((best - s) * step + 0.5), LAST)]), total = Math.max(1, weights.reduce((a, b) => a + b, 0));
     for (let i = head * d; i < (head + 1) * d; i++) mean[n * values.outputs + i] = Math.floor(weights.reduce((sum, w, j) => sum + w * v[chosen[j] * values.outputs + i], 0) / total + 0.5);
   }
   return compute(out, sites, (add) => { for (let n = 0; n < sites; n++) add(n, 0, mean, n * out.inputs); });

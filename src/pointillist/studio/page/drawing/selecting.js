@@ -1,7 +1,7 @@
 // Selections: masks made by tools, and what is done with the pixels within.
 
 import { visibleImage, withImage } from "../canvas/canvas_model.js";
-import { line, maskOf, pixelsOf, placeOf, polygon, rectangle, regionOf } from "./shapes.js";
+import { cornerOf, line, maskOf, pixelsOf, placeOf, polygon, rectangle, regionOf } from "./shapes.js";
 import { sameAs } from "./strokes.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
@@ -53,8 +53,7 @@ export function copy(canvas, selection) {
   const channels = canvas.details.image.channels;
   const size = canvas.known.length;
   const places = pixels.map((pixel) => placeOf(pixel, canvas));
-  const top = Math.min(...places.map(([row]) => row));
-  const left = Math.min(...places.map(([, column]) => column));
+  const [top, left] = cornerOf(places);
   return {
     levels: pixels.map((pixel) => Array.from({ length: channels }, (_, c) => levels[c * size + pixel])),
     places: places.map(([row, column]) => [row - top, column - left]),
@@ -90,8 +89,7 @@ export class MoveStroke {
     this.clip = copy(canvas, selection);
     this.rest = erase(canvas, maskOf(pixels, canvas));
     this.first = placeOf(pixel, canvas);
-    const places = pixels.map((one) => placeOf(one, canvas));
-    this.corner = /** @type {Place} */ ([Math.min(...places.map(([row]) => row)), Math.min(...places.map(([, column]) => column))]);
+    this.corner = cornerOf(pixels.map((one) => placeOf(one, canvas)));
   }
 
   /** Return the canvas with the region moved to a pixel, and the mask of the region. @param {number} pixel */

@@ -16,6 +16,9 @@ export function line([row, column], [toRow, toColumn]) {
 /** Return the corners of the box of two places. @param {Place} a @param {Place} b */
 const box = (a, b) => ({ top: Math.min(a[0], b[0]), bottom: Math.max(a[0], b[0]), left: Math.min(a[1], b[1]), right: Math.max(a[1], b[1]) });
 
+/** Return the upper left corner of the box of places: of a large image, they are more than the arguments of Math.min. @param {Place[]} places */
+export const cornerOf = (places) => places.reduce(([top, left], [row, column]) => /** @type {Place} */ ([Math.min(top, row), Math.min(left, column)]), /** @type {Place} */ ([Infinity, Infinity]));
+
 /** List the places of a rectangle between two corners. @param {Place} a @param {Place} b @param {boolean} filled @returns {Place[]} */
 export function rectangle(a, b, filled) {
   const { top, bottom, left, right } = box(a, b);

@@ -1,7 +1,7 @@
 // Completions by Sequential Monte Carlo and single-pixel moves in an exported page, to the bit as in Python: particles are drawn by
 // the library in C. `completion/smc.py`, `completion/moves.py` and `engine/particles.py` explain what is computed, with references.
 
-import { POWERS } from "../runtime/arithmetic.js";
+import { POWERS, largest } from "../runtime/arithmetic.js";
 import { draws, generator, prepare, siteOf, uniforms } from "../runtime/pointillist.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
@@ -125,8 +125,8 @@ class Particles {
       const row = Math.floor(site / columns);
       return prepared.program.sCurve && row % 2 ? (2 * row + 1) * columns - 1 - site : site;
     };
-    const first = Math.min(...sites.map((_, site) => (drawn[site] ? orderOf(site) : Infinity)));
-    this.places = places; this.counts = particlesByRow(particles, drawn, rows, columns); this.most = Math.max(...this.counts);
+    const first = -largest(sites.map((_, site) => (drawn[site] ? -orderOf(site) : -Infinity)));
+    this.places = places; this.counts = particlesByRow(particles, drawn, rows, columns); this.most = largest(this.counts);
     this.roles = Int8Array.from(places, (_, at) => (drawn[at % sites.length] ? DRAWN : orderOf(at % sites.length) < first ? CERTAIN : WEIGHED));
     this.levels = new BigInt64Array(this.most * places.length).map((_, at) => BigInt(levels[places[at % places.length]]));
     this.uniforms = new Float64Array(this.most * places.length);

@@ -149,8 +149,12 @@ export function gif(kind, { images: [image], known = null, frames = 120, scale =
   const steps = Math.max(1, Math.min(hidden.length, frames - 1)), delay = Math.max(2, Math.min(12, Math.round((100 * SECONDS) / steps)));
   /** Write the rows and columns that changed. @param {number[]} changed @param {number} hundredths */
   const frame = (changed, hundredths) => {
-    const rows = changed.map((pixel) => Math.floor(pixel / width)), columns = changed.map((pixel) => pixel % width);
-    const [top, left] = [Math.min(...rows), Math.min(...columns)], [high, wide] = [Math.max(...rows) - top + 1, Math.max(...columns) - left + 1];
+    let [top, left, bottom, right] = [height, width, 0, 0]; // a loop: all pixels are too many arguments of Math.min
+    for (const pixel of changed) {
+      const row = Math.floor(pixel / width), column = pixel % width;
+      [top, left, bottom, right] = [Math.min(top, row), Math.min(left, column), Math.max(bottom, row), Math.max(right, column)];
+    }
+    const high = bottom - top + 1, wide = right - left + 1;
     const part = new Uint8Array(high * wide * times * times);
     for (let y = 0, to = 0; y < high * times; y++) for (let x = 0; x < wide * times; x++, to++)
       part[to] = shown[(top + Math.floor(y / times)) * width + left + Math.floor(x / times)];
