@@ -94,6 +94,17 @@ def test_what_it_cannot_take_is_refused() -> None:
     assert model.log_prob(x.repeat(1, 1, 3, 1)).shape == (1,)
 
 
+def test_vmap_is_named() -> None:
+    """A model takes the batch itself: within `torch.vmap`, in which it saw one image or a batch of them."""
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, channels=4, layers=1)
+    x = torch.randint(0, 4, (3, 1, 4, 4))
+    with pytest.raises(pt.ShapeError, match=r"Levels of shape \(1, 4, 4\) must be \(n, 1, h, w\)"):
+        torch.vmap(model)(x)
+    for call in (model, model.log_prob, model.log_prob_map):
+        with pytest.raises(pt.ConfigError, match=r"`torch\.vmap` hides values, which a model checks: .*batch"):
+            torch.vmap(call)(x[:, None])
+
+
 def test_pictures_become_levels_and_back() -> None:
     """Through the model's own description of its images."""
     model = pt.build("pixelcnn", shape=(3, 2, 2), levels=17, channels=3, layers=1)

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
+import pointillist as pt
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.networks import BackboneDims, config_from_dict, entry, names
 from tests.laws.strategies import make_model
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_network_without_layers_is_a_window_or_refused(name: str) -> None:
+    """PixelCNN without residual blocks is 1x1 layers over the window of its first, as `photos`; others need one."""
+    if "layers" not in entry(name).backbone.Config.model_fields:
+        return
+    settings: dict[str, Any] = {"shape": (1, 9, 9), "levels": 4, "channels": 4, "layers": 0}
+    if name != "pixelcnn":
+        with pytest.raises(ConfigError, match=r"`layers` \(=0\) is not valid .* greater than or equal to 1"):
+            pt.build(name, **settings)
+        return
+    field = pt.receptive_field(pt.build(name, first_kernel=5, **settings), 4, 4).depends[0]
+    window = np.zeros((9, 9), bool)
+    window[2:4, 2:7] = window[4, 2:4] = True
+    np.testing.assert_array_equal(field, window)
+    assert pt.load("photos").config.backbone.layers == 0  # type: ignore[attr-defined]
 
 
 def having(*fields: str) -> list[tuple[str, str]]:

@@ -161,10 +161,12 @@ def _opened(out: str) -> Iterator[BinaryIO]:
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     before, after = facts["bytes_before"], facts["bytes"]
     each = f", {after / facts['images']:.1f} bytes an image" if facts["images"] else ""
+    # of few pixels, names and headers over the sub-pixels say nothing of the model
+    rate = f"{8 * after:,} bits in all" if before <= after < _SMALL else f"{facts['bits_per_dim']:.4f} bits/dim"
     return [
         ("images", f"{facts['images']:,}, {size_text(before)} as they were"),
         *([("left out", f"{facts['left_out']}: no pictures")] if facts["left_out"] else []),
-        ("archive", f"{size_text(after)}{each}, {facts['bits_per_dim']:.4f} bits/dim"),
+        ("archive", f"{size_text(after)}{each}, {rate}"),
         ("saved", _saved(before, after)),
         ("verified", "decoded again, and equal" if facts["verified"] else "no"),
         ("model", f"{facts['model']}, {facts['fingerprint'][:8]}: needed to decompress"),

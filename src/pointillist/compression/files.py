@@ -18,7 +18,7 @@ from pointillist.data.readers.numpy_files import IMAGE_STEMS, to_channels_first
 from pointillist.data.readers.science import SCIENCE, is_series, read_science, slices_of
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError, quote
-from pointillist.files.reading import is_utf8
+from pointillist.files.reading import check_file, is_utf8
 from pointillist.images import ImageSpec, dequantise, quantise
 
 ARRAYS = (".npy", ".npz", *SCIENCE)
@@ -93,10 +93,9 @@ def list_inputs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     for path in paths:
         if path.is_dir():
             result += [(file, file.relative_to(path).as_posix()) for file in list_pictures(path)]
-        elif path.exists():
-            result.append((path, path.name))
         else:
-            raise DataError(f"{path} does not exist: check the path.")
+            check_file(path)
+            result.append((path, path.name))
     names = [name for _, name in result]
     unnamed = next((name for name in names if not is_utf8(name)), None)
     if unnamed is not None:

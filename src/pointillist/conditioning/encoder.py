@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder, ReadsValues, StoredWeights
+from pointillist.errors import ConfigError
 from pointillist.images.array_types import Float
 from pointillist.nn import Tokens
 
@@ -25,6 +26,24 @@ def as_tensor(array: Any, device: torch.device | None = None) -> Tensor:
     if isinstance(array, np.ndarray) and not array.flags.writeable:
         array = array.copy()
     return torch.as_tensor(array, device=device)
+
+
+def value_range(x: Tensor) -> tuple[int, int]:
+    """Return the least and the largest of some integers; 0 and 0 of none.
+
+    ```python
+    value_range(torch.tensor([[3, 0], [15, 2]]))  # (0, 15)
+    ```
+
+    Raises:
+        ConfigError: in `torch.vmap`, where nothing can look at a value.
+    """
+    try:
+        return (int(x.min()), int(x.max())) if x.numel() else (0, 0)
+    except RuntimeError as error:
+        if not str(error).startswith("vmap"):
+            raise
+        raise ConfigError("`torch.vmap` hides values, which a model checks: call it on a batch.") from error
 
 
 class ConditionEncoder(ReadsValues, nn.Module):

@@ -285,12 +285,8 @@ def _read_path(path: Path, options: DataOptions, tiles: Tileset | None) -> RawIm
         if ".parquet" in kinds and not kinds & EXTENSIONS:
             return read_parquet(path, options)
         return read_folder(path, options, MapReader.find(files, path, options, tiles))
-    if not path.exists():
-        raise DataError(
-            f"{path} does not exist: give a folder of images, an .npz, .npy or .parquet file, a hub data set "
-            f"(hf:owner/name), or one of {', '.join(builtin_names())}."
-        )
-    check_file(path)
+    kinds_of_data = "a folder of images, an .npz, .npy or .parquet file, a hub data set (hf:owner/name)"
+    check_file(path, remedy=f"give {kinds_of_data}, or one of {', '.join(builtin_names())}")
     readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet, **dict.fromkeys(SCIENCE, read_stored)}
     if suffix in readers:
         return readers[suffix](path, options)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, HintReader, Label
-from pointillist.conditioning.encoder import as_tensor
+from pointillist.conditioning.encoder import as_tensor, value_range
 from pointillist.conditioning.prompts import PromptReader
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
@@ -368,7 +368,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         result: Tensor = x.to(self.device, torch.int64)
         if torch.compiler.is_compiling():  # a look at the values would cut the compiled graph in two
             return result
-        low, high = (int(result.min()), int(result.max())) if result.numel() else (0, 0)
+        low, high = value_range(result)
         if not (top := self.image.levels - 1) >= high >= low >= 0:
             raise DataError(f"Levels from {low} to {high} must lie in 0 to {top}: convert pictures with `to_levels`.")
         return result

@@ -19,6 +19,7 @@ from pointillist.data.tilemaps.text_grids import read_csv_map, read_text_map
 from pointillist.data.tilemaps.tiled import read_tiled_map, read_tiled_tileset
 from pointillist.data.tilemaps.tileset import EMPTY, SIDE, TileMap, Tileset, cut_tiles
 from pointillist.errors import ConfigError, DataError, counted, quote
+from pointillist.files.reading import check_file
 from pointillist.images import MAX_LEVELS
 
 TILED = frozenset({".tmj", ".tmx"})
@@ -151,8 +152,7 @@ class MapReader:
             return self.tileset
         path = Path(self.options.tileset)
         name = f"`tileset` (={path})"
-        if not path.is_file():
-            raise DataError(f"{name} does not exist: give a PNG, or a tileset of Tiled (.tsx, .tsj).")
+        check_file(path, name=name, remedy="give a PNG, or a tileset of Tiled (.tsx, .tsj)")
         if path.suffix.lower() in (".tsx", ".tsj", ".json", ".xml"):
             result = read_tiled_tileset(path, path.parent, name)
             if result.tileset is None:
