@@ -76,7 +76,7 @@ def places(tree: Tree, root: Path) -> dict[str, list[str]]:
     """The places behind each figure that is a count of places."""
     imports = {file: tree.imports(file) for file in tree.files}
     units = unit_graph(imports)
-    lists = [(len(parameters(f)), f"{file}: {name}") for file, name, f in tree.functions()]
+    lists = [(len(parameters(f)), f"{file}: {name}") for file, name, f in tree.functions]
     lines = [
         f"{file}:{number}"
         for file, text in tree.texts.items()
@@ -113,7 +113,7 @@ def measure(root: Path) -> dict[str, Any]:
     units = unit_graph({file: tree.imports(file) for file in tree.files})
     held = {name: len(where) for name, where in behind.items()}
     held["layers"] = longest_path(units)
-    held["longest argument list"] = max((len(parameters(f)) for _, _, f in tree.functions()), default=0)
+    held["longest argument list"] = max((len(parameters(f)) for _, _, f in tree.functions), default=0)
     lines = {file: code_lines(text, tree.nodes[file]) for file, text in tree.texts.items()}
     of_engine = [count for file, count in lines.items() if file.startswith("engine/")]
     held["code lines"] = math.ceil(sum(lines.values()) / CODE_STEP) * CODE_STEP

@@ -20,7 +20,7 @@ COUNT = 12
 @lru_cache
 def detector() -> pt.AnomalyDetector:
     """The bundled digits, 28x28 in 16 levels; its own samples are normal."""
-    return pt.AnomalyDetector("digits").fit(pt.sample("digits", 160, seed=0).levels)
+    return pt.AnomalyDetector("digits").fit(pt.sample("digits", 80, seed=0).levels)
 
 
 def share(defect: Defect, *words: str) -> float:

@@ -70,12 +70,12 @@ def test_values_of_strangers_are_an_error(value: Any) -> None:
         ValueMap("<u2", 5, np.array([5, 9])).to_values(np.array([2]))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model of 65,536 levels."""
-    model, _, _ = integer_case("sixteen-bits", fresh=True)
-    model.save_pretrained(tmp_path / "model")
-    return str(tmp_path / "model")
+    path = tmp_path_factory.mktemp("sixteen-bits") / "model"
+    integer_case("sixteen-bits")[0].save_pretrained(path)
+    return str(path)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

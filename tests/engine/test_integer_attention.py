@@ -65,6 +65,7 @@ def attending(heads: int, key: int, value: int, entries: np.ndarray, factor: int
     )
 
 
+@pytest.mark.proof
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(("heads", "key", "value"), [(1, 8, 32), (2, 3, 5), (3, 5, 17)])
 def test_many_sites(heads: int, key: int, value: int) -> None:

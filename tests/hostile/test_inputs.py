@@ -30,7 +30,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def digits() -> Path:
     """A folder of four pictures of the bundled model."""
     Path("digits").mkdir()
-    for number, image in enumerate(pt.sample("digits", 4, seed=3, engine="numpy").images):
+    for number, image in enumerate(pt.sample("digits", 4, seed=3).images):
         image.save(f"digits/{number}.png")
     return Path("digits")
 

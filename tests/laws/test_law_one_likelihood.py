@@ -83,7 +83,7 @@ BUNDLED = pytest.mark.parametrize(
 """Views compute every level of every pixel: `test_every_integer_program_to_the_bit` has 65,536 on small images."""
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @BUNDLED
 def test_every_bundled_model(bundled: str) -> None:
     """Check the models of the package in float32, without conditions and with all of them."""
@@ -106,9 +106,10 @@ def test_every_bundled_model_to_the_bit(bundled: str) -> None:
 def test_every_integer_program_to_the_bit(name: str) -> None:
     """Check each network, likelihood and kind of image that has an integer program, in each of its orders."""
     model, _, _ = integer_case(name)
-    check_one_integer_likelihood(model, {}, count=3)
+    count = 3 if model.image.levels < 1000 else 1  # views compute every level
+    check_one_integer_likelihood(model, {}, count=count)
     if model.config.classes:
-        check_one_integer_likelihood(model, {"label": ["cat", "dog", None]}, count=3)
+        check_one_integer_likelihood(model, {"label": ["cat", "dog", None][:count]}, count=count)
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def test_samples_are_scored_as_they_were_drawn(name: str, data: st.DataObject) -
 COUNTED = ["numpy", *(pytest.param(e, marks=pytest.mark.slow) for e in DISTINCT_ENGINES if e != "numpy")]
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("engine", COUNTED)
 @pytest.mark.parametrize(("shape", "levels"), [((1, 1, 3), 2), ((3, 1, 1), 3), ((2, 2, 1), 3)])
 @pytest.mark.parametrize("name", names())

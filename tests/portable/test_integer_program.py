@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pointillist.portable import load, save
 from pointillist.portable.scorer import ProgramScorer
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from tests.equality import assert_close, equal
-from tests.portable.networks import CASES, check_steps, integer_case
+from tests.portable.networks import CASES, check_steps, few_images, integer_case
 from tests.tolerances import DOUBLE, FORMULA
 
 pytestmark = pytest.mark.proof
@@ -36,13 +37,27 @@ pytestmark = pytest.mark.proof
 @pytest.mark.parametrize("name", CASES)
 def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
     """Frequencies of all sub-pixels at once are those of one after the other, to the bit, in every order."""
-    model, integer_model, x = integer_case(name)
+    model, integer_model, _ = integer_case(name)
+    x = few_images(name)
     for order_name in integer_model.orders:
         order = integer_model.order(order_name)
-        inputs = model.integer_model().encode(None, len(x), x.shape[2:], order)
-        check_steps(
-            integer_model, x.numpy(), inputs, order, integer_model.intervals(x.numpy(), inputs, order), executor
-        )
+        inputs = model.integer_model().encode(None, len(x), (x.shape[2], x.shape[3]), order)
+        check_steps(integer_model, x, inputs, order, integer_model.intervals(x, inputs, order), executor)
+
+
+@cache
+def visits(name: str) -> list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Return rows at which a stepper begins and stops, the levels, and their intervals by numpy, in raster order."""
+    _, integer_model, x = integer_case(name)
+    rng, order = np.random.default_rng(0), integer_model.order()
+    pixels, result = order.array_to_raster(x.numpy()).copy(), []
+    for first, stop in ((0, 3), (1, 4), (1, 2), (0, pixels.shape[2])):
+        if result:
+            pixels[:, :, first:] = rng.integers(0, integer_model.levels, pixels[:, :, first:].shape)
+        intervals = integer_model.intervals(order.array_from_raster(pixels), None, order, executor="numpy")
+        starts, sizes = (order.array_to_raster(array) for array in intervals)
+        result.append((first, stop, pixels.copy(), starts, sizes))
+    return result
 
 
 @pytest.mark.parametrize("executor", ["numpy", "auto", "torch"])
@@ -50,16 +65,12 @@ def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
 def test_states_are_restored(name: str, executor: str) -> None:
     """Back at an earlier row, other levels give the integers of another image, to the bit, twice from one state."""
     _, integer_model, x = integer_case(name)
-    rng, order = np.random.default_rng(0), integer_model.order()
-    pixels = order.array_to_raster(x.numpy()).copy()
+    order = integer_model.order()
     steps = integer_model.steps(len(x), x.shape[2:], None, order, executor=executor)
     saved: dict[int, Any] = {}
-    for first, stop in ((0, 3), (1, 4), (1, 2), (0, pixels.shape[2])):
+    for first, stop, pixels, starts, sizes in visits(name):
         if first in saved:
             steps.restore(saved[first])
-            pixels[:, :, first:] = rng.integers(0, integer_model.levels, pixels[:, :, first:].shape)
-        due = integer_model.intervals(order.array_from_raster(pixels), None, order, executor="numpy")
-        starts, sizes = (order.array_to_raster(array) for array in due)
         while not steps.done and steps.site[0] < stop:
             row, column, channel = steps.site
             if row not in saved or (column, channel) == (next(iter(order.row(row, pixels.shape[3]))), 0):
@@ -98,8 +109,8 @@ def test_compiled_code_gives_the_bits_of_numpy(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_parameters_give_the_frequencies(name: str, executor: str) -> None:
     """The tables of all levels, from the parameters of whole images, have the intervals of their levels."""
-    _, integer_model, x = integer_case(name)
-    levels = x.numpy()
+    _, integer_model, _ = integer_case(name)
+    levels = few_images(name)
     for order in map(integer_model.order, integer_model.orders):
         params = integer_model.params(levels, order=order, executor=executor, threads=2)
         starts, sizes = integer_model.intervals(levels, order=order)
@@ -110,16 +121,23 @@ def test_parameters_give_the_frequencies(name: str, executor: str) -> None:
             assert np.array_equal(size, sizes[:, channel])
 
 
+@cache
+def by_numpy(name: str) -> tuple[Any, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return the intervals of the images of a case, uniforms of their shape, and the draws from them, by numpy."""
+    integer_model, x = integer_case(name)[1], few_images(name)
+    uniforms = np.random.default_rng(3).random(x.shape)
+    return integer_model.intervals(x, executor="numpy"), uniforms, integer_model.sample(uniforms, executor="numpy")
+
+
 @pytest.mark.parametrize("kernels", LEVELS)
 @pytest.mark.parametrize("name", CASES)
 def test_all_kernels_give_the_same_bits(name: str, kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole images, one sub-pixel after the other, and draws, by the kernels of each instruction set."""
     if kernels not in available_levels():
         pytest.skip(f"this processor has no {kernels}")
-    _, integer_model, tensor = integer_case(name)
-    x, order = tensor.numpy(), integer_model.order()
-    due, uniforms = integer_model.intervals(x, executor="numpy"), np.random.default_rng(3).random(x.shape)
-    drawn, nats = integer_model.sample(uniforms, executor="numpy")
+    _, integer_model, _ = integer_case(name)
+    x, order = few_images(name), integer_model.order()
+    due, uniforms, (drawn, nats) = by_numpy(name)
     monkeypatch.setenv(KERNELS, kernels)
     assert np.array_equal(due, integer_model.intervals(x, executor="compiled"))
     inputs = integer_model.inputs(len(x), (x.shape[2], x.shape[3]), order)

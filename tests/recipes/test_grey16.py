@@ -47,7 +47,7 @@ def test_a_run_of_both_parts_makes_a_codec(maker: Any, tmp_path: Path) -> None:
     np.savez(tmp_path / "grey16.npz", x_train=images[:56], x_valid=images[56:])
     start: dict[str, Any] = {}
     for name in ("grey16", "grey16_second"):
-        few = {"steps": 60, "intervals": {"evaluate": 60, "save": 60, "sample": 60, "valid_images": 8}}
+        few = {"steps": 20, "intervals": {"evaluate": 20, "save": 20, "sample": 20, "valid_images": 8}}
         train = {**few, "out": str(tmp_path / name), "schedule": {"warmup": 5}}
         data = {"source": str(tmp_path / "grey16.npz")}
         pt.train_from_config(FOLDER / f"{name}.toml", data=data, train=train, **start)

@@ -65,6 +65,8 @@ def draw(
     return batch.levels, batch.sizes, mask.bits, mask.status, mask.mass, mask.counts
 
 
+@pytest.mark.proof
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("how", TRANSFORMS)
 @pytest.mark.parametrize(
     "name",

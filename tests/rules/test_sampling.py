@@ -45,7 +45,7 @@ def violations(rules: Rules, samples: pt.Samples) -> int:
 @pytest.mark.parametrize("name", names())
 def test_engines_draw_the_same_maps_by_rules(name: str, engine: str) -> None:
     """Odd sizes, several images, rules of every kind; also under guidance, temperature and top-p."""
-    model = random_model(name, 5, 7, labels=True)
+    model = random_model(name, 4, 5, labels=True)
     rng = np.random.default_rng(3)
     rules = rules_of(
         adjacency=random_adjacency(rng, LEVELS, 0.7),

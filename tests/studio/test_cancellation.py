@@ -195,11 +195,11 @@ def test_two_sessions_share_a_model_and_do_not_mix(server: Server) -> None:
     """Painted at the same time, each is the image of its own seed, settings and label."""
     service = server.service
     wanted = [
-        ("pixelcnn-pp", {"samples": [{"seed": s}], "temperature": t, "size": [24, 24]})
+        ("pixelcnn-pp", {"samples": [{"seed": s}], "temperature": t, "size": [12, 12]})
         for s, t in ((1, 1.0), (2, 0.5), (3, 1.0))
     ]
     wanted += [
-        ("gated-pixelcnn", {"samples": [{"seed": 4, "conditions": {"label": label}}], "size": [20, 20]})
+        ("gated-pixelcnn", {"samples": [{"seed": 4, "conditions": {"label": label}}], "size": [10, 10]})
         for label in ("cat", "dog")
     ]
     found: dict[int, np.ndarray] = {}

@@ -6,10 +6,7 @@ changelog) may quote what it was measured with.
 
 from __future__ import annotations
 
-import ast
-import io
 import re
-import tokenize
 from pathlib import Path
 
 import pytest
@@ -64,20 +61,8 @@ PROSE = {
 """Phrases that are no part of prose, and what to write."""
 
 
-words_of = script("measure_structure").words.words_of
-
-
-def identifiers(text: str) -> set[str]:
-    """List the names in Python source."""
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return {token.string for token in tokens if token.type == tokenize.NAME}
-
-
-def prose(text: str) -> list[str]:
-    """List the strings and comments of Python source."""
-    found = [n.value for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return found + [token.string for token in tokens if token.type == tokenize.COMMENT]
+words = script("measure_structure").words
+words_of = words.words_of
 
 
 def faults_in_prose(text: str) -> list[str]:
@@ -92,12 +77,10 @@ def test_identifiers_and_docstrings(part: str) -> None:
     path = PACKAGE / part
     found = []
     for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-        text = file.read_text(encoding="utf-8")
+        names, prose = words.names_and_prose(file.read_text(encoding="utf-8"))
         where = file.relative_to(PACKAGE)
-        found += [
-            f"{where}: {name} -> {NAMES[word]}" for name in identifiers(text) for word in words_of(name) & NAMES.keys()
-        ]
-        found += [f"{where}: {fault}" for string in prose(text) for fault in faults_in_prose(string)]
+        found += [f"{where}: {name} -> {NAMES[word]}" for name in set(names) for word in words_of(name) & NAMES.keys()]
+        found += [f"{where}: {fault}" for string in prose for fault in faults_in_prose(string)]
     assert not found, "\n".join(sorted(set(found)))
 
 
@@ -105,7 +88,7 @@ def test_identifiers_and_docstrings(part: str) -> None:
 def test_a_word_becomes_no_more_frequent(word: str) -> None:
     """Words of the second list: as many identifiers as in `structure.json`, or fewer."""
     now, before = measured()["words"][word], COMMITTED["words"][word]
-    better = script("measure_structure").words.COUNTED[word]
+    better = words.COUNTED[word]
     assert now <= before, f"{now} identifiers with `{word}`, and {before} before; write {better}."
 
 
@@ -154,7 +137,7 @@ def test_the_dialect_is_found() -> None:
 def test_the_third_dialect_is_found(tmp_path: Path) -> None:
     """In the text of a document, over the end of a line, and in its code."""
     (tmp_path / "README.md").write_text("Tell\nwhether it lacks those of anew.\n\n```python\nfound = 1\n```\n")
-    places = script("measure_structure").words.document_places(tmp_path)
+    places = words.document_places(tmp_path)
     assert {name for name, where in places.items() if where} == {
         *("tell whether", "lacks", "those of, that of", "anew", "found"),
     }

@@ -222,7 +222,7 @@ def test_a_training_in_stages_ends_with_its_program(network: str, tmp_path: Path
     """Of several programs and the networks between them: the default, and what the folder samples without torch."""
     data = tiny_data(images=64)
     model = pt.build(network, shape=data.train.spec, preset="tiny")
-    result = pt.train(model, data, tiny_config(tmp_path / "a", steps=40, **{"optimizer.lr": 0.01}))
+    result = pt.train(model, data, tiny_config(tmp_path / "a", steps=10, **{"optimizer.lr": 0.01}))
     assert result.why_floats == ""
     assert result.integers_cost is not None
     assert 0 < abs(result.integers_cost) < integers.MAX_COST

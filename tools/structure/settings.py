@@ -59,7 +59,7 @@ def declarations(tree: Tree) -> dict[str, set[str]]:
                 table = _table(file, node.name) if of_a_run else "use"
                 result[f"{table}.{name}"].add(f"settings of {family}" if family else file)
     settings = set(result)
-    for file, name, function in tree.functions():
+    for file, name, function in tree.functions:
         if name in ASSEMBLY:
             for parameter in settings & {f"{ASSEMBLY[name]}.{parameter}" for parameter in with_default(function)}:
                 result[parameter].add(f"{file}: {name}()")

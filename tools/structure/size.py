@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from structure.source import Tree, components, unit_graph
+from structure.source import Tree, comments_and_lines, components, unit_graph
 
 SMALL = 60
-_NO_CODE = (
-    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
-)  # fmt: skip
 
 
 def code_lines(text: str, nodes: list[ast.AST]) -> int:
@@ -28,11 +23,7 @@ def code_lines(text: str, nodes: list[ast.AST]) -> int:
         )
         if docstring or isinstance(node, ast.Import | ast.ImportFrom):
             left_out.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    lines: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type not in _NO_CODE:
-            lines.update(range(token.start[0], token.end[0] + 1))
-    return len(lines - left_out)
+    return len(comments_and_lines(text)[1] - left_out)
 
 
 def small_files(tree: Tree) -> list[str]:

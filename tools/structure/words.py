@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
+from functools import cache
 from pathlib import Path
 
-from structure.source import Function, Tree
+from structure.source import Function, Tree, comments_and_lines, parsed
 
 ODD = ("What", "Of", "How", "Whether", "One")
 EXAMPLE = re.compile(r">>> |```|^\s*(Examples?|Example usage)\s*:*\s*$|::\s*\n\s*\n\s+\S", re.MULTILINE)
@@ -120,14 +119,19 @@ def names_and_prose(text: str) -> tuple[list[str], list[str]]:
     Names are taken from the syntax tree: the tokens of an f-string depend on the version of Python.
     """
     names, prose = [], []
-    for node in ast.walk(ast.parse(text)):
+    for node in parsed(text):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             prose.append(node.value)
-        for field in NAME_FIELDS:
+        for field in _name_fields(type(node)):
             value = getattr(node, field, None)
             names += [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return names, prose + [token.string for token in tokens if token.type == tokenize.COMMENT]
+    return names, prose + comments_and_lines(text)[0]
+
+
+@cache
+def _name_fields(kind: type[ast.AST]) -> list[str]:
+    """The fields of a kind of node that hold names."""
+    return [field for field in NAME_FIELDS if field in kind._fields]
 
 
 def document_places(project: Path) -> dict[str, list[str]]:
