@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
+from pointillist.training.config import TrainConfig
 from pointillist.training.runs.config import RunConfig
 
 
@@ -108,6 +109,14 @@ def test_a_value_in_place_of_settings_is_named(text: str) -> None:
 def test_true_is_not_a_number(key: str) -> None:
     with pytest.raises(ConfigError, match=rf"^`{key}` \(=True\) must be a number"):
         RunConfig.from_dict(expand({key: True}))
+
+
+def test_true_is_not_a_number_in_python() -> None:
+    """Nor in a table; a setting that is true or false takes it."""
+    for wrong in ({"steps": True}, {"optimizer": {"lr": False}}):
+        with pytest.raises(ConfigError, match="should be a number"):
+            TrainConfig(**wrong)
+    assert TrainConfig(quantization_aware=True).quantization_aware
 
 
 def test_files_that_are_no_settings(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.errors import ConfigError
+from pointillist.files.settings_tree import StrictNumbers
 
 if TYPE_CHECKING:
     from pointillist.conditioning.encoder import ConditionEncoder
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Config = TypeVar("Config", bound="ConditionConfig")
 
 
-class ConditionConfig(BaseModel):
+class ConditionConfig(StrictNumbers):
     """Settings of one kind of condition: `[model.conditions.KIND]` in a run file, an entry of `config.json`.
 
     What only the images can tell, such as the names of classes, may be left out until `infer` fills it in. A subclass

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, ValidationError, field_validator, model_validator
 
 from pointillist.errors import ConfigError, quote, split_names
+from pointillist.files.settings_tree import StrictNumbers
 from pointillist.files.suggestions import remedy
 from pointillist.images import MAX_LEVELS
 
@@ -19,7 +20,7 @@ Values = Literal["auto", "pictures", "levels"]
 Binarise = Literal["none", "static", "dynamic"]
 
 
-class DataOptions(BaseModel):
+class DataOptions(StrictNumbers):
     """Options of `load_data`.
 
     ```python

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, ValidationInfo, field_validator
 
 from pointillist.errors import ConfigError, quote
 from pointillist.files.reading import parse_toml, read_text
@@ -21,6 +21,23 @@ Tree = dict[str, Any]
 Config = TypeVar("Config", bound=BaseModel)
 UNSET = "none"
 """The word for "no value": TOML has no null."""
+
+
+class StrictNumbers(BaseModel):
+    """Base of settings whose numbers are neither true nor false: pydantic takes these for 1 and 0.
+
+    ```python
+    pt.build("pixelcnn", (1, 8, 8), layers=True)  # ConfigError: `layers` (=True) is not valid ...
+    ```
+    """
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reject_bool(cls, value: Any, info: ValidationInfo) -> Any:
+        types = _types(cls.model_fields[str(info.field_name)].annotation) if isinstance(value, bool) else set()
+        if types & {int, float} and bool not in types:
+            raise ValueError("Input should be a number")
+        return value
 
 
 def read_toml(path: Path) -> Tree:
@@ -154,7 +171,6 @@ def parse_section(kind: type[Config], tree: Any, section: str = "") -> Config:
     check_keys(tree, kind, prefix)
     fields = kind.model_fields
     values = {k: v for k, v in tree.items() if not (isinstance(v, str) and v == UNSET and fields[k].default is None)}
-    _reject_bools(kind, values, prefix)
     try:
         return kind(**values)
     except ConfigError as error:  # configs of other packages word their errors themselves, with the bare name
@@ -163,18 +179,6 @@ def parse_section(kind: type[Config], tree: Any, section: str = "") -> Config:
         raise ConfigError(re.sub(r"^`(?=\w+`)", f"`{prefix}", str(error))) from None
     except ValidationError as error:
         raise ConfigError(_sentence(error, kind, prefix)) from None
-
-
-def _reject_bools(kind: type[BaseModel], values: Mapping[str, Any], prefix: str) -> None:
-    """Raise a `ConfigError` for true or false where a number is asked for: pydantic takes them for 1 and 0."""
-    for name, value in values.items():
-        if name not in kind.model_fields:
-            continue
-        table, types = _table(kind, name), _types(kind.model_fields[name].annotation)
-        if table is not None and isinstance(value, Mapping):
-            _reject_bools(table, value, f"{prefix}{name}.")
-        elif isinstance(value, bool) and types & {int, float} and bool not in types:
-            raise ConfigError(f"`{prefix}{name}` (={value}) must be a number: give one.")
 
 
 def _types(annotation: Any) -> set[Any]:

@@ -17,9 +17,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
+from pointillist.files.settings_tree import StrictNumbers
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import stage_rank
 from pointillist.networks.upsampler import Upsampler
@@ -167,7 +168,7 @@ class BackboneDims:
     local_gain: LocalGain | None = None
 
 
-class BackboneConfig(BaseModel):
+class BackboneConfig(StrictNumbers):
     """Settings of a network; a frozen, keyword-only record whose defaults describe a network of medium size.
 
     ```python

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError, quote, worded_errors
-from pointillist.files.settings_tree import expand, parse_section
+from pointillist.files.settings_tree import StrictNumbers, expand, parse_section
 from pointillist.model.folder.settings import ModelSettings
 
 OptimizerName = Literal["adam", "rmsprop"]
@@ -23,7 +23,7 @@ MAX_STEPS = 10**9
 
 
 @worded_errors("a setting of a training")
-class _Settings(BaseModel):
+class _Settings(StrictNumbers):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*")

@@ -12,12 +12,13 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from pointillist.errors import CheckpointError, ConfigError, ShapeError, counted, format_validation_error
 from pointillist.files.checkpoint.header import CONFIG, read_config
 from pointillist.files.checkpoint.tensors import write_folder
+from pointillist.files.settings_tree import StrictNumbers
 from pointillist.hierarchy.tokenizers.fsq import FSQ, CodeVectors, OrderedLevels, Signal, UnorderedLevels
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
@@ -27,7 +28,7 @@ MAX_UNORDERED = 4096
 """Most levels of an unordered image: the decoder has a logit for each."""
 
 
-class TokenizerSettings(BaseModel):
+class TokenizerSettings(StrictNumbers):
     """Settings of a tokenizer: `[tokenizer]`.
 
     Attributes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from pointillist.conditioning.registry import condition_kinds, parse_conditions
 from pointillist.conditioning.settings import ConditionConfig
@@ -23,6 +23,7 @@ from pointillist.files.checkpoint.header import (
     read_config,
     read_tensor_info,
 )
+from pointillist.files.settings_tree import StrictNumbers
 from pointillist.images.ordering import parse_orders
 from pointillist.model.integer_cost import IntegerCost, engine_text
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 Config = TypeVar("Config", bound=ConditionConfig)
 
 
-class ModelSettings(BaseModel):
+class ModelSettings(StrictNumbers):
     """Settings of a model apart from its network: the same in `config.json` and under `[model]` of a run file.
 
     Attributes:
