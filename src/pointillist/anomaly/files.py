@@ -25,7 +25,6 @@ from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
 from pointillist.images.array_types import Float
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.zoo import ZOO, resolve
 
 SETTINGS = "anomaly_detector.json"
 TENSORS = "anomaly_detector.safetensors"
@@ -132,16 +131,6 @@ def _combination(settings: dict[str, Any], tensors: dict[str, np.ndarray], order
         weight=settings["neighbour_weight"],
         trial=None if settings["trial"] is None else Trial(**settings["trial"]),
     )
-
-
-def own_folder(source: str) -> Path | None:
-    """Return the folder of a model, which also holds its detector; None for a bundled model and one of the hub.
-
-    Args:
-        source: what `pointillist.load` takes.
-    """
-    result = resolve(source)
-    return None if result is None or result.resolve().is_relative_to(ZOO.resolve()) else result
 
 
 def has_detector(folder: Path) -> bool:

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from pointillist.files.settings_tree import StrictNumbers
@@ -166,6 +166,10 @@ class BackboneDims:
     params: int
     condition: ConditionDims = field(default_factory=ConditionDims)
     local_gain: LocalGain | None = None
+
+
+Dilations = Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(max_length=512)]
+"""Dilation of each layer of a stack, in turn."""
 
 
 class BackboneConfig(StrictNumbers):

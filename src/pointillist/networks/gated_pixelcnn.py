@@ -17,7 +17,7 @@ mistake).
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -27,6 +27,7 @@ from pointillist.images.array_types import Float
 from pointillist.networks.backbone import (
     BackboneConfig,
     BackboneDims,
+    Dilations,
     ResidualHead,
     ResidualSkip,
     layer_dilations,
@@ -65,7 +66,7 @@ class GatedPixelCNNConfig(BackboneConfig):
     layers: int = Field(12, ge=1, le=512)
     first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     kernel: int = Field(3, ge=1, le=63)
-    dilations: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1,), min_length=1, max_length=512)
+    dilations: Dilations = Field((1,), min_length=1)
     head_channels: int = Field(64, ge=1, le=8192)
     vertical_residual: bool = False
     dropout: float = Field(0.0, ge=0.0, lt=1.0)

@@ -18,14 +18,21 @@ on the order, through a vector; sub-pixels are sampled in turn if the likelihood
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float
-from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, ResidualSkip, layer_dilations
+from pointillist.networks.backbone import (
+    BackboneConfig,
+    BackboneDims,
+    Dilations,
+    ResidualHead,
+    ResidualSkip,
+    layer_dilations,
+)
 from pointillist.nn import (
     CausalLayer,
     Condition,
@@ -59,7 +66,7 @@ class LocallyMaskedPixelCNNConfig(BackboneConfig):
     layers: int = Field(12, ge=1, le=512)
     first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     kernel: int = Field(3, ge=1, le=63)
-    dilations: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1,), min_length=1, max_length=512)
+    dilations: Dilations = Field((1,), min_length=1)
     head_channels: int = Field(64, ge=1, le=8192)
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
 

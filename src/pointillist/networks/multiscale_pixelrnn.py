@@ -25,14 +25,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from pointillist.images.array_types import Float
-from pointillist.networks.backbone import Backbone, BackboneDims, Stage, run_stages
+from pointillist.networks.backbone import Backbone, BackboneDims, Dilations, Stage, run_stages
 from pointillist.networks.pixel_rnn import (
     DiagonalBiLSTM,
     DiagonalBiLSTMConfig,
@@ -72,7 +72,7 @@ class MultiscalePixelRNNConfig(PixelRNNConfig):
     small_channels: int = Field(64, ge=1, le=8192)
     small_layers: int = Field(6, ge=1, le=512)
     map_channels: int = Field(64, ge=1, le=8192)
-    dilations: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1, 2, 4, 8), max_length=512)
+    dilations: Dilations = (1, 2, 4, 8)
     border: bool = True
     row_kernel: int = Field(3, ge=1, le=63)
 

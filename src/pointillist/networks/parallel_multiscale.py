@@ -27,7 +27,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,7 @@ from pointillist.networks.backbone import (
     Backbone,
     BackboneConfig,
     BackboneDims,
+    Dilations,
     ResidualHead,
     Stage,
     masked_stem,
@@ -73,7 +74,7 @@ class ParallelMultiscaleConfig(BackboneConfig):
     layers: int = Field(6, ge=1, le=512)
     first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     map_channels: int = Field(64, ge=1, le=8192)
-    dilations: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1, 2, 4, 1, 2, 4), max_length=512)
+    dilations: Dilations = (1, 2, 4, 1, 2, 4)
     head_channels: int = Field(64, ge=1, le=8192)
     context: int = Field(1, ge=1, le=63)
     dropout: float = Field(0.0, ge=0.0, lt=1.0)

@@ -39,8 +39,9 @@ def detect(settings: DetectSettings) -> Detection:
         PointillistError: naming what is wrong with a setting, the model, the detector or the images.
     """
     from pointillist.anomaly import AnomalyReport
-    from pointillist.anomaly.files import fitted_engine, has_detector, own_folder
+    from pointillist.anomaly.files import fitted_engine, has_detector
     from pointillist.anomaly.report import MAX_SHOWN, write_csv
+    from pointillist.model.folder.finding import own_folder
 
     if settings.explain and settings.report is None:
         raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")

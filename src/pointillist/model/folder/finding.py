@@ -12,7 +12,7 @@ from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, TILESE
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.model.folder.generation import PROMPTS
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
-from pointillist.zoo import list_pretrained, resolve
+from pointillist.zoo import ZOO, list_pretrained, resolve
 
 HUB_KEYWORDS = ("revision", "token", "cache_dir", "force_download", "local_files_only")
 """Keywords of `load` for the download from the hub."""
@@ -61,3 +61,13 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
 def _nearest(name: str) -> str:
     close = difflib.get_close_matches(name.lower(), [model.name for model in list_pretrained()], n=1, cutoff=0.7)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def own_folder(source: str) -> Path | None:
+    """Return the folder of a model of the user; None for a pretrained model and one of the hub.
+
+    Args:
+        source: what `pointillist.load` takes.
+    """
+    result = resolve(source)
+    return None if result is None or result.resolve().is_relative_to(ZOO.resolve()) else result
