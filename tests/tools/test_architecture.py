@@ -6,7 +6,6 @@ That files do not import each other in a circle is a figure of `test_structure.p
 from __future__ import annotations
 
 import ast
-import functools
 import importlib
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +13,7 @@ from types import ModuleType
 import pytest
 
 import pointillist
+from tests.scripts import script
 
 ROOT = Path(pointillist.__file__).parent
 
@@ -40,12 +40,14 @@ LEVEL = {package: level for level, row in enumerate(ROWS) for package in row}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
-@functools.cache
-def tree_of(path: Path) -> ast.Module:
-    """Parse a file, and the stub of a package whose names are imported when they are first used."""
+parsed = script("measure_structure").words.parsed  # once for this file and the figures of the structure
+
+
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Every node of a file, and of the stub of a package whose names are imported when they are first used."""
     stub = path.with_suffix(".pyi")
-    names = stub.read_text(encoding="utf-8") if stub.exists() and path != ROOT / "__init__.py" else ""
-    return ast.parse(path.read_text(encoding="utf-8") + names)
+    names = parsed(stub.read_text(encoding="utf-8")) if stub.exists() and path != ROOT / "__init__.py" else []
+    return [*parsed(path.read_text(encoding="utf-8")), *names]
 
 
 def package_of(path: Path) -> str:
@@ -55,7 +57,7 @@ def package_of(path: Path) -> str:
 def imports_of(path: Path) -> set[str]:
     """Packages that a file imports, also inside functions."""
     found = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             pytest.fail(f"{path.relative_to(ROOT)} has a relative import: write the whole name")
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("pointillist"):
@@ -114,7 +116,7 @@ def test_every_package_is_described() -> None:
 def test_protocols_can_be_checked() -> None:
     """A protocol is `runtime_checkable`: signatures that name it are checked at run time in some of the tests."""
     for path in FILES:
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.ClassDef) and "Protocol" in {getattr(base, "id", "") for base in node.bases}:
                 decorators = {getattr(decorator, "id", "") for decorator in node.decorator_list}
                 assert "runtime_checkable" in decorators, f"{path.relative_to(ROOT)}: {node.name}"
