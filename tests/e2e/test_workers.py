@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -84,6 +85,37 @@ def test_pictures_and_candidates_are_divided(
     with opened(browser, digits + "#seed=7", script) as page:
         wait_until_painted(page, 1)
         assert page.evaluate("window.workers") == 1
+
+
+HELD = """
+const Usual = Worker;
+let count = 0;
+Object.defineProperty(navigator, "hardwareConcurrency", { get: () => 4 });
+window.Worker = class extends Usual {
+  constructor(...where) {
+    super(...where);
+    const wait = count++ ? 0 : 1500;
+    this.addEventListener("message", (event) => {
+      if (event.late) return;
+      event.stopImmediatePropagation();
+      const again = Object.assign(new MessageEvent("message", { data: event.data }), { late: true });
+      setTimeout(() => this.dispatchEvent(again), wait);
+    });
+  }
+};
+"""
+"""What the first of four workers says arrives later than what the others say."""
+
+
+def test_pictures_stand_in_the_gallery_by_their_number(browser: Browser, digits: str) -> None:
+    """The newest first, as one worker adds them, whichever is done first."""
+    with opened(browser, f"{digits}#label=3&seed=7&n=4", HELD) as page:
+        page.get_by_label("Speed", exact=True).select_option("Infinity")
+        wait_until_painted(page, 4)
+        bits = pt.sample("digits", 4, label="3", seed=7).nats / -math.log(2)
+        titles = [f"3, {each:.1f} bits" for each in reversed(bits)]
+        thumbnails = page.locator(".thumbnails button")
+        assert [each.get_attribute("title") for each in thumbnails.all()] == titles
 
 
 @pytest.mark.parametrize("way", REFUSED)

@@ -30,6 +30,8 @@ export class Painter {
     this.server = server;
     this.playback = playback;
     this.liveSeed = Math.floor(Math.random() * 2 ** 31); // of images that are painted while a hint is drawn
+    /** @type {WeakMap<Canvas, string>} ids of what is painted, in the order of the canvases */
+    this.ids = new WeakMap();
     /** @type {Set<string>} images of the gallery that the next stroke of the hint replaces */
     this.liveItems = new Set();
   }
@@ -187,6 +189,7 @@ export class Painter {
     const { state } = this;
     this.stop();
     const work = { waiting: null, stop: new AbortController() };
+    for (const canvas of canvases) this.ids.set(canvas, newId());
     const show = () => {
       state.live = live;
       if (live) state.showLive(canvases);
@@ -291,8 +294,8 @@ export class Painter {
       if (same) this.exchangeInGallery(same.canvas, canvas);
       return !same;
     });
-    const items = canvases.map((canvas) => ({ id: newId(), canvas, name: nameOf(canvas), favourite: false })).reverse();
-    const all = [...items, ...state.gallery];
+    const items = canvases.map((canvas) => ({ id: this.ids.get(canvas) ?? newId(), canvas, name: nameOf(canvas), favourite: false })).reverse();
+    const all = [...items, ...state.gallery].sort((a, b) => (a.id < b.id ? 1 : -1)); // as it is read again, whichever worker is done first
     const surplus = all.filter((item) => !item.favourite).slice(Math.max(0, MAX_GALLERY - all.filter((item) => item.favourite).length));
     state.gallery = all.filter((item) => !surplus.includes(item));
     if (surplus.length) state.notify("plain", `The gallery holds ${MAX_GALLERY} images: the oldest that is not a favourite left it. Save those that you want to keep.`);
