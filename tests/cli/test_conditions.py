@@ -12,9 +12,9 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.conditioning import HintConfig, TextConfig, registry
+from pointillist.conditioning.hint import hint_rule
 from pointillist.conditioning.text_encoders import embedding_cache
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
-from pointillist.model.batches import derive_hint
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.conversion import condition_keywords, decode_conditions
@@ -103,7 +103,7 @@ def test_image_to_image(hint: str, tmp_path: Path) -> None:
     image = next(Path(data).rglob("*.png"))
     run("sample", "m", "-n", "2", "--seed", "4", "--hint-from-image", image, "--out", "of.npz")
     ours = pt.load("m")
-    given = derive_hint(ours, ours.image.level_array(Image.open(image)))
+    given = hint_rule(ours.conditions.hint_reader).of(ours.image.level_array(Image.open(image)), ours.image)
     with np.load("of.npz") as found:
         np.testing.assert_array_equal(found["levels"], pt.sample(ours, 2, seed=4, hint=given).levels)
     assert "drop one of them" in fails("sample", "m", "--hint", "given.png", "--hint-from-image", image)

@@ -8,8 +8,8 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import HintConfig, HintPreprocessor
+from pointillist.conditioning.hint import hint_rule
 from pointillist.images import ImageSpec
-from pointillist.model.batches import derive_hint
 from tests.equality import equal
 
 GREY = ImageSpec.infer((1, 3, 5), 256)
@@ -91,7 +91,7 @@ def test_a_small_image_is_brought_to_the_grid() -> None:
     """As given, or already enlarged; another size is refused; what it makes itself is the same."""
     model = pt.build("gated-pixelcnn", shape=(1, 3, 5), levels=8, channels=4, layers=1, hint="lowres:2")
     x = torch.randint(0, 8, (2, 1, 3, 5))
-    whole = derive_hint(model, x.numpy())
+    whole = hint_rule(model.conditions.hint_reader).of(x.numpy(), model.image)
     small = whole[:, :, ::2, ::2]
     assert equal(model.log_prob(x, hint=small), model.log_prob(x, hint=whole))
     with pytest.raises(pt.ShapeError, match=r"must be 2x3, or 3x5"):

@@ -8,8 +8,9 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.conditioning.hint import hint_rule
 from pointillist.data import Annotations, Batch
-from pointillist.model.batches import DatasetConditions, derive_hint
+from pointillist.model.batches import DatasetConditions
 from pointillist.model.finetune import initialise_from
 from pointillist.training.augmentation import drop_conditions, shift_batch
 from pointillist.training.config import ConditionDropoutConfig
@@ -65,7 +66,7 @@ def test_hints_move_with_their_images() -> None:
     model = pt.build("pixelcnn", shape=(1, 4, 5), levels=9, channels=3, layers=1, hint="lowres:2")
     telling = DatasetConditions(model, dataset_of(x[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
     found = telling(moved).parts["hint"]
-    assert equal(found.values, derive_hint(model, moved.levels))
+    assert equal(found.values, hint_rule(model.conditions.hint_reader).of(moved.levels, model.image))
 
 
 def test_a_data_set_of_another_kind_is_refused() -> None:

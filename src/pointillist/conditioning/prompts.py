@@ -96,7 +96,24 @@ class PromptReader(ABC):
 
 
 @dataclass(frozen=True)
-class SentenceReader(PromptReader):
+class FrozenReader(PromptReader):
+    """Base of what looks up the numbers that a frozen encoder gives for prompts.
+
+    Attributes:
+        encoder, fingerprint: see `open_encoder`.
+    """
+
+    encoder: str
+    fingerprint: str
+
+    @property
+    def vectors(self) -> EmbeddingCache:
+        """Cached vectors, or states, of prompts."""
+        return embedding_cache(self.encoder, self.fingerprint)
+
+
+@dataclass(frozen=True)
+class SentenceReader(FrozenReader):
     """Look up the vectors of prompts of a frozen encoder.
 
     ```python
@@ -104,18 +121,10 @@ class SentenceReader(PromptReader):
     ```
 
     Attributes:
-        encoder, fingerprint: see `open_encoder`.
         size: numbers in a vector.
     """
 
-    encoder: str
-    fingerprint: str
     size: int
-
-    @property
-    def vectors(self) -> EmbeddingCache:
-        """Cached vectors of prompts."""
-        return embedding_cache(self.encoder, self.fingerprint)
 
     def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return vectors `[n, size]`, and which prompts say anything; the vectors are kept on disk if `keep`.
@@ -184,21 +193,46 @@ class StoredPrompts(StoredEncoder):
 
 
 @dataclass(frozen=True, eq=False)
-class PromptFeatures(PortableEncoder):
-    """An encoder of prompts in numpy, in integers.
+class TextFeatures(PortableEncoder):
+    """Base of encoders of prompts in numpy, in integers.
 
     Attributes:
+        stored: settings of the reader that are stored, and what stands where a reader has none.
         reader: reads prompts.
-        weights: those named by `names`.
+        weights: the weights of the kind.
     """
 
-    key: ClassVar[str] = "prompts"
     keyword: ClassVar[str] = "text"
     kind: ClassVar[str]
-    names: ClassVar[tuple[str, ...]]
+    stored: ClassVar[Mapping[str, Any]]
 
     reader: Any
     weights: StoredWeights
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the kind, the weights and what the reader needs."""
+        reader = {name: getattr(self.reader, name, default) for name, default in self.stored.items()}
+        return {"weights": self.weights.encode(arrays), "kind": self.kind, **reader}
+
+    def _linear(self, name: str, x: Integers) -> Integers:
+        return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def _mean_embedding(self, value: Array) -> Integers:
+        """Add up the embeddings of buckets, over the root of their number."""
+        buckets = value[value != PAD]
+        total = to_fixed(self.weights["embedding.weight"][buckets]).sum(0)
+        root = int(to_fixed(np.array(1 / max(len(buckets), 1) ** 0.5), WEIGHT_BITS))
+        mean: Integers = (total * root + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS
+        return mean
+
+
+@dataclass(frozen=True, eq=False)
+class PromptFeatures(TextFeatures):
+    """An encoder of prompts as vectors; `names` are its weights."""
+
+    key: ClassVar[str] = "prompts"
+    names: ClassVar[tuple[str, ...]]
+    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
 
     def _features(self, value: Array) -> Integers:
         """Compute the features of a prompt, in steps of 2^-18."""
@@ -210,11 +244,6 @@ class PromptFeatures(PortableEncoder):
         for features, value in zip(result, values, strict=True):
             features[:] = self._features(value)
         return from_fixed(result)
-
-    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        """Return the kind, the weights and what the reader needs."""
-        reader = {name: getattr(self.reader, name, default) for name, default in _READER.items()}
-        return {"weights": self.weights.encode(arrays), "kind": self.kind, **reader}
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
@@ -233,13 +262,6 @@ class PromptFeatures(PortableEncoder):
         if len(second) != width or part != "vector":
             raise arrays.damaged("an encoder of prompts has another width")
         return chosen.of(StoredWeights(weights), stored)
-
-    def _linear(self, name: str, x: Integers) -> Integers:
-        return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
-
-
-_READER: Mapping[str, Any] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
-"""Settings of readers that are stored, and what stands where a reader has none."""
 
 
 class SentenceFeatures(PromptFeatures):
@@ -273,7 +295,4 @@ class NgramFeatures(PromptFeatures):
         return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, stored.ngrams), weights)
 
     def _features(self, value: Array) -> Integers:
-        buckets = value[value != PAD]
-        total = to_fixed(self.weights["embedding.weight"][buckets]).sum(0)
-        root = int(to_fixed(np.array(1 / max(len(buckets), 1) ** 0.5), WEIGHT_BITS))
-        return self._linear("out", (total * root + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS)
+        return self._linear("out", self._mean_embedding(value))

@@ -7,7 +7,7 @@ and alone for an unknown one. The states of a frozen encoder are an input: it co
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,19 +18,16 @@ from pydantic import Field
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import (
     BITS,
-    WEIGHT_BITS,
     Integers,
     Name,
-    PortableEncoder,
     StoredEncoder,
     StoredWeights,
     from_fixed,
-    linear,
     to_fixed,
 )
-from pointillist.conditioning.prompts import PromptReader
-from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams_per_word
-from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
+from pointillist.conditioning.prompts import FrozenReader, PromptReader, TextFeatures
+from pointillist.conditioning.text_encoders import PAD, hash_ngrams_per_word
+from pointillist.files.arrays import Array, ArrayReader
 
 EPSILON = 1e-5 * 4.0**BITS
 """What torch adds to the variance of a state, in its steps."""
@@ -62,7 +59,7 @@ class WordReader(PromptReader):
 
 
 @dataclass(frozen=True)
-class StateReader(PromptReader):
+class StateReader(FrozenReader):
     """Look up the states of the first tokens of prompts, of a frozen encoder.
 
     ```python
@@ -70,20 +67,12 @@ class StateReader(PromptReader):
     ```
 
     Attributes:
-        encoder, fingerprint: see `open_encoder`.
         num_tokens: tokens that are read of a prompt.
         size: numbers of a state.
     """
 
-    encoder: str
-    fingerprint: str
     num_tokens: int
     size: int
-
-    @property
-    def vectors(self) -> EmbeddingCache:
-        """Cached states of prompts."""
-        return embedding_cache(self.encoder, self.fingerprint)
 
     def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return states `[n, tokens, size]`, and which tokens there are.
@@ -111,20 +100,11 @@ class StoredTokens(StoredEncoder):
 
 
 @dataclass(frozen=True, eq=False)
-class TokenFeatures(PortableEncoder):
-    """An encoder of tokens in numpy, in fixed point.
-
-    Attributes:
-        reader: reads prompts.
-        weights: `start`, the first token, and the weights of the kind.
-    """
+class TokenFeatures(TextFeatures):
+    """An encoder of prompts as tokens; its weights have `start`, the first token, too."""
 
     key: ClassVar[str] = "tokens"
-    keyword: ClassVar[str] = "text"
-    kind: ClassVar[str]
-
-    reader: Any
-    weights: StoredWeights
+    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "num_tokens": 0, "length": 0}
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute 1 or 0 for each token, and then the features of each in turn, `[n, tokens + tokens width]`."""
@@ -139,14 +119,6 @@ class TokenFeatures(PortableEncoder):
     @abstractmethod
     def _token(self, value: Array, place: int) -> Integers:
         """Compute the features of a token at its place in the prompt."""
-
-    def _out(self, name: str, x: Integers) -> Integers:
-        return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
-
-    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        """Return the kind, the weights and what the reader needs."""
-        reader = {name: getattr(self.reader, name, default) for name, default in _READER.items()}
-        return {"weights": self.weights.encode(arrays), "kind": self.kind, **reader}
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> TokenFeatures:
@@ -172,21 +144,13 @@ class TokenFeatures(PortableEncoder):
         return WordFeatures(words, StoredWeights(weights))
 
 
-_READER: dict[str, Any] = {"encoder": "", "fingerprint": "", "num_tokens": 0, "length": 0}
-"""Settings of readers that are stored, and what stands where a reader has none."""
-
-
 class WordFeatures(TokenFeatures):
     """A learned token for each word: the embeddings of itself and its n-grams, and its position."""
 
     kind = "words"
 
     def _token(self, value: Array, place: int) -> Integers:
-        buckets = value[value != PAD]
-        total = to_fixed(self.weights["embedding.weight"][buckets]).sum(0)
-        root = int(to_fixed(np.array(1 / max(len(buckets), 1) ** 0.5), WEIGHT_BITS))
-        mean = (total * root + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS
-        return self._out("out", mean + to_fixed(self.weights["position"][place]))
+        return self._linear("out", self._mean_embedding(value) + to_fixed(self.weights["position"][place]))
 
 
 class StateFeatures(TokenFeatures):
@@ -198,4 +162,4 @@ class StateFeatures(TokenFeatures):
         x = to_fixed(value)
         x = x - (2 * int(x.sum()) + len(x)) // (2 * len(x))
         variance = sum(int(each) ** 2 for each in x) / len(x)  # whole numbers, divided once
-        return self._out("first", to_fixed(x / (variance + EPSILON) ** 0.5))
+        return self._linear("first", to_fixed(x / (variance + EPSILON) ** 0.5))

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 from PIL import Image
 
-from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, Label, hint_rule, match_names
+from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, Label, match_names
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.pixels import to_channels
 from pointillist.data.readers.picture_files import read_picture
@@ -56,15 +56,6 @@ def keep_text_embeddings(model: LikelihoodModel, texts: Iterable[str]) -> None:
     vectors = None if reader is None else reader.vectors
     if vectors is not None:
         vectors.keep(text for text in texts if text.strip())
-
-
-def derive_hint(model: LikelihoodModel, x: Int[np.ndarray, "b c h w"]) -> Shaped[np.ndarray, "b d h w"]:
-    """Make the hints of images by the model's own rule.
-
-    Raises:
-        ConfigError: if the model has no such rule.
-    """
-    return hint_rule(model.conditions.hint_reader).of(x, model.image)
 
 
 def match_labels(model: LikelihoodModel, data: ImageDataset) -> Int[np.ndarray, " n"]:
