@@ -152,14 +152,14 @@ def _resolve(path: str, target: str) -> str:
 
 
 def _function(path: str, text: str) -> str:
-    """Return the statement that runs a module and keeps its exports, without types and comments."""
+    """Return the statement that runs a module and keeps its exports, without types, comments and indentation."""
 
     def constant(match: re.Match[str]) -> str:
         names, source = match[1].replace(" as ", ": "), f'modules["{_resolve(path, match[2])}"]'
         return f"const {names} = {source};" if names.startswith("{") else f"const {names} = {source}.default;"
 
     exports = _EXPORT.findall(text)
-    text = _EXPORT.sub("", _IMPORT.sub(constant, _COMMENTS.sub("", text)))
+    text = re.sub(r"(?m)^[ \t]+", "", _EXPORT.sub("", _IMPORT.sub(constant, _COMMENTS.sub("", text))))
     if _DEFAULT.search(text):
         text, exports = _DEFAULT.sub("const $default = ", text), [*exports, "default: $default"]
     return f'modules["{path}"] = (() => {{\n{text}\nreturn {{ {", ".join(exports)} }};\n}})();'
