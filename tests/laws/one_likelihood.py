@@ -49,10 +49,15 @@ def check_one_likelihood(
         check_scores_agree(model, random_levels(model, count), how, rtol)
         samples = sample(model, count, seed=1, engine="numpy", **how)
         _same("`log_prob_map` of samples", check_scores_agree(model, samples.torch(), how, rtol), samples.nats, rtol)
-        conditional = model.conditions.inputs(count=count, **conditions).is_conditional
-        transformed = {k: v for k, v in TRANSFORMED.items() if conditional or k != "guidance"}
+        transformed = _transformed(model, conditions, count)
         samples = sample(model, count, seed=2, engine="numpy", **transformed, **how)
         _same("`sample` with guidance", _log_prob(model, samples.torch(), how), samples.nats, rtol)
+
+
+def _transformed(model: PixelModel, conditions: Mapping[str, Any], count: int) -> dict[str, float]:
+    """Return `TRANSFORMED`, without guidance where there is no condition that it could follow."""
+    conditional = model.conditions.inputs(count=count, **conditions).is_conditional
+    return {k: v for k, v in TRANSFORMED.items() if conditional or k != "guidance"}
 
 
 def check_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, Any], rtol: float) -> Tensor:
@@ -98,7 +103,7 @@ def check_one_integer_likelihood(model: PixelModel, conditions: Mapping[str, Any
     for name in model.config.orders:
         how = {**conditions, "order": name}
         check_integer_scores_agree(model, random_levels(model, count), how)
-        for settings in ({}, {"batch_size": 1, "threads": 1}, TRANSFORMED):
+        for settings in ({}, {"batch_size": 1, "threads": 1}, _transformed(model, conditions, count)):
             samples = sample(model, count, seed=1, **settings, **how)
             assert samples.engine == "integer"
             nats = check_integer_scores_agree(model, samples.levels, how)
