@@ -52,6 +52,11 @@ def model() -> pt.PixelModel:
         ({"uniforms": np.zeros((2, 3, 4, 3))}, pt.ShapeError, r"must be \(2, 3, 3, 4\)"),
         ({"uniforms": np.ones((2, 3, 3, 4))}, pt.ConfigError, r"must lie in \[0, 1\)"),
         ({"uniforms": np.full((2, 3, 3, 4), np.nan)}, pt.ConfigError, "must lie in"),
+        (
+            {"uniforms": np.zeros((2, 3, 3, 4)), "seed": 1},
+            pt.ConfigError,
+            r"`seed` \(=1\) changes nothing .* `uniforms`",
+        ),
         ({"negative_prompt": "blue"}, pt.ConfigError, r"`negative_prompt` \(='blue'\).*set `guidance` above 1"),
         ({"negative_prompt": "blue", "guidance": 2.0}, pt.ConfigError, "without text"),
         ({"best_of": 0}, pt.ConfigError, r"`best_of` \(=0\)"),

@@ -44,10 +44,12 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
     """Return a seed and None, with a new seed where none is given; or None and the given uniforms of this shape.
 
     Raises:
-        ConfigError, ShapeError: if the uniforms are out of range or of another shape.
+        ConfigError, ShapeError: if both are given, or the uniforms are out of range or of another shape.
     """
     if uniforms is None:
         return new_seed() if seed is None else check_seed(seed), None
+    if seed is not None:
+        raise ConfigError(f"`seed` (={quote(seed)}) changes nothing where `uniforms` are given: leave one of them out.")
     try:
         array = np.asarray(uniforms, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
