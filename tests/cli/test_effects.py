@@ -53,7 +53,7 @@ VALUES: dict[str, Any] = {
     },
     "world": {"at": "3,1", "size": "1x2", "rules": "rules.toml", "label": "no such label", "chunk": 24},
     "evaluate": {
-        "mixture": "digits", "split": "train", "max_images": 2, "per_image": "n.csv", "labels": None,
+        "mixture": "digits", "split": "train", "max_images": 2, "per_image": "n.csv", "no_labels": None,
         "text": "x", "set": "data.size=20", "order": "raster-br", "guidance": 2, "condition_metrics": None,
         "retrieval_candidates": 3,
         "retrieval_repeats": 3, "captions": "a;b", "captions_file": "texts.txt", "caption_prior": "1,2",
@@ -61,7 +61,7 @@ VALUES: dict[str, Any] = {
     },
     "explain": {
         "index": 2, "split": "test", "label": "4", "text": "x", "exchange": "a=b", "attributes": "hair=red",
-        "labels": None, "calibration_images": 2, "calibration_data": "few", "what_if": "3,4=7", "continuations": 2,
+        "no_labels": None, "calibration_images": 2, "calibration_data": "few", "what_if": "3,4=7", "continuations": 2,
         "max_attributions": 3, "live": None, "maps": "maps", "order": "raster-br", "set": "data.size=20",
     },
     "detect": {
