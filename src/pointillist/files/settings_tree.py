@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ValidationError, field_validator
 
 from pointillist.errors import ConfigError, quote
 from pointillist.files.reading import parse_toml, read_text
@@ -33,7 +33,7 @@ class StrictNumbers(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _reject_bool(cls, value: Any, info: ValidationInfo) -> Any:
+    def _reject_bool(cls, value: Any, info: Any) -> Any:
         types = _types(cls.model_fields[str(info.field_name)].annotation) if isinstance(value, bool) else set()
         if types & {int, float} and bool not in types:
             raise ValueError("Input should be a number")
