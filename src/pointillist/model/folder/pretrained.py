@@ -24,7 +24,9 @@ _SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "condit
 _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
 
 
-def build(model: str, shape: Sequence[int] | ImageSpec | None = None, **settings: Any) -> PixelModel:
+def build(
+    model: str, shape: Sequence[int] | ImageSpec | None = None, *, preset: str | None = None, **settings: Any
+) -> PixelModel:
     """Build an untrained model.
 
     ```python
@@ -35,20 +37,19 @@ def build(model: str, shape: Sequence[int] | ImageSpec | None = None, **settings
     Args:
         model: a name from `pointillist.list_models()`.
         shape: `(channels, height, width)`, or a full description such as `data.spec`.
-        settings: `preset`, a size: `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`, which the others
-            override. With `(channels, height, width)` also `levels` and `ordered` of `ImageSpec`; settings of
-            `ModelConfig` (`likelihood`, `mixtures`, `orders`, `position_channels`, ..., and `conditions`, the settings
-            of each by its kind, complete: `{"label": {"classes": ("cat", "dog")}}`); short forms of conditions; and
-            settings of the network, such as `channels=64, layers=12`. Short forms: `classes`, names of the labels or
-            how many there are; `attributes`, names of the values of each, or how many: `{"hair": 3}`; `vector`, its
-            size; `hint`, channels of floats, an `ImageSpec`, or a rule such as `"lowres:2"`, `"grey"`, `"outline"`,
-            `"half:left"`; `text`, an encoder: `"use"` (also True), `"learned"`, `"use+learned"`, `"minilm:FOLDER"`,
-            `"clip:FOLDER"`, each also `"+tokens"` for cross-attention.
+        preset: a size, `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`; `settings` override it.
+        settings: with `(channels, height, width)` also `levels` and `ordered` of `ImageSpec`; settings of `ModelConfig`
+            (`likelihood`, `mixtures`, `orders`, `position_channels`, ..., and `conditions`, the settings of each by its
+            kind, complete: `{"label": {"classes": ("cat", "dog")}}`); short forms of conditions; and settings of the
+            network, such as `channels=64, layers=12`. Short forms: `classes`, names of the labels or how many there
+            are; `attributes`, names of the values of each, or how many: `{"hair": 3}`; `vector`, its size; `hint`,
+            channels of floats, an `ImageSpec`, or a rule such as `"lowres:2"`, `"grey"`, `"outline"`, `"half:left"`;
+            `text`, an encoder: `"use"` (also True), `"learned"`, `"use+learned"`, `"minilm:FOLDER"`, `"clip:FOLDER"`,
+            each also `"+tokens"` for cross-attention.
 
     Raises:
         ConfigError: naming the first setting that is wrong.
     """
-    preset = settings.pop("preset", None)
     values = {name: settings.pop(name) for name in ("levels", "ordered") if name in settings}
     image = shape if isinstance(shape, ImageSpec) else ImageSpec.infer(_checked_shape(shape), **values)
     kinds = condition_kinds()
