@@ -27,11 +27,11 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.commands.training import add_integer_program
+from pointillist.conditioning import hint_rule
 from pointillist.files.checkpoint.header import CARD, WEIGHTS
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.files.writing import write_text
 from pointillist.images import to_picture
-from pointillist.model.batches import derive_hint
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.portable import save
 from pointillist.portable.storage import PROGRAM_TENSORS
@@ -118,7 +118,7 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     options = {k: v for k, v in settings.items() if k != "source"}
     tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
     x = tiles.batch(np.random.default_rng(0).permutation(len(tiles))[:8]).levels
-    hints = derive_hint(model, x).repeat(EACH, 0)
+    hints = hint_rule(model.conditions.hint_reader).of(x, model.image).repeat(EACH, 0)
     samples = pt.sample(model, len(hints), hint=hints, **how).array
     rows = [np.concatenate([model.to_images(x[i : i + 1]), samples[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
     captions = ["real", *["sample"] * EACH] * len(x)
