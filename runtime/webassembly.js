@@ -6,7 +6,7 @@
 // A lowered program is what `src/pointillist/engine/c/lower.py` makes of a program: the bytes that pointillist.c reads.
 
 import { check } from "./arithmetic.js";
-import { products } from "./grid.js";
+import { convolve, products } from "./grid.js";
 import { intervals } from "./local_gain.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
@@ -57,21 +57,24 @@ export class CompiledPrograms {
     this.top = top; // of use until the next call alone
     new Int8Array(this.memory.buffer).set(weights, places[0]);
     const reach = ((side - 1) / 2) * dilation, across = width + 2 * reach, padded = new Uint8Array((height + 2 * reach) * across * groups * GROUP);
-    const result = new Int32Array(sites * features), words = new Uint32Array(padded.buffer), rows = new Uint32Array(this.memory.buffer, places[1], (sites * row) / 4);
-    for (let left = largest, least = 0; left > 0; left -= 255, least += 255) { // inputs above 255 are added in parts
-      for (let site = 0; site < sites; site++) {
-        const to = ((Math.floor(site / width) + reach) * across + (site % width) + reach) * groups * GROUP;
-        for (let i = 0; i < features; i++) padded[to + i] = Math.max(0, Math.min(255, x[site * features + i] - least));
-      }
-      for (let y = 0, to = 0; y < height; y++) for (let column = 0; column < width; column++)
-        for (let tap = 0; tap < taps; tap++) {
-          let from = ((y + Math.floor(tap / side) * dilation) * across + column + (tap % side) * dilation) * groups;
-          for (let k = 0; k < groups; k++) rows[to++] = words[from++];
-        }
-      this.exports.pt_product(places[1], places[0], BigInt(sites), BigInt(taps * groups), BigInt(features), places[2], BEST);
-      const sums = new Int32Array(this.memory.buffer, places[2], result.length);
-      for (let i = 0; i < result.length; i++) result[i] += sums[i];
+    const words = new Uint32Array(padded.buffer), rows = new Uint32Array(this.memory.buffer, places[1], (sites * row) / 4);
+    for (let site = 0; site < sites; site++) {
+      const to = ((Math.floor(site / width) + reach) * across + (site % width) + reach) * groups * GROUP;
+      for (let i = 0; i < features; i++) padded[to + i] = Math.min(255, x[site * features + i]);
     }
+    for (let y = 0, to = 0; y < height; y++) for (let column = 0; column < width; column++)
+      for (let tap = 0; tap < taps; tap++) {
+        let from = ((y + Math.floor(tap / side) * dilation) * across + column + (tap % side) * dilation) * groups;
+        for (let k = 0; k < groups; k++) rows[to++] = words[from++];
+      }
+    this.exports.pt_product(places[1], places[0], BigInt(sites), BigInt(taps * groups), BigInt(features), places[2], BEST);
+    const result = new Int32Array(this.memory.buffer, places[2], sites * features).slice();
+    if (largest > 255) convolve(height, width, side, dilation, (to, tap, from) => { // the rest of the few inputs above 255
+      for (let i = 0; i < features; i++) {
+        const rest = x[from * features + i] - 255, kernel = (tap * features + i) * features;
+        if (rest > 0) for (let o = 0; o < features; o++) result[to * features + o] += rest * byTap[kernel + o];
+      }
+    });
     return result;
   };
   /** End all runs: their memory is used again. */

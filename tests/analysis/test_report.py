@@ -67,7 +67,8 @@ class Sources(HTMLParser):
 def test_the_page_needs_nothing_else(kind: str) -> None:
     model = tiny(kind, labels=True)
     x = torch.randint(model.image.levels, model.image.shape)
-    page = replace(pt.explain(model, x, "dog", calibration=calibration(model, x[None])), title="<b>&").to_html()
+    explanation = pt.explain(model, x, "dog", calibration=calibration(model, x[None]))
+    page = replace(explanation, title="<b>&", source="runs/<b> & c").to_html()
     sources = Sources()
     sources.feed(page)
     assert sources.found
@@ -78,6 +79,7 @@ def test_the_page_needs_nothing_else(kind: str) -> None:
     assert "<b>&amp" not in page
     assert "<b>&<" not in page
     assert "&lt;b&gt;&amp;" in page
+    assert "pointillist sample &#x27;runs/&lt;b&gt; &amp; c&#x27; -n 8" in page  # the model that was explained
     assert "$" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
 
 

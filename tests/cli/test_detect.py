@@ -90,7 +90,8 @@ def test_table_csv_report_and_heat_maps(own: Path, normal: Path, mixed: Path) ->
     assert "plain0.png" in page
     assert "http" not in page.replace("http-equiv", "")
     assert re.findall(r'href="(out[^"]*)"', page) == ["out-1.html", "out-2.html"]
-    assert all("One pixel at a time" in Path(f"out-{rank}.html").read_text(encoding="utf-8") for rank in (1, 2))
+    explained = [Path(f"out-{rank}.html").read_text(encoding="utf-8") for rank in (1, 2)]
+    assert all("One pixel at a time" in page and f"pointillist sample {own} -n 8" in page for page in explained)
     assert "add a report" in fails("detect", own, mixed, "--explain", 1)
     assert {str(path.relative_to("maps")) for path in Path("maps").rglob("*.png")} == {row["file"] for row in rows}
     with Image.open(Path("maps") / "plain0.png") as overlay:

@@ -94,6 +94,7 @@ def test_all_files_are_there(demo: Path) -> None:
         assert gif.n_frames == 65  # type: ignore[attr-defined]
     assert not (demo / "run" / "state").exists()
     assert (demo / "index.html").stat().st_size < 1_000_000
+    assert f"pointillist sample {demo / 'model'} -n 8" in (demo / "digit.html").read_text(encoding="utf-8")
 
 
 def test_the_numbers_are_those_of_evaluate(demo: Path, results: dict[str, Any], page: str) -> None:

@@ -48,6 +48,7 @@ class Views(ShownAsPicture):
     Attributes:
         query: the model, the image, its conditions and the order.
         title: name of the model.
+        source: name or folder by which commands open the model.
         calibration: calibration of the model on other images; None for none.
         exchange: words to put in the place of words of the prompt; see `condition_gain`.
         edits: edits of each counterfactual; None for two informative ones (`default_edits`).
@@ -62,6 +63,7 @@ class Views(ShownAsPicture):
 
     query: ImageQuery = field(repr=False)
     title: str
+    source: str = "MODEL"
     calibration: Calibration | None = field(default=None, repr=False)
     exchange: Mapping[str, str | Sequence[str]] = field(default_factory=dict, repr=False)
     edits: tuple[Edits, ...] | None = field(default=None, repr=False)

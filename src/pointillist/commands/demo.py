@@ -186,7 +186,7 @@ def _draw_digits(out: Path, model: PixelModel, test: ImageDataset, seed: int) ->
     maps = [r.maps.entropy.sum(0) for r in reports] + [r.maps.surprisal.sum(0) for r in reports]
     captions = [f"{kind} {classes[number]}" for kind in ("entropy", "surprisal") for number in _SHOWN]
     save_png(heat_map(np.stack(maps), top=5.0, captions=captions, columns=len(_SHOWN)), out / "maps.png")
-    reports[2].save(out / "digit.html")
+    explain(out / "model", first[2], classes[_SHOWN[2]]).save(out / "digit.html")  # whose commands name the folder
 
 
 def _draw_prompts(folder: Path, out: Path, seed: int) -> str:

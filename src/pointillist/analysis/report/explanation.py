@@ -133,6 +133,7 @@ def explain(
     return Explanation(
         query=about,
         title=Path(model).name if isinstance(model, (str, Path)) else opened.model_type,
+        source=str(model) if isinstance(model, (str, Path)) else Explanation.source,
         exchange=exchange or {},
         calibration=calibration,
         edits=edits,

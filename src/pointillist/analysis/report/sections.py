@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Iterable
 from html import escape
 
@@ -73,8 +74,8 @@ def render_next(views: Views, live: str = "") -> str:
         level, entropy = int(views.levels[channel, row, column]), maps.entropy[channel, row, column]
         rows.append(f"{row},{column},{channel},{level},{bits:.4f},{entropy:.4f}")
     table = f"data:text/csv;base64,{base64.b64encode(chr(10).join(rows).encode()).decode('ascii')}"
-    name = escape(views.title)
-    commands = f"pointillist studio {name}\npointillist sample {name} -n 8\npointillist evaluate {name} DATA"
+    name, source = escape(views.title), escape(shlex.quote(views.source))
+    commands = f"pointillist studio {source}\npointillist sample {source} -n 8\npointillist evaluate {source} DATA"
     save = f'<a download="bits.csv" href="{table}">the bits of every sub-pixel as a table</a>'
     words = f"Paint with this model and change pixels, draw other images, or measure many of them. Save {save}."
     body = f"<pre>{commands}</pre>"

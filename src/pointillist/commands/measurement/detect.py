@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ def detect(settings: DetectSettings) -> Detection:
     source += [("engine", engine_text(detector.engine_)), *_parts(detector, report)]
     warnings = [line for line in [detector.model_fit_.warning(detector.combination_)] if line is not None]
     if settings.report is not None:
-        _explain(model, report, pages)
+        _explain(model, settings.model, report, pages)
         report.save(
             settings.report, [*source, *(("warning", line) for line in warnings)], [page.name for page in pages]
         )
@@ -118,7 +118,7 @@ def _pages(report: Path, count: int) -> list[Path]:
     return [report.with_name(f"{report.stem}-{rank}.html") for rank in range(1, count + 1)]
 
 
-def _explain(model: Any, report: AnomalyReport, pages: list[Path]) -> None:
+def _explain(model: Any, source: str, report: AnomalyReport, pages: list[Path]) -> None:
     """Write the pages of the most anomalous images, without gradients, which take most of the time.
 
     Of an image that is larger than the model's, its window around the most anomalous pixel is explained.
@@ -133,7 +133,7 @@ def _explain(model: Any, report: AnomalyReport, pages: list[Path]) -> None:
             for axis, side in ((1, model.image.height), (2, model.image.width)):
                 start = min(max(record.location[axis - 1] - side // 2, 0), max(window.shape[axis] - side, 0))
                 window = window.take(range(start, min(start + side, window.shape[axis])), axis)
-            explain(model, window, max_attributions=0).save(page)
+            replace(explain(model, window, max_attributions=0), title=Path(source).name, source=source).save(page)
             bar.show(number)
 
 

@@ -73,6 +73,7 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     explanation = Explanation(
         query=_query(model, images, number, settings),
         title=Path(settings.model).name,
+        source=settings.model,
         exchange=exchange,
         calibration=_calibration(model, images, settings),
         edits=edits,
