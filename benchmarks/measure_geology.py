@@ -1,6 +1,7 @@
 """Measure realisations from a training image: `python benchmarks/measure_geology.py prepare|measure ...`.
 
-- `prepare TIFF... --out FOLDER`: writes training images as `.npy` of codes from 0, for `recipes/geology/geology.toml`.
+- `prepare TIFF... --out FOLDER [--classes 4 [--window 48]]`: writes training images as `.npy` of codes from 0, for
+  `recipes/geology/geology.toml`; values that are no classes are cut into classes at quantiles of the training strip.
   The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
 - `measure MODEL IMAGE.npy [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER [--programs ...]
   [--template 9]]`: windows of the test strip (the first N of them), each with scattered hard data. Of a model and, with
@@ -48,11 +49,24 @@ def prepare(arguments: argparse.Namespace) -> None:
     """Write training images as codes."""
     arguments.out.mkdir(parents=True, exist_ok=True)
     for path in arguments.images:
-        values, codes = np.unique(np.asarray(Image.open(path)), return_inverse=True)
-        codes = codes.reshape(np.asarray(Image.open(path)).shape)
+        picture = np.asarray(Image.open(path))
+        codes = np.unique(picture, return_inverse=True)[1].reshape(picture.shape)
+        if arguments.classes is not None:
+            shares = np.arange(1, arguments.classes) / arguments.classes
+            limits = np.quantile(training_strip(codes, (arguments.window, arguments.window)), shares)
+            codes = np.searchsorted(limits, codes)  # a class has the values up to its limit
         out = arguments.out / f"{path.stem}.npy"
         np.save(out, codes.astype(np.uint8))
-        print(f"{out}  {codes.shape[0]}x{codes.shape[1]}, {len(values)} levels")
+        shares = np.bincount(codes.ravel()) / codes.size
+        print(
+            f"{out}  {codes.shape[0]}x{codes.shape[1]}, shares of {len(shares)} levels {shares.round(3).tolist()[:8]}"
+        )
+
+
+def training_strip(codes: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """Return the part of a picture that models are trained on."""
+    (strip,) = pt.load_data(codes, window=window, mode="codes", levels=int(codes.max()) + 1).get("train").regions
+    return np.asarray(strip[0], np.int64)
 
 
 def cpu_seconds() -> float:
@@ -171,16 +185,15 @@ def test_windows(arguments: argparse.Namespace, model: Any) -> tuple[np.ndarray,
     """Choose windows of the test strip and their known cells, and return the training strip too."""
     picture = np.load(arguments.image)
     size = (model.image.height, model.image.width)
-    splits = pt.load_data(picture, window=size, mode="codes", levels=model.image.levels)
-    (training,) = splits.get("train").regions
-    strip = picture[:, -size[1] :] if training.shape[1] == picture.shape[0] else picture[-size[0] :]
+    training = training_strip(picture, size)
+    strip = picture[:, -size[1] :] if len(training) == len(picture) else picture[-size[0] :]
     rng = np.random.default_rng(arguments.seed)
     corners = [
         rng.integers(0, [strip.shape[0] - size[0] + 1, strip.shape[1] - size[1] + 1]) for _ in range(arguments.windows)
     ]
     windows = np.stack([strip[r : r + size[0], c : c + size[1]] for r, c in corners]).astype(np.int64)
     masks = rng.random(windows.shape) < arguments.density
-    return windows[: arguments.first], masks[: arguments.first], training[0].astype(np.int64)
+    return windows[: arguments.first], masks[: arguments.first], training
 
 
 def joint_bits(model: Any, truth: np.ndarray, known: np.ndarray) -> float:
@@ -230,6 +243,8 @@ def main() -> None:
     command = commands.add_parser("prepare")
     command.add_argument("images", nargs="+", type=Path)
     command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--classes", type=int, help="number of classes of a picture of values")
+    command.add_argument("--window", type=int, default=48, help="side of the windows of the recipe")
     command.set_defaults(run=prepare)
     command = commands.add_parser("measure")
     command.add_argument("model")
