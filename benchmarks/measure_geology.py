@@ -3,15 +3,16 @@
 - `prepare TIFF... --out FOLDER [--classes 4 [--window 48]]`: writes training images as `.npy` of codes from 0, for
   `recipes/geology/geology.toml`; values that are no classes are cut into classes at quantiles of the training strip.
   The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
-- `measure MODEL IMAGE.npy [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER [--programs ...]
-  [--template 9]]`: windows of the test strip (the first N of them), each with scattered hard data. Of a model and, with
-  the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), of MPSlib's `PROGRAMS`, which read the training strip
-  of the model: log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known;
-  share of the rarest level; violated data; the largest differences of the two-point and connectivity curves from the
-  curves of the truth of all windows; copies of 16x16 windows of the training strip, over the copies in the truth;
-  seconds of processor for a realisation, reading included; and of the model -log2 p(truth | data) for a cell, which
-  the others do not have. Log scores are printed and saved (`--json`) after each window, with the difference of the
-  methods on the same windows: a run that is stopped loses nothing.
+- `measure MODEL IMAGE.npy [--strip valid] [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER
+  [--programs ...] [--template 9]]`: windows of the test strip (the first N of them), or of the validation strip to
+  choose settings by, each with scattered hard data. Of a model and, with the folder of an unpacked wheel of
+  scikit-mps 0.6.0 (on PyPI), of MPSlib's `PROGRAMS`, which read the training strip of the model: log score and Brier
+  score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known; share of the rarest level; violated
+  data; the largest differences of the two-point and connectivity curves from the curves of the truth of all windows;
+  copies of 16x16 windows of the training strip, over the copies in the truth; seconds of processor for a realisation,
+  reading included; and of the model -log2 p(truth | data) for a cell, which the others do not have. Log scores are
+  printed and saved (`--json`) after each window, with the difference of the methods on the same windows: a run that
+  is stopped loses nothing.
 """
 
 from __future__ import annotations
@@ -181,12 +182,14 @@ def standard_error(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
 
 
-def test_windows(arguments: argparse.Namespace, model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Choose windows of the test strip and their known cells, and return the training strip too."""
+def held_out_windows(arguments: argparse.Namespace, model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Choose windows of a held-out strip and their known cells, and return the training strip too."""
     picture = np.load(arguments.image)
     size = (model.image.height, model.image.width)
     training = training_strip(picture, size)
-    strip = picture[:, -size[1] :] if len(training) == len(picture) else picture[-size[0] :]
+    along = int(len(training) == len(picture))
+    first = training.shape[along] if arguments.strip == "valid" else picture.shape[along] - size[along]
+    strip = np.take(picture, np.arange(first, first + size[along]), axis=along)
     rng = np.random.default_rng(arguments.seed)
     corners = [
         rng.integers(0, [strip.shape[0] - size[0] + 1, strip.shape[1] - size[1] + 1]) for _ in range(arguments.windows)
@@ -206,7 +209,7 @@ def joint_bits(model: Any, truth: np.ndarray, known: np.ndarray) -> float:
 def measure(arguments: argparse.Namespace) -> None:
     """Measure a model, and MPSlib where its folder is given; what is measured is saved after each window."""
     model = pt.load(arguments.model)
-    windows, masks, training = test_windows(arguments, model)
+    windows, masks, training = held_out_windows(arguments, model)
     methods = {"pointillist": Measured(drawn_by_model(model, arguments.n))}
     methods["pointillist"].draw(windows[0], masks[0], 999)  # the engine starts, and its files are read once
     if arguments.mps is not None:
@@ -249,6 +252,7 @@ def main() -> None:
     command = commands.add_parser("measure")
     command.add_argument("model")
     command.add_argument("image", type=Path)
+    command.add_argument("--strip", choices=("test", "valid"), default="test")
     command.add_argument("--density", type=float, default=0.02)
     command.add_argument("--windows", type=int, default=20)
     command.add_argument("-n", type=int, default=100)
