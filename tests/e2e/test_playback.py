@@ -55,11 +55,22 @@ def test_a_palette_is_shown_in_its_colours(page: Page, service: StudioService) -
     assert (shown[..., 3] == 255).all()
 
 
+# press Paint, and Pause as soon as it is there: a click from outside may come when all is painted
+PAINT_AND_PAUSE = """(paint) => new Promise((done) => {
+  paint.click();
+  const look = () => {
+    const pause = document.querySelector(".player [aria-label='Pause (space)']:enabled");
+    if (pause) done(pause.click());
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+
+
 def test_the_hand_plays_pauses_steps_and_goes_back(page: Page) -> None:
     """Slower than it comes: the newest pixel's distribution goes along."""
     page.get_by_label("Speed", exact=True).select_option("16")
-    page.get_by_role("button", name="Paint", exact=True).click()
-    page.get_by_role("button", name="Pause (space)").click()
+    page.get_by_role("button", name="Paint", exact=True).evaluate(PAINT_AND_PAUSE)
     expect(page.get_by_role("button", name="Play (space)")).to_be_visible()  # and with it the count of that moment
     expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()  # all has arrived
     first, of = count(page)
