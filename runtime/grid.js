@@ -82,7 +82,8 @@ function prepared(tensor, { image, weights: names, dilations }) {
   /** @type {Float64Array[]} */
   const tables = []; // what a level of a channel adds at a place of the kernel
   const last = /** @type {Encoded | null} */ (null); // candidates of a fill, and the two runs of guidance, have the same known pixels
-  return { features, inputs, side, w: floats(first), each, embedded, bias: biasOf("first.bias"), layers, tables, last };
+  const blank = last; // the last of which nothing was known, as of a quarter of the chunks of a world
+  return { features, inputs, side, w: floats(first), each, embedded, bias: biasOf("first.bias"), layers, tables, last, blank };
 }
 
 /** @typedef {{dilation: number, side: number, byTap: Float64Array}} Layer kernels as whole numbers `[taps, in, out]` */
@@ -125,16 +126,17 @@ function isSame(a, b) {
 export function gridFeatures(tensor, encoder, known, height, width, multiply = products) {
   check(encoder.image !== null, "a hint of floats");
   check(!known || known.length === encoder.image.channels * height * width, "the size of a hint, or of known pixels");
-  const kept = KEPT.get(encoder) ?? prepared(tensor, encoder), { features, layers, last } = kept;
+  const kept = KEPT.get(encoder) ?? prepared(tensor, encoder), { features, layers } = kept;
   KEPT.set(encoder, kept);
-  if (last?.height === height && last.width === width && isSame(last.known, known)) return last.map;
+  for (const one of [kept.last, kept.blank]) if (one?.height === height && one.width === width && isSame(one.known, known)) return one.map;
   const h = firstLayer(kept, encoder.image.channels, known, height, width);
   for (const layer of layers) {
     const { factors, bias } = layer, sums = multiply(rectified(h, features), features, layer, height, width);
     for (let at = 0; at < h.length; at += features) for (let k = 0; k < features; k++) h[at + k] += rounded(sums[at + k] * factors[k]) + bias[k];
   }
   const map = normalised(h, features);
-  kept.last = { known: known && Array.from(known), height, width, map };
+  const copied = known && Array.from(known);
+  kept[copied?.every((level) => level == null) ? "blank" : "last"] = { known: copied, height, width, map };
   return map;
 }
 

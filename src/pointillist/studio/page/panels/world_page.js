@@ -3,7 +3,6 @@
 // map depends on it. The address names the place: `#world=7&at=-3,5`.
 
 import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
-import { drawImage } from "../canvas/draw_image.js";
 import { download, html, setText } from "../shared/dom.js";
 import { leftOut, writeLink } from "../state/link.js";
 import { cellOf, countEdits, packCells, withCells } from "../state/map_edits.js";
@@ -26,6 +25,8 @@ const BEGIN = 7; // seed of the map that is shown first
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], w: [-1, 0], s: [1, 0], a: [0, -1], d: [0, 1] };
 
 export class WorldPage {
+  #frame = 0;
+
   /** @param {State} state @param {import("../transport/api.js").Server} server @param {import("../transport/painter.js").Painter} painter @param {boolean} linked whether the address belongs to the studio */
   constructor(state, server, painter, linked) {
     this.state = state;
@@ -279,22 +280,9 @@ export class WorldPage {
       const part = this.map.part(declared, x, y);
       if (!part) { waiting++; continue; }
       const [from, to] = [0, 1].map((k) => [((x + k) * CHUNK - left) * cell, ((y + k) * CHUNK - top) * cell].map(Math.round));
-      brush.drawImage(this.#pictureOf(part.levels, x, y, image), from[0], from[1], to[0] - from[0], to[1] - from[1]);
+      brush.drawImage(this.map.picture(part.levels, declared.seed, x, y, image, this.figure, this.figure ? this.#name : ""), from[0], from[1], to[0] - from[0], to[1] - from[1]);
     }
     return waiting;
-  }
-
-  /** A part as a picture: with what was changed by hand, and without what the figure took. @param {Uint8Array | Uint16Array} levels @param {number} x @param {number} y @param {Api.ImageKind} image */
-  #pictureOf(levels, x, y, image) {
-    const picture = document.createElement("canvas"), seed = Number(this.seed.value);
-    const map = this.figure ? this.#name : "", floor = image.level_names?.indexOf("floor") ?? -1;
-    const shown = levels.map((level, at) => {
-      const [row, column] = [y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK)];
-      if (floor >= 0 && this.figure?.hasTaken(map, row, column)) return floor;
-      return this.map.changed(seed, row, column) ?? level;
-    });
-    drawImage(picture, image, { levels: shown, known: new Uint8Array(levels.length).fill(1) }, CHUNK, CHUNK, { tiled: true });
-    return picture;
   }
 
   /** @param {Error | null} error */
@@ -304,7 +292,10 @@ export class WorldPage {
       this.state.notify("error", error.message);
     }
     if (this.figure && !this.standing) this.#stand();
-    this.#draw();
+    this.#frame ||= requestAnimationFrame(() => { // for all parts that arrive until then
+      this.#frame = 0;
+      this.#draw();
+    });
   }
 
   /** The link to the place: also rules and changed cells. @returns {import("../state/link.js").Link} */

@@ -1,6 +1,7 @@
 // The parts of an endless map that the page has, as they were drawn and as they were changed by hand.
 
 import { decodeLevels } from "../transport/encoded_arrays.js";
+import { drawImage } from "../canvas/draw_image.js";
 import { cellOf } from "./map_edits.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -8,6 +9,7 @@ import { cellOf } from "./map_edits.js";
 
 export const CHUNK = 32; // cells of a request: a side of what the model draws at once
 const MOST = 400; // chunks that the page keeps
+const MOST_PICTURES = 160; // of a megabyte each
 
 export class WorldMap {
   /** @param {State} state @param {import("../transport/api.js").Server} server @param {(error: Error | null) => void} arrived called when a part has come, or has failed */
@@ -17,6 +19,8 @@ export class WorldMap {
     this.arrived = arrived;
     /** @type {Map<string, {levels: Uint8Array | Uint16Array} | null>} parts by model, seed, rules and place; null while one is drawn */
     this.parts = new Map();
+    /** @type {Map<object, {picture: HTMLCanvasElement, of: unknown[]}>} parts as they were drawn last, by their levels */
+    this.pictures = new Map();
   }
 
   /** Return a part; if it is not there, ask for it. @param {Declared} declared @param {number} x @param {number} y */
@@ -37,6 +41,23 @@ export class WorldMap {
   /** Return the level to which a cell was changed by hand. @param {number} seed @param {number} row @param {number} column */
   changed(seed, row, column) {
     return this.state.mapEdits.get(cellOf(this.state.modelId, seed, row, column));
+  }
+
+  /** A part as a picture: with what was changed by hand, and without what the figure took. It is drawn again when one of these changes.
+   *  @param {Uint8Array | Uint16Array} levels @param {number} seed @param {number} x @param {number} y @param {Api.ImageKind} image
+   *  @param {import("./world_figure.js").Figure | null} figure @param {string} map its name, for what was taken */
+  picture(levels, seed, x, y, image, figure, map) {
+    const of = [this.state.mapEdits, image, figure, figure?.taken.size], kept = this.pictures.get(levels);
+    if (kept?.of.every((each, n) => each === of[n])) return kept.picture;
+    const picture = document.createElement("canvas"), floor = image.level_names?.indexOf("floor") ?? -1;
+    const shown = levels.map((level, at) => {
+      const [row, column] = [y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK)];
+      return floor >= 0 && figure?.hasTaken(map, row, column) ? floor : (this.changed(seed, row, column) ?? level);
+    });
+    drawImage(picture, image, { levels: shown, known: new Uint8Array(levels.length).fill(1) }, CHUNK, CHUNK, { tiled: true });
+    while (this.pictures.size >= MOST_PICTURES) this.pictures.delete(/** @type {object} */ (this.pictures.keys().next().value));
+    this.pictures.set(levels, { picture, of });
+    return picture;
   }
 
   /** @param {string} key @param {Declared} declared @param {number} x @param {number} y */
