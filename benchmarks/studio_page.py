@@ -2,6 +2,7 @@
 
     python benchmarks/studio_page.py MODEL [--exported] [--times 11]
     python benchmarks/studio_page.py MODEL --cpu [--times 5]
+    python benchmarks/studio_page.py docs/_build --site [--times 5]
 
 The page runs in Chromium at live speed; the same image is sampled by `pointillist.sample` in this process, which opens
 its engine anew each time, like the command line. Of an exported page, which is a file without a server, the time until
@@ -11,21 +12,28 @@ it can paint is measured too, in a browser that has not seen it. Times are media
 medians in seconds: from opening to a picture; a fill of the middle quarter, to its first candidate and to all eight; if
 the model draws endless maps, the first view of a map, from the click until no part of it is missing. By the clock, it
 measures a stroke to its first ghost.
+
+`--site` opens the front page that `make docs` has written, served from this computer: its bytes with
+all that it loads, as they are and as a server sends them that compresses text, and the time to its first pixel.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
+import http.server
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Response, sync_playwright
 
 import pointillist as pt
 from pointillist.studio.http.server import Server
@@ -54,8 +62,12 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--exported", action="store_true", help="measure the page that pointillist export writes")
     parser.add_argument("--cpu", action="store_true", help="measure processor time with the page that export writes")
+    parser.add_argument("--site", action="store_true", help="measure the front page of the site in this folder")
     parser.add_argument("--times", type=int, default=11)
     args = parser.parse_args()
+    if args.site:
+        print_front_page(args.model, args.times)
+        return
     if args.cpu:
         print_cpu(args.model, args.times)
         return
@@ -160,6 +172,45 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
     for (x, y), act in ((start, page.mouse.down), (end, page.mouse.up)):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
         act()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serve files without a line for each."""
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+FIRST_PIXEL = "() => [...document.querySelectorAll('.digits canvas')].some((c) => c.getContext('2d')"
+FIRST_PIXEL += ".getImageData(0, 0, c.width, c.height).data.some((value) => value))"
+
+
+def print_front_page(folder: str, times: int) -> None:
+    """Open the front page as a browser that has not seen it, and print its bytes and the time to its first pixel."""
+    sizes, seconds, spent, packed = [], [], [], 0
+    handler = partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as driver:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser = launched(driver)
+        for _ in range(times):
+            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            responses: list[Response] = []
+            page.on("response", lambda each, to=responses: to.append(each))
+            began, before = time.perf_counter(), browser_seconds()
+            page.goto(f"http://127.0.0.1:{server.server_port}/index.html", wait_until="commit")
+            page.wait_for_function(FIRST_PIXEL)
+            seconds.append(time.perf_counter() - began)
+            spent.append(browser_seconds() - before)
+            page.wait_for_load_state("networkidle")
+            bodies = {each.url: each.body() for each in responses if each.ok}
+            sizes.append(sum(map(len, bodies.values())))
+            packed = sum(len(body if url.endswith(".png") else gzip.compress(body)) for url, body in bodies.items())
+            page.context.close()
+        browser.close()
+        server.shutdown()
+    print(f"{max(sizes):,} bytes, {packed:,} with text compressed")
+    for name, column in (("by the clock", seconds), ("of the processor", spent)):
+        print(f"first pixel {statistics.median(column):.2f} s {name} ({min(column):.2f} to {max(column):.2f})")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import pointillist as pt
+from make_studio_pictures import shrink
 from pointillist.analysis.report.explanation import Explanation
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -102,6 +103,7 @@ def take(report: Path, row: int, column: int) -> None:
         page.goto(f"{report.as_uri()}#{row},{column}")
         page.locator("html.live").wait_for()
         page.screenshot(path=PICTURE)
+        shrink(PICTURE)
         browser.close()
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pointillist.studio.http.server import Server
@@ -241,7 +242,15 @@ def take(picture: Picture, browser: Browser, url: str, file: Path) -> None:
     done(page)
     picture.act(page)
     page.screenshot(path=file)
+    shrink(file)
     context.close()
+
+
+def shrink(file: Path) -> None:
+    """Save a picture in 256 colours, which takes less than half of the bytes and looks the same."""
+    with Image.open(file) as image:
+        small = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
 
 
 if __name__ == "__main__":
