@@ -81,7 +81,7 @@ def draw_rows(
             form = ""
         if missing[why] > 0 and scene.artist in artists:
             missing[why] -= 1
-            rows.append((painter.paint(scene, rng), describe(scene, rng, form), scene, split, why))
+            rows.append((painter.paint(scene), describe(scene, rng, form), scene, split, why))
     return rows
 
 
@@ -140,7 +140,7 @@ def sheet(drawings: Drawings, path: Path, seed: int, count: int = 40) -> None:
 
     painter, rng = Painter(drawings), np.random.default_rng(seed)
     scenes = [draw_scene(rng) for _ in range(count)]
-    pictures = np.stack([drawings.palette[painter.paint(scene, rng).levels] for scene in scenes])
+    pictures = np.stack([drawings.palette[painter.paint(scene).levels] for scene in scenes])
     image_grid(pictures, captions=[describe(scene, rng).text for scene in scenes], columns=8).save(path)
 
 

@@ -1,12 +1,12 @@
 """Scenes: what is where, drawn at random by a seed, and painted in palette indices with the mask of each thing.
 
     scene = draw_scene(np.random.default_rng(0))
-    picture = Painter(Drawings.read()).paint(scene, np.random.default_rng(0))
+    picture = Painter(Drawings.read()).paint(scene)
     picture.levels, picture.mask  # uint8 [32 32]; the mask is 0 for the place, then 1, 2, ... for each item
 
 An item is a thing with a colour, or with none: it is then in the colour of its drawing. A scene has one to three items:
 one thing alone, two or three things next to each other, or a thing, two of a kind or two different ones in a relation
-to another item. Nothing is mirrored and few places differ, so that what is random is what a caption says.
+to another item. Each stands at its place, and nothing is mirrored: a caption that says all leaves nothing to chance.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ from drawings import (
     CLEAR,
     COLOURS,
     GROUNDS,
-    LARGE,
     OWN_COLOURS,
     RECOLOURED,
-    SMALL,
     THINGS,
     Drawings,
     Indices,
 )
 from numpy.typing import NDArray
 
-SIDE, HORIZON, FLOOR = 32, 21, 29
-"""Pixels of a side; first row of the ground; row on which things stand."""
+SIDE, HORIZON, FAR, FLOOR, NEAR = 32, 21, 24, 29, 30
+"""Pixels of a side; first row of the ground; rows on which things stand: what something is in front of, most things,
+and what is in front of something or under it."""
 PLACES = ("room", "meadow", "beach", "snow", "street")
 TIMES = ("day", "night", "rain")
 KINDS = {"relation": 0.56, "alone": 0.16, "beside": 0.12, "several": 0.09, "pair": 0.07}
@@ -88,6 +87,15 @@ class Picture:
 
     levels: NDArray[np.uint8]
     mask: NDArray[np.uint8]
+
+
+class Placed(NamedTuple):
+    """Number of an item, its middle column and last row, and if it stands on the ground."""
+
+    number: int
+    middle: int
+    bottom: int
+    stands: bool = True
 
 
 def pick(rng: np.random.Generator, options: Sequence[str]) -> str:
@@ -158,72 +166,55 @@ class Painter:
         names = ("floor", "grass", "sand", "snow", "road")
         self._ground = dict(zip(PLACES, names, strict=True))
 
-    def paint(self, scene: Scene, rng: np.random.Generator) -> Picture:
-        """Paint a scene; where things stand exactly is random."""
+    def paint(self, scene: Scene) -> Picture:
+        """Paint a scene."""
         levels, mask = self._places[scene.place, scene.time].copy(), np.zeros((SIDE, SIDE), np.uint8)
-        for number, middle, bottom, behind, small in self._arrange(scene, rng):
-            item = scene.items[number]
-            size = (SMALL if small else LARGE) if item.name in THINGS else 0
-            drawing = self.drawings[scene.artist, item.name, size, item.painted]
-            self._put(levels, mask, drawing, middle, bottom, number + 1, behind)
-        self._shadow(levels, mask, scene)
+        placed = self._arrange(scene)
+        for each in placed:
+            item = scene.items[each.number]
+            drawing = self.drawings[scene.artist, item.name, item.painted]
+            self._put(levels, mask, drawing, each)
+        if scene.time != "night":
+            self._shadow(levels, mask, scene.place, {each.bottom for each in placed if each.stands})
         return Picture(levels, mask)
 
-    def _arrange(self, scene: Scene, rng: np.random.Generator) -> list[tuple[int, int, int, bool, bool]]:
-        """Return for each item, in the order of painting: its number, middle, last row, if it is behind, if small."""
-        at, nudge = int(rng.integers(-2, 3)), int(rng.integers(-1, 2))
-        number = len(scene.items)
+    def _arrange(self, scene: Scene) -> list[Placed]:
+        """Return where each item is, in the order of painting."""
+        number, relation = len(scene.items), scene.relation
         if scene.ground is None:
-            if number == 1:
-                return [(0, 16 + 2 * at, FLOOR, False, False)]
-            spread = {2: (8, 24), 3: (5, 16, 27)}[number]
-            return [(i, x + nudge, FLOOR, False, number == 3) for i, x in enumerate(spread)]
-        relation, ground = scene.relation, number - 1
+            middles = {1: (16,), 2: (8, 24), 3: (6, 16, 26)}[number]
+            return [Placed(i, x, FLOOR) for i, x in enumerate(middles)]
+        ground, name = number - 1, scene.ground.name
         if relation in BESIDE:
-            x = (7, 23) if relation == "left of" else (25, 9)
-            if scene.ground.name in THINGS:
-                x = (8, 24) if relation == "left of" else (24, 8)
-            return [(1, x[1] + int(at > 0), FLOOR, False, False), (0, x[0] + nudge, FLOOR, False, False)]
-        about = GROUNDS[scene.ground.name]
-        height = len(self.drawings[scene.artist, scene.ground.name, 0, scene.ground.colour])
-        small = relation in about.small or number == 3
+            left, right = (8, 24) if name in THINGS else (6, 22) if relation == "left of" else (10, 26)
+            x, other = (left, right) if relation == "left of" else (right, left)
+            return [Placed(ground, other, FLOOR), Placed(0, x, FLOOR)]
+        height = len(self.drawings[scene.artist, name, scene.ground.colour])
         if relation == "on":
-            bottom = FLOOR - round(height * about.seat)
-            middles = (10, 21) if number == 3 else (16 + nudge + 2 * (scene.ground.name == "boat"),)
-            on = [(i, x + at, bottom, False, small) for i, x in enumerate(middles)]
-            return [(ground, 16 + at, FLOOR, False, False), *on]
+            bottom = FLOOR - round(height * GROUNDS[name].seat)
+            middles = (10, 22) if number == 3 else (18,) if name == "boat" else (16,)
+            return [Placed(ground, 16, FLOOR), *(Placed(i, x, bottom, False) for i, x in enumerate(middles))]
         if relation == "behind":
-            aside = scene.ground.name in ("house", "tree")
-            where = (16 + at + (9 if nudge >= 0 else -9), FLOOR - 1) if aside else (16 + at + nudge, FLOOR + 5 - height)
-            return [(0, *where, True, small), (ground, 16 + at, FLOOR, False, False)]
-        # in front of it and under it: nearer, so lower
-        return [(ground, 16 + at, FLOOR - 1, False, False), (0, 16 + at + 2 * nudge, FLOOR + 1, False, small)]
+            if name in ("house", "tree"):  # too high to look over
+                return [Placed(0, 25, FLOOR - 1, False), Placed(ground, 12, FLOOR)]
+            return [Placed(0, 16, FLOOR + 3 - height, False), Placed(ground, 16, FLOOR)]
+        return [Placed(ground, 16, FLOOR - 1 if relation == "under" else FAR), Placed(0, 16, NEAR)]
 
     @staticmethod
-    def _put(
-        levels: NDArray[np.uint8],
-        mask: NDArray[np.uint8],
-        drawing: Indices,
-        middle: int,
-        bottom: int,
-        number: int,
-        behind: bool,
-    ) -> None:
-        """Paint a drawing; what is behind casts no shadow, as it does not stand in the row of the ground."""
+    def _put(levels: NDArray[np.uint8], mask: NDArray[np.uint8], drawing: Indices, placed: Placed) -> None:
+        """Paint a drawing at its place."""
         height, width = drawing.shape
-        top, left = bottom - height + 1, middle - width // 2
-        rows = slice(max(0, top), min(SIDE, bottom + 1))
+        top, left = placed.bottom - height + 1, placed.middle - width // 2
+        rows = slice(max(0, top), min(SIDE, placed.bottom + 1))
         columns = slice(max(0, left), min(SIDE, left + width))
         part = drawing[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
         levels[rows, columns][part != CLEAR] = part[part != CLEAR]
-        mask[rows, columns][part != CLEAR] = number
+        mask[rows, columns][part != CLEAR] = placed.number + 1
 
-    def _shadow(self, levels: NDArray[np.uint8], mask: NDArray[np.uint8], scene: Scene) -> None:
+    def _shadow(self, levels: NDArray[np.uint8], mask: NDArray[np.uint8], place: str, bottoms: set[int]) -> None:
         """Darken the row under whatever stands on the ground."""
-        if scene.time == "night":
-            return
-        shadow = self.drawings.index(f"{self._ground[scene.place]} shadow")
-        for row in (FLOOR - 1, FLOOR, FLOOR + 1):
+        shadow = self.drawings.index(f"{self._ground[place]} shadow")
+        for row in bottoms:
             under = (mask[row] > 0) & (mask[row + 1] == 0)
             wide = under | np.roll(under, 1) | np.roll(under, -1)
             wide[[0, -1]] = under[[0, -1]]

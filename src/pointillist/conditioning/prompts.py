@@ -10,7 +10,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -33,9 +32,9 @@ from pointillist.conditioning.portable import (
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
-    NgramKind,
     embedding_cache,
     hash_ngrams,
+    hash_words,
     normalize_text,
 )
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
@@ -43,6 +42,10 @@ from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 if TYPE_CHECKING:
     from pointillist.data import Batch
     from pointillist.images import ImageSpec
+
+
+WINDOW = 5
+"""Neighbouring words that are read together: "red cat on a blue" has the colour of each thing next to it."""
 
 
 class SpelledPrompt(str):
@@ -142,54 +145,77 @@ class SentenceReader(FrozenReader):
 
 
 @dataclass(frozen=True)
-class NgramReader(PromptReader):
-    """Hash words and n-grams of prompts into buckets.
-
-    ```python
-    NgramReader(4096, 96).look_up(["a red dragon"]).values.shape  # (1, 96)
-    ```
+class HashedReader(PromptReader):
+    """Base of what hashes the words of prompts into buckets.
 
     Attributes:
         buckets: number of buckets.
-        length: number of n-grams that are read of a prompt.
-        ngrams: n-grams of characters or of words.
+        length: number of features that are read of a prompt.
     """
 
     buckets: int
     length: int
-    ngrams: NgramKind = "characters"
-
-    def describe_unread(self, prompt: str) -> str:
-        """Count the different words, and pairs of neighbours where they are read; see `PromptReader`."""
-        words = re.findall(r"\w+", normalize_text(prompt))
-        different = len(set(words))
-        if different > self.length:
-            return (
-                f"The prompt has {different:,} different words, and this model reads the first {self.length} of them: "
-                "shorten it."
-            )
-        pairs = len(set(pairwise(words))) if self.ngrams == "words" else 0
-        if different + pairs > self.length:
-            return (
-                f"The prompt has {len(words):,} words, too many for this model to read all of their pairs, which say "
-                "what belongs to what: shorten it."
-            )
-        return ""
 
     def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""
-        values = np.stack([hash_ngrams(text, self.buckets, self.length, of=self.ngrams) for text in prompts])
+        values = np.stack([self.hash(text) for text in prompts])
         return MaskedValue(values, (values != PAD).any(1))
+
+    @abstractmethod
+    def hash(self, text: str) -> Array:
+        """Hash a prompt into buckets `[length]`."""
+
+
+@dataclass(frozen=True)
+class NgramReader(HashedReader):
+    """Hash words and n-grams of their characters, each once.
+
+    ```python
+    NgramReader(4096, 96).look_up(["a red dragon"]).values.shape  # (1, 96)
+    ```
+    """
+
+    def describe_unread(self, prompt: str) -> str:
+        """Count the different words; see `PromptReader`."""
+        different = len(set(re.findall(r"\w+", normalize_text(prompt))))
+        return _too_long("different words", different, self.length)
+
+    def hash(self, text: str) -> Array:
+        """Hash words first, as the end is cut off."""
+        return hash_ngrams(text, self.buckets, self.length)
+
+
+@dataclass(frozen=True)
+class WordOrderReader(HashedReader):
+    """Hash the words of a prompt, in their order.
+
+    ```python
+    WordOrderReader(4096, 32).look_up(["a red cat on a blue sofa"]).values.shape  # (1, 32)
+    ```
+    """
+
+    def describe_unread(self, prompt: str) -> str:
+        """Count the words; see `PromptReader`."""
+        return _too_long("words", len(re.findall(r"\w+", normalize_text(prompt))), self.length)
+
+    def hash(self, text: str) -> Array:
+        """Hash the first words."""
+        return hash_words(text, self.buckets, self.length)
+
+
+def _too_long(of: str, count: int, length: int) -> str:
+    if count <= length:
+        return ""
+    return f"The prompt has {count:,} {of}, and this model reads the first {length} of them: shorten it."
 
 
 class StoredPrompts(StoredEncoder):
     """JSON values of an encoder of prompts."""
 
-    kind: Literal["sentence", "ngrams"]
+    kind: Literal["sentence", "ngrams", "words"]
     encoder: Name
     fingerprint: Name
     length: Annotated[int, Field(ge=0, le=4096)]
-    ngrams: NgramKind = "characters"
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,11 +254,18 @@ class TextFeatures(PortableEncoder):
 
 @dataclass(frozen=True, eq=False)
 class PromptFeatures(TextFeatures):
-    """An encoder of prompts as vectors; `names` are its weights."""
+    """Base of encoders of prompts as vectors.
+
+    Attributes:
+        names: its weights.
+        chain: (matrix, the one before it, the axis of that one, factor): a row of the matrix is as long as that axis
+            times the factor.
+    """
 
     key: ClassVar[str] = "prompts"
     names: ClassVar[tuple[str, ...]]
-    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
+    chain: ClassVar[tuple[tuple[str, str, int, int], ...]]
+    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "length": 0}
 
     def _features(self, value: Array) -> Integers:
         """Compute the features of a prompt, in steps of 2^-18."""
@@ -249,17 +282,17 @@ class PromptFeatures(TextFeatures):
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
         """Read an encoder whose matrices go together."""
         stored = StoredPrompts.parse(document, arrays)
-        chosen = SentenceFeatures if stored.kind == "sentence" else NgramFeatures
+        chosen = next(kind for kind in (SentenceFeatures, NgramFeatures, WordOrderFeatures) if kind.kind == stored.kind)
         weights: dict[str, Array] = {}
         for name in chosen.names:
             weights |= stored.weight(name, (None, None) if name.endswith("weight") else (None,), arrays)
-        first, second = (weights[name] for name in chosen.names if name.endswith("weight"))
-        if second.shape[1] != first.shape[chosen.hidden_axis] or not len(first):
-            raise arrays.damaged("an encoder of prompts has matrices that do not fit")
+        for name, before, axis, factor in chosen.chain:
+            if weights[name].shape[1] != factor * weights[before].shape[axis] or not len(weights[chosen.names[0]]):
+                raise arrays.damaged("an encoder of prompts has matrices that do not fit")
         for bias in (name for name in chosen.names if name.endswith("bias")):
             if len(weights[bias]) != len(weights[f"{bias.removesuffix('bias')}weight"]):
                 raise arrays.damaged("an encoder of prompts has a bias that does not fit")
-        if len(second) != width or part != "vector":
+        if len(weights[chosen.names[-1]]) != width or part != "vector":
             raise arrays.damaged("an encoder of prompts has another width")
         return chosen.of(StoredWeights(weights), stored)
 
@@ -269,7 +302,7 @@ class SentenceFeatures(PromptFeatures):
 
     kind = "sentence"
     names: ClassVar[tuple[str, ...]] = ("first.weight", "first.bias", "second.weight", "second.bias")
-    hidden_axis = 0
+    chain = (("second.weight", "first.weight", 0, 1),)
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> SentenceFeatures:
@@ -287,12 +320,31 @@ class NgramFeatures(PromptFeatures):
 
     kind = "ngrams"
     names: ClassVar[tuple[str, ...]] = ("embedding.weight", "out.weight", "out.bias")
-    hidden_axis = 1
+    chain = (("out.weight", "embedding.weight", 1, 1),)
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> NgramFeatures:
         """Make it of stored values."""
-        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, stored.ngrams), weights)
+        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length), weights)
 
     def _features(self, value: Array) -> Integers:
         return self._linear("out", self._mean_embedding(value))
+
+
+class WordOrderFeatures(PromptFeatures):
+    """A convolution over the learned embeddings of words, and its maximum; see `WordOrderEncoder`."""
+
+    kind = "words"
+    names: ClassVar[tuple[str, ...]] = ("embedding.weight", "window.weight", "window.bias", "out.weight", "out.bias")
+    chain = (("window.weight", "embedding.weight", 1, WINDOW), ("out.weight", "window.weight", 0, 1))
+
+    @classmethod
+    def of(cls, weights: StoredWeights, stored: StoredPrompts) -> WordOrderFeatures:
+        """Make it of stored values."""
+        return cls(WordOrderReader(len(weights.arrays["embedding.weight"]), stored.length), weights)
+
+    def _features(self, value: Array) -> Integers:
+        words = to_fixed(self.weights["embedding.weight"][value[value != PAD]])
+        padded = np.pad(words, ((WINDOW // 2, WINDOW // 2), (0, 0)))
+        found = [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(words))]
+        return self._linear("out", np.max([np.zeros(len(self.weights["window.bias"]), np.int64), *found], axis=0))

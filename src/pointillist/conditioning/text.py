@@ -35,8 +35,8 @@ class TextConfig(ConditionConfig):
         size: numbers in a vector of the frozen encoder; filled in.
         width: features of each encoding.
         buckets, length: number of embeddings of words and n-grams; number that are read of a prompt.
-        ngrams: characters (of 3 to 5, for spelling) or words (pairs of neighbours, for which thing has
-            which colour).
+        ngrams: characters (words and 3 to 5 characters, for spelling) or words (words in their order, five together,
+            for which thing has which colour).
         feature_dropout: dropout on the features, against learning captions by heart.
         num_tokens: tokens of a prompt that cross-attention reads; filled in where `+tokens` is given.
         token_size: numbers of the token states of the frozen encoder; 0 where tokens are learned words. Filled in.

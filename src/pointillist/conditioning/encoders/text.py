@@ -10,10 +10,13 @@ from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.conditioning.prompts import (
+    WINDOW,
     NgramFeatures,
     NgramReader,
     SentenceFeatures,
     SentenceReader,
+    WordOrderFeatures,
+    WordOrderReader,
 )
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders import PAD
@@ -22,8 +25,8 @@ from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float
 from pointillist.nn import Dropout, Tokens
 
-PAIR_SCALE = 0.05
-"""Standard deviation of new embeddings, where pairs of words are among them."""
+WORD_SIZE = 48
+"""Numbers of the embedding of a word that is read with its neighbours."""
 
 
 def text_encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
@@ -32,7 +35,7 @@ def text_encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEn
     if config.frozen:
         result["text"] = SentenceEncoder(config)
     if config.learned:
-        result["words"] = HashedNgramEncoder(config)
+        result["words"] = (WordOrderEncoder if config.ngrams == "words" else HashedNgramEncoder)(config)
     if config.num_tokens:
         result["tokens"] = (FrozenTokenEncoder if config.token_size else HashedTokenEncoder)(config)
     return result
@@ -77,10 +80,8 @@ class HashedNgramEncoder(ConditionEncoder):
         super().__init__()
         self.config = config
         self.vector_width: int = config.width
-        self.reader: NgramReader = NgramReader(config.buckets, config.length, config.ngrams)
+        self.reader: NgramReader = NgramReader(config.buckets, config.length)
         self.embedding: nn.Embedding = nn.Embedding(config.buckets, config.width)
-        if config.ngrams == "words":  # most pairs are too rare to be learned: from 1 they would stay noise
-            nn.init.normal_(self.embedding.weight, std=PAIR_SCALE)
         self.out: nn.Linear = nn.Linear(config.width, config.width)
         self.dropout: Dropout = Dropout(config.feature_dropout)
         self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
@@ -96,6 +97,40 @@ class HashedNgramEncoder(ConditionEncoder):
         vectors = self.embedding(torch.where(read, value.values, 0)) * read[:, :, None]
         total = vectors.sum(1) / read.sum(1, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
         features = self.out(self.dropout(total))
+        return torch.where(known, features, self.absent)[:, :, None, None]
+
+
+class WordOrderEncoder(ConditionEncoder):
+    """A convolution over learned embeddings of words, and its maximum over the prompt (Kim 2014, eq. 1 to 3).
+
+    It reads what stands next to what: whose colour it is, and which thing is on which.
+    """
+
+    keyword = "text"
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vector_width: int = config.width
+        self.reader: WordOrderReader = WordOrderReader(config.buckets, config.length)
+        self.embedding: nn.Embedding = nn.Embedding(config.buckets, WORD_SIZE)
+        self.window: nn.Linear = nn.Linear(WINDOW * WORD_SIZE, config.width)
+        self.out: nn.Linear = nn.Linear(config.width, config.width)
+        self.dropout: Dropout = Dropout(config.feature_dropout)
+        self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
+
+    def portable(self, weights: StoredWeights) -> WordOrderFeatures:
+        """The same layers in numpy."""
+        return WordOrderFeatures(self.reader, weights)
+
+    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
+        """Encode each prompt."""
+        known = value.known[:, None]
+        read = ((value.values != PAD) & known)[:, :, None]
+        words = self.embedding(torch.where(read[:, :, 0], value.values, 0)) * read
+        windows = F.pad(words, (0, 0, WINDOW // 2, WINDOW // 2)).unfold(1, WINDOW, 1).transpose(2, 3).flatten(2)
+        found = torch.where(read, F.relu(self.window(windows)), 0.0).amax(1)
+        features = self.out(self.dropout(found))
         return torch.where(known, features, self.absent)[:, :, None, None]
 
 

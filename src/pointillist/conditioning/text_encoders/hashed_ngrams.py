@@ -1,4 +1,4 @@
-"""Hashed words and n-grams of characters (Bojanowski et al. 2017) or words (Joulin et al. 2016), for learned text.
+"""Hashed words and n-grams of their characters (Bojanowski et al. 2017), for learned text.
 
 There is no vocabulary, so no word is unknown.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -19,23 +19,29 @@ PAD = -1
 NgramKind = Literal["characters", "words"]
 
 
-def hash_ngrams(
-    text: str, buckets: int, length: int, grams: Sequence[int] = (3, 4, 5), *, of: NgramKind = "characters"
-) -> np.ndarray:
+def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3, 4, 5)) -> np.ndarray:
     """Hash each word and the n-grams of its characters into buckets, `int64 [length]`; `PAD` fills the rest.
 
-    A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. In place of the n-grams
-    of characters, pairs of neighbouring words are features `of="words"`: they say which thing has which colour,
-    which a bag of words does not. CRC-32 puts a feature into its bucket on every computer.
+    A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. CRC-32 puts a feature
+    into its bucket on every computer.
 
     ```python
     hash_ngrams("a red dragon", buckets=4096, length=96).shape  # (96,)
     ```
     """
     words = re.findall(r"\w+", normalize_text(text))  # first, as the end is cut off
-    if of == "words":
-        return _buckets([*words, *(f"{a} {b}" for a, b in pairwise(words))], buckets, length)
-    return _buckets([*words, *(piece for word in words for piece in _pieces(word, grams))], buckets, length)
+    pieces = (piece for word in words for piece in _pieces(word, grams))
+    return _buckets(dict.fromkeys([*words, *pieces]), buckets, length)
+
+
+def hash_words(text: str, buckets: int, length: int) -> np.ndarray:
+    """Hash the words into buckets, in their order, `int64 [length]`; `PAD` fills the rest.
+
+    ```python
+    hash_words("a red cat on a red sofa", buckets=4096, length=32).shape  # (32,)
+    ```
+    """
+    return _buckets(re.findall(r"\w+", normalize_text(text)), buckets, length)
 
 
 def hash_ngrams_per_word(
@@ -48,7 +54,7 @@ def hash_ngrams_per_word(
     ```
     """
     result = re.findall(r"\w+", normalize_text(text))[:words]
-    rows = [_buckets([word, *_pieces(word, grams)], buckets, pieces) for word in result]
+    rows = [_buckets(dict.fromkeys([word, *_pieces(word, grams)]), buckets, pieces) for word in result]
     return np.stack(rows + [np.full(pieces, PAD)] * (words - len(rows)))
 
 
@@ -57,6 +63,6 @@ def _pieces(word: str, grams: Sequence[int]) -> list[str]:
     return [f"#{marked[i : i + n]}" for n in grams for i in range(len(marked) - n + 1)]
 
 
-def _buckets(tokens: Sequence[str], buckets: int, length: int) -> np.ndarray:
-    numbers = [zlib.crc32(feature.encode()) % buckets for feature in dict.fromkeys(tokens)][:length]
+def _buckets(features: Iterable[str], buckets: int, length: int) -> np.ndarray:
+    numbers = [zlib.crc32(feature.encode()) % buckets for feature in islice(features, length)]
     return np.array(numbers + [PAD] * (length - len(numbers)), np.int64)
