@@ -17,7 +17,8 @@ which guidance and temperature are chosen). An attribute counts where the captio
 - `sentence`: "a cat sitting on a red sofa", `SEEDS` seeds;
 - `ranking`: captions of real scenes with one word exchanged (a thing, a colour, a relation, the order of two colours);
   the share in which the true caption has the highest likelihood;
-- `likelihood`: nats of a scene given its caption and its artist;
+- `likelihood`: nats of a scene given its caption and its artist; nats of what the caption leaves out, as the generator
+  draws it, which is all that is random; and the first over the second;
 - `pixels`: of the bits that a word saves in real scenes, the share in the true mask of what it is about, over the share
   of the mask in the image; the word left out, and exchanged by another of its kind;
 - `copies`: samples, and real scenes, whose pixels equal a training scene.
@@ -43,9 +44,9 @@ from pointillist.system import describe_machine, today
 from pointillist.visualization import image_grid
 from scene_reader import Reader, can_be_judged, canonical, judge, records_of, train_reader
 
-from captions import RELATIONS  # isort: skip  (of recipes/scenes, whose folder `scene_reader` adds)
+from captions import RELATIONS, SAID  # isort: skip  (of recipes/scenes, whose folder `scene_reader` adds)
 from drawings import COLOURS, GROUNDS, RECOLOURED, THINGS, Drawings  # isort: skip
-from scenes import Painter  # isort: skip
+from scenes import NIGHT, PLACES, RAIN, Painter  # isort: skip
 
 SENTENCE = "a cat sitting on a red sofa"
 SENTENCE_TRUTH = {"thing": "cat", "count": "1", "relation": "on", "ground": "sofa", "ground_colour": "red"}
@@ -214,6 +215,29 @@ def word_pixels(
     return result
 
 
+def unsaid_nats(record: Record) -> float:
+    """Return the nats of what a caption leaves out, of a scene that can be judged: -log p(scene | caption).
+
+    Place and time, if they are not said, the colour of a ground, and the side of what is next to something: the prior
+    of the generator times the probability that a caption says, or does not say, what this one does.
+    """
+    said = str(record["said"]).split("|")
+    times = {"day": 1 - NIGHT - RAIN, "night": NIGHT, "rain": RAIN}
+    weights = {}
+    for time, prior in times.items():
+        places = [place for place in PLACES if time != "rain" or place != "room"]
+        spoken = SAID[time] if "time" in said else 1 - SAID[time]
+        if "time" not in said or time == record["time"]:
+            weights |= {(place, time): prior / len(places) * spoken for place in places}
+    if "place" in said:
+        weights = {both: weight for both, weight in weights.items() if both[0] == record["place"]}
+    nats = float(np.log(sum(weights.values()) / weights[str(record["place"]), str(record["time"])]))
+    coloured = record["ground"] in GROUNDS, "ground colour" in said
+    if record["thing"] in GROUNDS:
+        coloured = True, "thing colour" in said
+    return nats + (coloured == (True, False)) * float(np.log(len(COLOURS))) + ("next" in said) * float(np.log(2))
+
+
 @torch.no_grad()
 def nats_of(model: pt.PixelModel, records: Sequence[Record], real: np.ndarray) -> dict[str, float]:
     """Return the nats of real scenes, given caption and artist, and without either."""
@@ -224,7 +248,14 @@ def nats_of(model: pt.PixelModel, records: Sequence[Record], real: np.ndarray) -
         texts, labels = [str(one["caption"]) for one in part], [str(one["artist"]) for one in part]
         given.append(-model.log_prob(x, text=texts, label=labels))
         alone.append(-model.log_prob(x))
-    return {"given caption and artist": float(torch.cat(given).mean()), "alone": float(torch.cat(alone).mean())}
+    unsaid = float(np.mean([unsaid_nats(record) for record in records]))
+    both = float(torch.cat(given).mean())
+    return {
+        "given caption and artist": both,
+        "left out": unsaid,
+        "over": both - unsaid,
+        "alone": float(torch.cat(alone).mean()),
+    }
 
 
 def copies(train: np.ndarray, real: np.ndarray, sampled: np.ndarray) -> dict[str, float]:

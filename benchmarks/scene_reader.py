@@ -118,7 +118,7 @@ def fresh_scenes(
         while len(rows) < BATCH:
             scene = draw_scene(rng)
             if scene.artist in artists:
-                rows.append((painter.paint(scene, rng), describe(scene, rng), scene, "", ""))
+                rows.append((painter.paint(scene), describe(scene, rng), scene, "", ""))
         table = columns(rows)
         yield torch.from_numpy(table["x"].astype(np.int64)), to_classes(records_of(table))
 

@@ -36,24 +36,36 @@ function silu(z) {
   z = clamp(z, -LIMIT, LIMIT);
   return Math.floor((z * interpolate(SIGMOID, z, 1024) + 2 ** 23) / 2 ** 24);
 }
-/** Words and n-grams of a text, each once. @param {string} text @param {number} length @param {string} [of] characters or words */
-export function ngrams(text, length, of = "characters") {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [], features = new Set(words);
-  if (of === "words") words.slice(1).forEach((word, i) => features.add(`${words[i]} ${word}`));
-  else for (const word of words) {
+/** Words of a text. @param {string} text @returns {string[]} */
+const wordsOf = (text) => text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [];
+/** Words and n-grams of their characters, each once. @param {string} text @param {number} length */
+export function ngrams(text, length) {
+  const words = wordsOf(text), features = new Set(words);
+  for (const word of words) {
     const marked = [...`<${word}>`];
     for (const n of [3, 4, 5]) for (let i = 0; i + n <= marked.length; i++) features.add(`#${marked.slice(i, i + n).join("")}`);
   }
   return [...features].slice(0, length);
 }
+/** Rows of features in a table of so many. @param {string[]} chosen @param {number} rows */
+const bucketsOf = (chosen, rows) => chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows);
 /** The mean of the embeddings of words and n-grams, of n independent ones as large as each. @param {any} model @param {any} encoder @param {string[]} chosen */
 function meanOf(model, encoder, chosen) {
   const { rows, width, data } = weightOf(model, encoder, "embedding.weight"), root = BigInt(fixed(1 / Math.sqrt(chosen.length), 20));
-  const buckets = chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows);
+  const buckets = bucketsOf(chosen, rows);
   return Array.from({ length: width }, (_, j) => {
     const total = buckets.reduce((sum, bucket) => sum + fixed(data[bucket * width + j], 18), 0);
     return Number((BigInt(total) * root + (1n << 19n)) >> 20n);
   });
+}
+/** The maximum of a convolution over the embeddings of words. @param {any} model @param {any} encoder @param {string[]} words */
+function maximumOf(model, encoder, words) {
+  const { rows, width, data } = weightOf(model, encoder, "embedding.weight"), size = weightOf(model, encoder, "window.weight").width;
+  const nothing = Array(Math.floor((size - width) / 2)).fill(0);
+  const each = bucketsOf(words, rows).flatMap((bucket) => Array.from(data.subarray(bucket * width, (bucket + 1) * width), (x) => fixed(x, 18)));
+  const padded = [...nothing, ...each, ...nothing];
+  const found = words.map((_, i) => linear(model, encoder, "window", padded.slice(i * width, i * width + size)));
+  return found[0].map((_, j) => Math.max(0, ...found.map((x) => x[j])));
 }
 /** Features of a prompt for each part of the condition that reads it, in steps of 2^-18.
  *  @param {import("./pointillist.js").Model} model @param {string} text @param {Float32Array | null} sentence vector of the
@@ -66,10 +78,13 @@ export function promptFeatures(model, text, sentence = null, order = undefined) 
       const x = Array.from(sentence, (v) => fixed(v * Math.sqrt(sentence.length), 18));
       result[name] = linear(model, prompts, "second", linear(model, prompts, "first", x).map(silu));
     } else if (prompts?.kind === "ngrams") {
-      const chosen = ngrams(text, prompts.length, prompts.ngrams);
+      const chosen = ngrams(text, prompts.length);
       if (chosen.length) result[name] = linear(model, prompts, "out", meanOf(model, prompts, chosen));
+    } else if (prompts?.kind === "words") {
+      const words = wordsOf(text).slice(0, prompts.length);
+      if (words.length) result[name] = linear(model, prompts, "out", maximumOf(model, prompts, words));
     } else if (tokens?.kind === "words") {
-      const words = (text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).slice(0, tokens.num_tokens);
+      const words = wordsOf(text).slice(0, tokens.num_tokens);
       const { width, data } = weightOf(model, tokens, "position"), start = weightOf(model, tokens, "start").data;
       const each = words.map((word, i) => linear(model, tokens, "out", meanOf(model, tokens, ngrams(word, tokens.length)).map((x, j) => x + fixed(data[i * width + j], 18))));
       const exists = Array.from({ length: 1 + tokens.num_tokens }, (_, i) => (i <= words.length ? 2 ** 18 : 0));

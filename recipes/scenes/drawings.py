@@ -107,6 +107,7 @@ DRAWN = bytes.fromhex(
     "fde95d fdb90e cc8725 bcd32a d5be2a 815441 42b648 dbdfde b7698c 6b358b a05831 e81f21 f77c18 "
 )
 """Other colours of the palette, in RGB: centres of weighted k-means of the drawings of Noto."""
+NUM_COLOURS = len(BACKGROUND) + len(DRAWN) // 3
 
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int16]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.scripts import script
+from tests.tolerances import standard_errors
 
 SCENE = {
     "thing": "cat", "thing_colour": "black", "second": "", "second_colour": "", "count": 1, "relation": "on",
@@ -110,6 +111,28 @@ def test_the_reader_reads(reader: ModuleType) -> None:
     assert len(pictures) == 300
     assert all(picture[head] in reader.HEADS[head] for picture in pictures for head in reader.HEADS)
     assert pictures[290:] == network.read(levels[290:])
+
+
+@pytest.mark.parametrize("time", ["", "time|"])
+def test_nats_that_a_caption_leaves_out(modules: dict[str, ModuleType], time: str) -> None:
+    """Probabilities of all scenes that one caption can be of add up to 1; and those of scenes that are drawn."""
+    nats, scenes, drawings = modules["measure_scenes"].unsaid_nats, modules["scenes"], modules["drawings"]
+    said = SCENE | {"said": f"thing|thing colour|{time}next|ground"}
+    possible = [
+        said | {"place": place, "time": hour, "ground_colour": colour}
+        for place in scenes.PLACES
+        for hour in (("night",) if time else scenes.TIMES)
+        for colour in drawings.COLOURS
+        if (place, hour) != ("room", "rain")
+    ]
+    assert 2 * sum(np.exp(-nats(scene)) for scene in possible) == pytest.approx(1, abs=1e-12)  # left of it, and right
+    assert nats(SCENE | {"said": "thing|thing colour|place|time|relation|ground|ground colour"}) == 0
+    rng, describe = np.random.default_rng(0), modules["captions"].describe
+    drawn = [scene for scene in (scenes.draw_scene(rng) for _ in range(9000)) if scene.ground is None]
+    quiet = [scene for scene in drawn if not {"time", "place"} & set(describe(scene, rng, "plain").said)]
+    share = np.mean([(scene.place, scene.time) == ("beach", "day") for scene in quiet])
+    due = np.exp(-nats(SCENE | {"said": "thing|relation|ground|ground colour", "place": "beach", "time": "day"}))
+    assert abs(share - due) < standard_errors(4, due, len(quiet))
 
 
 def test_words_are_exchanged(modules: dict[str, ModuleType]) -> None:

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
 import pointillist as pt
 from pointillist.conditioning import TextConfig
+from pointillist.conditioning.encoders.text import WordOrderEncoder
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
@@ -26,13 +29,14 @@ from pointillist.conditioning.text_encoders import (
     embedding_cache,
     hash_ngrams,
     hash_ngrams_per_word,
+    hash_words,
     open_encoder,
 )
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder, read_table
 from tests.equality import equal
 from tests.laws.text_encoder import random_text_encoder
 from tests.scripts import script
-from tests.tolerances import network_rounding, network_terms, rounding
+from tests.tolerances import FORMULA, network_rounding, network_terms, rounding
 
 SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
 
@@ -252,22 +256,43 @@ def test_sites_ask_the_tokens_of_a_prompt(text: str) -> None:
     assert equal(painted[0], painted[2])
 
 
-def test_pairs_of_words_tell_whose_colour_it_is() -> None:
+def test_words_in_their_order_say_whose_colour_it_is() -> None:
     """Two things that exchange their colours are another prompt, which the bag of their words is not."""
-    texts = ("a red cat on a blue sofa", "a blue cat on a red sofa")
-    by_words, by_pairs = (
-        [set(hash_ngrams(text, 2**31, 40, of=of)) for text in texts] for of in ("characters", "words")
-    )
-    assert by_words[0] == by_words[1]
-    assert {zlib.crc32(pair) % 2**31 for pair in (b"red cat", b"blue sofa")} <= by_pairs[0] - by_pairs[1]
+    texts = [
+        "a red cat on a blue sofa",
+        "a blue cat on a red sofa",
+        "a red cat on a blue sofa" + " cat" * 99,
+        "",
+        "cat",
+    ]
+    assert set(hash_ngrams(texts[0], 2**31, 40)) == set(hash_ngrams(texts[1], 2**31, 40))
+    rows = [hash_words(text, 2**31, 8).tolist() for text in texts]
+    assert rows[0] == [zlib.crc32(word.encode()) % 2**31 for word in texts[0].split()] + [PAD]
+    assert rows[2] == [*rows[0][:7], rows[4][0]]
+    assert rows[3] == [PAD] * 8
     torch.manual_seed(0)
-    text = TextConfig(encoder="learned", ngrams="words")
+    text = TextConfig(encoder="learned", ngrams="words", length=7)
     model = pt.build("gated-pixelcnn", **SMALL, text=text).eval()  # type: ignore[arg-type]
     with torch.no_grad():
-        scores = model.log_prob(torch.ones(2, 1, 3, 4, dtype=torch.long), text=list(texts))
-    assert float(scores[0]) != float(scores[1])
-    table = model.conditions.encoders["words"].embedding.weight
-    assert float(table.detach().std()) < 0.1  # rare pairs are hardly learned: they begin near nothing
+        scores = model.log_prob(torch.ones(5, 1, 3, 4, dtype=torch.long), text=texts).tolist()
+    assert scores[0] == scores[2]  # the rest is not read
+    assert len(set(scores)) == 4
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_words_in_their_order_are_those_of_a_convolution(length: int) -> None:
+    """Against torch's own convolution, padded by two words, its ReLU and its maximum over the words of the prompt."""
+    torch.manual_seed(0)
+    encoder = (
+        WordOrderEncoder(TextConfig(encoder="learned", ngrams="words", width=6, buckets=9, length=7)).eval().double()
+    )
+    words = torch.arange(length) % 9
+    table, size = encoder.embedding.weight.detach(), encoder.embedding.embedding_dim
+    kernels = encoder.window.weight.detach().reshape(6, 5, size).transpose(1, 2)
+    found = F.conv1d(table[words].T[None], kernels, encoder.window.bias.detach(), padding=2).relu().amax(2)
+    values = F.pad(words, (0, 7 - length), value=PAD)[None]
+    result = encoder(MaskedValue(values, torch.ones(1, dtype=torch.bool)))[:, :, 0, 0]
+    assert torch.allclose(result, encoder.out(found), rtol=0, atol=FORMULA)
 
 
 def test_words_have_places_and_pieces() -> None:

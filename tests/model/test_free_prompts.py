@@ -100,7 +100,7 @@ def test_each_change_has_a_sentence() -> None:
 
 
 def test_a_long_prompt_is_not_cut_in_silence() -> None:
-    """More words than are read, and more pairs of neighbours."""
+    """More different words than are read, or more words where their order is."""
     words = [f"w{number}x" for number in range(200)]
     model = model_of([" ".join(words)])
     (sentence,) = describe_prompts(model, [" ".join(words)])
@@ -108,11 +108,11 @@ def test_a_long_prompt_is_not_cut_in_silence() -> None:
     assert describe_prompts(model, [" ".join(words[:96])]) == []
     settings: dict[str, Any] = {"shape": (1, 4, 4), "levels": 2, "channels": 4, "layers": 1}
     text = TextConfig(encoder="learned", ngrams="words", length=8).completed()
-    pairs = pt.build("gated-pixelcnn", text=text, **settings)
-    pairs.training_record = model.training_record
-    assert describe_prompts(pairs, [" ".join(words[:4])]) == []
-    (sentence,) = describe_prompts(pairs, [" ".join(words[:5])])
-    assert sentence.startswith("The prompt has 5 words, too many for this model to read all of their pairs")
+    ordered = pt.build("gated-pixelcnn", text=text, **settings)
+    ordered.training_record = model.training_record
+    assert describe_prompts(ordered, [" ".join(words[:8])]) == []
+    (sentence,) = describe_prompts(ordered, [" ".join(words[:2] * 5)])
+    assert sentence == "The prompt has 10 words, and this model reads the first 8 of them: shorten it."
 
 
 def test_samples_are_those_of_the_known_word(caplog: pytest.LogCaptureFixture) -> None:

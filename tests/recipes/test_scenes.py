@@ -38,10 +38,9 @@ def blocks(recipe: dict[str, ModuleType]) -> object:
     for artist in drawings.ARTISTS:
         for colour in ("", *drawings.COLOURS):
             for thing in drawings.THINGS:
-                for size in (drawings.LARGE, drawings.SMALL):
-                    rgba[artist, thing, size, colour] = block_of(colour, size, size - 2)
+                rgba[artist, thing, colour] = block_of(colour, drawings.SIZE, drawings.SIZE - 2)
             for ground, about in drawings.GROUNDS.items():
-                rgba[artist, ground, 0, colour] = block_of(colour, about.size[1], about.size[0])
+                rgba[artist, ground, colour] = block_of(colour, about.size[1], about.size[0])
     return drawings.Drawings(rgba)
 
 
@@ -64,16 +63,13 @@ def test_colours_come_back(recipe: dict[str, ModuleType]) -> None:
 def test_drawings(recipe: dict[str, ModuleType], real: object) -> None:
     """Every thing of every artist fits its size, and is seen; other colours are other pixels of one outline."""
     drawings = recipe["drawings"]
-    things = [(name, size) for name in drawings.THINGS for size in (drawings.LARGE, drawings.SMALL)]
     for artist in drawings.ARTISTS:
-        for name, size in [*things, *((ground, 0) for ground in drawings.GROUNDS)]:
-            width, height = (size, size) if size else drawings.GROUNDS[name].size
+        for name in (*drawings.THINGS, *drawings.GROUNDS):
+            width, height = drawings.GROUNDS[name].size if name in drawings.GROUNDS else (drawings.SIZE, drawings.SIZE)
             red, blue = (
-                real[artist, name, size, colour]
-                if name not in drawings.THINGS or name in drawings.RECOLOURED
-                else real[artist, name, size, ""]
+                real[artist, name, colour if name in (*drawings.RECOLOURED, *drawings.GROUNDS) else ""]  # type: ignore[index]
                 for colour in ("red", "blue")
-            )  # type: ignore[index]
+            )
             assert red.shape[0] <= height
             assert red.shape[1] <= width
             assert max(red.shape[0] / height, red.shape[1] / width) > 0.75
@@ -94,11 +90,11 @@ def test_the_palette_keeps_the_colours_of_places(recipe: dict[str, ModuleType], 
 
 def test_masks_are_where_items_are(recipe: dict[str, ModuleType], blocks: object) -> None:
     """Each item is seen, at its side; what is in front hides what is behind; pixels without an item are the place."""
-    scenes, rng = recipe["scenes"], np.random.default_rng(0)
+    scenes, drawings, rng = recipe["scenes"], recipe["drawings"], np.random.default_rng(0)
     painter, seen = scenes.Painter(blocks), Counter()
     for _ in range(1500):
         scene = scenes.draw_scene(rng)
-        picture = painter.paint(scene, rng)
+        picture = painter.paint(scene)
         numbers = np.arange(1, len(scene.items) + 1)
         areas = [(picture.mask == i).sum() for i in numbers]
         assert min(areas) >= 20, scene
@@ -111,11 +107,12 @@ def test_masks_are_where_items_are(recipe: dict[str, ModuleType], blocks: object
         if scene.relation in ("under", "in front of"):
             assert rows[0] > rows[-1]
         if scene.relation == "behind":
-            assert areas[0] < 14 * 12
+            assert areas[0] < drawings.SIZE * (drawings.SIZE - 2)
         background = painter._places[scene.place, scene.time]
         changed = (picture.levels != background) & (picture.mask == 0)
         assert changed.sum() <= 3 * 32
-        assert not changed[: scenes.FLOOR - 1].any()
+        assert not changed[: scenes.FAR + 1].any()
+        assert np.array_equal(painter.paint(scene).levels, picture.levels)
         seen[scene.relation] += 1
     assert set(seen) == {"", "on", "under", "in front of", "behind", "left of", "right of"}
 

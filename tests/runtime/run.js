@@ -52,7 +52,7 @@ const JOBS = {
   },
   features: async ({ folder, text, sentence }) =>
     promptFeatures(await open(folder), text, sentence ? Float32Array.from(sentence) : null),
-  ngrams: ({ text, length, of }) => ngrams(text, length, of),
+  ngrams: ({ text, length }) => ngrams(text, length),
   archive: async ({ folder, file }) => {
     const records = decodeArchive(bytesOf(file), await open(folder));
     return records.map(({ levels, ...rest }) => ({ ...rest, levels: [...levels] }));

@@ -308,13 +308,23 @@ def test_features_of_prompts() -> None:
         assert np.array_equal(np.array(result[name]) / 2.0**BITS, due)
 
 
-@given(text=st.text(max_size=30), of=st.sampled_from(["characters", "words"]))
+@pytest.mark.parametrize("text", ["a cat", "a red cat sitting on a blue sofa, at night", "cat " * 40])
+def test_features_of_words_in_their_order(text: str) -> None:
+    """Of one word up to more than are read."""
+    (result,) = javascript({"job": "features", "folder": str(FOLDERS["scenes"]), "text": text, "sentence": None})
+    (part,) = (p for p in integer_model("scenes").parts[0] if p.name == "words")
+    assert part.encoder is not None
+    due = part.encoder.features(part.encoder.read(text, 1, (1, 1)).values, np.ones(1, bool))[0]
+    assert np.array_equal(np.array(result["words"]) / 2.0**BITS, due)
+
+
+@given(text=st.text(max_size=30))
 @settings(max_examples=20)
-def test_ngrams(text: str, of: Any) -> None:
+def test_ngrams(text: str) -> None:
     """Python's words and lower case: letters, digits and _ of any script that both know."""
     assume(all(ord(c) < 0x3000 and (c.isascii() or c.isalpha() or c.isspace()) for c in text))
-    buckets = hash_ngrams(text, 2**31, 64, of=of)
-    assert len(javascript({"job": "ngrams", "text": text, "length": 64, "of": of})[0]) == (buckets != PAD).sum()
+    buckets = hash_ngrams(text, 2**31, 64)
+    assert len(javascript({"job": "ngrams", "text": text, "length": 64})[0]) == (buckets != PAD).sum()
 
 
 @pytest.mark.one_in(3)

@@ -32,6 +32,7 @@ from pointillist.conditioning.portable import (
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
+    NgramKind,
     embedding_cache,
     hash_ngrams,
     hash_words,
@@ -145,68 +146,36 @@ class SentenceReader(FrozenReader):
 
 
 @dataclass(frozen=True)
-class HashedReader(PromptReader):
-    """Base of what hashes the words of prompts into buckets.
-
-    Attributes:
-        buckets: number of buckets.
-        length: number of features that are read of a prompt.
-    """
-
-    buckets: int
-    length: int
-
-    def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
-        """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""
-        values = np.stack([self.hash(text) for text in prompts])
-        return MaskedValue(values, (values != PAD).any(1))
-
-    @abstractmethod
-    def hash(self, text: str) -> Array:
-        """Hash a prompt into buckets `[length]`."""
-
-
-@dataclass(frozen=True)
-class NgramReader(HashedReader):
-    """Hash words and n-grams of their characters, each once.
+class NgramReader(PromptReader):
+    """Hash words and n-grams of prompts into buckets.
 
     ```python
     NgramReader(4096, 96).look_up(["a red dragon"]).values.shape  # (1, 96)
     ```
+
+    Attributes:
+        buckets: number of buckets.
+        length: number of features that are read of a prompt.
+        ngrams: words and n-grams of their characters, each once, or words in their order.
     """
 
-    def describe_unread(self, prompt: str) -> str:
-        """Count the different words; see `PromptReader`."""
-        different = len(set(re.findall(r"\w+", normalize_text(prompt))))
-        return _too_long("different words", different, self.length)
-
-    def hash(self, text: str) -> Array:
-        """Hash words first, as the end is cut off."""
-        return hash_ngrams(text, self.buckets, self.length)
-
-
-@dataclass(frozen=True)
-class WordOrderReader(HashedReader):
-    """Hash the words of a prompt, in their order.
-
-    ```python
-    WordOrderReader(4096, 32).look_up(["a red cat on a blue sofa"]).values.shape  # (1, 32)
-    ```
-    """
+    buckets: int
+    length: int
+    ngrams: NgramKind = "characters"
 
     def describe_unread(self, prompt: str) -> str:
-        """Count the words; see `PromptReader`."""
-        return _too_long("words", len(re.findall(r"\w+", normalize_text(prompt))), self.length)
+        """Count the words, or the different ones where each is read once; see `PromptReader`."""
+        words = re.findall(r"\w+", normalize_text(prompt))
+        count, kind = (len(words), "words") if self.ngrams == "words" else (len(set(words)), "different words")
+        if count <= self.length:
+            return ""
+        return f"The prompt has {count:,} {kind}, and this model reads the first {self.length} of them: shorten it."
 
-    def hash(self, text: str) -> Array:
-        """Hash the first words."""
-        return hash_words(text, self.buckets, self.length)
-
-
-def _too_long(of: str, count: int, length: int) -> str:
-    if count <= length:
-        return ""
-    return f"The prompt has {count:,} {of}, and this model reads the first {length} of them: shorten it."
+    def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
+        """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""
+        hashed = hash_words if self.ngrams == "words" else hash_ngrams
+        values = np.stack([hashed(text, self.buckets, self.length) for text in prompts])
+        return MaskedValue(values, (values != PAD).any(1))
 
 
 class StoredPrompts(StoredEncoder):
@@ -282,7 +251,7 @@ class PromptFeatures(TextFeatures):
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
         """Read an encoder whose matrices go together."""
         stored = StoredPrompts.parse(document, arrays)
-        chosen = next(kind for kind in (SentenceFeatures, NgramFeatures, WordOrderFeatures) if kind.kind == stored.kind)
+        chosen = {kind.kind: kind for kind in (SentenceFeatures, NgramFeatures, WordOrderFeatures)}[stored.kind]
         weights: dict[str, Array] = {}
         for name in chosen.names:
             weights |= stored.weight(name, (None, None) if name.endswith("weight") else (None,), arrays)
@@ -319,32 +288,29 @@ class NgramFeatures(PromptFeatures):
     """Learned embeddings of words and character n-grams."""
 
     kind = "ngrams"
+    ngrams: ClassVar[NgramKind] = "characters"
     names: ClassVar[tuple[str, ...]] = ("embedding.weight", "out.weight", "out.bias")
-    chain = (("out.weight", "embedding.weight", 1, 1),)
+    chain: ClassVar[tuple[tuple[str, str, int, int], ...]] = (("out.weight", "embedding.weight", 1, 1),)
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> NgramFeatures:
         """Make it of stored values."""
-        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length), weights)
+        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, cls.ngrams), weights)
 
     def _features(self, value: Array) -> Integers:
         return self._linear("out", self._mean_embedding(value))
 
 
-class WordOrderFeatures(PromptFeatures):
+class WordOrderFeatures(NgramFeatures):
     """A convolution over the learned embeddings of words, and its maximum; see `WordOrderEncoder`."""
 
     kind = "words"
-    names: ClassVar[tuple[str, ...]] = ("embedding.weight", "window.weight", "window.bias", "out.weight", "out.bias")
+    ngrams = "words"
+    names = ("embedding.weight", "window.weight", "window.bias", "out.weight", "out.bias")
     chain = (("window.weight", "embedding.weight", 1, WINDOW), ("out.weight", "window.weight", 0, 1))
 
-    @classmethod
-    def of(cls, weights: StoredWeights, stored: StoredPrompts) -> WordOrderFeatures:
-        """Make it of stored values."""
-        return cls(WordOrderReader(len(weights.arrays["embedding.weight"]), stored.length), weights)
-
     def _features(self, value: Array) -> Integers:
-        words = to_fixed(self.weights["embedding.weight"][value[value != PAD]])
-        padded = np.pad(words, ((WINDOW // 2, WINDOW // 2), (0, 0)))
+        words = self.weights["embedding.weight"][value[value != PAD]]
+        padded = to_fixed(np.pad(words, ((WINDOW // 2, WINDOW // 2), (0, 0))))
         found = [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(words))]
         return self._linear("out", np.max([np.zeros(len(self.weights["window.bias"]), np.int64), *found], axis=0))

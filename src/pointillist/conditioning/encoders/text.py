@@ -16,7 +16,6 @@ from pointillist.conditioning.prompts import (
     SentenceFeatures,
     SentenceReader,
     WordOrderFeatures,
-    WordOrderReader,
 )
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders import PAD
@@ -80,7 +79,7 @@ class HashedNgramEncoder(ConditionEncoder):
         super().__init__()
         self.config = config
         self.vector_width: int = config.width
-        self.reader: NgramReader = NgramReader(config.buckets, config.length)
+        self.reader: NgramReader = NgramReader(config.buckets, config.length, config.ngrams)
         self.embedding: nn.Embedding = nn.Embedding(config.buckets, config.width)
         self.out: nn.Linear = nn.Linear(config.width, config.width)
         self.dropout: Dropout = Dropout(config.feature_dropout)
@@ -95,43 +94,33 @@ class HashedNgramEncoder(ConditionEncoder):
         known = value.known[:, None]
         read = (value.values != PAD) & known
         vectors = self.embedding(torch.where(read, value.values, 0)) * read[:, :, None]
-        total = vectors.sum(1) / read.sum(1, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
-        features = self.out(self.dropout(total))
-        return torch.where(known, features, self.absent)[:, :, None, None]
+        return torch.where(known, self.out(self.dropout(self.summary(vectors, read))), self.absent)[:, :, None, None]
+
+    def summary(self, vectors: Float[Tensor, "b t e"], read: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """Add up the embeddings: of n independent ones as large as each."""
+        return vectors.sum(1) / read.sum(1, keepdim=True).clamp(min=1) ** 0.5
 
 
-class WordOrderEncoder(ConditionEncoder):
+class WordOrderEncoder(HashedNgramEncoder):
     """A convolution over learned embeddings of words, and its maximum over the prompt (Kim 2014, eq. 1 to 3).
 
     It reads what stands next to what: whose colour it is, and which thing is on which.
     """
 
-    keyword = "text"
-
     def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.vector_width: int = config.width
-        self.reader: WordOrderReader = WordOrderReader(config.buckets, config.length)
-        self.embedding: nn.Embedding = nn.Embedding(config.buckets, WORD_SIZE)
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.buckets, WORD_SIZE)
         self.window: nn.Linear = nn.Linear(WINDOW * WORD_SIZE, config.width)
-        self.out: nn.Linear = nn.Linear(config.width, config.width)
-        self.dropout: Dropout = Dropout(config.feature_dropout)
-        self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def portable(self, weights: StoredWeights) -> WordOrderFeatures:
         """The same layers in numpy."""
         return WordOrderFeatures(self.reader, weights)
 
-    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Encode each prompt."""
-        known = value.known[:, None]
-        read = ((value.values != PAD) & known)[:, :, None]
-        words = self.embedding(torch.where(read[:, :, 0], value.values, 0)) * read
-        windows = F.pad(words, (0, 0, WINDOW // 2, WINDOW // 2)).unfold(1, WINDOW, 1).transpose(2, 3).flatten(2)
-        found = torch.where(read, F.relu(self.window(windows)), 0.0).amax(1)
-        features = self.out(self.dropout(found))
-        return torch.where(known, features, self.absent)[:, :, None, None]
+    def summary(self, vectors: Float[Tensor, "b t e"], read: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """Take the maximum over all windows of words."""
+        padded = F.pad(vectors, (0, 0, WINDOW // 2, WINDOW // 2))
+        windows = padded.unfold(1, WINDOW, 1).transpose(2, 3).flatten(2)
+        return torch.where(read[:, :, None], F.relu(self.window(windows)), 0.0).amax(1)
 
 
 class TokenSequenceEncoder(ConditionEncoder):

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,9 +28,7 @@ def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3,
     hash_ngrams("a red dragon", buckets=4096, length=96).shape  # (96,)
     ```
     """
-    words = re.findall(r"\w+", normalize_text(text))  # first, as the end is cut off
-    pieces = (piece for word in words for piece in _pieces(word, grams))
-    return _buckets(dict.fromkeys([*words, *pieces]), buckets, length)
+    return _buckets(_features(re.findall(r"\w+", normalize_text(text)), grams), buckets, length)
 
 
 def hash_words(text: str, buckets: int, length: int) -> np.ndarray:
@@ -54,15 +51,17 @@ def hash_ngrams_per_word(
     ```
     """
     result = re.findall(r"\w+", normalize_text(text))[:words]
-    rows = [_buckets(dict.fromkeys([word, *_pieces(word, grams)]), buckets, pieces) for word in result]
+    rows = [_buckets(_features([word], grams), buckets, pieces) for word in result]
     return np.stack(rows + [np.full(pieces, PAD)] * (words - len(rows)))
 
 
-def _pieces(word: str, grams: Sequence[int]) -> list[str]:
-    marked = f"<{word}>"
-    return [f"#{marked[i : i + n]}" for n in grams for i in range(len(marked) - n + 1)]
+def _features(words: Sequence[str], grams: Sequence[int]) -> list[str]:
+    """List words, then their pieces, each once: the end is cut off."""
+    marked = [f"<{word}>" for word in words]
+    pieces = (f"#{each[i : i + n]}" for each in marked for n in grams for i in range(len(each) - n + 1))
+    return list(dict.fromkeys([*words, *pieces]))
 
 
-def _buckets(features: Iterable[str], buckets: int, length: int) -> np.ndarray:
-    numbers = [zlib.crc32(feature.encode()) % buckets for feature in islice(features, length)]
+def _buckets(features: Sequence[str], buckets: int, length: int) -> np.ndarray:
+    numbers = [zlib.crc32(feature.encode()) % buckets for feature in features[:length]]
     return np.array(numbers + [PAD] * (length - len(numbers)), np.int64)
