@@ -17,8 +17,8 @@ which guidance and temperature are chosen). An attribute counts where the captio
 - `sentence`: "a cat sitting on a red sofa", `SEEDS` seeds;
 - `ranking`: captions of real scenes with one word exchanged (a thing, a colour, a relation, the order of two colours);
   the share in which the true caption has the highest likelihood;
-- `likelihood`: nats of a scene given its caption and its artist; nats of what the caption leaves out, as the generator
-  draws it, which is all that is random; and the first over the second;
+- `likelihood`: nats of a scene given its caption and its artist, and given neither; and of what the caption leaves out,
+  as the generator draws it, which is all that is random;
 - `pixels`: of the bits that a word saves in real scenes, the share in the true mask of what it is about, over the share
   of the mask in the image; the word left out, and exchanged by another of its kind;
 - `copies`: samples, and real scenes, whose pixels equal a training scene.
@@ -248,12 +248,9 @@ def nats_of(model: pt.PixelModel, records: Sequence[Record], real: np.ndarray) -
         texts, labels = [str(one["caption"]) for one in part], [str(one["artist"]) for one in part]
         given.append(-model.log_prob(x, text=texts, label=labels))
         alone.append(-model.log_prob(x))
-    unsaid = float(np.mean([unsaid_nats(record) for record in records]))
-    both = float(torch.cat(given).mean())
     return {
-        "given caption and artist": both,
-        "left out": unsaid,
-        "over": both - unsaid,
+        "given caption and artist": float(torch.cat(given).mean()),
+        "left out": float(np.mean([unsaid_nats(record) for record in records])),
         "alone": float(torch.cat(alone).mean()),
     }
 

@@ -105,9 +105,12 @@ def _likelihoods(measured: dict[str, Any]) -> list[Row]:
         bits = measured["pixels"][word]
         shares = f"{bits['share']:.2f} of {bits['bits']:.0f} bits, {bits['count']} scenes"
         rows.append((f"bits of {what}: in its true mask, over the area", f"{bits['times']:.1f} times", "5; 10", shares))
-    alone = f"{nats['alone']:.1f} given neither"
-    given = f"{nats['given caption and artist']:.1f}"
-    return [*rows, ("nats of a real scene, given its caption and artist", given, "", alone)]
+    over = f"{nats['given caption and artist'] / nats['left out']:.1f} times"
+    given = "{given caption and artist:.1f} nats, {left out:.1f} left out, {alone:.1f} given neither".format(**nats)
+    return [
+        *rows,
+        ("nats of a real scene given its caption, over those that the caption leaves out", over, "2; 1.3", given),
+    ]
 
 
 def _size(folder: Path) -> Row:
