@@ -36,8 +36,8 @@ function silu(z) {
   z = clamp(z, -LIMIT, LIMIT);
   return Math.floor((z * interpolate(SIGMOID, z, 1024) + 2 ** 23) / 2 ** 24);
 }
-/** Words of a text. @param {string} text @returns {string[]} */
-const wordsOf = (text) => text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [];
+/** Words of a text. @param {string} text @param {number} [length] @returns {string[]} */
+const wordsOf = (text, length = Infinity) => (text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).slice(0, length);
 /** Words and n-grams of their characters, each once. @param {string} text @param {number} length */
 export function ngrams(text, length) {
   const words = wordsOf(text), features = new Set(words);
@@ -78,13 +78,11 @@ export function promptFeatures(model, text, sentence = null, order = undefined) 
       const x = Array.from(sentence, (v) => fixed(v * Math.sqrt(sentence.length), 18));
       result[name] = linear(model, prompts, "second", linear(model, prompts, "first", x).map(silu));
     } else if (prompts?.kind === "ngrams") {
-      const chosen = ngrams(text, prompts.length);
-      if (chosen.length) result[name] = linear(model, prompts, "out", meanOf(model, prompts, chosen));
-    } else if (prompts?.kind === "words") {
-      const words = wordsOf(text).slice(0, prompts.length);
-      if (words.length) result[name] = linear(model, prompts, "out", maximumOf(model, prompts, words));
+      const [read, summary] = prompts.ngrams === "words" ? [wordsOf, maximumOf] : [ngrams, meanOf];
+      const chosen = read(text, prompts.length);
+      if (chosen.length) result[name] = linear(model, prompts, "out", summary(model, prompts, chosen));
     } else if (tokens?.kind === "words") {
-      const words = wordsOf(text).slice(0, tokens.num_tokens);
+      const words = wordsOf(text, tokens.num_tokens);
       const { width, data } = weightOf(model, tokens, "position"), start = weightOf(model, tokens, "start").data;
       const each = words.map((word, i) => linear(model, tokens, "out", meanOf(model, tokens, ngrams(word, tokens.length)).map((x, j) => x + fixed(data[i * width + j], 18))));
       const exists = Array.from({ length: 1 + tokens.num_tokens }, (_, i) => (i <= words.length ? 2 ** 18 : 0));

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.scripts import script
-from tests.tolerances import standard_errors
+from tests.tolerances import FORMULA, standard_errors
 
 SCENE = {
     "thing": "cat", "thing_colour": "black", "second": "", "second_colour": "", "count": 1, "relation": "on",
@@ -125,7 +125,7 @@ def test_nats_that_a_caption_leaves_out(modules: dict[str, ModuleType], time: st
         for colour in drawings.COLOURS
         if (place, hour) != ("room", "rain")
     ]
-    assert 2 * sum(np.exp(-nats(scene)) for scene in possible) == pytest.approx(1, abs=1e-12)  # left of it, and right
+    assert 2 * sum(np.exp(-nats(scene)) for scene in possible) == pytest.approx(1, abs=FORMULA)  # left of it, and right
     assert nats(SCENE | {"said": "thing|thing colour|place|time|relation|ground|ground colour"}) == 0
     rng, describe = np.random.default_rng(0), modules["captions"].describe
     drawn = [scene for scene in (scenes.draw_scene(rng) for _ in range(9000)) if scene.ground is None]

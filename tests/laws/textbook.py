@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pointillist.conditioning import AttributesConfig, HintConfig, LabelConfig, TextConfig, VectorConfig
+from pointillist.conditioning.encoders.text import WORD_SIZE
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import (
     BackboneDims,
@@ -153,7 +154,11 @@ def count_encoder_weights(model: PixelModel) -> int:
         total += (vector.size + 1 + vector.width + 1 + 1) * vector.width
     if text is not None:
         total += (text.size + 1 + text.width + 1 + 1) * text.width if text.frozen else 0
-        total += (text.buckets + text.width + 1 + 1) * text.width if text.learned else 0
+        total += (text.width + 1 + 1) * text.width if text.learned else 0
+        if text.learned and text.ngrams == "words":
+            total += text.buckets * WORD_SIZE + (5 * WORD_SIZE + 1) * text.width
+        elif text.learned:
+            total += text.buckets * text.width
     if hint is not None:
         spec = hint.image
         named = spec is not None and not spec.ordered

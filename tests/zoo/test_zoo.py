@@ -80,7 +80,7 @@ def test_every_shipped_model_paints() -> None:
         assert len(np.unique(painted.levels)) > 1
 
 
-MAX_BYTES = {"icons": 5e6, "dungeons": 1e6}
+MAX_BYTES = {"icons": 5e6, "scenes": 4e6, "dungeons": 1e6}
 """Largest size of the folders of bundled models."""
 
 

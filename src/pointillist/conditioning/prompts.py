@@ -181,10 +181,11 @@ class NgramReader(PromptReader):
 class StoredPrompts(StoredEncoder):
     """JSON values of an encoder of prompts."""
 
-    kind: Literal["sentence", "ngrams", "words"]
+    kind: Literal["sentence", "ngrams"]
     encoder: Name
     fingerprint: Name
     length: Annotated[int, Field(ge=0, le=4096)]
+    ngrams: NgramKind = "characters"
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +235,7 @@ class PromptFeatures(TextFeatures):
     key: ClassVar[str] = "prompts"
     names: ClassVar[tuple[str, ...]]
     chain: ClassVar[tuple[tuple[str, str, int, int], ...]]
-    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "length": 0}
+    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
 
     def _features(self, value: Array) -> Integers:
         """Compute the features of a prompt, in steps of 2^-18."""
@@ -251,7 +252,8 @@ class PromptFeatures(TextFeatures):
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
         """Read an encoder whose matrices go together."""
         stored = StoredPrompts.parse(document, arrays)
-        chosen = {kind.kind: kind for kind in (SentenceFeatures, NgramFeatures, WordOrderFeatures)}[stored.kind]
+        hashed = WordOrderFeatures if stored.ngrams == "words" else NgramFeatures
+        chosen = SentenceFeatures if stored.kind == "sentence" else hashed
         weights: dict[str, Array] = {}
         for name in chosen.names:
             weights |= stored.weight(name, (None, None) if name.endswith("weight") else (None,), arrays)
@@ -288,14 +290,13 @@ class NgramFeatures(PromptFeatures):
     """Learned embeddings of words and character n-grams."""
 
     kind = "ngrams"
-    ngrams: ClassVar[NgramKind] = "characters"
     names: ClassVar[tuple[str, ...]] = ("embedding.weight", "out.weight", "out.bias")
     chain: ClassVar[tuple[tuple[str, str, int, int], ...]] = (("out.weight", "embedding.weight", 1, 1),)
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> NgramFeatures:
         """Make it of stored values."""
-        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, cls.ngrams), weights)
+        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, stored.ngrams), weights)
 
     def _features(self, value: Array) -> Integers:
         return self._linear("out", self._mean_embedding(value))
@@ -304,13 +305,11 @@ class NgramFeatures(PromptFeatures):
 class WordOrderFeatures(NgramFeatures):
     """A convolution over the learned embeddings of words, and its maximum; see `WordOrderEncoder`."""
 
-    kind = "words"
-    ngrams = "words"
     names = ("embedding.weight", "window.weight", "window.bias", "out.weight", "out.bias")
     chain = (("window.weight", "embedding.weight", 1, WINDOW), ("out.weight", "window.weight", 0, 1))
 
     def _features(self, value: Array) -> Integers:
         words = self.weights["embedding.weight"][value[value != PAD]]
         padded = to_fixed(np.pad(words, ((WINDOW // 2, WINDOW // 2), (0, 0))))
-        found = [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(words))]
-        return self._linear("out", np.max([np.zeros(len(self.weights["window.bias"]), np.int64), *found], axis=0))
+        windows = [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(words))]
+        return self._linear("out", np.max([np.zeros(len(self.weights["window.bias"]), np.int64), *windows], axis=0))
