@@ -232,7 +232,11 @@ class Painter:
             result[:HORIZON] = index("wall at night" if night else "wall")
             result[2:9, 22:30] = sky
             result[2:9, [22, 26, 29]] = result[[2, 8], 22:30] = index("floor")
+        if place == "snow":  # flakes, and clouds at the beach: what a place is is seen above the things
+            result[2:HORIZON:6, 1::8] = result[5:HORIZON:6, 5::8] = index("snow at night" if night else "snow")
         if place == "beach":
+            for row in (3, 8, 13):
+                result[row, row % 5 :: 8] = result[row, row % 5 + 1 :: 8] = index("wall at night" if night else "snow")
             result[HORIZON - 4 : HORIZON] = index("night" if night else "sea")
             if night:
                 result[HORIZON - 4] = index("rain")
