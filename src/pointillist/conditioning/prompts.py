@@ -167,9 +167,8 @@ class NgramReader(PromptReader):
         """Count the words, or the different ones where each is read once; see `PromptReader`."""
         words = re.findall(r"\w+", normalize_text(prompt))
         count, kind = (len(words), "words") if self.ngrams == "words" else (len(set(words)), "different words")
-        if count <= self.length:
-            return ""
-        return f"The prompt has {count:,} {kind}, and this model reads the first {self.length} of them: shorten it."
+        sentence = f"The prompt has {count:,} {kind}, and this model reads the first {self.length} of them: shorten it."
+        return sentence if count > self.length else ""
 
     def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""
@@ -309,7 +308,6 @@ class WordOrderFeatures(NgramFeatures):
     chain = (("window.weight", "embedding.weight", 1, WINDOW), ("out.weight", "window.weight", 0, 1))
 
     def _features(self, value: Array) -> Integers:
-        words = self.weights["embedding.weight"][value[value != PAD]]
-        padded = to_fixed(np.pad(words, ((WINDOW // 2, WINDOW // 2), (0, 0))))
-        windows = [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(words))]
+        padded = to_fixed(np.pad(self.weights["embedding.weight"][value[value != PAD]], ((WINDOW // 2,) * 2, (0, 0))))
+        windows = [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(padded) - WINDOW + 1)]
         return self._linear("out", np.max([np.zeros(len(self.weights["window.bias"]), np.int64), *windows], axis=0))
