@@ -210,6 +210,8 @@ def test_what_is_held_out(recipe: dict[str, ModuleType], blocks: object) -> None
         [scene for _, _, scene, _, _ in make.draw_rows(painter, "train", {"": 50}, part)] for part in (1, 2)
     )
     assert again == [scene for _, _, scene, _, _ in rows["train"][:50]] != other
+    coloured = make.draw_rows(painter, "train", {"": 50}, skipped=1.0)
+    assert all({item.name for item in scene.items} & set(drawings.RECOLOURED) for _, _, scene, _, _ in coloured)
     (one,) = {scene.artist for _, _, scene, _, _ in make.draw_rows(painter, "valid", {"valid": 20}, artists=["fluent"])}
     assert one == "fluent"
 
