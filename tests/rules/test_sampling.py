@@ -228,7 +228,7 @@ def test_rules_without_a_rule_are_refused(tmp_path: Path) -> None:
     """Neither an empty dictionary nor an empty file is taken in silence."""
     (tmp_path / "rules.toml").write_text("# none yet\n", encoding="utf-8")
     for empty in ({}, tmp_path / "rules.toml", 7):
-        with pytest.raises(pt.ConfigError, match=r"`rules` \(=.*\) must be a TOML file.* with a rule in it"):
+        with pytest.raises(pt.ConfigError, match=r"`rules` \(=.*\) must be a TOML file.* with a rule"):
             parse_rules(empty)  # type: ignore[arg-type]
 
 

@@ -178,9 +178,7 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{name} cannot be read ({error}): give a TOML file.") from error
     if not isinstance(source, Mapping) or not source:
-        raise ConfigError(
-            f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`, with a rule in it."
-        )
+        raise ConfigError(f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`, with a rule.")
     try:
         return Rules.model_validate(dict(source))
     except ValidationError as error:
