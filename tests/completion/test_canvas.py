@@ -110,7 +110,7 @@ def test_both_seams_and_any_model() -> None:
     plain = pt.build("pixelcnn", shape=model.image, channels=4, layers=1)
     assert make_seamless(plain, x[0], "x", 2, seed=0, particles=8, moves=1).methods == ("smc",)
     for how, words in (
-        ({"sides": "z"}, "sides at which images tile \\(='z'\\) must be x, y or both"),
+        ({"sides": "z"}, "`sides` \\(='z'\\), at which images tile, must be x, y or both"),
         ({"band": 4}, "from 1 to 3"),
         ({"n": 0}, "1 or more"),
     ):

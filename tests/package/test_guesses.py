@@ -228,7 +228,7 @@ def test_hasattr_is_false_and_private_names_are_plain(scope: dict[str, Any]) -> 
         (lambda: pt.sample("digits", 1, temperature=np.zeros(3)), "temperature"),
         (lambda: pt.sample("digits", 1, order=["raster"]), "order"),
         (lambda: pt.sample("icons", 1, text=1.5), "text"),
-        (lambda: pt.sample_seamless("dungeons", 1, sides=np.array(["x", "y"])), "seamless"),
+        (lambda: pt.sample_seamless("dungeons", 1, sides=np.array(["x", "y"])), "sides"),
         (lambda: pt.vary("digits", DIGIT, pattern=np.zeros(2)), "pattern"),
         (lambda: pt.vary("digits", DIGIT, first=" "), "first"),
         (lambda: pt.inpaint("digits", DIGIT, DIGIT[0] == 0, method=np.zeros(2)), "method"),

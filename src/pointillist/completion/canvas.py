@@ -277,7 +277,7 @@ def check_sides(sides: str) -> None:
         ConfigError: if there are no such sides.
     """
     if not isinstance(sides, str) or sides not in get_args(Sides):
-        raise ConfigError(f"The sides at which images tile (={sides!r}) must be x, y or both.")
+        raise ConfigError(f"`sides` (={sides!r}), at which images tile, must be x, y or both.")
 
 
 def _seams(

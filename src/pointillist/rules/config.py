@@ -177,8 +177,8 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
             source = parse_toml(text, str(source))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{name} cannot be read ({error}): give a TOML file.") from error
-    if not isinstance(source, Mapping) or not source:
-        raise ConfigError(f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`, with a rule.")
+    if not isinstance(source, Mapping):
+        raise ConfigError(f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`.")
     try:
         return Rules.model_validate(dict(source))
     except ValidationError as error:
