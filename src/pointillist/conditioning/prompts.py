@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
 
 
+Chain: TypeAlias = tuple[tuple[str, str, int, int], ...]
+"""A matrix, the one before it, an axis of that one, and a factor: a row is as long as that axis times the factor."""
 WINDOW = 5
 """Neighbouring words that are read together: "red cat on a blue" has the colour of each thing next to it."""
 
@@ -227,13 +229,12 @@ class PromptFeatures(TextFeatures):
 
     Attributes:
         names: its weights.
-        chain: (matrix, the one before it, the axis of that one, factor): a row of the matrix is as long as that axis
-            times the factor.
+        chain: how its matrices fit.
     """
 
     key: ClassVar[str] = "prompts"
     names: ClassVar[tuple[str, ...]]
-    chain: ClassVar[tuple[tuple[str, str, int, int], ...]]
+    chain: ClassVar[Chain]
     stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
 
     def _features(self, value: Array) -> Integers:
@@ -272,7 +273,7 @@ class SentenceFeatures(PromptFeatures):
 
     kind = "sentence"
     names: ClassVar[tuple[str, ...]] = ("first.weight", "first.bias", "second.weight", "second.bias")
-    chain = (("second.weight", "first.weight", 0, 1),)
+    chain: ClassVar[Chain] = (("second.weight", "first.weight", 0, 1),)
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> SentenceFeatures:
@@ -290,7 +291,7 @@ class NgramFeatures(PromptFeatures):
 
     kind = "ngrams"
     names: ClassVar[tuple[str, ...]] = ("embedding.weight", "out.weight", "out.bias")
-    chain: ClassVar[tuple[tuple[str, str, int, int], ...]] = (("out.weight", "embedding.weight", 1, 1),)
+    chain: ClassVar[Chain] = (("out.weight", "embedding.weight", 1, 1),)
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> NgramFeatures:
@@ -304,8 +305,8 @@ class NgramFeatures(PromptFeatures):
 class WordOrderFeatures(NgramFeatures):
     """A convolution over the learned embeddings of words, and its maximum; see `WordOrderEncoder`."""
 
-    names = ("embedding.weight", "window.weight", "window.bias", "out.weight", "out.bias")
-    chain = (("window.weight", "embedding.weight", 1, WINDOW), ("out.weight", "window.weight", 0, 1))
+    names: ClassVar[tuple[str, ...]] = ("embedding.weight", "window.weight", "window.bias", "out.weight", "out.bias")
+    chain: ClassVar[Chain] = (("window.weight", "embedding.weight", 1, WINDOW), ("out.weight", "window.weight", 0, 1))
 
     def _features(self, value: Array) -> Integers:
         padded = to_fixed(np.pad(self.weights["embedding.weight"][value[value != PAD]], ((WINDOW // 2,) * 2, (0, 0))))

@@ -109,7 +109,7 @@ class WordOrderEncoder(HashedNgramEncoder):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
-        self.embedding = nn.Embedding(config.buckets, WORD_SIZE)
+        self.embedding: nn.Embedding = nn.Embedding(config.buckets, WORD_SIZE)
         self.window: nn.Linear = nn.Linear(WINDOW * WORD_SIZE, config.width)
 
     def portable(self, weights: StoredWeights) -> WordOrderFeatures:
@@ -118,8 +118,7 @@ class WordOrderEncoder(HashedNgramEncoder):
 
     def summary(self, vectors: Float[Tensor, "b t e"], read: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         """Take the maximum over all windows of words."""
-        padded = F.pad(vectors, (0, 0, WINDOW // 2, WINDOW // 2))
-        windows = padded.unfold(1, WINDOW, 1).transpose(2, 3).flatten(2)
+        windows = F.pad(vectors, (0, 0, WINDOW // 2, WINDOW // 2)).unfold(1, WINDOW, 1).transpose(2, 3).flatten(2)
         return torch.where(read[:, :, None], F.relu(self.window(windows)), 0.0).amax(1)
 
 
