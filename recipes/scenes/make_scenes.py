@@ -1,7 +1,7 @@
 """Make the set of scenes: pictures of 32x32 in 64 colours, their captions, and what is where.
 
     python recipes/scenes/make_scenes.py scenes.npz --train 200000
-    python recipes/scenes/make_scenes.py coloured.npz --skip 0.75       # without most scenes of things of one colour
+    python recipes/scenes/make_scenes.py coloured.npz --skip 0.75 --coloured 0.9   # mostly things that have a colour
     python recipes/scenes/make_scenes.py scenes.npz --sheet sheet.png   # 40 scenes with their captions, to look at
     python recipes/scenes/make_scenes.py runs/scenes/prompts.json --words   # its words by kind, for the model
 
@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from captions import SENTENCE, UNSEEN_FORMS, Caption, describe, word_kinds
 from drawings import ARTISTS, GROUNDS, RECOLOURED, Drawings
-from scenes import Item, Painter, Picture, Scene, draw_scene, pick
+from scenes import COLOURED, Item, Painter, Picture, Scene, draw_scene, pick
 
 SEEDS = {"train": 0, "valid": 1, "test": 2}
 VALID, TEST = 1000, {"triple": 2000, "relation": 500, "form": 500}
@@ -74,15 +74,16 @@ def draw_rows(
     part: int = 1,
     artists: Sequence[str] = tuple(ARTISTS),
     skipped: float = 0.0,
+    coloured: float = COLOURED,
 ) -> list[Row]:
     """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`.
 
-    Of scenes without a thing that can have every colour, a share is skipped.
+    Of scenes without a thing that can have every colour, a share is skipped; a share of such things is coloured.
     """
     rng, rows = np.random.default_rng(SEEDS[split] + 1000 * (part - 1)), []
     missing = Counter(wanted)
     while missing.total():
-        scene = draw_scene(rng)
+        scene = draw_scene(rng, coloured)
         if skipped and rng.random() < skipped and not any(item.name in RECOLOURED for item in scene.items):
             continue
         why = reason(scene)
@@ -133,12 +134,17 @@ def columns(rows: list[Row]) -> dict[str, np.ndarray]:
 
 
 def make(
-    drawings: Drawings, train: int, part: int = 1, artists: Sequence[str] = tuple(ARTISTS), skipped: float = 0.0
+    drawings: Drawings,
+    train: int,
+    part: int = 1,
+    artists: Sequence[str] = tuple(ARTISTS),
+    skipped: float = 0.0,
+    coloured: float = COLOURED,
 ) -> dict[str, np.ndarray]:
-    """Make all splits; another part of the training has other training scenes, of which a share may be skipped."""
+    """Make all splits; another part of the training has other training scenes, see `draw_rows`."""
     painter = Painter(drawings)
     rows = [
-        *draw_rows(painter, "train", {"": train}, part, artists, skipped),
+        *draw_rows(painter, "train", {"": train}, part, artists, skipped, coloured),
         *draw_rows(painter, "valid", {"valid": VALID}, artists=artists),
         *draw_rows(painter, "test", TEST, artists=artists),
     ]
@@ -175,6 +181,12 @@ def main() -> None:
         default=0.0,
         help="share of training scenes without a thing of any colour that is left out",
     )
+    parser.add_argument(
+        "--coloured",
+        type=float,
+        default=COLOURED,
+        help="share of the things that can have every colour that have one, in training",
+    )
     parser.add_argument("--artists", nargs="+", choices=list(ARTISTS), default=list(ARTISTS))
     parser.add_argument("--sheet", type=Path, help="write a sheet of scenes instead")
     parser.add_argument("--seed", type=int, default=0, help="of the sheet")
@@ -187,7 +199,7 @@ def main() -> None:
     if options.sheet:
         sheet(drawings, options.sheet, options.seed)
         return
-    data = make(drawings, options.train, options.part, options.artists, options.skip)
+    data = make(drawings, options.train, options.part, options.artists, options.skip, options.coloured)
     np.savez_compressed(options.target, **data)
     print(f"{options.target}: " + ", ".join(f"{name} {n:,}" for name, n in Counter(data["split"].tolist()).items()))
 
