@@ -27,15 +27,21 @@ ROUNDED = 1.01
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The block of docs/index.md with what it loads, served as the site is."""
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The block of docs/index.md with what it loads."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(DOCS / "site", folder / "_static")
     pt.export("digits", js=folder / "live")
     block = re.search(r"```\{raw\} html\n(.*?)\n```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     (folder / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{block[1]}', encoding="utf-8")
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """The block, served as the site is."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/index.html"
@@ -59,3 +65,10 @@ def test_a_number_is_painted_at_its_price(browser: Browser, address: str) -> Non
     page.get_by_role("button", name="Paint").click()
     assert "type a number" in page.locator(".panel small").inner_text()
     page.close()
+
+
+def test_a_page_without_a_server_says_so(browser: Browser, site: Path) -> None:
+    """Opened as a file, where a browser loads no module."""
+    page = browser.new_page()
+    page.goto((site / "index.html").as_uri())
+    page.wait_for_function("document.querySelector('.panel small').textContent.includes('could not be loaded')")

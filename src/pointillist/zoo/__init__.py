@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointillist.errors import describe_impossible
 from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
 
 ZOO = Path(__file__).parent
@@ -51,7 +52,7 @@ def resolve(source: str) -> Path | None:
 
     A folder with the name of a pretrained model that holds no model, such as its data, does not take precedence.
     """
-    if not source.strip():
+    if not source.strip() or describe_impossible(source):
         return None
     path, ours = Path(source), ZOO / source
     names = {entry.parent.name for entry in ZOO.glob(f"*/{WEIGHTS}")}
