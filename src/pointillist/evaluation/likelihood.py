@@ -13,20 +13,18 @@ import numpy as np
 
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.distributions.transform import Transform, check_guidance
-from pointillist.errors import ConfigError, DataError, check_whole, counted
+from pointillist.errors import ConfigError, DataError, check_whole
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
-from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, select_images
+from pointillist.model.batches import BatchReader, QueryKwargs, check_guided_memory, check_likelihood, select_images
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
-from pointillist.system import check_memory
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
-_TABLE_BYTES = 9 * 8  # of a level of a pixel under guidance: nine tables of float64 at once, as measured
 
 
 @runtime_checkable
@@ -279,8 +277,7 @@ def guided_log_probs(
     """
     if set(guidances) == {1}:
         return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
-    needed = x[:, 0].size * model.image.levels * _TABLE_BYTES
-    check_memory(needed, f"The likelihood of {counted(len(x), 'image')} under guidance", "take a smaller batch size")
+    check_guided_memory(x, model.image.levels)
     likelihood, params = model.likelihood, model.params(x, inputs, order)
     dropped = inputs.guidance_reference()
     # one image repeated for several conditions needs a single pass without any

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointillist.errors import describe_impossible
 from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
 
 ZOO = Path(__file__).parent
@@ -52,14 +52,14 @@ def resolve(source: str) -> Path | None:
 
     A folder with the name of a pretrained model that holds no model, such as its data, does not take precedence.
     """
-    if not source.strip() or describe_impossible(source):
+    if not source.strip():
         return None
     path, ours = Path(source), ZOO / source
     names = {entry.parent.name for entry in ZOO.glob(f"*/{WEIGHTS}")}
-    is_model = (path / CONFIG).exists() or (path / WEIGHTS).exists()
+    is_model = os.path.exists(path / CONFIG) or os.path.exists(path / WEIGHTS)  # False for a name that is too long
     if source in names and not is_model:
         return ours
-    return path if path.exists() else None
+    return path if os.path.exists(path) else None
 
 
 def _described(folder: Path) -> BundledModel:
