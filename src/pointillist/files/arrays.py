@@ -98,7 +98,7 @@ def number_array(name: str, value: Any, rule: str) -> NDArray[np.float64]:
     ```
 
     Raises:
-        ConfigError: naming the argument, its value and the rule, if they are no numbers.
+        ConfigError: naming the argument, its value and the rule, if one cannot be converted.
     """
     try:
         return np.asarray(as_array(value), np.float64)

@@ -180,11 +180,7 @@ class BatchReader:
 
 
 def check_guided_memory(x: Int[np.ndarray, "b c h w"], levels: int) -> None:
-    """Check that the probabilities of all levels of images under guidance fit in the free memory.
-
-    Raises:
-        DataError: naming what they would take.
-    """
+    """Raise a `DataError` if the probabilities of all levels of images under guidance do not fit in the free memory."""
     needed = x[:, 0].size * levels * 9 * 8  # nine tables of float64 at once, as measured
     check_memory(needed, f"The likelihood of {counted(len(x), 'image')} under guidance", "take a smaller batch size")
 
