@@ -1,7 +1,8 @@
 """Make the pictures of the studio in docs/pictures: `python tools/make_studio_pictures.py [NAME ...]`.
 
 A studio of bundled models is started, and Chromium shows it; for `training`, a studio of a model that is trained
-meanwhile. NAME is that of a picture, without `studio-` and `.png`.
+meanwhile, which takes some minutes. NAME is that of a picture, without `studio-` and `.png`; those of the cards of the
+front page go to docs/site. It is printed once the picture is there.
 """
 
 from __future__ import annotations
@@ -20,26 +21,31 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, sync_playwright
 
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 
-FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+DOCS = Path(__file__).parents[1] / "docs"
 MODELS = ("scenes", "icons", "digits", "outline-to-tile", "dungeons")
 CHROMIUM = os.environ.get("POINTILLIST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 120_000  # milliseconds
-DESKTOP, PHONE, SIDE = (1280, 800), (390, 844), (844, 390)
+DESKTOP, PHONE, SIDE, CARD = (1280, 800), (390, 844), (844, 390), (440, 330)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: what is done before it is taken, the size of the window, its colours, and a studio of its own."""
+    """A picture: what is done before it is taken, the size of the window, its colours, and a studio of its own.
+
+    A card of the front page is a part of the window, by its selectors, which is shown at `address`.
+    """
 
     act: Callable[[Page], None]
     size: tuple[int, int] = DESKTOP
     scheme: Literal["light", "dark"] = "light"
     studio: Callable[[], AbstractContextManager[str]] | None = None
+    card: tuple[str, ...] = ()
+    address: str = ""
 
 
 def choose(page: Page, model: str) -> None:
@@ -152,9 +158,7 @@ def world(page: Page) -> None:
     """Walk through an endless map."""
     choose(page, "dungeons")
     page.get_by_role("button", name="Endless map").click()
-    status = page.locator(".world-page small")
-    status.filter(has_not_text="drawn").filter(has_text="row").wait_for()
-    page.wait_for_timeout(500)
+    walked(page)
 
 
 def held(page: Page) -> None:
@@ -162,6 +166,29 @@ def held(page: Page) -> None:
     watch_whole(page)
     page.mouse.click(*point(page, 0.52, 0.3))
     page.wait_for_timeout(2500)
+
+
+def walked(page: Page) -> None:
+    """Wait until all parts in view of an endless map are there."""
+    status = page.locator(".world-page small")
+    status.filter(has_not_text="drawn").filter(has_text="row").wait_for()
+    page.wait_for_timeout(500)
+
+
+def outline(page: Page) -> None:
+    """Paint two tiles into an outline."""
+    page.get_by_role("group", name="Canvases").get_by_role("radio", name="2", exact=True).check()
+    hint(page)
+
+
+def guess(page: Page) -> None:
+    """Guess the pixels of a digit, until half of it is there."""
+    page.get_by_role("button", name="You against the model").click()
+    for number in range(7):
+        if number:
+            page.get_by_role("button", name="Next pixel").click()
+        page.locator(".guess-levels input").nth(8).click()
+        page.get_by_role("button", name="Guess", exact=True).click()
 
 
 @contextmanager
@@ -173,7 +200,9 @@ def watched() -> Iterator[str]:
         options = ["uci-digits", "--preset", "tiny", "--steps", "500", *intervals, "--out", str(run)]
         training = subprocess.Popen([sys.executable, "-m", "pointillist", "train", *options], stdout=subprocess.DEVNULL)
         try:
-            while not (run / "metrics.jsonl").exists() and training.poll() is None:
+            while not (run / "metrics.jsonl").exists():
+                if training.poll() is not None:
+                    raise RuntimeError(f"The training ended with {training.returncode}: there is nothing to watch.")
                 time.sleep(0.2)
             server = Server(StudioService([], run=run))
             server.start()
@@ -204,6 +233,9 @@ PICTURES = {
     "training": Picture(training, studio=watched),
     "phone": Picture(held, PHONE, "dark"),
     "side": Picture(held, SIDE),
+    "card-world": Picture(walked, CARD, card=(".world",), address="#model=dungeons&world=7&at=-3,5"),
+    "card-outline": Picture(outline, card=(".frame.pad", ".canvases"), address="#model=outline-to-tile"),
+    "card-game": Picture(guess, (820, 560), card=(".guess",), address="#model=digits"),
 }
 
 
@@ -226,7 +258,8 @@ def main() -> None:
             picture = PICTURES[name]
             with nullcontext(server.url) if picture.studio is None else picture.studio() as url:
                 take(picture, browser, url, file)
-            shutil.move(file, FOLDER / file.name)
+            shutil.move(file, DOCS / "site" / f"{name}.png" if picture.card else DOCS / "pictures" / file.name)
+            print(name, flush=True)
         browser.close()
     server.close()
 
@@ -237,13 +270,22 @@ def take(picture: Picture, browser: Browser, url: str, file: Path) -> None:
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=picture.scheme)
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    page.goto(url)
+    page.goto(url + picture.address)
     page.get_by_role("button", name="Close", exact=False).first.wait_for(state="attached")
-    done(page)
+    if not picture.address:
+        done(page)
     picture.act(page)
-    page.screenshot(path=file)
+    page.screenshot(path=file, clip=around(page, picture.card) if picture.card else None)
     shrink(file)
     context.close()
+
+
+def around(page: Page, selectors: tuple[str, ...]) -> FloatRect:
+    """Return the box around parts of the page."""
+    boxes = [box for selector in selectors if (box := page.locator(selector).first.bounding_box())]
+    left, top = min(box["x"] for box in boxes), min(box["y"] for box in boxes)
+    right, bottom = max(box["x"] + box["width"] for box in boxes), max(box["y"] + box["height"] for box in boxes)
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
 
 
 def shrink(file: Path) -> None:

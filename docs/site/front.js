@@ -1,6 +1,6 @@
-// The first screen: a number, painted digit by digit and pixel by pixel, with what the model expected at each pixel.
-
-import { open } from "../live/digits.js";
+// The first screen: a number, painted digit by digit and pixel by pixel, with what the model expected at each pixel. It is no
+// module, and neither is the model (live/front.js): a page that was opened from disk may load scripts only.
+"use strict";
 
 const WORD = "2026"; // with which the page opens
 const MOST = 6; // digits
@@ -55,19 +55,28 @@ async function paint(model, digits) {
   words.textContent = `${bits.toFixed(1)} bits in all: the exact likelihood of what you see is 2 to the power of −${bits.toFixed(1)}`;
 }
 
-const model = await open();
-document.querySelector(".front .shades").replaceChildren(...bars.map((_, k) => {
-  const shade = Math.round((255 * k) / (model.levels - 1));
-  return Object.assign(document.createElement("i"), { style: `background: rgb(${shade} ${shade} ${shade})` });
-}));
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  const digits = [...field.value].filter((letter) => /[0-9]/.test(letter)).slice(0, MOST);
-  if (!digits.length) {
-    words.textContent = "This model paints digits: type a number.";
-    return;
-  }
-  seed++;
-  void paint(model, digits);
+/** Paint the first number, and one for each press of the button. */
+async function begin() {
+  const model = await globalThis.openModel();
+  document.querySelector(".front .shades").replaceChildren(...bars.map((_, k) => {
+    const shade = Math.round((255 * k) / (model.levels - 1));
+    return Object.assign(document.createElement("i"), { style: `background: rgb(${shade} ${shade} ${shade})` });
+  }));
+  form.addEventListener("submit", () => {
+    const digits = [...field.value].filter((letter) => /[0-9]/.test(letter)).slice(0, MOST);
+    if (!digits.length) {
+      words.textContent = "This model paints digits: type a number.";
+      return;
+    }
+    seed++;
+    void paint(model, digits);
+  });
+  void paint(model, [...WORD]);
+}
+
+form.addEventListener("submit", (event) => event.preventDefault()); // also before the model is there
+begin().catch((error) => {
+  words.textContent = globalThis.openModel
+    ? `The model cannot paint in this browser: ${error.message}`
+    : "The model is missing: live/front.js was not loaded. Run `make docs`, which writes it, or reload the page.";
 });
-void paint(model, [...WORD]);

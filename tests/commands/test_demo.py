@@ -264,7 +264,7 @@ def test_frequency_bits_of_fair_coins() -> None:
 
 
 def test_outlines_are_painted_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row for each example outline, the samples of that outline."""
+    """A row for each example outline: it, black on white, and the samples of that outline."""
     arrays: list[np.ndarray] = []
     monkeypatch.setattr(tour, "named_grid", lambda array, *a, **k: arrays.append(array) or Image.new("L", (1, 1)))
     (folder,) = (folder for folder in prompted_models() if folder.name == "outline-to-tile")
@@ -273,5 +273,6 @@ def test_outlines_are_painted_into(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert words[:4] == ["pointillist", "sample", "outline-to-tile", "--hint"]
     model = pt.load("outline-to-tile")
     hints = np.array([[hint.levels] for hint in model.generation_config.hints])
-    assert np.array_equal(arrays[0], pt.sample(model, len(hints), hint=hints, seed=5).array)
+    assert np.array_equal(arrays[0][1::2], pt.sample(model, len(hints), hint=hints, seed=5).array)
+    assert np.array_equal(arrays[0][::2, ..., 0] == 0, hints[:, 0] == 1)
     assert (tmp_path / "outline-to-tile.png").is_file()

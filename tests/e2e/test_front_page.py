@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 import pointillist as pt
+from tests.scripts import script
 from tests.tolerances import printed
 
 if TYPE_CHECKING:
@@ -22,16 +24,18 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[2] / "docs"
 SEED = 8  # of front.js
+THEME = 150_000  # bytes of furo and of the page itself
 ROUNDED = 1.01
 """The page adds float64, and Python too: half-way between two texts they may part."""
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The block of docs/index.md with what it loads."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(DOCS / "site", folder / "_static")
-    pt.export("digits", js=folder / "live")
+    (folder / "live").mkdir()
+    script("make_front_script").write("digits", folder / "live" / "front.js")
     block = re.search(r"```\{raw\} html\n(.*?)\n```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     (folder / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{block[1]}', encoding="utf-8")
@@ -39,9 +43,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    """The block, served as the site is."""
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+def address(folder: Path) -> Iterator[str]:
+    """The page, served as the site is."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/index.html"
@@ -67,8 +71,28 @@ def test_a_number_is_painted_at_its_price(browser: Browser, address: str) -> Non
     page.close()
 
 
-def test_a_page_without_a_server_says_so(browser: Browser, site: Path) -> None:
-    """Opened as a file, where a browser loads no module."""
-    page = browser.new_page()
-    page.goto((site / "index.html").as_uri())
-    page.wait_for_function("document.querySelector('.panel small').textContent.includes('could not be loaded')")
+def test_it_paints_from_disk(browser: Browser, folder: Path) -> None:
+    """A visitor who opens the file has the same page; if the model is missing, the page says so in a sentence."""
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto((folder / "index.html").as_uri())
+    status = page.locator(".panel small")
+    expect(status).to_contain_text("bits in all", timeout=60_000)
+    (folder / "index-alone.html").write_text(
+        (folder / "index.html").read_text(encoding="utf-8").replace("live/front.js", "live/missing.js"),
+        encoding="utf-8",
+    )
+    page.goto((folder / "index-alone.html").as_uri())
+    expect(status).to_contain_text("The model is missing")
+    page.get_by_role("button", name="Paint").click()  # leads nowhere else
+    expect(status).to_contain_text("The model is missing")
+    page.close()
+
+
+def test_the_front_page_is_light(folder: Path) -> None:
+    """Model, script and pictures, beside the theme's 150 KB, are below 1.5 MB."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    loaded = {DOCS / "pictures" / name for name in re.findall(r'"_images/([^"]+)"', text)}
+    loaded |= {folder / "_static" / name for name in re.findall(r'"_static/([^"]+)"', text)}
+    loaded |= {folder / "live" / "front.js", folder / "_static" / "site.css"}
+    assert len(loaded) >= 8
+    assert sum(file.stat().st_size for file in loaded) + THEME < 1_500_000

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import choose_model
+from tests.e2e.helpers import choose_model, opened
 from tests.tolerances import printed
 
 ROUNDS, SURE, LEVELS = 12, 80, 16
@@ -72,6 +72,41 @@ def test_every_guess_pays_its_bits(page: Page) -> None:
     dialog.get_by_role("button", name="Show it on the canvas").click()
     expect(dialog).to_be_hidden()
     expect(page.locator(".studio").get_by_text(f"{total:.1f} bits").first).to_be_visible()
+
+
+def test_the_game_is_played_by_keys(page: Page) -> None:
+    """Arrows choose a level, Tab leads to the slider and the guess, Enter to the next pixel; Esc ends it."""
+    dialog = start(page)
+    levels = dialog.get_by_role("radio")
+    expect(levels.first).to_be_focused()
+    for key in ("ArrowRight", "Tab", "ArrowRight", "Tab", "Enter"):
+        if key == "Tab":
+            expect(levels.nth(1)).to_be_checked()
+        page.keyboard.press(key)
+    expect(dialog.locator(".guess-answer p")).to_contain_text("You pay")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_text(re.compile(f"^Pixel 2 of {ROUNDS}"))).to_be_visible()
+    expect(levels.first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", [(390, 844), (844, 390), (1280, 720)], ids=["upright", "side", "wide"])
+def test_a_round_of_the_game_is_in_view(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
+    """Picture, levels, guess and bits, before and after it, without scrolling."""
+    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
+        dialog = start(page)
+        for part in (".guess-picture", ".guess-levels", "button:text-is('Guess')"):
+            expect(dialog.locator(part)).to_be_in_viewport(ratio=1)
+        dialog.get_by_role("radio").first.check()
+        dialog.get_by_role("button", name="Guess").click()
+        for part in (".guess-picture", ".chart", "button:text-is('Next pixel')", ".guess-scores"):
+            expect(dialog.locator(part)).to_be_in_viewport(ratio=1)
+        picture, mark = (dialog.locator(part).bounding_box() for part in (".guess-frame", ".guess-marker"))
+        assert picture is not None
+        assert mark is not None
+        assert picture["x"] - 1 <= mark["x"] <= picture["x"] + picture["width"]
+        assert picture["y"] - 1 <= mark["y"] <= picture["y"] + picture["height"]
 
 
 def test_models_of_many_levels_have_no_game(page: Page) -> None:

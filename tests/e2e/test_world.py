@@ -9,12 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import choose_file, choose_model, kept, paint, pixels, wait_for_frame, wait_until_painted
+from tests.e2e.helpers import (
+    choose_file,
+    choose_model,
+    kept,
+    opened,
+    paint,
+    pixels,
+    wait_for_frame,
+    wait_until_painted,
+)
 
 SHOWN = "row {row}, column {column}"
 
@@ -135,12 +144,15 @@ WALKS = ("floor", "door", "grass", "stairs up", "stairs down")
 
 
 def test_a_figure_walks_and_an_address_is_a_place(page: Page, studio: Server) -> None:
-    """A link opens the map at its place; steps go over floor and not through walls; closing restores the address."""
+    """A link opens the map in the whole window, with a figure at its place; steps go over floor and not through walls;
+    closing restores the address."""
     page.goto(f"{studio.url}#model=dungeons&world=7&at=-3,5")
     dialog = page.get_by_role("dialog", name="Endless map")
     status = dialog.get_by_role("status").first
     expect(status).to_have_text("row -3, column 5")
-    dialog.get_by_role("button", name="Walk", exact=True).click()
+    expect(dialog.get_by_role("button", name="End the walk")).to_have_attribute("aria-pressed", "true")
+    expect(status).to_be_visible()
+    assert dialog.bounding_box() == {"x": 0, "y": 0, **(page.viewport_size or {})}
     names = pt.load("dungeons").image.level_names
     assert names is not None
     row, column = place_of(status.inner_text())
@@ -158,9 +170,26 @@ def test_a_figure_walks_and_an_address_is_a_place(page: Page, studio: Server) ->
             expect(status).to_contain_text(SHOWN.format(row=row, column=column))
     assert f"at={row}%2C{column}" in page.url
     page.keyboard.press("+")
+    expect(dialog.get_by_label("Seed of the map")).to_be_hidden()
+    page.keyboard.press("f")
+    expect(dialog.get_by_label("Seed of the map")).to_be_visible()
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
     assert "world=" not in page.url
+
+
+@pytest.mark.parametrize("size", [(390, 844), (844, 390)], ids=["upright", "side"])
+def test_an_endless_map_takes_the_screen_of_a_phone(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
+    """More than half of it is map, upright and on its side; the other controls are a press away."""
+    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
+        choose_model(page, "dungeons")
+        page.get_by_role("button", name="Endless map").click()
+        dialog = page.get_by_role("dialog", name="Endless map")
+        box = dialog.locator("canvas").bounding_box()
+        assert box is not None
+        assert box["width"] * box["height"] > size[0] * size[1] / 2
+        dialog.get_by_role("button", name="All controls").click()
+        expect(dialog.get_by_label("Seed of the map")).to_be_visible()
 
 
 def place_of(text: str) -> tuple[int, int]:

@@ -205,10 +205,12 @@ def _draw_prompts(folder: Path, out: Path, seed: int) -> str:
 
 def _draw_hints(folder: Path, config: GenerationConfig, out: Path, seed: int) -> str:
     """Sample into the example outlines of a pretrained model; return the command that does so for one of them."""
-    hints = np.array([[hint.levels] for hint in config.hints for _ in range(_INTO)])
-    array = sample(load(folder), len(hints), hint=hints, seed=seed).array
-    names = [hint.name for hint in config.hints]
-    save_png(named_grid(array, names, [""] * _INTO, columns=_INTO), out / f"{folder.name}.png")
+    hints = np.array([hint.levels for hint in config.hints])
+    array = sample(load(folder), _INTO * len(hints), hint=hints.repeat(_INTO, 0)[:, None], seed=seed).array
+    outlines = np.where(hints[..., None] > 0, (0, 0, 0, 255), 255)
+    array = np.insert(array, range(0, len(array), _INTO), outlines, axis=0)
+    names, columns = [hint.name for hint in config.hints], ["outline", *[""] * _INTO]
+    save_png(named_grid(array, names, columns, columns=len(columns)), out / f"{folder.name}.png")
     return f"pointillist sample {folder.name} --hint outline.png -n {_INTO} --seed {seed}"
 
 

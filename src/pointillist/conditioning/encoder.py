@@ -17,16 +17,14 @@ from pointillist.nn import Tokens
 
 
 def as_tensor(array: Any, device: torch.device | None = None) -> Tensor:
-    """Convert an array or a tensor to a tensor on a device; what torch cannot share is copied.
-
-    That is an array that is read-only (one image that stands for many), of other strides, or of the other byte order.
+    """Convert an array or a tensor to a tensor on a device; a view of one image that stands for many is copied.
 
     ```python
     as_tensor(np.broadcast_to(np.int64(0), (4, 8))).shape  # (4, 8)
     ```
     """
-    if isinstance(array, np.ndarray):
-        array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.copy()
     return torch.as_tensor(array, device=device)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.distributions.registry import LikelihoodName
-from pointillist.errors import ConfigError, check_name, format_validation_error
+from pointillist.errors import ConfigError, choices, format_validation_error, quote
 from pointillist.images import ImageSpec
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
@@ -77,7 +77,8 @@ class ModelEntry:
         Raises:
             ConfigError: if there is no such preset.
         """
-        check_name(f"{self.name} has no preset", preset, self.preset_names)
+        if preset not in self.preset_names:
+            raise ConfigError(f"{self.name} has no preset {quote(preset)}: {choices(preset, self.preset_names)}")
         return self.papers.get(preset)
 
     def preset_likelihood(self, image: ImageSpec, preset: str) -> LikelihoodName:
@@ -251,7 +252,8 @@ def entry(name: str) -> ModelEntry:
         entry("pixelcnn").preset_names  # ["tiny", "small", "base", "paper-cifar10"]
         ```
     """
-    check_name("There is no model", name, _ENTRIES)
+    if not isinstance(name, str) or name not in _ENTRIES:
+        raise ConfigError(f"There is no model {quote(name)}: {choices(name, _ENTRIES)}")
     return _ENTRIES[name]
 
 

@@ -46,7 +46,7 @@ class TensorInfo:
 
 def is_hierarchy(folder: str | Path) -> bool:
     """Return True if a folder holds a hierarchy."""
-    return os.path.isfile(os.path.join(folder, HIERARCHY_FILE))
+    return (Path(folder) / HIERARCHY_FILE).is_file()
 
 
 def not_for_hierarchies(setting: str, value: object = None) -> ConfigError:

@@ -28,7 +28,10 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     Raises:
         CheckpointError: if it is not there.
     """
-    result = resolve(source)
+    try:
+        result = resolve(source)
+    except OSError:  # the name is too long for a path
+        result = None
     if result is not None:
         return result
     name = source.removeprefix(HUB)

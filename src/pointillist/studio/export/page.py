@@ -30,6 +30,7 @@ from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.schemas import LIMITS
 from pointillist.system import __version__
+from pointillist.visualization.html import data_uri
 
 _NAMES = {number: f"{'U' if dtype.kind == 'u' else 'I'}{8 * dtype.itemsize}" for dtype, number in TYPES.items()}
 _LEAST = 64
@@ -121,10 +122,9 @@ def export_page(name: str, folder: Path) -> str:
     packed, fingerprint = pack_model(name, folder)
     about = f"{name}, licence {license_of(folder)}, program {fingerprint[:16]}, pointillist {__version__}"
     about += missing_conditions(name, folder)
-    icon = base64.b64encode(page_text("icon.svg").encode()).decode()
     return Template(template("page.html")).substitute(
         title=escape(f"{name} \u2013 pointillist"),
-        icon=f"data:image/svg+xml;base64,{icon}",
+        icon=data_uri(page_text("icon.svg").encode(), "svg+xml"),
         style=style_text("offline/offline.css"),
         about=about.replace("<", ""),
         model=packed,
@@ -195,8 +195,7 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
             "hint": held.hint if _is_drawn(held.hint) and "hint" in keywords else None,
         }
     )
-    others = {"orders": list(program.orders), "engine": "integer"}
-    return details.model_copy(update={"conditions": conditions, **others})
+    return details.model_copy(update={"conditions": conditions, "orders": list(program.orders), "engine": "integer"})
 
 
 def missing_conditions(name: str, folder: Path) -> str:

@@ -133,7 +133,7 @@ export class GuessPage {
     this.levels.replaceChildren(...Array.from({ length: image.levels }, (_, level) => this.#choice(image, level)));
     this.#update(game.round < game.questions.length ? `Pixel ${game.round + 1} of ${game.questions.length}: what comes at the mark?` : verdictOf(game));
     this.#promise();
-    if (game.round < game.questions.length) /** @type {HTMLElement | null} */ (this.levels.querySelector("button"))?.focus();
+    if (game.round < game.questions.length) /** @type {HTMLElement | null} */ (this.levels.querySelector("input"))?.focus();
   }
 
   /** @param {Api.ImageKind} image @param {number} level */
@@ -141,13 +141,12 @@ export class GuessPage {
     const colour = html("i", {});
     showColour(colour, image, [level], swatch(image, 0, level));
     const name = levelName(image, level);
-    return html("button", { type: "button", role: "radio", "aria-checked": "false", "aria-label": `Level ${name}`, title: name, onclick: (/** @type {Event} */ event) => this.#choose(level, /** @type {HTMLElement} */ (event.currentTarget)) }, colour);
+    return html("label", { title: name }, html("input", { type: "radio", name: "guess", "aria-label": `Level ${name}`, onchange: () => this.#choose(level) }), colour);
   }
 
-  /** @param {number} level @param {HTMLElement} button */
-  #choose(level, button) {
+  /** @param {number} level */
+  #choose(level) {
     this.level = level;
-    for (const other of this.levels.children) other.setAttribute("aria-checked", String(other === button));
     this.#promise();
   }
 

@@ -21,6 +21,7 @@ const STEP = 4; // cells of an arrow key
 const PACE = 90; // milliseconds of a step of the figure
 const WHEEL = 80; // of a wheel, for one size more or less
 const BEGIN = 7; // seed of the map that is shown first
+const SMALL = "(max-width: 600px), (max-height: 500px)"; // windows in which the map needs all of the room
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], w: [-1, 0], s: [1, 0], a: [0, -1], d: [0, 1] };
 
@@ -53,18 +54,19 @@ export class WorldPage {
     this.note = html("p", { className: "note", role: "status" });
     const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act, more = {}) => html("button", { type: "button", title, onclick: act, ...more }, name);
     this.walkButton = button("Walk", "Send a figure through the map: arrow keys, or a click on where it should go", () => this.#walk(), { className: "strong", "aria-pressed": "false" });
+    this.wholeButton = button("Full screen", "The map alone, or seed and rules too (F)", () => this.#fullScreen());
     this.picture = html("canvas", { className: "world", tabIndex: 0, role: "application", "aria-label": "The map. Drag it, or move with the arrow keys." });
     this.el = html("dialog", { className: "gallery-page world-page", "aria-label": "Endless map", onclose: () => this.#closed() },
-      html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), this.place, html("button", { type: "button", className: "close", title: "Back to the canvas", onclick: () => this.el.close() }, "Close")),
+      html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), html("button", { type: "button", className: "close", title: "Back to the canvas", onclick: () => this.el.close() }, "Close")),
       html("div", { className: "row" }, this.walkButton, button("Change here", "The middle of the view as a canvas: draw in it, erase and fill; what you change stays in the map", () => this.#take()),
-        button("−", "Smaller (−)", () => this.#zoom(-1), { "aria-label": "Smaller" }), button("+", "Larger (+)", () => this.#zoom(1), { "aria-label": "Larger" }), button("Full screen", "The map alone (F)", () => this.#fullScreen()),
+        button("−", "Smaller (−)", () => this.#zoom(-1), { "aria-label": "Smaller" }), button("+", "Larger (+)", () => this.#zoom(1), { "aria-label": "Larger" }), this.wholeButton,
         this.linked && button("Link", "Copy a link to this place", () => void this.#copyLink()), button("PNG", "Save what is in view", () => this.#savePicture()), button("Tiled", "Save what is in view as a map for Tiled", () => void this.#saveMap()),
-        html("span", { className: "row rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.note),
+        html("span", { className: "row rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.place, this.note),
       this.picture);
     this.#listen();
   }
 
-  /** Show the map; what was changed on the canvas since a part was taken goes into it. @param {import("../state/link.js").Link} [link] to a place of it */
+  /** Show the map; what was changed on the canvas since a part was taken goes into it. A link leads to a place in the whole window. @param {import("../state/link.js").Link} [link] to a place of it */
   open({ world: seed, at, rules, edits } = {}) {
     const { state } = this, { details, modelId } = state;
     this.#putBack();
@@ -76,6 +78,8 @@ export class WorldPage {
     if (at) Object.assign(this, { row: at[0], column: at[1] });
     this.before = seed === undefined ? location.hash : ""; // whoever came by a link is not led to it again
     this.el.showModal();
+    this.#showWhole(seed !== undefined || matchMedia(SMALL).matches);
+    if (at && !this.figure) this.#walk();
     this.picture.focus();
     this.#draw();
   }
@@ -165,9 +169,16 @@ export class WorldPage {
     this.#draw();
   }
 
+  /** Give the map the whole window, or show all controls. @param {boolean} whole */
+  #showWhole(whole) {
+    this.el.classList.toggle("whole", whole);
+    setText(this.wholeButton, whole ? "All controls" : "Full screen");
+  }
+
   /** Give the map the whole window, and the whole screen where the browser lets it. */
   #fullScreen() {
-    const whole = this.el.classList.toggle("whole");
+    const whole = !this.el.classList.contains("whole");
+    this.#showWhole(whole);
     if (whole) document.documentElement.requestFullscreen?.().catch(() => {});
     else if (document.fullscreenElement) void document.exitFullscreen();
     this.#draw();
@@ -321,7 +332,6 @@ export class WorldPage {
   }
 
   #closed() {
-    this.el.classList.remove("whole");
     if (document.fullscreenElement) void document.exitFullscreen();
     if (this.figure) this.#walk();
     if (this.linked) history.replaceState(null, "", this.before || location.pathname + location.search);
