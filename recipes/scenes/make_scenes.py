@@ -1,7 +1,7 @@
 """Make the set of scenes: pictures of 32x32 in 64 colours, their captions, and what is where.
 
     python recipes/scenes/make_scenes.py scenes.npz --train 200000
-    python recipes/scenes/make_scenes.py coloured.npz --skip 0.75       # without most scenes of things of one colour
+    python recipes/scenes/make_scenes.py coloured.npz --skip 0.75 --coloured 0.9   # mostly things that have a colour
     python recipes/scenes/make_scenes.py scenes.npz --sheet sheet.png   # 40 scenes with their captions, to look at
     python recipes/scenes/make_scenes.py runs/scenes/prompts.json --words   # its words by kind, for the model
 
@@ -22,13 +22,14 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from captions import SENTENCE, UNSEEN_FORMS, Caption, describe, word_kinds
 from drawings import ARTISTS, GROUNDS, RECOLOURED, Drawings
-from scenes import Item, Painter, Picture, Scene, draw_scene, pick
+from scenes import COLOURED, KINDS, ON, Item, Painter, Picture, Scene, draw_scene, pick
 
 SEEDS = {"train": 0, "valid": 1, "test": 2}
 VALID, TEST = 1000, {"triple": 2000, "relation": 500, "form": 500}
@@ -67,23 +68,37 @@ def reason(scene: Scene) -> str:
     return {"test": "triple", "valid": "valid", "": "relation" if held_relation(scene) else ""}[split]
 
 
+class Mix(NamedTuple):
+    """What the scenes of a training set are; the defaults are those of the splits `valid` and `test`.
+
+    Attributes:
+        skipped: share of scenes without a thing that can have every colour that is left out.
+        coloured, on, kinds: see `scenes.draw_scene`.
+    """
+
+    skipped: float = 0.0
+    coloured: float = COLOURED
+    on: float = ON
+    kinds: Mapping[str, float] = KINDS
+
+
+USUAL = Mix()
+
+
 def draw_rows(
     painter: Painter,
     split: str,
     wanted: dict[str, int],
     part: int = 1,
     artists: Sequence[str] = tuple(ARTISTS),
-    skipped: float = 0.0,
+    mix: Mix = USUAL,
 ) -> list[Row]:
-    """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`.
-
-    Of scenes without a thing that can have every colour, a share is skipped.
-    """
+    """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`."""
     rng, rows = np.random.default_rng(SEEDS[split] + 1000 * (part - 1)), []
     missing = Counter(wanted)
     while missing.total():
-        scene = draw_scene(rng)
-        if skipped and rng.random() < skipped and not any(item.name in RECOLOURED for item in scene.items):
+        scene = draw_scene(rng, mix.coloured, mix.on, mix.kinds)
+        if mix.skipped and rng.random() < mix.skipped and not any(item.name in RECOLOURED for item in scene.items):
             continue
         why = reason(scene)
         if why == "" and missing["form"] > 0 and scene.ground is not None:
@@ -133,12 +148,16 @@ def columns(rows: list[Row]) -> dict[str, np.ndarray]:
 
 
 def make(
-    drawings: Drawings, train: int, part: int = 1, artists: Sequence[str] = tuple(ARTISTS), skipped: float = 0.0
+    drawings: Drawings,
+    train: int,
+    part: int = 1,
+    artists: Sequence[str] = tuple(ARTISTS),
+    mix: Mix = USUAL,
 ) -> dict[str, np.ndarray]:
-    """Make all splits; another part of the training has other training scenes, of which a share may be skipped."""
+    """Make all splits; another part of the training has other training scenes."""
     painter = Painter(drawings)
     rows = [
-        *draw_rows(painter, "train", {"": train}, part, artists, skipped),
+        *draw_rows(painter, "train", {"": train}, part, artists, mix),
         *draw_rows(painter, "valid", {"valid": VALID}, artists=artists),
         *draw_rows(painter, "test", TEST, artists=artists),
     ]
@@ -169,12 +188,15 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--train", type=int, default=200_000, help="training scenes")
     parser.add_argument("--part", type=int, default=1, help="part of the training: each has other training scenes")
-    parser.add_argument(
-        "--skip",
-        type=float,
-        default=0.0,
-        help="share of training scenes without a thing of any colour that is left out",
+    training = parser.add_argument_group("training scenes")
+    training.add_argument(
+        "--skip", type=float, default=0.0, help="share of those without a thing of any colour to leave out"
     )
+    training.add_argument(
+        "--coloured", type=float, default=COLOURED, help="share of the things of any colour that have one"
+    )
+    training.add_argument("--on", type=float, default=ON, help="share of the relation 'on', where it is possible")
+    training.add_argument("--pairs", type=float, default=KINDS["pair"], help="share of two different things")
     parser.add_argument("--artists", nargs="+", choices=list(ARTISTS), default=list(ARTISTS))
     parser.add_argument("--sheet", type=Path, help="write a sheet of scenes instead")
     parser.add_argument("--seed", type=int, default=0, help="of the sheet")
@@ -187,7 +209,10 @@ def main() -> None:
     if options.sheet:
         sheet(drawings, options.sheet, options.seed)
         return
-    data = make(drawings, options.train, options.part, options.artists, options.skip)
+    rest = (1 - options.pairs) / (1 - KINDS["pair"])
+    kinds = {kind: options.pairs if kind == "pair" else share * rest for kind, share in KINDS.items()}
+    mix = Mix(options.skip, options.coloured, options.on, kinds)
+    data = make(drawings, options.train, options.part, options.artists, mix)
     np.savez_compressed(options.target, **data)
     print(f"{options.target}: " + ", ".join(f"{name} {n:,}" for name, n in Counter(data["split"].tolist()).items()))
 

@@ -11,7 +11,7 @@ to another item. Each stands at its place, and nothing is mirrored: a caption th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -103,11 +103,11 @@ def pick(rng: np.random.Generator, options: Sequence[str]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def draw_thing(rng: np.random.Generator, others: Sequence[str] = ()) -> Item:
+def draw_thing(rng: np.random.Generator, coloured: float, others: Sequence[str] = ()) -> Item:
     """Draw a thing, which is none of the others, and its colour."""
     name = pick(rng, [thing for thing in THINGS if thing not in others])
     if name in RECOLOURED:
-        return Item(name, pick(rng, list(COLOURS)) if rng.random() < COLOURED else "")
+        return Item(name, pick(rng, list(COLOURS)) if rng.random() < coloured else "")
     return Item(name, OWN_COLOURS.get(name, "") if rng.random() < OWN else "")
 
 
@@ -116,30 +116,32 @@ def draw_ground(rng: np.random.Generator) -> Item:
     return Item(pick(rng, list(GROUNDS)), pick(rng, list(COLOURS)))
 
 
-def draw_relation(rng: np.random.Generator, ground: str) -> str:
-    """Draw a relation that is possible: `ON` of them are "on", the others equally likely."""
+def draw_relation(rng: np.random.Generator, ground: str, on: float) -> str:
+    """Draw a relation that is possible: a share of them are "on", the others equally likely."""
     possible = [*GROUNDS[ground].relations, *BESIDE]
-    if "on" in possible and rng.random() < ON:
+    if "on" in possible and rng.random() < on:
         return "on"
     return pick(rng, [one for one in possible if one != "on"])
 
 
-def draw_scene(rng: np.random.Generator) -> Scene:
+def draw_scene(
+    rng: np.random.Generator, coloured: float = COLOURED, on: float = ON, kinds: Mapping[str, float] = KINDS
+) -> Scene:
     """Draw a scene; one random generator gives one sequence of scenes."""
-    kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    kind = str(rng.choice(list(kinds), p=list(kinds.values())))
     count, relation, ground = 1, "", None
-    first = draw_thing(rng)
+    first = draw_thing(rng, coloured)
     things: tuple[Item, ...] = (first,)
     if kind == "relation":
         ground = draw_ground(rng)
-        relation = draw_relation(rng, ground.name)
+        relation = draw_relation(rng, ground.name, on)
     elif kind == "alone":
         things = (draw_ground(rng),) if rng.random() < 0.25 else things
     elif kind == "beside":
-        ground, relation = draw_thing(rng, [first.name]), pick(rng, BESIDE)
+        ground, relation = draw_thing(rng, coloured, [first.name]), pick(rng, BESIDE)
     else:
         if kind == "pair":
-            things = (first, draw_thing(rng, [first.name]))
+            things = (first, draw_thing(rng, coloured, [first.name]))
         else:
             count = 2 + int(rng.random() < 0.4)
         if count == 2 or kind == "pair":

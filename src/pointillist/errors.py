@@ -1,6 +1,7 @@
 """Errors that a user can cause. Each message is one sentence: name, value, rule, remedy."""
 
 import difflib
+import errno
 import operator
 import os
 import re
@@ -26,9 +27,8 @@ def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
     shorten("x" * 1000, 9)  # "xxxx…xxxx"
     ```
     """
-    if len(text) > limit:
-        text = f"{text[: limit - limit // 2 - 1]}…{text[len(text) - limit // 2 :]}"
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    text = text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= limit else f"{text[: limit - limit // 2 - 1]}…{text[len(text) - limit // 2 :]}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -330,6 +330,36 @@ def check_whole(name: str, value: Any, low: int = 0, high: int | None = None) ->
     return number
 
 
+def check_name(what: str, name: Any, names: Iterable[str], error: type[PointillistError] = ConfigError) -> None:
+    """Reject what is not one of some names: the sentence begins with `what`, and names the nearest.
+
+    ```python
+    check_name("There is no example", "tyle", ["tile"])  # There is no example 'tyle': did you mean 'tile'? Choose ...
+    ```
+
+    Raises:
+        ConfigError: or the class `error`.
+    """
+    known = tuple(names)
+    if not isinstance(name, str) or name not in known:
+        raise error(f"{what} {quote(name)}: {choices(name, known)}")
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return True or False, of numpy too; nothing else is one.
+
+    ```python
+    check_flag("verify", 3)  # ConfigError: `verify` (=3) must be True or False.
+    ```
+
+    Raises:
+        ConfigError: naming the setting and its value.
+    """
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise ConfigError(f"`{name}` (={quote(value)}) must be True or False.")
+    return bool(value)
+
+
 def split_names(name: str, text: str, separator: str = ",") -> tuple[str, ...]:
     """Split a list of names; an empty name is an error, and is not left out.
 
@@ -368,7 +398,7 @@ def check_path(name: str, value: Any) -> None:
 
 
 def describe_impossible(path: str | PathLike[str]) -> str:
-    """Say which character keeps a path from being one: NUL, or half of a character; "" if it may be one.
+    """Say what keeps a path from being one: its length, NUL, or half of a character; "" if it may be one.
 
     ```python
     describe_impossible("a\0b")  # "has a character that no path has (embedded null byte)"
@@ -376,8 +406,8 @@ def describe_impossible(path: str | PathLike[str]) -> str:
     """
     try:
         os.stat(path)
-    except OSError:
-        return ""
+    except OSError as cause:
+        return "is too long" if cause.errno == errno.ENAMETOOLONG else ""
     except ValueError as cause:
         return f"has a character that no path has ({cause})"
     return ""

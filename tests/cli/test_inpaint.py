@@ -182,7 +182,7 @@ def test_faults_are_sentences(model: Path, sprites: Path, picture: Path) -> None
         ([sprites, "large.png", *region], "knows only 5x6"),
         ([model, picture, *region, "--method", "known"], "was not trained to"),
         ([model, picture, "--region", "1:2,:", "--method", "order"], "come after unknown ones"),
-        ([model, picture, *region, "--method", "magic"], "must be auto"),
+        ([model, picture, *region, "--method", "magic"], "choose one of auto"),
         ([model, picture, *region, "--out", "x.jpg"], "must end in .png"),
         ([model, picture, *region, "--animate", "x.gif", "--out", "x.npz"], "goes with a sheet"),
         ([model, "none.png", *region], "none.png"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def replaced(rng: random.Random, body: Any) -> Any:
             if rng.random() < 0.1 and isinstance(at, dict):
                 del at[key]
             else:
-                at[key] = rng.choice(JSON)
+                at[key] = deepcopy(rng.choice(JSON))
             break
     return body
 

@@ -341,7 +341,7 @@ def test_auto_takes_particles_last() -> None:
     for name, value in (("particles", 0), ("moves", -1)):
         with pytest.raises(pt.ConfigError, match=f"`{name}`"):
             pt.inpaint(model, random_levels(model, 1), mask, 1, seed=0, **{name: value})  # type: ignore[arg-type]
-    with pytest.raises(pt.ConfigError, match="must be auto, known, order, smc, sequential"):
+    with pytest.raises(pt.ConfigError, match="one of auto, known, order, smc, sequential"):
         pt.inpaint(model, random_levels(model, 1), mask, 1, "magic")
     for method in ("known", "order"):
         with pytest.raises(pt.ConfigError, match=f"`method` \\(='{method}'\\) cannot"):

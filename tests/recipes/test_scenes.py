@@ -210,8 +210,12 @@ def test_what_is_held_out(recipe: dict[str, ModuleType], blocks: object) -> None
         [scene for _, _, scene, _, _ in make.draw_rows(painter, "train", {"": 50}, part)] for part in (1, 2)
     )
     assert again == [scene for _, _, scene, _, _ in rows["train"][:50]] != other
-    coloured = make.draw_rows(painter, "train", {"": 50}, skipped=1.0)
-    assert all({item.name for item in scene.items} & set(drawings.RECOLOURED) for _, _, scene, _, _ in coloured)
+    mix = make.Mix(skipped=1.0, coloured=1.0, on=1.0, kinds={"relation": 0.5, "pair": 0.5})
+    mixed = [scene for _, _, scene, _, _ in make.draw_rows(painter, "train", {"": 50}, mix=mix)]
+    assert all({item.name for item in scene.items} & set(drawings.RECOLOURED) for scene in mixed)
+    assert all(item.colour for scene in mixed for item in scene.items if item.name in drawings.RECOLOURED)
+    assert {len(scene.things) for scene in mixed if scene.ground is None} == {2}
+    assert {scene.ground.name for scene in mixed if scene.relation not in ("", "on")} <= {"tree"}
     (one,) = {scene.artist for _, _, scene, _, _ in make.draw_rows(painter, "valid", {"valid": 20}, artists=["fluent"])}
     assert one == "fluent"
 

@@ -11,7 +11,7 @@ import numpy as np
 
 import pointillist as pt
 
-from .lab import Lab, SilentError, Subject, law, listening, near, same, with_integers
+from .lab import Lab, NothingComparedError, SilentError, Subject, law, listening, near, same, with_integers
 
 
 def hole_of(rng: random.Random, size: tuple[int, int]) -> np.ndarray:
@@ -49,7 +49,7 @@ def known_pixels(rng: random.Random, lab: Lab) -> None:
     try:
         first = pt.inpaint(subject.model, x, known, n, **how)
     except pt.PointillistError:
-        return
+        raise NothingComparedError("no such completion") from None
     if (first.levels[:, :, known] != x[:, known]).any():
         raise SilentError(f"{about}: a known pixel changed")
     second = pt.inpaint(subject.model, x, known, n, **how)
@@ -78,7 +78,7 @@ def completions_are_their_own(rng: random.Random, lab: Lab) -> None:
     fewer = rng.randint(1, n)
     more = {"batch_size": fewer} if change == "batch_size" else {"threads": 2} if change == "threads" else {}
     if first.method == "smc" and change == "n":
-        return
+        raise NothingComparedError("particles share histories")
     second = pt.inpaint(subject.model, x, known, fewer if change == "n" else n, **how, **more, particles=8)
     by_number = [dict(zip(one.numbers.tolist(), one.levels, strict=True)) for one in (first, second)]
     for number, levels in by_number[1].items():
@@ -97,6 +97,8 @@ def another_seed(rng: random.Random, lab: Lab) -> None:
         changes["label"] = rng.choice([label for label in subject.model.classes if label != how.get("label")] or [None])
     name = rng.choice(sorted(changes))
     first = pt.inpaint(subject.model, x, known, 4, **how, particles=8)
+    if first.nats.min() > np.log(0.5):
+        raise NothingComparedError("there is one likely completion")
     with listening() as said:
         second = pt.inpaint(subject.model, x, known, 4, **{**how, name: changes[name]}, particles=8)
     if np.array_equal(first.levels, second.levels) and np.array_equal(first.nats, second.nats) and not said:
@@ -125,7 +127,7 @@ def tables_of_cells(rng: random.Random, lab: Lab) -> None:
     height = len(known)
     places = list(zip(*np.nonzero(known), strict=True))
     if not places:
-        return
+        raise NothingComparedError("nothing is known")
     rows = [{"row": int(r), "column": int(c), "level": int(x[0, r, c])} for r, c in places]
     kind = rng.choice(["moved", "xy", "npz", "gslib", "cells"])
     first = pt.inpaint(subject.model, x, known, n, **how, particles=8)

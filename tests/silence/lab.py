@@ -38,6 +38,10 @@ class SilentError(AssertionError):
     """Two things disagree, and nothing was said."""
 
 
+class NothingComparedError(Exception):
+    """A case ended before it compared anything, such as by options that contradict."""
+
+
 Law = Callable[[random.Random, "Lab"], None]
 LAWS: dict[str, tuple[Law, int]] = {}
 """Laws by name, with the weight by which the sweep draws them."""

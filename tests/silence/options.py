@@ -16,7 +16,7 @@ import pointillist as pt
 from pointillist.cli import app
 from tests.cli import test_effects as effects
 
-from .lab import Lab, SilentError, law, listening, same
+from .lab import Lab, NothingComparedError, SilentError, law, listening, same
 
 TOGETHER = 2
 """Most further options of the command to which one is added."""
@@ -73,7 +73,7 @@ def outcome(words: list[str]) -> tuple[str, dict[str, str]]:
             files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
             path.unlink()
     for path in Path().iterdir():
-        if path.is_dir() and not any(path.rglob("*")):
+        if path.is_dir() and not any(one.is_file() for one in path.rglob("*")):
             shutil.rmtree(path)
     return f"{done.exit_code} {text}", files
 
@@ -106,7 +106,7 @@ def an_option_more(rng: random.Random, lab: Lab) -> None:
     base = [command, *effects.BASES[command][1], *(word for name in others for word in words_of(command, name))]
     first = outcome(base)
     if not first[0].startswith("0"):
-        return  # the command without the option fails already, with a sentence
+        raise NothingComparedError("the options contradict")
     if first == outcome([*base, *words_of(command, last)]):
         raise SilentError(f"{' '.join(base)}: {' '.join(words_of(command, last))} changes nothing, in silence")
 
@@ -123,7 +123,7 @@ def an_option_of_how(rng: random.Random, lab: Lab) -> None:
     base = [command, *effects.BASES[command][1], *(word for name in others for word in words_of(command, name))]
     first = outcome(base)
     if not first[0].startswith("0"):
-        return
+        raise NothingComparedError("the options contradict")
     how = rng.choice(HARMLESS[command])
     second = outcome([*base, *how])
     if first[1] != second[1]:
@@ -144,8 +144,8 @@ def formats(rng: random.Random, lab: Lab) -> None:
         raise SilentError(f"{' '.join(base)} --out {form}: {done.output} {done.exception!r}")
     samples = pt.sample(subject.source, n, seed=seed, size=subject.size)
     if form == "files":
-        pictures = [np.asarray(Image.open(one)) for one in sorted(path.glob("*.png"))]
-        same(pictures, [np.asarray(one) for one in samples.images], f"{' '.join(base)}: files")
+        pictures = [np.asarray(Image.open(one).convert("RGBA")) for one in sorted(path.glob("*.png"))]
+        same(pictures, [np.asarray(one.convert("RGBA")) for one in samples.images], f"{' '.join(base)}: files")
         return
     with np.load(out) as stored:
         same(stored["levels"], samples.levels, f"{' '.join(base)}: {form}")

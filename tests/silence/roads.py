@@ -20,7 +20,18 @@ from tests.runtime.test_exports import colours, picture
 from tests.studio.helpers import decoded, encoded, events
 
 from .filling import drawn as drawn_hole
-from .lab import Lab, SilentError, Subject, law, listening, near, same, with_integers, with_text_parts
+from .lab import (
+    Lab,
+    NothingComparedError,
+    SilentError,
+    Subject,
+    law,
+    listening,
+    near,
+    same,
+    with_integers,
+    with_text_parts,
+)
 from .programs import NODE
 
 OPTIONS = {"label": "--label", "text": "--text", "seed": "--seed", "guidance": "--guidance", "order": "--order",
@@ -136,6 +147,8 @@ def by_page(rng: random.Random, lab: Lab) -> None:
     if with_text_parts(subject):
         how.pop("text", None)
         how = {"label": rng.choice(subject.model.classes), **how} if subject.model.classes else how
+        if not {"label", "vector", "attributes"} & how.keys():
+            how.pop("guidance", None)
     how = without_defaults(subject, how)
     about = f"{subject.name} {how} by the page"
     address = f"/api/models/{subject.name}/sample"
@@ -204,7 +217,7 @@ def fill_by_studio(rng: random.Random, lab: Lab) -> None:
     if answer.status_code != 200:
         raise SilentError(f"{about}: {answer.status_code} {answer.text}")
     if answer.json()["method"] != expected.method:
-        return  # it says so: the studio draws in order where particles would be over its limits
+        raise NothingComparedError("the studio draws in order where particles would be over its limits")
     filled = [decoded(one["image"]["levels"]) for one in answer.json()["candidates"]]
     same(expected.levels, [filled[i] for i in expected.numbers], about)
 
@@ -224,7 +237,7 @@ def fill_by_page(rng: random.Random, lab: Lab) -> None:
     method = rng.choice(["auto", "sequential"])
     expected = pt.inpaint(subject.model, x, known, 1, method=method, **how)
     if expected.method == "smc":
-        return
+        raise NothingComparedError("a page draws no particles here")
     start = {"levels": encoded(x, "uint16" if subject.model.image.levels > 256 else "uint8"), "known": encoded(known)}
     request = {"start": start, "candidates": 1, "method": method, "seed": how["seed"]}
     request |= {"conditions": {k: how[k] for k in ("label", "text") if k in how}}
@@ -234,7 +247,7 @@ def fill_by_page(rng: random.Random, lab: Lab) -> None:
     if answer.get("status") != 200:
         raise SilentError(f"{about}: {answer}")
     if {answer_method(answer), expected.method} == {"known", "sequential"}:
-        return  # a page says that it draws by the known pixels, where a model completes images
+        raise NothingComparedError("a page says that it draws by the known pixels, where a model completes images")
     (one,) = json.loads(answer["text"])["candidates"]
     same(expected.levels[0], decoded(one["image"]["levels"]), about)
 

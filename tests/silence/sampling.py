@@ -10,7 +10,7 @@ import numpy as np
 import pointillist as pt
 from pointillist.sampling.uniforms import seeded_uniforms
 
-from .lab import PROMPTS, Lab, SilentError, Subject, law, listening, same, with_integers
+from .lab import PROMPTS, Lab, NothingComparedError, SilentError, Subject, law, listening, same, with_integers
 
 TILES = {"border": [1]}
 
@@ -90,7 +90,7 @@ def changes(rng: random.Random, subject: Subject, how: dict[str, Any]) -> dict[s
     image, model = subject.model.image, subject.model
     given = {"label", "text", "vector", "attributes"} & how.keys()
     found: dict[str, Any] = {
-        "seed": (how["seed"] + 1) % 2**53, "temperature": 0.0 if how.get("temperature", 1) else 1.0, "top_p": 0.3,
+        "seed": (how["seed"] + 1) % 2**53, "temperature": 3.0 if "top_p" in how else 0.0, "top_p": 0.3,
     }  # fmt: skip
     if model.classes:
         found["label"] = rng.choice([label for label in model.classes if label != how.get("label")] or [None])
@@ -136,6 +136,8 @@ def one_change(rng: random.Random, lab: Lab) -> None:
                 return
         if said or not (np.array_equal(base.levels, other.levels) and np.array_equal(base.nats, other.nats)):
             return
+        if name in ("seed", "temperature", "top_p") and len(np.unique(base.levels, axis=0)) == 1:
+            raise NothingComparedError("the model is nearly certain of one image")
     raise SilentError(f"{subject.name} {how}: {name}={value} changes nothing")
 
 
@@ -181,6 +183,6 @@ def seamless(rng: random.Random, lab: Lab) -> None:
     try:
         many = pt.sample_seamless(subject.model, n, **keywords)
     except pt.PointillistError:
-        return
+        raise NothingComparedError("no images that tile") from None
     again = pt.sample_seamless(subject.model, n, **keywords, batch_size=1)
     same(many.levels, again.levels, f"{subject.name} {keywords}: batches of one")

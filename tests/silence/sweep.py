@@ -17,8 +17,8 @@ from contextlib import chdir
 
 from tests.sweeps import run_sweep
 
-from . import elsewhere, filling, options, reading, roads, sampling, stopping, training, worlds  # noqa: F401  (they register laws)
-from .lab import LAWS, Lab, SilentError
+from . import elsewhere, filling, forms, options, reading, roads, sampling, stopping, training, worlds  # noqa: F401  (they register laws)
+from .lab import LAWS, Lab, NothingComparedError, SilentError
 
 
 def draw_law(rng: random.Random, only: str | None = None) -> str:
@@ -36,6 +36,8 @@ def run_case(lab: Lab, seed: int, number: int, only: str | None = None) -> tuple
             LAWS[name][0](rng, lab)
     except SilentError as error:
         return name, str(error)
+    except NothingComparedError:
+        return f"{name}: nothing compared", None
     except Exception:
         return name, traceback.format_exc()
     return name, None

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from pointillist.cli import app
 from pointillist.training.trainer import Trainer
 
-from .lab import Lab, SilentError, law, listening
+from .lab import Lab, NothingComparedError, SilentError, law, listening
 from .stopping import stopping
 
 TINY = [
@@ -73,7 +73,7 @@ def an_option_more(rng: random.Random, lab: Lab) -> None:
     base = [word for option in others for word in option]
     first = trained(lab, base)
     if first[0]:
-        return
+        raise NothingComparedError("the options contradict")
     second = trained(lab, [*base, *last])
     if first == second:
         raise SilentError(f"train {' '.join(base)}: {' '.join(last)} changes nothing, in silence")
@@ -85,7 +85,7 @@ def again(rng: random.Random, lab: Lab) -> None:
     words = [word for option in rng.sample(OPTIONS, rng.randint(0, 2)) for word in option]
     first = trained(lab, words)
     if first[0]:
-        return
+        raise NothingComparedError("the options contradict")
     second = trained(lab, words, stop=rng.randint(0, 4))
     if (first[0], first[2]) != (second[0], second[2]):
         raise SilentError(f"train {' '.join(words)}: not the same weights again: {second[1][-300:]}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, is_number, quote
+from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, check_name, is_number, quote
 from pointillist.images.array_types import Float, Int
 
 try:
@@ -297,10 +297,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 f"`contamination` (={quote(self.contamination)}) must be above 0 and at most 0.5: 0.05 calls one in "
                 "twenty normal images odd."
             )
-        if not isinstance(self.engine, str) or self.engine not in SCORING_ENGINES:
-            raise ConfigError(f"`engine` (={quote(self.engine)}) must be one of {', '.join(SCORING_ENGINES)}.")
-        if not isinstance(self.density, str) or self.density not in KINDS:
-            raise ConfigError(f"`density` (={quote(self.density)}) must be one of {', '.join(KINDS)}.")
+        check_name("Unknown `engine`", self.engine, SCORING_ENGINES)
+        check_name("Unknown `density`", self.density, KINDS)
 
     def _scorer(self, engine: str) -> Scorer:
         return Scorer(

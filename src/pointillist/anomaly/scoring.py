@@ -70,9 +70,9 @@ class Scorer:
 
     def __post_init__(self) -> None:
         check_whole("batch_size", self.batch_size, 1)
-        if not (is_number(self.smoothing) and 0 <= self.smoothing < math.inf):
+        if not (is_number(self.smoothing) and 0 <= self.smoothing <= 1000):
             raise ConfigError(
-                f"`smoothing` (={quote(self.smoothing)}) must be 0 or more pixels: 1.5 suits small images."
+                f"`smoothing` (={quote(self.smoothing)}) must be 0 to 1,000 pixels: 1.5 suits small images."
             )
         if self.background is not None and not _same_kind(self.background, self.model):
             raise ConfigError(

@@ -22,7 +22,8 @@ from pointillist.completion.smc import complete_by_smc, same_for_all
 from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
 from pointillist.conditioning import OBSERVED
 from pointillist.engine.particles import effective_sample_size, log_mean_exp, systematic_resampling
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError, ShapeError, check_name
+from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
@@ -84,8 +85,7 @@ def choose_method(
     Example:
         choose_method(model, known)[0].name  # "order", where the hole is the lower half
     """
-    if not isinstance(name, str) or name not in (*METHODS, "auto"):
-        raise ConfigError(f"`method` (={name!r}) must be auto, {', '.join(METHODS)}.")
+    check_name("Unknown `method`", name, ("auto", *METHODS))
     chosen = model.order(order) if order is not None else best_order(model, known)
     if name == "auto":
         too_slow = {"smc"} if model.image.is_deep and engine != "integer" else {}
@@ -139,7 +139,7 @@ def parse_soft(soft: Any, shape: tuple[int, int, int], levels: int) -> Float[np.
     Example:
         parse_soft(np.ones((8, 8, 3)), (1, 8, 8), 3)
     """
-    array = np.asarray(soft, np.float64)
+    array = number_array("soft", soft, "an array of probabilities, (h, w, levels)")
     if shape[0] != 1 or array.shape != (*shape[1:], levels):
         raise ShapeError(
             f"`soft` of shape {array.shape} must be {(*shape[1:], levels)}, and channels (={shape[0]}) must be 1."

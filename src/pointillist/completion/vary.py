@@ -11,7 +11,7 @@ import numpy as np
 
 from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.result import Painted
-from pointillist.errors import ConfigError, ShapeError, check_whole, is_number, quote
+from pointillist.errors import ConfigError, ShapeError, check_name, check_whole, is_number, quote
 from pointillist.images.array_types import Bool
 from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
@@ -83,8 +83,7 @@ def vary(
     size = (x.shape[2], x.shape[3])
     if not (is_number(share) and 0 < share <= 1):
         raise ConfigError(f"`share` (={quote(share)}) must lie in (0, 1]: the share of pixels that are drawn again.")
-    if not isinstance(pattern, str) or pattern not in PATTERNS:
-        raise ConfigError(f"`pattern` (={quote(pattern)}) must be {' or '.join(PATTERNS)}.")
+    check_name("Unknown `pattern`", pattern, PATTERNS)
     fixed = np.zeros(size, bool) if keep is None else np.asarray(keep)
     if fixed.dtype != bool or fixed.shape != size:
         raise ShapeError(f"`keep` ({fixed.dtype}, shape {fixed.shape}) must be boolean, {size}.")

@@ -15,7 +15,7 @@ from pointillist.compression.models import as_integer_model, image_of
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import SIDE, ArchiveWriter
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError, check_whole
+from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError, check_flag, check_whole
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images import ImageSpec
 from pointillist.images.pictures import picture_array
@@ -76,7 +76,7 @@ def compress(
         order=order,
         labels=labels is not None,
         per_record=per_record,
-        verify=verify,
+        verify=check_flag("verify", verify),
         threads=threads,
         tiles=any(max(picture.shape[1:]) > SIDE for picture in pictures),
     ) as archive:

@@ -17,14 +17,16 @@ from pointillist.nn import Tokens
 
 
 def as_tensor(array: Any, device: torch.device | None = None) -> Tensor:
-    """Convert an array or a tensor to a tensor on a device; a view of one image that stands for many is copied.
+    """Convert an array or a tensor to a tensor on a device; what torch cannot share is copied.
+
+    That is an array that is read-only (one image that stands for many), of other strides, or of the other byte order.
 
     ```python
     as_tensor(np.broadcast_to(np.int64(0), (4, 8))).shape  # (4, 8)
     ```
     """
-    if isinstance(array, np.ndarray) and not array.flags.writeable:
-        array = array.copy()
+    if isinstance(array, np.ndarray):
+        array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
     return torch.as_tensor(array, device=device)
 
 

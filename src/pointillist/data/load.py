@@ -24,7 +24,7 @@ from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import cut_windows
-from pointillist.errors import DataError, quote
+from pointillist.errors import DataError, check_path, quote
 from pointillist.files.arrays import is_tensor
 from pointillist.files.reading import check_file
 from pointillist.files.suggestions import AnsweredNames
@@ -276,6 +276,7 @@ def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
 
 
 def _read_path(path: Path, options: DataOptions, tiles: Tileset | None) -> RawImages:
+    check_path("data", path)
     suffix = path.suffix.lower()
     if is_series(path):
         return read_stored(path, options)

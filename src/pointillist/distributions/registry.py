@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
-from pointillist.errors import ConfigError, choices, quote
+from pointillist.errors import ConfigError, check_name
 
 if TYPE_CHECKING:
     from pointillist.distributions.likelihoods import Likelihood
@@ -48,9 +48,8 @@ def resolve_likelihood(name: str, image: Mapping[str, Any]) -> str:
     Raises:
         ConfigError: if there is no such likelihood.
     """
+    check_name("There is no likelihood", name, ["auto", *LIKELIHOODS])
     if name != "auto":
-        if name not in LIKELIHOODS:
-            raise ConfigError(f"There is no likelihood {quote(name)}: {choices(name, ['auto', *LIKELIHOODS])}")
         return name
     if image["ordered"] and image["levels"] == 2:
         return "bernoulli"

@@ -20,6 +20,7 @@ from pointillist.distributions.transform import check_guidance
 from pointillist.errors import ConfigError, DataError, check_whole, quote
 from pointillist.evaluation.conditioning import RetrievalMetrics, ranks_of
 from pointillist.evaluation.likelihood import guided_log_likelihoods
+from pointillist.files.arrays import number_array
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images.array_types import Float, Int
@@ -239,11 +240,11 @@ def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence
             "a caption there, or leave it out."
         )
     if prior is not None:
-        weights = np.asarray(prior, np.float64)
+        weights = number_array("prior", prior, "a list of numbers")
         if weights.shape != (len(texts),) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
             raise ConfigError(
-                f"`prior` (={quote(list(prior))}) must have a number of at least 0 for each of {len(texts)} captions, "
-                "not all of them 0."
+                f"`prior` (={quote(weights.tolist())}) must have a number of at least 0 for each of {len(texts)} "
+                "captions, not all of them 0."
             )
 
 

@@ -20,7 +20,7 @@ from pointillist.files.writing import atomic_path, open_table
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
-from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, select_images
+from pointillist.model.batches import BatchReader, QueryKwargs, check_guided_memory, check_likelihood, select_images
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
@@ -270,9 +270,14 @@ def guided_log_probs(
     guidances: Sequence[float],
     order: PixelOrder | None = None,
 ) -> list[Float[np.ndarray, "b c h w"]]:
-    """Compute `guided_log_prob` under each of several guidance scales with two passes of the network."""
+    """Compute `guided_log_prob` under each of several guidance scales with two passes of the network.
+
+    Raises:
+        DataError: if the probabilities of all levels do not fit in the free memory.
+    """
     if set(guidances) == {1}:
         return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
+    check_guided_memory(x, model.image.levels)
     likelihood, params = model.likelihood, model.params(x, inputs, order)
     dropped = inputs.guidance_reference()
     # one image repeated for several conditions needs a single pass without any

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from pointillist.errors import CheckpointError
+from pointillist.errors import CheckpointError, ConfigError, quote
 from pointillist.files.checkpoint.header import METADATA_KEY, open_weights, read_metadata
 from pointillist.files.writing import atomic_path
 
@@ -33,16 +33,14 @@ class ArrayWriter:
 
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
-        self._names: dict[int, str] = {}
+        self._names: dict[int, tuple[str, Array]] = {}  # an id belongs to an array as long as it lives
 
     def name(self, array: Array) -> str:
         """Return the name of an array."""
         if id(array) not in self._names:
-            self._names[id(array)] = str(len(self.arrays))
+            self._names[id(array)] = str(len(self.arrays)), array
             self.arrays[str(len(self.arrays))] = np.ascontiguousarray(array)
-            self._kept = getattr(self, "_kept", [])
-            self._kept.append(array)  # an id belongs to an array as long as it lives
-        return self._names[id(array)]
+        return self._names[id(array)][0]
 
 
 class ArrayReader:
@@ -90,6 +88,22 @@ def as_array(value: Any) -> Array:
     ```
     """
     return np.asarray(value.numpy(force=True) if is_tensor(value) else value)
+
+
+def number_array(name: str, value: Any, rule: str) -> NDArray[np.float64]:
+    """Convert numbers that a user gives to float64.
+
+    ```python
+    number_array("prior", 0.5, "a list of numbers")  # array(0.5)
+    ```
+
+    Raises:
+        ConfigError: naming the argument, its value and the rule, if one cannot be converted.
+    """
+    try:
+        return np.asarray(as_array(value), np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"`{name}` (={quote(value)}) must be {rule}.") from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], **metadata: str) -> None:

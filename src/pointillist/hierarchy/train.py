@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from pointillist.data import DataSplits
-from pointillist.errors import ConfigError, TrainingError, counted
+from pointillist.errors import ConfigError, TrainingError, check_name, counted
 from pointillist.files.settings_tree import Tree, expand, flatten, merge, parse_section
 from pointillist.files.writing import write_text
 from pointillist.hierarchy.config import (
@@ -173,8 +173,7 @@ class HierarchyTraining:
         """
         if stage is None:
             return self.run.stages
-        if stage not in self.run.stages:
-            raise ConfigError(f"`stage` (={stage!r}) must be one of {', '.join(self.run.stages)}.")
+        check_name("Unknown `stage`", stage, self.run.stages)
         return (stage,)
 
 

@@ -22,6 +22,7 @@ from pointillist.images.array_types import Int, Shaped, UInt8
 from pointillist.images.pictures import composite_on_white, picture_array
 from pointillist.model.folder.image_sources import resolve_data_options
 from pointillist.model.protocols import LikelihoodModel, ScoringModel, TrainedModel
+from pointillist.system import check_memory
 
 _log = logging.getLogger(__name__)
 
@@ -176,6 +177,12 @@ class BatchReader:
         passed = self._inputs[index] if self._passed else stored
         parts = {name: (passed if name in self._passed else stored).parts[name] for name in self._inputs.parts}
         return self._model.check_array(batch.levels), ConditionInputs(len(index), parts)
+
+
+def check_guided_memory(x: Int[np.ndarray, "b c h w"], levels: int) -> None:
+    """Raise a `DataError` if the probabilities of all levels of images under guidance do not fit in the free memory."""
+    needed = x[:, 0].size * levels * 9 * 8  # nine tables of float64 at once, as measured
+    check_memory(needed, f"The likelihood of {counted(len(x), 'image')} under guidance", "take a smaller batch size")
 
 
 def check_spec(model: LikelihoodModel, data: ImageDataset) -> None:

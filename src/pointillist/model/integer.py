@@ -17,7 +17,7 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.library import load_library
 from pointillist.engine.weights import VERIFIED, modules_of, weights_of
-from pointillist.errors import ConfigError, EngineError, ShapeError, clause
+from pointillist.errors import EngineError, ShapeError, check_name, clause
 from pointillist.images.array_types import Float
 from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
@@ -167,8 +167,7 @@ class WithIntegerModel:
             ConfigError: if there is no such engine.
             EngineError, ShapeError: if `integer` is named, and the model has none for these images.
         """
-        if not isinstance(engine, str) or engine not in SCORING_ENGINES:
-            raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto, integer or torch.")
+        check_name("An evaluation has no `engine`", engine, SCORING_ENGINES)
         scorer: ScoringModel = self.scorer(engine, size)
         return scorer.engine
 

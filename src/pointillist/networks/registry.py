@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.distributions.registry import LikelihoodName
-from pointillist.errors import ConfigError, choices, format_validation_error, quote
+from pointillist.errors import ConfigError, check_name, format_validation_error
 from pointillist.images import ImageSpec
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
@@ -77,8 +77,7 @@ class ModelEntry:
         Raises:
             ConfigError: if there is no such preset.
         """
-        if preset not in self.preset_names:
-            raise ConfigError(f"{self.name} has no preset {quote(preset)}: {choices(preset, self.preset_names)}")
+        check_name(f"{self.name} has no preset", preset, self.preset_names)
         return self.papers.get(preset)
 
     def preset_likelihood(self, image: ImageSpec, preset: str) -> LikelihoodName:
@@ -252,8 +251,7 @@ def entry(name: str) -> ModelEntry:
         entry("pixelcnn").preset_names  # ["tiny", "small", "base", "paper-cifar10"]
         ```
     """
-    if not isinstance(name, str) or name not in _ENTRIES:
-        raise ConfigError(f"There is no model {quote(name)}: {choices(name, _ENTRIES)}")
+    check_name("There is no model", name, _ENTRIES)
     return _ENTRIES[name]
 
 

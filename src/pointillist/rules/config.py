@@ -162,7 +162,7 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
     """Parse rules: a TOML file, a dictionary, or rules already.
 
     Raises:
-        ConfigError: naming the rule that is wrong.
+        ConfigError: naming the rule that is wrong, or if there is none.
 
     Example:
         parse_rules({"mirror": "x"}).mirror  # "x"
@@ -180,6 +180,9 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
     if not isinstance(source, Mapping):
         raise ConfigError(f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`.")
     try:
-        return Rules.model_validate(dict(source))
+        rules = Rules.model_validate(dict(source))
     except ValidationError as error:
         raise ConfigError(format_validation_error(error, "a rule")) from error
+    if rules == Rules(tries=rules.tries):
+        raise ConfigError("`rules` hold no rule, such as `border`: add one, or leave `rules` out.")
+    return rules

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.readers import ConditionKwargs
-from pointillist.errors import ConfigError, EngineError, check_whole, choices, quote
+from pointillist.errors import ConfigError, EngineError, check_name, check_whole, quote
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def choose_engine(name: str, device: torch.device | None = None, *, independent:
     Raises:
         EngineError: if there is no such engine.
     """
-    if name not in ENGINES:
-        raise EngineError(f"Unknown `engine` {quote(name)}: {choices(name, ENGINES)}")
+    check_name("Unknown `engine`", name, ENGINES, EngineError)
     if name != "auto":
         return EngineChoice(name, "as requested")
     if device is not None and device.type == "cuda":

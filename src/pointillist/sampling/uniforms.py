@@ -13,6 +13,7 @@ import numpy as np
 
 from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, ShapeError, check_whole, quote
+from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Float
 from pointillist.system import check_memory
 
@@ -50,10 +51,7 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
         return new_seed() if seed is None else check_seed(seed), None
     if seed is not None:
         raise ConfigError(f"`seed` (={quote(seed)}) changes nothing where `uniforms` are given: leave one of them out.")
-    try:
-        array = np.asarray(uniforms, np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(f"`uniforms` (={quote(uniforms)}) must be an array of numbers in [0, 1).") from error
+    array = number_array("uniforms", uniforms, "an array of numbers in [0, 1)")
     if array.shape != shape:
         raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
     if array.size and not (array.min() >= 0 and array.max() < 1):

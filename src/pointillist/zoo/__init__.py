@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,10 +56,10 @@ def resolve(source: str) -> Path | None:
         return None
     path, ours = Path(source), ZOO / source
     names = {entry.parent.name for entry in ZOO.glob(f"*/{WEIGHTS}")}
-    is_model = (path / CONFIG).exists() or (path / WEIGHTS).exists()
+    is_model = os.path.exists(path / CONFIG) or os.path.exists(path / WEIGHTS)  # False for a name that is too long
     if source in names and not is_model:
         return ours
-    return path if path.exists() else None
+    return path if os.path.exists(path) else None
 
 
 def _described(folder: Path) -> BundledModel:

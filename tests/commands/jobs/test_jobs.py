@@ -407,6 +407,6 @@ def test_arguments_are_checked(model: str) -> None:
     assert "`--tasks` (=0) must be a whole number, 1 to 99,999" in fails(*base, "--tasks", 0)
     assert "`--workers` (=0)" in fails(*base, "--tasks", 1, "--workers", 0)
     assert "`--time-limit` (=-1.0)" in fails(*base, "--tasks", 1, "--time-limit", -1)
-    assert "`--executor` (='slurm')" in fails(*base, "--tasks", 1, "--executor", "slurm")
+    assert "`--executor` 'slurm'" in fails(*base, "--tasks", 1, "--executor", "slurm")
     assert "needs torchrun" in fails(*base, "--tasks", 1, "--executor", "torchrun")
     assert not Path("x").exists()

@@ -12,7 +12,7 @@ from PIL import Image
 from pointillist.commands.inspection.settings import ExampleSettings
 from pointillist.commands.paths import reject_existing
 from pointillist.data.readers.standard import uci_digits
-from pointillist.errors import ConfigError, choices, quote
+from pointillist.errors import ConfigError, check_name
 
 EXAMPLES = {
     "tile": "tile.png: a 32x32 tile with transparency, for hints",
@@ -50,8 +50,7 @@ def default_path(name: str) -> Path:
     Raises:
         ConfigError: if there is no such example.
     """
-    if name not in EXAMPLES:
-        raise ConfigError(f"There is no example {quote(name)}: {choices(name, EXAMPLES)}")
+    check_name("There is no example", name, EXAMPLES)
     return Path(EXAMPLES[name].partition(":")[0])
 
 

@@ -14,7 +14,7 @@ from pointillist.commands.jobs.manifest import check_tasks, parse_settings
 from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.state import JobStatus, status
 from pointillist.commands.settings import to_dict
-from pointillist.errors import ConfigError, check_path, check_whole, is_number, quote
+from pointillist.errors import ConfigError, check_name, check_path, check_whole, is_number, quote
 
 EXECUTORS = ("local", "torchrun", "ray")
 
@@ -78,8 +78,7 @@ def run(
     check_whole("workers", workers, 1)
     if time_limit is not None and not (is_number(time_limit) and time_limit > 0):
         raise ConfigError(f"`time_limit` (={quote(time_limit)}) must be a positive number: leave it out for any time.")
-    if not isinstance(executor, str) or executor not in EXECUTORS:
-        raise ConfigError(f"`executor` (={quote(executor)}) must be {', '.join(EXECUTORS[:-1])} or {EXECUTORS[-1]}.")
+    check_name("Unknown `executor`", executor, EXECUTORS)
     parsed = to_dict(parse_settings(job, settings))
     path = Path(os.path.abspath(out))
     spec = JobSpec(job=job, settings=parsed, out=path, tasks=tasks, time_limit=time_limit)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pointillist.commands.jobs import kinds
 from pointillist.commands.paths import open_scored_model
 from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
-from pointillist.errors import ConfigError, choices, quote
+from pointillist.errors import check_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,7 +161,6 @@ def job_kind(name: str) -> type[JobKind]:
     Raises:
         ConfigError: if there is no such kind.
     """
-    if not isinstance(name, str) or name not in job_names():
-        raise ConfigError(f"Unknown `job` {quote(name)}: {choices(name, job_names())}")
+    check_name("Unknown `job`", name, job_names())
     result: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
     return result

@@ -46,7 +46,7 @@ class TensorInfo:
 
 def is_hierarchy(folder: str | Path) -> bool:
     """Return True if a folder holds a hierarchy."""
-    return (Path(folder) / HIERARCHY_FILE).is_file()
+    return os.path.isfile(os.path.join(folder, HIERARCHY_FILE))
 
 
 def not_for_hierarchies(setting: str, value: object = None) -> ConfigError:

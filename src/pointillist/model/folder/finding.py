@@ -28,10 +28,7 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     Raises:
         CheckpointError: if it is not there.
     """
-    try:
-        result = resolve(source)
-    except OSError:  # the name is too long for a path
-        result = None
+    result = resolve(source)
     if result is not None:
         return result
     name = source.removeprefix(HUB)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pointillist.errors import MissingExtraError, not_a_model
+from pointillist.errors import EngineError, MissingExtraError, not_a_model, quote
 from pointillist.files.checkpoint.header import is_hierarchy
 from pointillist.files.suggestions import check_keywords
 from pointillist.model.folder.finding import HUB_KEYWORDS, find_model
@@ -49,12 +49,15 @@ def open_by_name(
         size: height and width of the images; None for the model's own.
 
     Raises:
+        EngineError: if `engine` is not a name.
         CheckpointError: if there is no such model, or it is damaged.
         MissingExtraError: if it has to be opened with torch, which is not installed.
 
     Example:
         open_by_name("digits").image
     """
+    if not isinstance(engine, str):
+        raise EngineError(f"`engine` (={quote(engine)}) must be a name, such as auto.")
     if not isinstance(model, (str, Path)):
         return model
     if not is_hierarchy(str(model)):

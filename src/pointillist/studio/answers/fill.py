@@ -34,7 +34,7 @@ from pointillist.studio.errors import too_large
 Sign = Callable[[schemas.FillRequest, list[str]], schemas.SampleManifest]
 """Makes the manifest of a completed request and the hashes of its images."""
 
-_PARTICLES = 64  # half as many under guidance, where each is run twice
+_PARTICLES = 64  # as many as `inpaint` takes
 _FEW = 4  # effective particles: below that, hardly any history agrees with what is known
 
 
@@ -108,7 +108,7 @@ class FillJob:
             self.method,
             None if self.allowed is None else self.allowed[window],
             seed=seed,
-            particles=_num_particles(request),
+            particles=_PARTICLES,
             on_row=on_row,
             threads=threads,
             order=request.order,
@@ -191,16 +191,12 @@ def make_fill(model: LikelihoodModel, request: schemas.FillRequest, limits: sche
     num_params = LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
     tables = 0 if image.is_deep else 2 * image.channels * image.levels  # of 16 bits no tables are kept
     per_image = known[window].size * (num_params + tables)
-    if method == "smc" and request.method == "auto" and _num_particles(request) * per_image > limits.numbers:
+    if method == "smc" and request.method == "auto" and _PARTICLES * per_image > limits.numbers:
         method = "sequential"
-    numbers = (_num_particles(request) if method == "smc" else request.candidates) * per_image
+    numbers = (_PARTICLES if method == "smc" else request.candidates) * per_image
     if numbers > limits.numbers:
         raise too_large("The numbers of this job", numbers, limits.numbers, "take fewer candidates or a smaller size")
     return replace(job, method=method if len(job._windows()) == 1 else request.method)
-
-
-def _num_particles(request: schemas.FillRequest) -> int:
-    return _PARTICLES if request.guidance == 1 else _PARTICLES // 2
 
 
 def _channels(known: Bool[np.ndarray, "h w"], channels: int) -> Bool[np.ndarray, "c h w"]:

@@ -235,7 +235,7 @@ export class Painting {
     const from = new Set(pixels.slice(pixels.findIndex((pixel) => !mask[pixel]))); // where bits count: the hole, and what is drawn after it
     if (method === "smc" && allowed) throw new Error("A page weighs particles without allowed levels only: fill in order only, or use `pointillist studio`.");
     const settings = { ...opened.conditions(request.conditions ?? {}), guidance, temperature, topP, order, height, width };
-    const particles = method === "smc" ? await completeByParticles(opened, settings, { levels: decodeLevels(start.levels), mask, seed, count, particles: guidance === 1 ? 64 : 32 }, stopped) : null;
+    const particles = method === "smc" ? await completeByParticles(opened, settings, { levels: decodeLevels(start.levels), mask, seed, count }, stopped) : null;
     if (method === "smc" && !particles) return null;
     const { completed } = this, name = regions.length || method !== "known" && completes(model) ? "" : nameOfCompletion(request, request.conditions, seed, order);
     const drawn = (numbers ?? Array.from({ length: count }, (_, number) => number)).map((number) => {

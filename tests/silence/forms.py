@@ -1,0 +1,233 @@
+"""Laws of form: the same image in memory or in a file of any kind is the same to every function that takes one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import pointillist as pt
+
+from .filling import hole_of
+from .lab import PROMPTS, Lab, NothingComparedError, SilentError, Subject, law, near, same, with_integers
+from .reading import images_of, pictured
+from .sampling import numbers
+
+FILES = {".png": {}, ".gif": {}, ".tif": {}, ".webp": {"lossless": True, "exact": True}, ".bmp": {}, ".ppm": {}}
+"""Kinds of files that hold every pixel of a picture, with what Pillow needs to be told."""
+
+
+def flipped(array: np.ndarray) -> np.ndarray:
+    """Return a view of equal values with negative strides."""
+    return np.flip(np.flip(array, -1).copy(), -1)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a copy that cannot be written."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], Any]] = {
+    "int16": lambda x: x.astype(np.int16), "int32": lambda x: x.astype(np.int32), "uint16": lambda x: x.astype("u2"),
+    "big-endian": lambda x: x.astype(">i4"), "uint64": lambda x: x.astype(np.uint64), "columns": np.asfortranarray,
+    "negative strides": flipped, "read-only": read_only, "every other": lambda x: np.repeat(x, 2, -1)[..., ::2],
+    "tensor": lambda x: torch_of(x), "int32 tensor": lambda x: torch_of(x).int(),
+    "channels last tensor": lambda x: torch_of(np.moveaxis(x, -3, -1).copy()).movedim(-1, -3),
+}  # fmt: skip
+"""The same levels, otherwise in memory."""
+
+
+def torch_of(array: np.ndarray) -> Any:
+    """Return a tensor of a copy."""
+    import torch
+
+    return torch.from_numpy(np.array(array))
+
+
+def uses(rng: random.Random, subject: Subject) -> dict[str, Callable[[Any], Any]]:
+    """Return what is done with an image `[c h w]`, or a picture: functions whose numbers are compared."""
+    model, seed, known = subject.model, rng.randrange(2**53), hole_of(rng, subject.size)
+    given = {k: v for k, v in subject.draw_conditions(rng).items() if k in ("label", "text")}
+    if not known.any():
+        known[0, 0] = True
+    share = rng.choice([0.2, 0.5])
+    made: dict[str, Callable[[Any], Any]] = {
+        "inpaint": lambda x: numbers(pt.inpaint(model, x, known, 2, seed=seed, particles=8, **given)),
+        "vary": lambda x: numbers(pt.vary(model, x, share, 2, seed=seed, particles=8)),
+        "explain": lambda x: pt.explain(model, x, **given, max_attributions=0).maps.bits,
+        "recover_uniforms": lambda x: pt.recover_uniforms(model, x, seed=seed, **given),
+    }
+    if subject.text:
+        made["rank"] = lambda x: pt.rank(model, x, list(PROMPTS[:3])).log_likelihood
+    return made
+
+
+def batches(subject: Subject) -> dict[str, Callable[[Any], Any]]:
+    """Return what is done with several images `[n c h w]`."""
+    model = subject.model
+    made: dict[str, Callable[[Any], Any]] = {"evaluate": lambda x: pt.evaluate(model, x).nats_per_image}
+    if subject.integer:
+        made["compress"] = lambda x: np.frombuffer(pt.compress(model, x), np.uint8)
+    return made
+
+
+@law(10)
+def layouts(rng: random.Random, lab: Lab) -> None:
+    """Levels of any integer type, stride and order, of numpy or torch, which are as they were afterwards."""
+    subject = lab.choose(rng)
+    many = rng.random() < 0.4
+    doings = batches(subject) if many else uses(rng, subject)
+    name = rng.choice(sorted(doings))
+    x = images_of(rng, subject, rng.randint(1, 3) if many else 1)
+    if not many:
+        x = x[0]
+    layout = rng.choice(sorted(LAYOUTS))
+    if x.max() > np.iinfo(np.int16).max and layout == "int16":
+        layout = "int32"
+    form, about = LAYOUTS[layout](x), f"{subject.name}: {name} of {layout}"
+    same(doings[name](x), doings[name](form), about)
+    same(x, np.asarray(form), f"{about}, afterwards")
+
+
+@law(10)
+def files(rng: random.Random, lab: Lab) -> None:
+    """A picture of PIL, as an array, and as a file of any kind without loss, by its path and the text of it."""
+    fits = lambda s: s.model.image.mode in ("grey", "rgb") and 2 <= s.model.image.levels <= 256  # noqa: E731
+    subject = lab.choose(rng, pictured, fits, lambda s: not s.takes("hint"))
+    doings = uses(rng, subject)
+    name = rng.choice(sorted(doings))
+    picture = pt.sample(subject.model, 1, seed=rng.randrange(999), size=subject.size).images[0]
+    picture = picture.convert("L" if subject.model.image.mode == "grey" else "RGB")
+    ending = rng.choice([e for e in FILES if picture.mode == "L" or e != ".gif"])
+    path = lab.path(ending)
+    picture.save(path, **FILES[ending])
+    forms: dict[str, Any] = {
+        "array": np.asarray(picture), "path": path, "text": str(path), "opened": Image.open(path),
+        "palette": picture.convert("P", palette=Image.Palette.ADAPTIVE) if picture.mode == "L" else picture,
+        "RGBA": picture.convert("RGBA"), "levels": subject.model.to_levels([picture])[0],
+    }  # fmt: skip
+    form = rng.choice(sorted(forms))
+    first, second = doings[name](picture), doings[name](forms[form])
+    same(first, second, f"{subject.name}: {name} of {form} {ending}")
+
+
+@law(4)
+def sources(rng: random.Random, lab: Lab) -> None:
+    """A folder of files of mixed kinds, an archive, an array and pages of a TIFF hold the same data set."""
+    subject, n = lab.choose(rng, pictured, lambda s: not s.takes("hint")), rng.randint(2, 5)
+    if subject.model.image.mode == "rgba":
+        raise NothingComparedError("RGBA")
+    samples = pt.sample(subject.model, n, seed=rng.randrange(999), size=subject.size)
+    pictures = [one.convert("L" if subject.model.image.mode == "grey" else "RGB") for one in samples.images]
+    folder = lab.path()
+    folder.mkdir()
+    for number, picture in enumerate(pictures):
+        ending = rng.choice([e for e in FILES if picture.mode == "L" or e != ".gif"])
+        picture.save(folder / f"{number}{ending}", **FILES[ending])
+    array, npy, npz = np.stack([np.asarray(one) for one in pictures]), lab.path(".npy"), lab.path(".npz")
+    np.save(npy, array)
+    np.savez_compressed(npz, anything=array)
+    forms = {"folder": folder, "npy": npy, "npz": npz, "text": str(folder), "array": array, "list": pictures}
+    name = rng.choice(sorted(forms))
+    data = pt.load_data(forms[name], spec=subject.model.image).get("all")
+    expected = pt.evaluate(subject.model, samples.levels).nats_per_image
+    same(expected, pt.evaluate(subject.model, data).nats_per_image, f"{subject.name}: {n} images by {name}")
+
+
+@law(4)
+def archives_of_files(rng: random.Random, lab: Lab) -> None:
+    """Bytes, a path, an open file and slices of an archive give the same images, and so does it record by record."""
+    subject, n = lab.choose(rng, with_integers), rng.randint(1, 6)
+    x, per_record = images_of(rng, subject, n), rng.choice([None, 1, 2, 3])
+    coded, path = pt.compress(subject.model, x, per_record=per_record), lab.path(".pxl")
+    path.write_bytes(coded)
+    about = f"{subject.name}: {n} images, {per_record} in a record"
+    first, last = sorted(rng.choices(range(n + 1), k=2))
+    with path.open("rb") as opened:
+        for source in (coded, path, str(path), opened):
+            archive = pt.Archive(source, subject.model, threads=rng.randint(1, 2))
+            if len(archive) != n:
+                raise SilentError(f"{about}: {len(archive)} images by {type(source).__name__}")
+            same(list(x[first:last]), [archive[i] for i in range(first, last)], f"{about} by {type(source).__name__}")
+            same(x[n - 1], archive[-1], f"{about}: the last")
+    if len(coded) != len(pt.compress(subject.model, x[::-1].copy(), per_record=n)) and per_record == n:
+        raise SilentError(f"{about}: another length in another order")
+
+
+@law(5)
+def hints(rng: random.Random, lab: Lab) -> None:
+    """A hint as a path, a picture or levels, of one image or of each."""
+    subject = lab.choose(rng, lambda s: s.takes("hint"))
+    reader = subject.model.conditions.reader("hint")
+    n, seed = rng.randint(1, 3), rng.randrange(2**53)
+    shape = (1, *subject.size) if subject.bundled else (1, 2, 2)
+    levels = np.random.default_rng(rng.randrange(999)).integers(0, 2, shape)
+    forms: dict[str, Any] = {layout: change(levels) for layout, change in LAYOUTS.items()}
+    forms |= {"of each": np.stack([levels] * n), "tensor of each": torch_of(np.stack([levels] * n))}
+    if subject.bundled:
+        picture, path = Image.fromarray((levels[0] * 255).astype(np.uint8)), lab.path(".png")
+        picture.save(path)
+        forms |= {"picture": picture, "path": path, "pictures": [picture] * n}
+    name = rng.choice(sorted(forms))
+    first = pt.sample(subject.model, n, seed=seed, hint=levels)
+    try:
+        second = pt.sample(subject.model, n, seed=seed, hint=forms[name])
+    except pt.PointillistError:
+        raise NothingComparedError("no such hint") from None
+    same(numbers(first), numbers(second), f"{subject.name}: a hint as {name}, {type(reader).__name__}")
+
+
+@law(4)
+def parts_of_samples(rng: random.Random, lab: Lab) -> None:
+    """Slices, lists and joined parts of samples keep each image with its number, label and prompt; files hold them."""
+    subject, n = lab.choose(rng), rng.randint(2, 6)
+    how = subject.draw(rng)
+    if subject.model.classes:
+        how["label"] = [rng.choice(subject.model.classes) for _ in range(n)]
+    samples = pt.sample(subject.model, n, **how)
+    moved = rng.sample(range(n), n)
+    about = f"{subject.name} {how}: {moved}"
+    part = samples[moved]
+    same(samples.levels[moved], part.levels, about)
+    same([samples.nats[moved], samples.labels[moved]], [part.nats, part.labels], about)
+    at = rng.randint(1, n)
+    joined = [p for p in (samples[:at], samples[at:]) if len(p)]
+    same(numbers(samples), numbers(type(samples).concat(joined)), f"{about} joined at {at}")
+    same(samples.levels, samples.torch().numpy(), f"{about} as a tensor")
+    if subject.model.image.mode != "codes":
+        same([np.asarray(samples.images[i]) for i in moved], [np.asarray(one) for one in part.images], about)
+        path = lab.path(".png")
+        samples[moved[0] : moved[0] + 1].save(path)
+        with Image.open(path) as stored:
+            picture = samples.images[moved[0]]
+            same(np.asarray(picture), np.asarray(stored.convert(picture.mode)), f"{about}: saved")
+
+
+@law(5)
+def uniforms_back(rng: random.Random, lab: Lab) -> None:
+    """The uniforms of an image draw it again; mixed with others by 0 and 1 they are one or the other; a seed tells."""
+    subject = lab.choose(rng, with_integers)
+    x, seed = images_of(rng, subject, 1), rng.randrange(2**53)
+    given = {k: v for k, v in subject.draw_conditions(rng).items() if k in ("label", "text")}
+    about = f"{subject.name} {given}"
+    how = {"order": rng.choice(subject.model.config.orders)} if len(subject.model.config.orders) > 1 else {}
+    size = {} if subject.model.fixed_size else {"size": subject.size}
+    own = pt.recover_uniforms(subject.model, x[0], seed=seed, **given, **how)
+    drawn = pt.sample(subject.model, 1, uniforms=own, **given, **how, **size)
+    same(x, drawn.levels, f"{about} {how}: from its uniforms")
+    others = np.random.default_rng(seed % 2**32).random(own.shape)
+    for mix in (pt.interpolate_uniforms, pt.replace_uniforms):
+        same(own, mix(own, others, 0.0), f"{about}: {mix.__name__} by 0")
+        near(others, mix(own, others, 1.0), f"{about}: {mix.__name__} by 1", 1e-12)
+    first, second = (pt.replace_uniforms(own, others, 0.5, seed=s) for s in (1, 2))
+    if own.size > 30 and np.array_equal(first, second):
+        raise SilentError(f"{about}: another seed replaces the same uniforms")
+    again = pt.recover_uniforms(subject.model, x[0], seed=seed ^ 1, **given, **how)
+    if np.array_equal(own, again):
+        raise SilentError(f"{about}: another seed recovers the same uniforms")
+    same(x, pt.sample(subject.model, 1, uniforms=again, **given, **how, **size).levels, f"{about}: another seed")
