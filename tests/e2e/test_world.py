@@ -65,7 +65,7 @@ def test_an_endless_map_is_walked_and_changed(page: Page) -> None:
     other = int(world[16, 16] != 3) * 3
     page.get_by_role("button", name=f"Level {other},").click()
     page.locator(".canvas-view:not([hidden]) canvas.image").first.click()
-    page.get_by_role("button", name="Endless map").click()
+    page.get_by_role("button", name="Back to the map").click()
     note = page.locator(".world-page .note")
     expect(note).to_contain_text("1 cell was changed by hand")
     page.get_by_role("button", name="Close", exact=True).click()

@@ -21,9 +21,12 @@ const STEP = 4; // cells of an arrow key
 const PACE = 90; // milliseconds of a step of the figure
 const WHEEL = 80; // of a wheel, for one size more or less
 const BEGIN = 7; // seed of the map that is shown first
-const SMALL = "(max-width: 600px), (max-height: 500px)"; // windows in which the map needs all of the room
+const SMALL = "(max-width: 600px), (max-height: 500px)"; // in which the map needs all of the window
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], w: [-1, 0], s: [1, 0], a: [0, -1], d: [0, 1] };
+
+/** Name a part that lies on the canvas. @param {{row: number, column: number}} part */
+export const captionOf = ({ row, column }) => `row ${row}, column ${column}`;
 
 export class WorldPage {
   #frame = 0;
@@ -35,8 +38,7 @@ export class WorldPage {
     this.painter = painter;
     this.linked = linked;
     this.before = ""; // address of the page behind the map
-    this.row = 0; // of the middle of the view, in cells
-    this.column = 0;
+    this.row = this.column = 0; // of the middle of the view, in cells
     this.size = -1; // of CELLS; -1 until someone chose one
     this.map = new WorldMap(state, server, (error) => this.#arrived(error));
     /** @type {Figure | null} */
@@ -252,8 +254,7 @@ export class WorldPage {
   }
 
   #draw() {
-    const { picture } = this;
-    const { details } = this.state;
+    const { picture, state: { details } } = this;
     const { clientWidth: width, clientHeight: height } = picture;
     if (!this.el.open || !details || !width || !height) return;
     const cell = this.#cell;
@@ -374,17 +375,16 @@ export class WorldPage {
     const levels = this.#cells(row, column, height, width);
     if (!levels) return setText(this.note, "This part is still being drawn: wait a moment.");
     this.taken = { row, column, seed: Number(this.seed.value), model: modelId, drawn: levels.slice(), height, width };
-    const canvas = { ...blankCanvas(modelId, details), levels, known: new Uint8Array(levels.length).fill(1), caption: `row ${row}, column ${column}` };
+    const canvas = { ...blankCanvas(modelId, details), levels, known: new Uint8Array(levels.length).fill(1), caption: captionOf({ row, column }) };
     this.painter.keepDrawings();
     this.state.show([canvas]);
     this.el.close();
-    this.state.notify("plain", "Draw, erase and fill: what you change is in the map when you open it again.");
   }
 
   /** Put what was changed on the canvas back into the map. */
   #putBack() {
     const { taken, state } = this;
-    const canvas = state.canvases.find((each) => taken && each.model === taken.model && each.caption === `row ${taken.row}, column ${taken.column}`);
+    const canvas = state.canvases.find((each) => taken && each.model === taken.model && each.caption === captionOf(taken));
     if (!taken || !canvas || canvas.height !== taken.height || canvas.width !== taken.width || Number(this.seed.value) !== taken.seed) return;
     const image = visibleImage(canvas);
     if (!isComplete(image)) return state.notify("plain", "The part on the canvas has a hole: fill it, then open the map again.");

@@ -1,34 +1,46 @@
-// A card for the first visit: the shortest way to something of one's own.
+// A card for the first visit: the shortest way to something of one's own. While a part of an endless map lies on the canvas, the
+// way back to the map.
 
 import { drawableHint } from "../drawing/hint_pad.js";
+import { captionOf } from "../panels/world_page.js";
 import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("../state/state.js").State} State */
 
 export class FirstRun {
-  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {() => void} startTour */
-  constructor(state, commands, startTour) {
+  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {() => void} startTour @param {import("../panels/world_page.js").WorldPage} world */
+  constructor(state, commands, startTour, world) {
     this.state = state;
+    this.world = world;
     const draw = () => {
       if (!drawableHint(state.details)) commands.empty();
       commands.tool("pencil");
     };
     this.words = html("p", {});
-    this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true },
-      this.words,
-      html("div", { className: "row" },
-        html("button", { type: "button", onclick: draw }, "Draw"),
-        html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Show me how"),
-        html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => this.#close() }, icon("close"))));
+    this.back = html("button", { type: "button", className: "strong", hidden: true, onclick: () => world.open() }, "Back to the map");
+    this.steps = html("div", { className: "row" },
+      html("button", { type: "button", onclick: draw }, "Draw"),
+      html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Show me how"),
+      html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => this.#close() }, icon("close")));
+    this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true }, this.words, this.back, this.steps);
+  }
+
+  /** Whether the canvas holds a part of the endless map. */
+  get #ofMap() {
+    const { world: { taken }, state: { canvas } } = this;
+    return Boolean(taken && canvas && canvas.model === taken.model && canvas.caption === captionOf(taken));
   }
 
   update() {
     const { state } = this;
     if (state.fill || state.tourSeen) state.cardClosed = true; // done already
-    const [what, then] = drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
+    const ofMap = this.#ofMap;
+    const [what, then] = ofMap ? ["A part of the map.", " Draw, erase and fill: what you change is in the map."] : drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
     updateChildren(this.words, what, () => [html("b", {}, what), then]);
-    this.el.hidden = state.cardClosed || !state.details || state.kept === null || state.details.generation.pictures.length > 0; // which have a first step of their own
+    [this.back.hidden, this.steps.hidden] = [!ofMap, ofMap];
+    this.el.ariaLabel = ofMap ? "A part of the map" : "First steps";
+    this.el.hidden = !ofMap && (state.cardClosed || !state.details || state.kept === null || state.details.generation.pictures.length > 0); // which have a first step of their own
   }
 
   #close() {
