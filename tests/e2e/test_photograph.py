@@ -67,6 +67,7 @@ def test_the_size_as_png_is_of_the_file() -> None:
 def test_a_photograph_has_bits_and_a_hole(page: Page) -> None:
     """One click for the map, one for candidates of an erased part; then the size is not shown any more."""
     shown_example(page)
+    expect(page.locator(".header .about")).to_have_text("photographs in colour: their bits, and holes to fill")
     expect(page.locator(".lines").first).to_be_hidden()  # a grid, which would hide a photograph
     page.get_by_role("button", name="Map of its bits").click()
     expect(page.locator("canvas.map").first).to_be_visible()

@@ -15,7 +15,7 @@ import { edgeOf, tilesOf } from "./tiles.js";
 
 const TILES_FROM = 8; // screen pixels per cell of a map; below that, tiles are too small to recognize
 const GRID_FROM = 7; // screen pixels per image pixel; below that, lines would hide the image
-const GRID_OF_PHOTOGRAPHS_FROM = 16; // of what has shades, in which a line is taken for something that is there
+const SHADES = 64, GRID_OF_SHADES_FROM = 16; // among more levels, a line is taken for something that is there
 
 export class CanvasView {
   /** @param {(pixel: number | null, event: PointerEvent) => void} onPointer */
@@ -75,7 +75,7 @@ export class CanvasView {
     this.frame.style.height = `${canvas.height * scale}px`;
     this.caption.style.maxWidth = `${canvas.width * scale + CAPTION_EXTRA}px`;
     this.caption.hidden = state.canvases.length === 1 && !canvas.verdict;
-    this.lines.hidden = !state.grid || scale < (canvas.details.image.channels > 1 ? GRID_OF_PHOTOGRAPHS_FROM : GRID_FROM);
+    this.lines.hidden = !state.grid || scale < (canvas.details.image.levels > SHADES ? GRID_OF_SHADES_FROM : GRID_FROM);
     this.el.classList.toggle("active", isActive && state.canvases.length > 1);
     this.#drawMap(state, canvas, overlay);
     this.#mark(state, canvas, index, scale);
