@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import math
 import operator
 import os
 import re
@@ -328,6 +329,24 @@ def check_whole(name: str, value: Any, low: int = 0, high: int | None = None) ->
         rule = f"{low} or more" if high is None else f"{low:,} to {high:,}"
         raise ConfigError(f"`{name}` (={quote(value)}) must be a whole number, {rule}.")
     return number
+
+
+ABOVE_0, FINITE = math.ulp(0.0), math.nextafter(math.inf, 0.0)
+"""The least number above 0, and the largest that is finite."""
+
+
+def check_number(name: str, value: Any, low: float, high: float, rule: str) -> None:
+    """Reject what is not a number in a range.
+
+    ```python
+    check_number("strength", 2, 0, 1, "lie in 0 to 1")  # ConfigError: `strength` (=2) must lie in 0 to 1.
+    ```
+
+    Raises:
+        ConfigError: naming the setting, its value and the rule.
+    """
+    if not (is_number(value) and low <= value <= high):
+        raise ConfigError(f"`{name}` (={quote(value)}) must {rule}.")
 
 
 def check_name(what: str, name: Any, names: Iterable[str], error: type[PointillistError] = ConfigError) -> None:

@@ -20,6 +20,9 @@ from .newer_world import VALUES, HostileError, World
 
 DIGIT = np.zeros((1, 28, 28), np.int64)
 KNOWN = np.arange(784).reshape(28, 28) % 5 > 0
+HALF = np.full((1, 1, 2, 2), 0.5)
+ARCHIVE = pt.compress("digits", DIGIT[None])
+SAMPLES = pt.sample("digits", 2, seed=1)
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "sample": (pt.sample, {"model": "digits", "n": 1, "label": "3", "seed": 1, "temperature": 1.0, "top_p": 1.0,
                            "guidance": 1.0, "order": None, "size": None, "batch_size": 2, "threads": 1,
@@ -50,6 +53,33 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
                         {"model": "digits", "contamination": 0.1, "density": "auto", "smoothing": 1.5, "batch_size": 8,
                          "background": None, "engine": "auto"}),
     "receptive_field": (pt.receptive_field, {"model": "digits", "row": 3, "column": 4}),
+    "explain": (pt.explain, {"model": "digits", "image": DIGIT, "label": "3", "text": None, "max_attributions": 0,
+                             "exchange": None, "edits": None, "continuations": 0, "seed": 1, "order": None,
+                             "engine": "auto", "calibration": None}),
+    "recover_uniforms": (pt.recover_uniforms, {"model": "digits", "image": DIGIT, "label": 1, "seed": 1, "order": None,
+                                               "temperature": 1.0, "top_p": 1.0, "guidance": 1.0}),
+    "interpolate_uniforms": (pt.interpolate_uniforms, {"uniforms": HALF, "others": HALF, "strength": 0.5}),
+    "replace_uniforms": (pt.replace_uniforms, {"uniforms": HALF, "others": HALF, "strength": 0.5, "seed": 1}),
+    "decompress": (pt.decompress, {"archive": ARCHIVE, "model": "digits", "threads": 1, "max_sub_pixels": 2**20}),
+    "Archive": (lambda **k: pt.Archive(k.pop("source"), k.pop("model"))[k["index"]],
+                {"source": ARCHIVE, "model": "digits", "index": 0}),
+    "part of samples": (lambda **k: SAMPLES[k["index"]], {"index": 0}),
+    "Samples.save": (lambda **k: SAMPLES.save(k["path"]), {"path": "out.png"}),
+    "Samples.recoloured": (lambda **k: SAMPLES.recoloured(k["palette"]), {"palette": [(0, 0, 0)] * 16}),
+    "to_levels": (lambda **k: pt.load("digits").to_levels(k["images"]), {"images": np.zeros((28, 28), np.uint8)}),
+    "log_prob": (lambda **k: pt.load("digits").log_prob(**k), {"x": DIGIT[None], "label": 1, "order": None}),
+    "ImageSpec": (pt.ImageSpec, {"channels": 1, "height": 4, "width": 4, "levels": 4, "ordered": True, "mode": "codes",
+                                 "palette": None, "level_names": None}),
+    "Rules": (pt.Rules, {"border": ["wall"], "fixed": (), "regions": (), "mirror": "x", "adjacency": "observed",
+                         "counts": (), "connected": (), "paths": (), "tries": 3}),
+    "TrainConfig": (pt.TrainConfig, {"epochs": 1.0, "steps": 1, "batch_size": 2, "seed": 1, "out": None,
+                                     "optimizer": {}, "schedule": {}, "augmentation": {}}),
+    "GenerationConfig": (pt.GenerationConfig, {"guidance": 1.0, "temperature": 1.0, "top_p": 1.0, "prompts": (),
+                                               "labels": (), "hints": (), "pictures": (), "min_is_white": False}),
+    "train": (lambda **k: pt.train(pt.build("pixelcnn", shape=(1, 4, 4), levels=4, layers=1, channels=4), **k),
+              {"data": np.zeros((4, 1, 4, 4), np.int64), "config": {"steps": 1, "batch_size": 2}, "resume": False}),
+    "quantize_weights": (pt.quantize_weights, {"model": pt.build("pixelcnn", shape=(1, 4, 4), levels=4, layers=1,
+                                                                 channels=4), "dtype": "int8"}),
 }  # fmt: skip
 """Calls that succeed, of which one to three arguments are replaced by values of any kind."""
 LARGE = (2**31, 2**63, 10**30)

@@ -94,7 +94,7 @@ class World:
         try:
             with chdir(self.folder):
                 return call()
-        except (PointillistError, TypeError, AttributeError) as error:
+        except (PointillistError, TypeError, AttributeError, IndexError) as error:
             message = str(error)
             bare = not isinstance(error, PointillistError) and not message.rstrip().endswith((".", "?"))
             if bare or not message or len(message) > MAX_MESSAGE + 20 or "errors.pydantic.dev" in message:

@@ -139,3 +139,12 @@ def test_images_that_are_held_at_once(n: int) -> None:
     ):
         with pytest.raises(pt.DataError, match=f"{n:,} images at once would take .* ask for fewer"):
             call()
+
+
+def test_arrays_are_resized_within_memory(little_memory: None) -> None:
+    """Two small images to a side of 100,000, from an .npy file as from pictures."""
+    np.save("a.npy", np.zeros((2, 28, 28), np.uint8))
+    shown = fails("train", "a.npy", "--size", 100_000, "--steps", 1, "--out", "out")
+    assert "choose a smaller `--size` or fewer images" in shown
+    with pytest.raises(pt.DataError, match="2 images of 100000x100000 with 1 channel"):
+        pt.load_data(np.zeros((2, 28, 28), np.uint8), size=100_000)

@@ -145,3 +145,42 @@ def test_levels_are_the_same_in_any_memory(change: Callable[[np.ndarray], np.nda
     x = np.random.default_rng(0).integers(0, 4, (2, 1, 8, 8))
     expected = pt.evaluate(MODEL, x, label=0).nats_per_image
     np.testing.assert_array_equal(pt.evaluate(MODEL, change(x), label=0).nats_per_image, expected)
+
+
+HALF = np.full((1, 1, 2, 2), 0.5)
+SAMPLES = pt.sample("digits", 2, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: pt.interpolate_uniforms(HALF, HALF, "x"), "`strength` (='x')"),
+        (lambda: pt.interpolate_uniforms(["a", None], HALF, 0.5), "`uniforms` (="),
+        (lambda: pt.replace_uniforms(HALF, HALF[0], 0.5), "`others` of shape (1, 2, 2)"),
+        (lambda: pt.replace_uniforms(HALF, HALF, 0.5, seed=1.5), "`seed` (=1.5)"),
+        (lambda: pt.recover_uniforms("digits", DIGIT[0], size=28), "`size` is an argument of `sample`"),
+        (lambda: pt.inpaint("digits", DIGIT[0], DIGIT[0, 0] > 0, 1, size=28), "`size` is an argument of `sample`"),
+        (lambda: SAMPLES[5], "There is no 5 in Samples(2"),
+        (lambda: SAMPLES["a"], "There is no 'a' in Samples(2"),
+        (lambda: SAMPLES.save(3), "`path` (=3)"),
+        (lambda: pt.Archive(pt.compress("digits", DIGIT))["a"], "`index` (='a')"),
+        (lambda: pt.decompress(pt.compress("digits", DIGIT), max_sub_pixels=np.zeros(2)), "`max_sub_pixels` (="),
+        (lambda: pt.train(MODEL, LEVELS, np.zeros(2)), "must be a dictionary"),
+        (lambda: pt.train(MODEL, LEVELS, {"steps": 1}, resume=np.zeros(2)), "`resume` (="),
+        (lambda: pt.explain(MODEL, LEVELS[0], edits={(3, 4): 1}), "`edits` (={(3, 4): 1})"),
+        (lambda: pt.build("pixelcnn", shape=(1, 4, 4), levels=4, orders=np.array("x")), "no order"),
+    ],
+)
+def test_a_value_that_python_would_name_is_a_sentence(call: Callable[[], Any], says: str) -> None:
+    """Instead of "range object index out of range", "got multiple values" or "'<' not supported"."""
+    with pytest.raises((pt.PointillistError, TypeError, IndexError)) as caught:
+        call()
+    assert says in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_a_part_of_samples_is_one_of_theirs() -> None:
+    """By a number of any kind, from the end, and by several."""
+    assert SAMPLES[np.int64(-1)].tobytes() == SAMPLES.images[1].tobytes()
+    assert SAMPLES[[1, 0]].levels.tolist() == SAMPLES.levels[::-1].tolist()
+    assert len(SAMPLES[5:]) == 0

@@ -217,7 +217,10 @@ def uniforms_back(rng: random.Random, lab: Lab) -> None:
     about = f"{subject.name} {given}"
     how = {"order": rng.choice(subject.model.config.orders)} if len(subject.model.config.orders) > 1 else {}
     size = {} if subject.model.fixed_size else {"size": subject.size}
-    own = pt.recover_uniforms(subject.model, x[0], seed=seed, **given, **how)
+    try:
+        own = pt.recover_uniforms(subject.model, x[0], seed=seed, **given, **how)
+    except pt.EngineError:
+        raise NothingComparedError("a level of probability 0 under these conditions") from None
     drawn = pt.sample(subject.model, 1, uniforms=own, **given, **how, **size)
     same(x, drawn.levels, f"{about} {how}: from its uniforms")
     others = np.random.default_rng(seed % 2**32).random(own.shape)

@@ -17,7 +17,7 @@ from pointillist.analysis.distribution import LevelDistribution, distribution
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import MAX_Z, SurprisalMaps, most_surprising_pixels, surprisal_maps
 from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
-from pointillist.errors import PointillistError
+from pointillist.errors import ConfigError, PointillistError, quote
 from pointillist.images import to_picture
 from pointillist.images.array_types import Float, Int
 from pointillist.model.integer_cost import engine_text
@@ -72,6 +72,9 @@ class Views(ShownAsPicture):
     max_attributions: int | None = None
 
     def __post_init__(self) -> None:
+        listed = isinstance(self.edits, (list, tuple)) and all(isinstance(edits, Mapping) for edits in self.edits)
+        if self.edits is not None and not listed:
+            raise ConfigError(f"`edits` (={quote(self.edits)}) must list dictionaries {{(row, column): level}}.")
         for edits in self.edits or ():
             check_edits(self.query, edits)
         check_exchange(self.query, self.exchange)

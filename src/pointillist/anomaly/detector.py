@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, check_name, is_number, quote
+from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, check_name, check_number
 from pointillist.images.array_types import Float, Int
 
 try:
@@ -292,11 +292,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return detector
 
     def _check_settings(self) -> None:
-        if not (is_number(self.contamination) and _LEAST_RATE <= self.contamination <= 0.5):
-            raise ConfigError(
-                f"`contamination` (={quote(self.contamination)}) must be above 0 and at most 0.5: 0.05 calls one in "
-                "twenty normal images odd."
-            )
+        rule = "be above 0 and at most 0.5: 0.05 calls one in twenty normal images odd"
+        check_number("contamination", self.contamination, _LEAST_RATE, 0.5, rule)
         check_name("Unknown `engine`", self.engine, SCORING_ENGINES)
         check_name("Unknown `density`", self.density, KINDS)
 

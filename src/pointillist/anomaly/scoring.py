@@ -13,7 +13,7 @@ import numpy as np
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.anomaly.statistics import NATS_PER_BIT, image_statistics, pixel_maps, statistic_names
 from pointillist.conditioning import ConditionInputs
-from pointillist.errors import ConfigError, ShapeError, check_whole, is_number, quote
+from pointillist.errors import ConfigError, ShapeError, check_number, check_whole
 from pointillist.evaluation.lossless import deflate_bits
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int
@@ -70,10 +70,7 @@ class Scorer:
 
     def __post_init__(self) -> None:
         check_whole("batch_size", self.batch_size, 1)
-        if not (is_number(self.smoothing) and 0 <= self.smoothing <= 1000):
-            raise ConfigError(
-                f"`smoothing` (={quote(self.smoothing)}) must be 0 to 1,000 pixels: 1.5 suits small images."
-            )
+        check_number("smoothing", self.smoothing, 0, 1000, "be 0 to 1,000 pixels: 1.5 suits small images")
         if self.background is not None and not _same_kind(self.background, self.model):
             raise ConfigError(
                 f"`background` is a model of {self.background.image}, and the model is one of {self.model.image}: "

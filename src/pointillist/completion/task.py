@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.errors import ConfigError, ShapeError, check_whole
+from pointillist.errors import ConfigError, check_whole
+from pointillist.files.arrays import boolean_array
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
@@ -183,13 +184,8 @@ def parse_allowed(
     """
     if allowed is None:
         return None
-    result, shape = np.asarray(allowed), known.shape
-    wanted = ((*shape, levels), (*shape[1:], levels))
-    if result.dtype != np.bool_ or result.shape not in wanted:
-        raise ShapeError(
-            f"`allowed` ({result.dtype}, shape {result.shape}) must be boolean, {wanted[1]} or {wanted[0]}."
-        )
-    result = np.broadcast_to(result, wanted[0])
+    shape = (*known.shape, levels)
+    result = np.broadcast_to(boolean_array("allowed", allowed, shape[1:], shape), shape)
     none = np.argwhere(~result.any(-1))
     if len(none):
         raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")

@@ -11,7 +11,8 @@ import numpy as np
 
 from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.result import Painted
-from pointillist.errors import ConfigError, ShapeError, check_name, check_whole, is_number, quote
+from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number, check_whole
+from pointillist.files.arrays import boolean_array
 from pointillist.images.array_types import Bool
 from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
@@ -81,12 +82,9 @@ def vary(
     x = read.levels
     check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
-    if not (is_number(share) and 0 < share <= 1):
-        raise ConfigError(f"`share` (={quote(share)}) must lie in (0, 1]: the share of pixels that are drawn again.")
+    check_number("share", share, ABOVE_0, 1, "lie in (0, 1]: the share of pixels that are drawn again")
     check_name("Unknown `pattern`", pattern, PATTERNS)
-    fixed = np.zeros(size, bool) if keep is None else np.asarray(keep)
-    if fixed.dtype != bool or fixed.shape != size:
-        raise ShapeError(f"`keep` ({fixed.dtype}, shape {fixed.shape}) must be boolean, {size}.")
+    fixed = np.zeros(size, bool) if keep is None else boolean_array("keep", keep, size)
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
     log_prompts(model, settings.get("text"), n)

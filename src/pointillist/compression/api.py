@@ -108,6 +108,7 @@ def decompress(
         images = pt.decompress(pt.compress("digits", images))
         ```
     """
+    check_whole("max_sub_pixels", max_sub_pixels, 1)
     opened = Archive(archive, model, threads=threads)
     if opened.damage is not None:
         raise opened.damage

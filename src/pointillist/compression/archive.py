@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pointillist.compression.codec import Codec, Decoded
 from pointillist.compression.container import (
     METADATA,
@@ -35,7 +37,7 @@ from pointillist.compression.reader import (
     open_codec,
 )
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, check_whole
+from pointillist.errors import ArchiveError, check_whole, quote
 from pointillist.files.reading import check_file
 
 
@@ -103,6 +105,8 @@ class Archive:
             IndexError: if there is none of this number.
             ArchiveError: if it is damaged.
         """
+        if not isinstance(index, (int, np.integer)):
+            raise TypeError(f"`index` (={quote(index)}) must be the number of a picture: `list(archive)` has them all.")
         number = index + len(self) if index < 0 else index
         for place in self._places:
             if 0 <= number - place.first < place.pictures:

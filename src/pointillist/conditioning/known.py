@@ -23,7 +23,7 @@ from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.portable.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.files.arrays import ArrayReader, ArrayWriter
+from pointillist.files.arrays import ArrayReader, ArrayWriter, boolean_array
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool
 
@@ -85,13 +85,7 @@ def parse_mask(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "n c h w"]
     Example:
         parse_mask(np.ones((8, 8), bool), (4, 3, 8, 8)).shape  # (4, 3, 8, 8)
     """
-    array = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask)
-    if array.dtype != bool or array.shape not in (shape, shape[1:], shape[2:]):
-        raise ShapeError(
-            f"`known` ({array.dtype}, shape {array.shape}) must be boolean, "
-            f"{shape[2:]}, {shape[1:]} or {shape}: True where a pixel is known."
-        )
-    return np.broadcast_to(array, shape)
+    return np.broadcast_to(boolean_array("known", mask, shape[2:], shape[1:], shape), shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pointillist.data.dataset import DataSource, ImageDataset
 from pointillist.data.options import DataOptions, first_problem
 from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette, with_transparent_entry
-from pointillist.data.pixels import resize_image, resolve_resample, to_channels, zero_transparent
+from pointillist.data.pixels import check_shape_memory, resize_image, resolve_resample, to_channels, zero_transparent
 from pointillist.data.raw import RawImages, encode_labels
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.images import CHANNELS, ImageSpec, Mode, dequantise, quantise
@@ -137,6 +137,7 @@ def _resized(raw: RawImages, options: DataOptions) -> RawImages:
     chosen = options.changed(resample="nearest") if as_integers and options.resample == "auto" else options
     if as_integers and resolve_resample(chosen) != "nearest":
         raise ConfigError(f"`resample` (={chosen.resample!r}) would average the levels of {raw.name}: use 'nearest'.")
+    check_shape_memory(raw.name, (*raw.values.shape[:2], *options.size), 2 * raw.values.itemsize, resized=True)
     values = np.stack([resize_image(v.transpose(1, 2, 0), chosen).transpose(2, 0, 1) for v in raw.values])
     note = f"images resized to {options.size[0]}x{options.size[1]} ({options.resize_mode}, {resolve_resample(chosen)})"
     return replace(raw, values=values, notes=(*raw.notes, note))

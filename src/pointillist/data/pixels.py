@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from pointillist import system
 from pointillist.data.options import DataOptions
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, counted
 from pointillist.images.pictures import composite_on_white, to_luma
+
+_RESIZING_BYTES = 24  # for each number of the picture that is resized: planes, their stack and roundings are floats
 
 CHUNK = 1024  # images converted at a time, to bound the memory of the wide integers in between
 _FILTERS = {
@@ -50,6 +53,18 @@ def resolve_resample(options: DataOptions) -> str:
     if options.resample != "auto":
         return options.resample
     return "nearest" if options.mode in ("palette", "codes") or options.palette is not None else "area"
+
+
+def check_shape_memory(name: str, shape: tuple[int, ...], item_bytes: int, *, resized: bool) -> None:
+    """Check that images `n c h w` fit in the free memory, and one of them while it is resized.
+
+    Raises:
+        DataError: naming the data, and what they would take.
+    """
+    count, channels, height, width = shape
+    needed = (count * item_bytes + resized * _RESIZING_BYTES) * channels * height * width
+    what = f"{name} ({count:,} images of {height}x{width} with {counted(channels, 'channel')})"
+    system.check_memory(needed, what, "choose a smaller `size` or fewer images")
 
 
 def resize_image(array: np.ndarray, options: DataOptions) -> np.ndarray:

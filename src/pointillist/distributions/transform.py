@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.errors import ConfigError, is_number, quote
+from pointillist.errors import ABOVE_0, FINITE, check_number
 
 Floats = NDArray[np.float64]
 MAX_GUIDANCE = 1000
@@ -66,12 +66,8 @@ class Transform:
 
     def __post_init__(self) -> None:
         check_guidance(self.guidance)
-        if not (is_number(self.temperature) and 0 <= self.temperature < math.inf):
-            raise ConfigError(
-                f"`temperature` (={quote(self.temperature)}) must be a finite number, 0 or more: 1 is the model itself."
-            )
-        if not (is_number(self.top_p) and 0 < self.top_p <= 1):
-            raise ConfigError(f"`top_p` (={quote(self.top_p)}) must lie above 0 and at most 1: 1 keeps every level.")
+        check_number("temperature", self.temperature, 0, FINITE, "be a finite number, 0 or more: 1 is the model itself")
+        check_number("top_p", self.top_p, ABOVE_0, 1, "lie above 0 and at most 1: 1 keeps every level")
 
     @property
     def is_guided(self) -> bool:
@@ -111,8 +107,7 @@ def check_guidance(guidance: float) -> None:
     Raises:
         ConfigError: naming the value.
     """
-    if not (is_number(guidance) and 0 <= guidance <= MAX_GUIDANCE):
-        raise ConfigError(f"`guidance` (={quote(guidance)}) must lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself.")
+    check_number("guidance", guidance, 0, MAX_GUIDANCE, f"lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself")
 
 
 IDENTITY = Transform()

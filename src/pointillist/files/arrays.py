@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from pointillist.errors import CheckpointError, ConfigError, quote
+from pointillist.errors import CheckpointError, ConfigError, ShapeError, quote
 from pointillist.files.checkpoint.header import METADATA_KEY, open_weights, read_metadata
 from pointillist.files.writing import atomic_path
 
@@ -104,6 +104,23 @@ def number_array(name: str, value: Any, rule: str) -> NDArray[np.float64]:
         return np.asarray(as_array(value), np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(f"`{name}` (={quote(value)}) must be {rule}.") from error
+
+
+def boolean_array(name: str, value: Any, *shapes: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Convert a mask that a user gives to an array of one of some shapes.
+
+    ```python
+    boolean_array("known", [[True, False]], (1, 2)).shape  # (1, 2)
+    ```
+
+    Raises:
+        ShapeError: naming the argument, its type and shape, and the shapes that it may have.
+    """
+    array = as_array(value)
+    if array.dtype != bool or array.shape not in shapes:
+        listed = " or ".join(map(str, shapes))
+        raise ShapeError(f"`{name}` ({array.dtype}, shape {array.shape}) must be boolean, {listed}.")
+    return array
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array], **metadata: str) -> None:

@@ -183,7 +183,7 @@ def parse_orders(words: str | Iterable[str]) -> tuple[str, ...]:
         ```
     """
     # settings of a run file may be of any type: a number is reported as an order that does not exist
-    parts = words.split(",") if isinstance(words, str) else words if isinstance(words, Iterable) else [words]
+    parts = words.split(",") if isinstance(words, str) else words if np.iterable(words) else [words]
     result: list[str] = []
     for word in (str(part).strip() for part in parts):
         curve = word.removesuffix("-all")

@@ -189,6 +189,8 @@ class SamplingConfig:
         conditions = {name: value for name, value in settings.items() if name not in sampling}
         allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
         check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *cls.__dataclass_fields__))
+        for name in sorted(conditions.keys() & _OUTER):
+            raise TypeError(f"`{name}` is an argument of `sample`, and has no meaning here: leave it out.")
         return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)
 
 

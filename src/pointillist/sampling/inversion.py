@@ -16,7 +16,8 @@ import numpy as np
 
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.engine.head.transform import transform_frequencies
-from pointillist.errors import ConfigError, EngineError
+from pointillist.errors import ConfigError, EngineError, ShapeError, check_number
+from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
@@ -26,7 +27,7 @@ from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.candidates import negative_inputs
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine
 from pointillist.sampling.program import as_program, guided_inputs
-from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, seeded_uniforms
+from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, check_seed, seeded_uniforms
 
 _MOST_REPAIRS = 200
 
@@ -147,7 +148,7 @@ def interpolate_uniforms(
         strength: 0 gives `uniforms`, 1 gives `others`.
 
     Raises:
-        ConfigError: if `strength` is not in [0, 1].
+        ConfigError, ShapeError: if `strength` is not in [0, 1], or the arrays are not numbers of one shape.
 
     Sums, products, quotients and square roots alone, which IEEE 754 rounds in one way: the same bits on every computer,
     and in an exported page (`studio/page/offline/variations.js`).
@@ -155,9 +156,9 @@ def interpolate_uniforms(
     Example:
         interpolate_uniforms(pt.recover_uniforms(model, image), np.random.rand(1, 1, 28, 28), 0.2)
     """
-    check_strength(strength)
+    uniforms, others = _mixable(uniforms, others, strength)
     if strength == 0:
-        return np.array(uniforms)
+        return uniforms.copy()
     quarter = np.pi / 2
     near, far = _sine((1 - strength) * quarter), _sine(strength * quarter)
     a, b = (_normal_quantile(np.clip(u, np.finfo(np.float64).tiny, _LARGEST_UNIFORM)) for u in (uniforms, others))
@@ -174,24 +175,24 @@ def replace_uniforms(
         seed: chooses the places; a larger strength has all places of a smaller one.
 
     Raises:
-        ConfigError: if `strength` is not in [0, 1].
+        ConfigError, ShapeError: if `strength` is not in [0, 1], or the arrays are not numbers of one shape.
 
     Example:
         replace_uniforms(pt.recover_uniforms(model, image), np.random.rand(1, 1, 28, 28), 0.3)
     """
-    check_strength(strength)
-    places = np.random.default_rng([seed, 3]).random(np.shape(uniforms))
+    uniforms, others = _mixable(uniforms, others, strength)
+    places = np.random.default_rng([check_seed(seed), 3]).random(np.shape(uniforms))
     return np.where(places < strength, others, uniforms)
 
 
-def check_strength(strength: float) -> None:
-    """Check the strength of a variation.
-
-    Raises:
-        ConfigError: naming the value.
-    """
-    if not 0 <= strength <= 1:
-        raise ConfigError(f"`strength` (={strength}) must lie in 0 to 1: 0 keeps the image.")
+def _mixable(uniforms: Any, others: Any, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """Check two arrays of numbers of one shape, and the strength of a variation."""
+    check_number("strength", strength, 0, 1, "lie in 0 to 1: 0 keeps the image")
+    first = number_array("uniforms", uniforms, "an array of numbers in [0, 1)")
+    second = number_array("others", others, "an array of numbers in [0, 1)")
+    if first.shape != second.shape:
+        raise ShapeError(f"`others` of shape {second.shape} must be {first.shape}, the shape of `uniforms`.")
+    return first, second
 
 
 _LARGEST_UNIFORM = float(np.nextafter(1.0, 0.0))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
-from pointillist.errors import ConfigError, MissingExtraError, quote
+from pointillist.errors import ConfigError, MissingExtraError, check_path, quote
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec, to_pictures
 from pointillist.images.array_types import Float, Int
@@ -78,9 +78,11 @@ class Samples(AnsweredNames):
     def __getitem__(self: SamplesT, index: slice | Sequence[int] | np.ndarray) -> SamplesT: ...
     def __getitem__(self: SamplesT, index: int | slice | Sequence[int] | np.ndarray) -> Image.Image | SamplesT:
         """Return the picture of an image, or a part of the images with all that belongs to them."""
-        if isinstance(index, (int, np.integer)):
-            return self[[range(len(self))[index]]].images[0]
-        rows = np.arange(len(self))[index]
+        single = isinstance(index, (int, np.integer))
+        try:
+            rows = np.arange(len(self))[[int(index)] if single else index]  # type: ignore[arg-type]
+        except IndexError as error:
+            raise IndexError(f"There is no {quote(index)} in {self!r}: give a number, a slice, or some.") from error
         changed: dict[str, Any] = {}
         for name in self._columns:
             value = getattr(self, name)
@@ -90,7 +92,8 @@ class Samples(AnsweredNames):
                 changed[name] = {part: array[rows] for part, array in value.items()}
             elif value is not None:
                 changed[name] = tuple(value[row] for row in rows.tolist())
-        return replace(self, **changed)
+        part = replace(self, **changed)
+        return part.images[0] if single else part
 
     def __iter__(self) -> Iterator[Image.Image]:
         return iter(self.images)
@@ -155,6 +158,7 @@ class Samples(AnsweredNames):
         Raises:
             ConfigError: for another kind of file.
         """
+        check_path("path", path)
         path = Path(path)
         if path.suffix.lower() != ".png":
             remedy = "`samples.array` and `samples.images` are for other formats"

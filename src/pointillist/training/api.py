@@ -16,7 +16,7 @@ from rich.console import Console
 
 from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
-from pointillist.errors import CheckpointError, ConfigError, TrainingError, counted, quote
+from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.evaluation.memorization import copied_windows
 from pointillist.files.checkpoint.quantization import check_values
@@ -123,7 +123,8 @@ def train(
             f"`model` (={quote(model)}) has no weights to train in place: give a model, from `pt.build(...)` or "
             "`pt.load(name)`."
         )
-    config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(config or {})
+    check_flag("resume", resume)
+    config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict({} if config is None else config)
     splits = as_splits(model, data)
     images = splits.get("train")
     check_spec(model, images)

@@ -44,15 +44,14 @@ def target(out: str | None, form: str | None, force: bool, name: str = "samples"
 
 
 def _resolved(out: str, form: str | None) -> tuple[str, Path]:
-    from pointillist.errors import ConfigError
+    from pointillist.errors import ConfigError, check_name
 
     typed = form
     path = Path(out)
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
         form = _form_of(path.suffix.lower().removeprefix("."), folder)
-    if form not in FORMATS:
-        raise ConfigError(f"`--format` (={form!r}) must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+    check_name("Unknown `--format`", form, FORMATS)
     if typed == "npz" and path.suffix.lower() != ".npz":
         raise ConfigError(f"`--out` (={out}) must end in .npz for `--format npz`: an archive of another name misleads.")
     if typed in FOLDER_KINDS and path.suffix.lower() in (".png", ".npz", ".gif", ".npy", ".gslib"):

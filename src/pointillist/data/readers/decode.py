@@ -10,9 +10,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from pointillist import system
 from pointillist.data.options import DataOptions
-from pointillist.data.pixels import resize_image, resolve_resample
+from pointillist.data.pixels import check_shape_memory, resize_image, resolve_resample
 from pointillist.data.readers.picture_files import (
     ALPHA_MODES,
     BROKEN,
@@ -26,8 +25,6 @@ from pointillist.data.readers.picture_files import (
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.images.pictures import to_8_bit
-
-_RESIZING_BYTES = 24  # for each number of the picture that is resized: planes, their stack and roundings are floats
 
 
 @dataclass(frozen=True)
@@ -108,13 +105,9 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     codes = options.mode == "codes"
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
     dtype = np.uint16 if codes and any(h.deep for h in headers.values()) else np.uint8
-    system.check_memory(
-        (len(headers) * np.dtype(dtype).itemsize + (0 if options.size is None else _RESIZING_BYTES))
-        * (channels * height * width),
-        f"{name} ({len(headers):,} images of {height}x{width} with {counted(channels, 'channel')})",
-        "choose a smaller `size` or fewer images",
-    )
-    values = np.empty((len(headers), channels, height, width), dtype)
+    shape = (len(headers), channels, height, width)
+    check_shape_memory(name, shape, np.dtype(dtype).itemsize, resized=options.size is not None)
+    values = np.empty(shape, dtype)
     indices: list[int] = []
     for i in headers:
         with _naming_errors(i, items, options, bad):

@@ -79,8 +79,6 @@ def export(
     files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder, (), **of_c).items()}
     files |= {} if js is None else {Path(js) / file: text for file, text in export_module(name, folder).items()}
     for path, text in files.items():
-        if path.parent.exists() and not path.parent.is_dir():
-            raise ConfigError(f"{path.parent} is a file, where a folder is to be written: give another path.")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
