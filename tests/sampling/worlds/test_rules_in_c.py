@@ -198,7 +198,7 @@ def test_damaged_rules_are_named(model: Path, exported: Exported, place: str) ->
 
 
 MAPS: dict[str, dict[str, Any]] = {
-    "free": {},
+    "free": pt.Rules(),
     "sites": {
         "border": ["wall", "key"],
         "regions": [{"levels": ["floor", 2], "rows": "1:-1", "columns": ":3"}],

@@ -61,7 +61,7 @@ def test_rules_hold_in_every_variation(model: Path, image: torch.Tensor) -> None
     ("changes", "message"),
     [
         ({"share": 0.0}, r"`share` \(=0.0\)"),
-        ({"pattern": "waves"}, r"`pattern` \(='waves'\)"),
+        ({"pattern": "waves"}, "Unknown `pattern` 'waves'"),
         ({"keep": np.ones((SIDE, SIDE), bool)}, r"`keep` .* leaves no pixel"),
     ],
 )
