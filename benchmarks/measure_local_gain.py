@@ -1,7 +1,7 @@
 """Measure each part of a local gain: `python benchmarks/measure_local_gain.py PHOTOS PATCHES [--steps 150 1200]`.
 
 PHOTOS is the file of `recipes/zoo/prepare_photos.py`, on which the network of the bundled model `photos` is trained
-from nothing for so many steps of 14 crops. PATCHES is `photo_patches64.npz`, whose 216 test patches are scored in
+from nothing for so many steps of its crops. PATCHES is `photo_patches64.npz`, whose 216 test patches are scored in
 floating point, by one thread. The settings are those of `recipes/zoo/photos.toml`; but in n steps, the decay of the
 averaged weights is 1 - 50 / (50 + n). The variants:
 

@@ -2,13 +2,17 @@
 
     python recipes/zoo/prepare_photos.py FOLDER... --out photos.npz
 
+`photos-grey` was trained on smaller crops of photographs that were all shrunk:
+
+    python recipes/zoo/prepare_photos.py FOLDER... --out photos.npz --side 24 --copies 24 --least 1.5 --native 0
+
 FOLDER holds JPEG files. Those of `PHOTOS` are read, and no others: their licences allow weights that are trained on
 them to be shipped, and none of them is a photograph of the test patches. They are in Debian's packages
 budgie-backgrounds and lomiri-wallpapers-16.04 (`apt-get download`, `dpkg-deb -x`).
 
-Every photograph is shrunk at least 1.5 times, which removes most traces of JPEG, to many scales. A quarter of the
-copies is soft, as scanned film is: enlarged again. Half of the copies get grain. A third has half of the chroma, as
-Photo CD, video and most JPEG files have.
+A fifth of the copies has the pixels of the file, which was JPEG. The others are shrunk at least 1.2 times, which
+removes traces of JPEG, to many scales. A quarter of these is soft, as scanned film is: enlarged again. Half of them get
+grain. A third has half of the chroma, as Photo CD, video and most JPEG files have.
 """
 
 from __future__ import annotations
@@ -33,11 +37,11 @@ PHOTOS = {
     ),
 }  # fmt: skip
 """Names of the files by licence; the names of CC-BY photographs carry their authors."""
-SCALES = (1.5, 5.0)
-"""Least and largest scale; their logarithms are equally likely."""
+LARGEST = 5.0
+"""Largest scale; all down to the least are equally likely in their logarithms."""
 FILTERS = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BOX)
-SIDE, COPIES, WINDOW = 24, 24, 512
-"""Pixels of a crop; copies of a photograph; pixels of a copy, before it is made soft."""
+WINDOW = 512
+"""Pixels of a copy, before it is made soft."""
 SOFT, GRAINY, GRAIN, HALF_CHROMA = 0.25, 0.5, 3.0, 0.33
 """Shares of soft and of grainy copies, the largest grain, in levels, and the share with half of the chroma."""
 Pixels = NDArray[np.uint8]
@@ -48,13 +52,17 @@ def shrunk(image: Image.Image, scale: float, resample: Image.Resampling) -> Imag
     return image.resize((round(image.width / scale), round(image.height / scale)), resample)
 
 
-def copy_of(photo: Image.Image, rng: np.random.Generator) -> Pixels:
-    """Return a part of a photograph `[h, w, 3]` at a random scale, changed at random."""
-    scale = float(np.exp(rng.uniform(*np.log(SCALES))))
-    width, height = (min(size, round(WINDOW * scale)) for size in photo.size)
-    left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
-    window = photo.crop((left, top, left + width, top + height))
-    image = shrunk(window, scale, FILTERS[rng.integers(len(FILTERS))])
+def copy_of(photo: Image.Image, least: float, native: float, rng: np.random.Generator) -> Pixels:
+    """Return a part of a photograph `[h, w, 3]`: as it is, or at a random scale and changed at random.
+
+    Args:
+        least: least scale.
+        native: probability that the part is left as it is.
+    """
+    if native and rng.random() < native:
+        return np.asarray(window_of(photo, 1, rng))
+    scale = float(np.exp(rng.uniform(*np.log((least, LARGEST)))))
+    image = shrunk(window_of(photo, scale, rng), scale, FILTERS[rng.integers(len(FILTERS))])
     if rng.random() < SOFT:
         image = shrunk(image, rng.uniform(0.5, 0.8), Image.Resampling.BICUBIC)
     if rng.random() < GRAINY:
@@ -63,6 +71,13 @@ def copy_of(photo: Image.Image, rng: np.random.Generator) -> Pixels:
         noisy = pixels + rng.uniform(0, GRAIN) * grain
         image = Image.fromarray(np.floor(noisy.clip(0, 255) + 0.5).clip(0, 255).astype(np.uint8))
     return np.asarray(half_chroma(image) if rng.random() < HALF_CHROMA else image)
+
+
+def window_of(photo: Image.Image, scale: float, rng: np.random.Generator) -> Image.Image:
+    """Cut a window at a random place, `WINDOW` pixels wide once it is shrunk."""
+    width, height = (min(size, round(WINDOW * scale)) for size in photo.size)
+    left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
+    return photo.crop((left, top, left + width, top + height))
 
 
 def half_chroma(image: Image.Image) -> Image.Image:
@@ -74,11 +89,11 @@ def half_chroma(image: Image.Image) -> Image.Image:
     return Image.merge("YCbCr", (luma, *coarse)).convert("RGB")
 
 
-def crops(pixels: Pixels, count: int, rng: np.random.Generator) -> Pixels:
+def crops(pixels: Pixels, side: int, count: int, rng: np.random.Generator) -> Pixels:
     """Cut square crops at random places."""
-    rows = rng.integers(0, pixels.shape[0] - SIDE, count)
-    columns = rng.integers(0, pixels.shape[1] - SIDE, count)
-    return np.stack([pixels[r : r + SIDE, c : c + SIDE] for r, c in zip(rows, columns, strict=True)])
+    rows = rng.integers(0, pixels.shape[0] - side, count)
+    columns = rng.integers(0, pixels.shape[1] - side, count)
+    return np.stack([pixels[r : r + side, c : c + side] for r, c in zip(rows, columns, strict=True)])
 
 
 def main() -> None:
@@ -87,6 +102,10 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folders of JPEG files")
     parser.add_argument("--out", type=Path, default=Path("photos.npz"))
     parser.add_argument("--crops", type=int, default=2400, help="crops of each photograph")
+    parser.add_argument("--copies", type=int, default=32, help="copies of each photograph, which share its crops")
+    parser.add_argument("--side", type=int, default=32, help="pixels of a crop")
+    parser.add_argument("--least", type=float, default=1.2, help="least scale")
+    parser.add_argument("--native", type=float, default=0.2, help="share of copies that are not shrunk")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     files = {path.stem: path for folder in args.folders for path in sorted(folder.rglob("*.jpg"))}
@@ -97,9 +116,10 @@ def main() -> None:
         parser.error(f"these photographs are missing: {', '.join(missing)}")
     for index, (name, _) in enumerate(names):
         photo = Image.open(files[name]).convert("RGB")
-        each = args.crops // COPIES
-        parts += [crops(copy_of(photo, rng), each, rng) for _ in range(COPIES)]
-        owners += [index] * each * COPIES
+        each = args.crops // args.copies
+        copies = (copy_of(photo, args.least, args.native, rng) for _ in range(args.copies))
+        parts += [crops(copy, args.side, each, rng) for copy in copies]
+        owners += [index] * each * args.copies
     np.savez(
         args.out, x_train=np.concatenate(parts), photo_train=np.array(owners, np.int16),
         photo_names=np.array([name for name, _ in names]), photo_licences=np.array([licence for _, licence in names]),
