@@ -261,6 +261,7 @@ def test_maps_and_worlds_by_rules(browser: Browser, tmp_path: Path) -> None:
     small = {"width": 420, "height": 500}  # a window of few chunks
     with opened(browser, path.as_uri(), offline=True, viewport=small) as page:
         page.get_by_role("button", name="Endless map").click()
+        page.get_by_role("button", name="All controls").click()  # the map takes all of a small window
         page.get_by_label("Passages").check()
         expect(page.locator(".world-page").get_by_role("status").first).to_have_text(
             "row 0, column 0", timeout=5 * SECONDS
