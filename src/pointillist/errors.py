@@ -335,7 +335,7 @@ ABOVE_0, FINITE = math.ulp(0.0), math.nextafter(math.inf, 0.0)
 """The least number above 0, and the largest that is finite."""
 
 
-def check_number(name: str, value: Any, low: float, high: float, rule: str) -> None:
+def check_number(name: str, value: Any, low: int | float, high: int | float, rule: str) -> None:
     """Reject what is not a number in a range.
 
     ```python
