@@ -1,14 +1,11 @@
 """Errors that a user can cause. Each message is one sentence: name, value, rule, remedy."""
 
 import difflib
-import errno
 import math
 import operator
-import os
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
-from os import PathLike
 from typing import Any, TypeVar
 
 ClassT = TypeVar("ClassT")
@@ -377,59 +374,6 @@ def check_flag(name: str, value: Any) -> bool:
     if type(value).__name__ not in ("bool", "bool_"):
         raise ConfigError(f"`{name}` (={quote(value)}) must be True or False.")
     return bool(value)
-
-
-def split_names(name: str, text: str, separator: str = ",") -> tuple[str, ...]:
-    """Split a list of names; an empty name is an error, and is not left out.
-
-    ```python
-    split_names("label", "3,,4")  # ConfigError: `label` (='3,,4') has an empty name: leave out a `,`, or ...
-    ```
-
-    Raises:
-        ConfigError: naming the setting and its value.
-    """
-    parts = tuple(part.strip() for part in text.split(separator))
-    if not any(parts):
-        raise ConfigError(f"`{name}` (={quote(text)}) names nothing: give a name, or leave it out.")
-    if not all(parts):
-        raise ConfigError(
-            f"`{name}` (={quote(text)}) has an empty name: leave out a `{separator}`, or write what is missing."
-        )
-    return parts
-
-
-def check_path(name: str, value: Any) -> None:
-    """Reject what is not a path: an empty text would be the current folder.
-
-    ```python
-    check_path("out", "")  # ConfigError: `out` (='') must be a path.
-    ```
-
-    Raises:
-        ConfigError: naming the argument and its value.
-    """
-    if not isinstance(value, (str, PathLike)) or str(value) == "":
-        raise ConfigError(f"`{name}` (={quote(value)}) must be a path.")
-    wrong = describe_impossible(value)
-    if wrong:
-        raise ConfigError(f"`{name}` (={quote(value)}) {wrong}: check the path.")
-
-
-def describe_impossible(path: str | PathLike[str]) -> str:
-    """Say what keeps a path from being one: its length, NUL, or half of a character; "" if it may be one.
-
-    ```python
-    describe_impossible("a\0b")  # "has a character that no path has (embedded null byte)"
-    ```
-    """
-    try:
-        os.stat(path)
-    except OSError as cause:
-        return "is too long" if cause.errno == errno.ENAMETOOLONG else ""
-    except ValueError as cause:
-        return f"has a character that no path has ({cause})"
-    return ""
 
 
 def is_number(value: Any) -> bool:

@@ -106,7 +106,7 @@ ICON = np.zeros((1, 24, 24), np.int64)
         (lambda: pt.evaluate(MODEL, LEVELS, engine=np.zeros(2)), "`engine` (="),
         (lambda: pt.inpaint(MODEL, LEVELS[0], KNOWN, 1, soft=Path("gone")), "`soft` (="),
         (lambda: pt.inpaint(MODEL, LEVELS[0], KNOWN, 1, method=SEVERAL), "one of auto, known"),
-        (lambda: pt.rank("icons", ICON, ["heart", "star"], prior=0), "`prior` (=0.0)"),
+        (lambda: pt.rank("icons", ICON, ["heart", "star"], prior=0), "`prior` (=0)"),
         (lambda: pt.rank("icons", ICON, ["heart", "star"], prior={}), "`prior` (={})"),
         (lambda: pt.compress("digits", DIGIT, verify=np.zeros(2)), "`verify` (="),
         (lambda: pt.compress(LONG, DIGIT), "There is no model"),

@@ -24,9 +24,9 @@ from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import cut_windows
-from pointillist.errors import DataError, check_path, quote
+from pointillist.errors import DataError, quote
 from pointillist.files.arrays import is_tensor
-from pointillist.files.reading import check_file
+from pointillist.files.reading import check_file, check_path
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, ValidationError, field_validator, model_validator
 
-from pointillist.errors import ConfigError, quote, split_names
-from pointillist.files.settings_tree import StrictNumbers
+from pointillist.errors import ConfigError, quote
+from pointillist.files.settings_tree import StrictNumbers, split_names
 from pointillist.files.suggestions import remedy
 from pointillist.images import MAX_LEVELS
 

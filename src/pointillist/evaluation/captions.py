@@ -243,7 +243,7 @@ def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence
         weights = number_array("prior", prior, "a list of numbers")
         if weights.shape != (len(texts),) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
             raise ConfigError(
-                f"`prior` (={quote(weights.tolist())}) must have a number of at least 0 for each of {len(texts)} "
+                f"`prior` (={quote(prior)}) must have a number of at least 0 for each of {len(texts)} "
                 "captions, not all of them 0."
             )
 

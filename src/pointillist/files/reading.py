@@ -6,14 +6,16 @@ halves of characters. Here they are rejected in one place, each with one sentenc
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 from collections.abc import Iterable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError, DataError, PointillistError, describe_impossible, quote
+from pointillist.errors import ConfigError, DataError, PointillistError, quote
 from pointillist.system import check_memory
 
 MAX_DEPTH = 64
@@ -32,6 +34,39 @@ _KINDS = {
 }
 
 Error = type[PointillistError]
+
+
+def check_path(name: str, value: Any) -> None:
+    """Reject what is not a path: an empty text would be the current folder.
+
+    ```python
+    check_path("out", "")  # ConfigError: `out` (='') must be a path.
+    ```
+
+    Raises:
+        ConfigError: naming the argument and its value.
+    """
+    if not isinstance(value, (str, PathLike)) or str(value) == "":
+        raise ConfigError(f"`{name}` (={quote(value)}) must be a path.")
+    wrong = describe_impossible(value)
+    if wrong:
+        raise ConfigError(f"`{name}` (={quote(value)}) {wrong}: check the path.")
+
+
+def describe_impossible(path: str | PathLike[str]) -> str:
+    """Say what keeps a path from being one: its length, NUL, or half of a character; "" if it may be one.
+
+    ```python
+    describe_impossible("a\0b")  # "has a character that no path has (embedded null byte)"
+    ```
+    """
+    try:
+        os.stat(path)
+    except OSError as cause:
+        return "is too long" if cause.errno == errno.ENAMETOOLONG else ""
+    except ValueError as cause:
+        return f"has a character that no path has ({cause})"
+    return ""
 
 
 def check_file(

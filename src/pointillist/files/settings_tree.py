@@ -23,6 +23,26 @@ UNSET = "none"
 """The word for "no value": TOML has no null."""
 
 
+def split_names(name: str, text: str, separator: str = ",") -> tuple[str, ...]:
+    """Split a list of names; an empty name is an error, and is not left out.
+
+    ```python
+    split_names("label", "3,,4")  # ConfigError: `label` (='3,,4') has an empty name: leave out a `,`, or ...
+    ```
+
+    Raises:
+        ConfigError: naming the setting and its value.
+    """
+    parts = tuple(part.strip() for part in text.split(separator))
+    if not any(parts):
+        raise ConfigError(f"`{name}` (={quote(text)}) names nothing: give a name, or leave it out.")
+    if not all(parts):
+        raise ConfigError(
+            f"`{name}` (={quote(text)}) has an empty name: leave out a `{separator}`, or write what is missing."
+        )
+    return parts
+
+
 class StrictNumbers(BaseModel):
     """Base of settings whose numbers are neither true nor false: pydantic takes these for 1 and 0.
 

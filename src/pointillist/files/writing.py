@@ -25,7 +25,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from pointillist.errors import ConfigError, describe_impossible
+from pointillist.errors import ConfigError
+from pointillist.files.reading import describe_impossible
 from pointillist.system import format_bytes
 
 try:

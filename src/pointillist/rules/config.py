@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pointillist.errors import ConfigError, check_path, format_validation_error, quote, worded_errors
-from pointillist.files.reading import parse_toml, read_text
+from pointillist.errors import ConfigError, format_validation_error, quote, worded_errors
+from pointillist.files.reading import check_path, parse_toml, read_text
 
 Level = int | str
 """A level by its name, or by its number."""

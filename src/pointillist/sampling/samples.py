@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
-from pointillist.errors import ConfigError, MissingExtraError, check_path, quote
+from pointillist.errors import ConfigError, MissingExtraError, quote
+from pointillist.files.reading import check_path
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec, to_pictures
 from pointillist.images.array_types import Float, Int

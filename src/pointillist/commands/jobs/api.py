@@ -14,7 +14,8 @@ from pointillist.commands.jobs.manifest import check_tasks, parse_settings
 from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.state import JobStatus, status
 from pointillist.commands.settings import to_dict
-from pointillist.errors import ConfigError, check_name, check_path, check_whole, is_number, quote
+from pointillist.errors import ConfigError, check_name, check_whole, is_number, quote
+from pointillist.files.reading import check_path
 
 EXECUTORS = ("local", "torchrun", "ray")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pointillist.commands.jobs.base import job_kind
 from pointillist.commands.jobs.folder import JobFolder, Parts
-from pointillist.errors import ConfigError, JobError, check_path, counted
+from pointillist.errors import ConfigError, JobError, counted
 from pointillist.files.batch_output import output_lock
+from pointillist.files.reading import check_path
 from pointillist.files.writing import is_stream
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pointillist.conditioning.label import label_number
 from pointillist.conditioning.registry import unsupported_condition
-from pointillist.errors import DataError, shorten, split_names
+from pointillist.errors import DataError, shorten
 from pointillist.files.reading import check_file
+from pointillist.files.settings_tree import split_names
 from pointillist.system import check_memory
 
 SEPARATOR = ";"  # captions contain commas: "monster, red dragon"

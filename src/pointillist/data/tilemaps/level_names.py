@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pointillist.errors import ConfigError, DataError, quote, split_names
+from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import MAX_NAME, check_texts, parse_toml, read_json, read_text
+from pointillist.files.settings_tree import split_names
 
 LEGENDS = ("legend.toml", "legend.json")
 """Names of the files next to text grids that say what their characters mean."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import CheckpointError, ConfigError, check_path, not_a_model
+from pointillist.errors import CheckpointError, ConfigError, not_a_model
+from pointillist.files.reading import check_path
 from pointillist.files.writing import atomic_path
 from pointillist.model.folder.finding import find_model
 from pointillist.model.folder.portable import program_files
