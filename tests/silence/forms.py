@@ -106,13 +106,14 @@ def files(rng: random.Random, lab: Lab) -> None:
     ending = rng.choice([e for e in FILES if picture.mode == "L" or e != ".gif"])
     path = lab.path(ending)
     picture.save(path, **FILES[ending])
-    forms: dict[str, Any] = {
-        "array": np.asarray(picture), "path": path, "text": str(path), "opened": Image.open(path),
-        "palette": picture.convert("P", palette=Image.Palette.ADAPTIVE) if picture.mode == "L" else picture,
-        "RGBA": picture.convert("RGBA"), "levels": subject.model.to_levels([picture])[0],
-    }  # fmt: skip
-    form = rng.choice(sorted(forms))
-    first, second = doings[name](picture), doings[name](forms[form])
+    with Image.open(path) as opened:
+        forms: dict[str, Any] = {
+            "array": np.asarray(picture), "path": path, "text": str(path), "opened": opened,
+            "palette": picture.convert("P", palette=Image.Palette.ADAPTIVE) if picture.mode == "L" else picture,
+            "RGBA": picture.convert("RGBA"), "levels": subject.model.to_levels([picture])[0],
+        }  # fmt: skip
+        form = rng.choice(sorted(forms))
+        first, second = doings[name](picture), doings[name](forms[form])
     same(first, second, f"{subject.name}: {name} of {form} {ending}")
 
 
