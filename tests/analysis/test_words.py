@@ -174,6 +174,8 @@ def test_a_prompt_of_a_thousand_words_has_a_sentence() -> None:
         ({"red cat": "dog"}, "must name a word of the prompt"),
         ({"red": " "}, r"`exchange` of 'red' \(=' '\) must be a word to put in its place"),
         ({"red": [3]}, r"`exchange` of 'red' \(=3\) must be a word"),
+        ({"red": 3}, r"`exchange` of 'red' \(=3\) must be a word"),
+        ({3: "red"}, r"`exchange` \(=3\) must name a word of the prompt"),
     ],
 )
 def test_an_exchange_that_cannot_be(exchange: dict[str, str], sentence: str) -> None:
@@ -182,6 +184,8 @@ def test_an_exchange_that_cannot_be(exchange: dict[str, str], sentence: str) -> 
         pt.explain(model, x, text="a red cat", exchange=exchange)
     with pytest.raises(pt.ConfigError, match="which is empty"):
         pt.explain(model, x, exchange=exchange)
+    with pytest.raises(pt.ConfigError, match=r"`exchange` \(=3\) must be a dictionary"):
+        pt.explain(model, x, text="a red cat", exchange=3)
 
 
 def test_words_of_the_integer_program() -> None:

@@ -314,7 +314,7 @@ def _words_of(query: ImageQuery) -> list[PromptWord]:
     return prompt_words(query.prompt) if reads and query.prompt else []
 
 
-def check_exchange(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]]) -> list[tuple[PromptWord, str]]:
+def check_exchange(query: ImageQuery, exchange: Any) -> list[tuple[PromptWord, str]]:
     """Check words to exchange in the prompt of a query; return each occurrence with the word in its place.
 
     Raises:
@@ -322,9 +322,11 @@ def check_exchange(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]
     """
     words = _words_of(query)
     names = {word.text.casefold() for word in words}
-    pairs = [(a, b) for a, others in exchange.items() for b in ([others] if isinstance(others, str) else others)]
+    if not isinstance(exchange, Mapping):
+        raise ConfigError(f"`exchange` (={quote(exchange)}) must be a dictionary: each word, and the one in its place.")
+    pairs = [(a, b) for a, put in exchange.items() for b in (put if isinstance(put, list | tuple) else [put])]
     for name, other in pairs:
-        if name.strip().casefold() not in names:
+        if not isinstance(name, str) or name.strip().casefold() not in names:
             has = f"has {', '.join(quote(word.text) for word in words[:12])}" if words else "is empty"
             raise ConfigError(f"`exchange` (={quote(name)}) must name a word of the prompt, which {has}.")
         if not isinstance(other, str) or not other.strip():

@@ -48,8 +48,7 @@ def check_path(name: str, value: Any) -> None:
     """
     if not isinstance(value, (str, PathLike)) or str(value) == "":
         raise ConfigError(f"`{name}` (={quote(value)}) must be a path.")
-    wrong = describe_impossible(value)
-    if wrong:
+    if wrong := describe_impossible(value):
         raise ConfigError(f"`{name}` (={quote(value)}) {wrong}: check the path.")
 
 

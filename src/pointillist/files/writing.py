@@ -153,8 +153,7 @@ def reject_folder(path: Path) -> None:
 
 def _reject_impossible(path: Path) -> None:
     """Reject a name with NUL or with half of a character."""
-    wrong = describe_impossible(path)
-    if wrong:
+    if wrong := describe_impossible(path):
         raise ConfigError(f"{path} {wrong}: give another path.")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from pointillist.analysis.calibration import Calibration
+from pointillist.analysis.condition_gain import check_exchange
 from pointillist.analysis.counterfactual import Edits
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report import sections
@@ -128,8 +129,7 @@ def explain(
     """
     opened, x = _open(model, image, query.get("engine", "auto"))
     about = ImageQuery.of(opened, x, label, text, **query)
-    others = [[each] if isinstance(each, str) else each for each in (exchange or {}).values()]
-    log_unlearned(opened, [about.prompt, *(word for each in others for word in each)])
+    log_unlearned(opened, [about.prompt, *(other for _, other in check_exchange(about, exchange or {}))])
     return Explanation(
         query=about,
         title=Path(model).name if isinstance(model, (str, Path)) else opened.model_type,
