@@ -54,6 +54,14 @@ def test_an_archive_replaces_none_of_its_images(picture: Path) -> None:
     assert picture.read_bytes() == before
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="an ordinary user may make no links on some systems")
+def test_links_in_a_circle_and_empty_names_are_named(picture: Path) -> None:
+    """Neither is a path that leads to a file."""
+    Path("loop.png").symlink_to("loop.png")
+    assert "symbolic links" in fails("compress", "digits", "loop.png", "--out", "a.pxl")
+    assert ". is a folder" in fails("detect", "digits", picture, "--report", "")
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 def test_a_folder_that_takes_no_files_is_named() -> None:
     """Where no lock can be made, either, which was waited for without an end."""

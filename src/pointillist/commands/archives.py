@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -93,8 +94,7 @@ def _reject_input(out: Path, files: Sequence[Path]) -> None:
     """Raise a `ConfigError` if the archive would replace an image that goes into it."""
     from pointillist.errors import ConfigError
 
-    target = out.resolve()
-    sources = [path.resolve() for path in files if str(path) != STANDARD]
+    target, *sources = [Path(os.path.realpath(path)) for path in (out, *files)]  # `resolve` fails on links in a circle
     inside = target.suffix.lower() != ".pxl" and any(folder in target.parents for folder in sources)
     if out.exists() and (target in sources or inside):
         raise ConfigError(f"`--out` (={out}) is one of the files to compress: give another path, such as NAME.pxl.")

@@ -115,7 +115,7 @@ def _parts(detector: AnomalyDetector, report: AnomalyReport) -> list[tuple[str, 
 
 def _pages(report: Path, count: int) -> list[Path]:
     """Name the pages that explain images, next to the report."""
-    return [report.with_name(f"{report.stem}-{rank}.html") for rank in range(1, count + 1)]
+    return [report.parent / f"{report.stem}-{rank}.html" for rank in range(1, count + 1)]
 
 
 def _explain(model: Any, source: str, report: AnomalyReport, pages: list[Path]) -> None:
