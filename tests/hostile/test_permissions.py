@@ -46,7 +46,7 @@ CASES = {
     "sample digits -n 1 --engine numpy --out closed/a.png": "closed",
     "sample digits -n 1 --engine numpy --out closed/a/": "closed",
     "sample digits -n 1 --engine numpy --out closed/a.npz": "closed",
-    "evaluate digits images.npz --per-image closed/a.csv": "closed",
+    "evaluate digits images.npz --set data.size=28x28 --per-image closed/a.csv": "closed",
     "quantize digits --out closed/q": "closed",
     "train images.npz --steps 1 --out closed/r": "closed",
     "info secret.npz": "secret.npz",
