@@ -94,7 +94,8 @@ def _reject_input(out: Path, files: Sequence[Path]) -> None:
     """Raise a `ConfigError` if the archive would replace an image that goes into it."""
     from pointillist.errors import ConfigError
 
-    target, *sources = [Path(os.path.realpath(path)) for path in (out, *files)]  # `resolve` fails on links in a circle
+    read = (path for path in files if str(path) != STANDARD)
+    target, *sources = [Path(os.path.realpath(path)) for path in (out, *read)]  # `resolve` fails on links in a circle
     inside = target.suffix.lower() != ".pxl" and any(folder in target.parents for folder in sources)
     if out.exists() and (target in sources or inside):
         raise ConfigError(f"`--out` (={out}) is one of the files to compress: give another path, such as NAME.pxl.")
