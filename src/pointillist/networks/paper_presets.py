@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -53,45 +54,29 @@ _RMSPROP: Settings = MappingProxyType(
     }
 )
 
+_pixel_rnn = partial(PaperPreset, train=_RMSPROP, source=_PIXEL_RNN, unverified=_HAND_SET)
+
 PIXELCNN = {
-    "paper-cifar10": PaperPreset(
+    "paper-cifar10": _pixel_rnn(
         network={"channels": 128, "layers": 15, "head_channels": 1024},
-        train=_RMSPROP,
-        source=_PIXEL_RNN,
         unverified=(*_HAND_SET, "skip connections to the head, which the paper describes for its PixelRNNs"),
     ),
 }
 
 ROW_LSTM = {
-    "paper-cifar10": PaperPreset(
-        network={"channels": 128, "layers": 12, "head_channels": 1024},
-        train=_RMSPROP,
-        source=_PIXEL_RNN,
-        unverified=_HAND_SET,
-    ),
-    "paper-imagenet32": PaperPreset(
+    "paper-cifar10": _pixel_rnn(network={"channels": 128, "layers": 12, "head_channels": 1024}),
+    "paper-imagenet32": _pixel_rnn(
         network={"channels": 384, "layers": 12, "head_channels": 1024},
         train={**_RMSPROP, "batch_size": 64},
-        source=_PIXEL_RNN,
         unverified=(*_HAND_SET, "the batch of 64"),
     ),
 }
 
 DIAGONAL_BILSTM = {
-    "paper-mnist": PaperPreset(
-        shape=(1, 28, 28),
-        levels=2,
-        network={"channels": 16, "layers": 7, "head_channels": 32, "border": False},
-        train=_RMSPROP,
-        source=_PIXEL_RNN,
-        unverified=_HAND_SET,
+    "paper-mnist": _pixel_rnn(
+        shape=(1, 28, 28), levels=2, network={"channels": 16, "layers": 7, "head_channels": 32, "border": False}
     ),
-    "paper-cifar10": PaperPreset(
-        network={"channels": 128, "layers": 12, "head_channels": 1024, "border": False},
-        train=_RMSPROP,
-        source=_PIXEL_RNN,
-        unverified=_HAND_SET,
-    ),
+    "paper-cifar10": _pixel_rnn(network={"channels": 128, "layers": 12, "head_channels": 1024, "border": False}),
 }
 
 
@@ -109,17 +94,15 @@ _PAIR = (
 )
 
 MULTISCALE_PIXELRNN = {
-    "paper-imagenet32": PaperPreset(
+    "paper-imagenet32": _pixel_rnn(
         network={**_ROWS, **two_scale_settings(channels=384, layers=12)},
         train={**_RMSPROP, "batch_size": 64},
-        source=_PIXEL_RNN,
         unverified=(*_PAIR, "the batch of 64"),
     ),
-    "paper-imagenet64": PaperPreset(
+    "paper-imagenet64": _pixel_rnn(
         shape=(3, 64, 64),
         network={**_ROWS, **two_scale_settings(channels=512, layers=4), "residual": False},
         train={**_RMSPROP, "batch_size": 32},
-        source=_PIXEL_RNN,
         unverified=(*_PAIR, "the batch of 32"),
     ),
 }

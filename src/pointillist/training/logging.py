@@ -7,7 +7,6 @@ import math
 from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -167,9 +166,7 @@ class MetricsLogger:
             self.task = self.progress.add_task("training", total=self.total, completed=self.step, status="")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stack.close()
         if self.progress is not None:
             self.progress.stop()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pointillist.errors import CheckpointError, ConfigError, TrainingError
 from pointillist.files.checkpoint.tensors import read_tensors, write_tensors
@@ -139,8 +139,7 @@ def run_lock(out: Path | None) -> AbstractContextManager[None]:
 
 def save_state(
     folder: Path,
-    step: int,
-    weights: dict[str, Tensor],
+    model: nn.Module,
     average: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     names: dict[int, str],
@@ -149,23 +148,24 @@ def save_state(
     """Write the checkpoint `folder/step-N`, then remove all but the newest two.
 
     Args:
-        weights, average: parameters and their moving average, by name.
+        average: moving average of the parameters, by name.
         names: name of each parameter of the optimiser, by `id`.
-        record: further entries of `state.json`.
+        record: entries of `state.json`, with the `step`.
 
     Returns:
         The folder of the checkpoint.
     """
+    step = record["step"]
     target = folder / f"step-{step:09d}"
     partial = folder / f".step-{step:09d}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    tensors = {f"weights/{k}": v for k, v in weights.items()}
+    tensors = {f"weights/{k}": p.detach() for k, p in model.named_parameters()}
     tensors |= {f"average/{k}": v for k, v in average.items()}
     for parameter, state in optimizer.state.items():
         tensors |= {f"{kind}/{names[id(parameter)]}": torch.as_tensor(v) for kind, v in state.items()}
     write_tensors(partial / "state.safetensors", tensors)
-    write_text(partial / "state.json", json.dumps({"step": step, **record}, indent=2) + "\n")
+    write_text(partial / "state.json", json.dumps(record, indent=2) + "\n")
     if target.exists():  # the same step saved twice: keep the newer
         shutil.rmtree(target)
     os.rename(partial, target)
@@ -191,6 +191,28 @@ class SavedState(NamedTuple):
     def progress(self) -> TrainerState:
         """The progress of the run at this checkpoint."""
         return TrainerState(**{name: self.record[name] for name in _PROGRESS})
+
+    def restore(
+        self,
+        out: Path,
+        model: nn.Module,
+        average: dict[str, Tensor],
+        optimizer: torch.optim.Optimizer,
+        names: dict[int, str],
+    ) -> None:
+        """Restore parameters, their moving average and the optimiser of the run in `out`.
+
+        Raises:
+            TrainingError: if the checkpoint is of another model.
+        """
+        try:
+            with torch.no_grad():
+                for name, parameter in model.named_parameters():
+                    parameter.copy_(self.tensors["weights"][name])
+                    average[name].copy_(self.tensors["average"][name])
+            _restore_optimizer(optimizer, names, self.tensors)
+        except (KeyError, RuntimeError) as error:  # a tensor is missing, or has another shape
+            raise TrainingError(f"{out} holds the state of another model: start another run.") from error
 
 
 _OLDER = "resume from an older one"  # the remedy for a checkpoint that cannot be read
@@ -231,7 +253,7 @@ def _check_record(path: Path, record: Any) -> None:
         raise CheckpointError(f"{path} is damaged (a count is negative): {_OLDER}.")
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
+def _restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
     """Restore the moments of every parameter, in the memory format of the parameter: a fused optimiser needs that."""
     kinds = [k for k in tensors if k not in ("weights", "average")]
     for group in optimizer.param_groups:

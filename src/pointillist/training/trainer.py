@@ -30,7 +30,6 @@ from pointillist.training.state import (
     StopRequest,
     TrainerState,
     load_state,
-    restore_optimizer,
     save_state,
 )
 
@@ -225,11 +224,8 @@ class Trainer:
         if out is None:
             return
         if self.accelerator.is_main_process:
-            weights = {name: p.detach() for name, p in self.model.named_parameters()}
             record = {**vars(self.progress), "data": self._fingerprint, "batch_size": self.batch_size}
-            path = save_state(
-                out / "state", self.progress.step, weights, self.average.average, self.optimizer, self.names, record
-            )
+            path = save_state(out / "state", self.model, self.average.average, self.optimizer, self.names, record)
             self.last_checkpoint = str(path)
             self._export("last")
             if self.valid_data is None:
@@ -244,20 +240,12 @@ class Trainer:
         """
         assert self.config.out is not None
         state = load_state(self.config.out / "state")
-        tensors, record = state.tensors, state.record
-        if record["data"] != self._fingerprint:
+        if state.record["data"] != self._fingerprint:
             raise TrainingError(
                 f"{self.config.out} was trained on other images than {self.train_data.name}: "
                 "resume with the same data and options, or start another run with `init_from`."
             )
-        try:
-            with torch.no_grad():
-                for name, parameter in self.model.named_parameters():
-                    parameter.copy_(tensors["weights"][name])
-                    self.average.average[name].copy_(tensors["average"][name])
-            restore_optimizer(self.optimizer, self.names, tensors)
-        except (KeyError, RuntimeError) as error:  # a tensor is missing, or has another shape
-            raise TrainingError(f"{self.config.out} holds the state of another model: start another run.") from error
+        state.restore(self.config.out, self.model, self.average.average, self.optimizer, self.names)
         self.progress = state.progress
         self.last_checkpoint = str(self.config.out / "state")
         return state.damaged

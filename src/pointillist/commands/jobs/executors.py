@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, NoReturn
 
 from pointillist import errors
@@ -102,9 +101,7 @@ class _Processes:
     def __enter__(self) -> _Processes:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for process in self._running.values():
             process.kill()
         for process in self._running.values():

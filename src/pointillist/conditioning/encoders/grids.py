@@ -16,6 +16,8 @@ from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float
 from pointillist.nn.functional.convolution import DilatedConv2d
 
+_SIZES = {"width", "layers", "level_channels"}  # settings of every encoder of a grid
+
 
 class GridEncoder(ConditionEncoder):
     """A 5x5 convolution of an image and its mask, residual 3x3 layers, and a map of features.
@@ -102,14 +104,7 @@ class HintEncoder(GridEncoder):
     keyword = "hint"
 
     def __init__(self, config: HintConfig, image: ImageSpec) -> None:
-        super().__init__(
-            config.channels,
-            config.image,
-            1,
-            width=config.width,
-            layers=config.layers,
-            level_channels=config.level_channels,
-        )
+        super().__init__(config.channels, config.image, 1, **config.model_dump(include=_SIZES))
         preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)
         self.reader: HintReader = HintReader(config.channels, config.image, preprocessor)
 
@@ -138,14 +133,7 @@ class KnownPixelsEncoder(GridEncoder):
     keyword = "known"
 
     def __init__(self, config: KnownConfig, image: ImageSpec) -> None:
-        super().__init__(
-            image.channels,
-            image,
-            image.channels,
-            width=config.width,
-            layers=config.layers,
-            level_channels=config.level_channels,
-        )
+        super().__init__(image.channels, image, image.channels, **config.model_dump(include=_SIZES))
         self.image, self.reader = image, KnownReader(image.channels)
 
     def portable(self, weights: StoredWeights) -> KnownFeatures:

@@ -10,9 +10,8 @@ from pathlib import Path
 from pointillist.data.dataset import ImageDataset
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
-from pointillist.data.raw import RawImages
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.image_folder import list_files, split_of_folders
+from pointillist.data.readers.image_folder import list_files, raw_images, split_of_folders
 from pointillist.data.readers.picture_files import EXTENSIONS, open_picture
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
@@ -73,14 +72,8 @@ class FolderStream:
             paths = self._paths[start : start + batch_size]
             items = [ImageSource(str(path), partial(open_picture, path)) for path in paths]
             decoded = decode(items, self._options, str(self.folder))
-            raw = RawImages(
-                values=decoded.values,
-                kind=decoded.kind,
-                name=self.folder.name or str(self.folder),
-                levels=decoded.levels,
-                notes=decoded.notes,
-                files=tuple(self._name(paths[index]) for index in decoded.kept),
-            )
+            files = tuple(self._name(paths[index]) for index in decoded.kept)
+            raw = raw_images(decoded, self.folder.name or str(self.folder), files=files)
             yield build_dataset(raw, self._options, spec=self._spec)
 
     def _name(self, path: Path) -> str:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,21 +76,23 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
     splits = split_of_folders(folder, images)
     decoded = _decoded(images, options, str(folder), maps)
     paths = [images[i] for i in decoded.kept]
-    return RawImages(
-        values=decoded.values,
-        kind=decoded.kind,
-        name=folder.name or str(folder),
+    return raw_images(
+        decoded,
+        folder.name or str(folder),
+        notes,
         labels=_labels(paths, rows, folder, splits, options, images),
         texts=_texts(paths, rows, folder, options),
         split=None if splits is None else np.array([splits[p] for p in paths]),
-        levels=decoded.levels,
-        level_names=decoded.level_names,
-        tileset=decoded.tileset,
         annotations=annotations_from_folder(folder, paths, rows, decoded.values.shape[2:], options),
-        notes=(*notes, *decoded.notes),
         files=tuple(p.relative_to(folder).as_posix() for p in paths),
         skipped={images[i].relative_to(folder).as_posix(): reason for i, reason in decoded.skipped.items()},
     )
+
+
+def raw_images(decoded: DecodedImages, name: str, notes: Sequence[str] = (), **stored: Any) -> RawImages:
+    """Return decoded images as a source of images, with further notes and what the source stores about them."""
+    fields = {each: getattr(decoded, each) for each in ("values", "kind", "levels", "level_names", "tileset")}
+    return RawImages(name=name, notes=(*notes, *decoded.notes), **fields, **stored)
 
 
 def count_kinds(paths: Iterable[Path]) -> str:
@@ -110,17 +113,7 @@ def read_image(path: Path, options: DataOptions, maps: MapReader | None = None) 
     """Read a single file as a data set of one image."""
     decoded = _decoded([path], options, path.name, maps)
     texts = (_from_file_name(path),) if options.caption_column == "filename" else None
-    return RawImages(
-        values=decoded.values,
-        kind=decoded.kind,
-        name=path.name,
-        texts=texts,
-        levels=decoded.levels,
-        level_names=decoded.level_names,
-        tileset=decoded.tileset,
-        notes=decoded.notes,
-        files=(path.name,),
-    )
+    return raw_images(decoded, path.name, texts=texts, files=(path.name,))
 
 
 def list_files(folder: Path) -> Iterable[Path]:

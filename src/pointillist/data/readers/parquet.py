@@ -16,7 +16,7 @@ from pointillist import system
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
+from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS, raw_images
 from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError, MissingExtraError
 from pointillist.files.hub import offline_if_unreachable
@@ -118,16 +118,14 @@ def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> 
     column = _values(used, label) if label and options.labels else None
     texts = _values(used, text) if text else None
     splits = np.repeat([known[s] for s in used], [len(t) for t in used.values()]) if known else None
-    return RawImages(
-        values=decoded.values,
-        kind=decoded.kind,
-        name=name,
+    return raw_images(
+        decoded,
+        name,
+        notes,
         labels=None if column is None else np.array(column)[decoded.kept],
         texts=None if texts is None else tuple("" if texts[i] is None else str(texts[i]) for i in decoded.kept),
         split=None if splits is None else splits[decoded.kept],
         classes=tuple(getattr(first.features[label], "names", None) or ()) if column is not None else (),
-        levels=decoded.levels,
-        notes=(*notes, *decoded.notes),
     )
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import RawImages
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
+from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS, raw_images
 from pointillist.data.readers.numpy_files import to_channels_first
 from pointillist.data.readers.parquet import IMAGE_COLUMNS
 from pointillist.errors import DataError
@@ -46,7 +46,7 @@ def read_sequence(source: Any, options: DataOptions, name: str) -> RawImages:
     if all(isinstance(image, Image.Image) for image in images):
         result = decode([ImageSource(f"{name}[{i}]", image.copy) for i, image in enumerate(images)], options, name)
         indices = result.kept
-        raw = RawImages(values=result.values, kind=result.kind, name=name, levels=result.levels, notes=result.notes)
+        raw = raw_images(result, name)
     else:
         values, notes = to_channels_first(*_stacked(images, name), codes=options.mode == "codes")
         raw = RawImages(values=values, kind="integers", name=name, notes=notes)

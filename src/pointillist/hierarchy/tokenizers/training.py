@@ -27,7 +27,6 @@ from pointillist.training.state import (
     StopRequest,
     TrainerState,
     load_state,
-    restore_optimizer,
     save_state,
 )
 
@@ -153,17 +152,9 @@ class TokenizerTrainer:
         if out is None:
             raise ConfigError("`resume` needs `out`, the folder of the run to continue.")
         state = load_state(out / "state")
-        tensors, record = state.tensors, state.record
-        if record["data"] != self._fingerprint:
+        if state.record["data"] != self._fingerprint:
             raise TrainingError(f"{out} was trained on other images than {self.train_data.name}: start another run.")
-        try:
-            with torch.no_grad():
-                for name, parameter in self.tokenizer.named_parameters():
-                    parameter.copy_(tensors["weights"][name])
-                    self.average.average[name].copy_(tensors["average"][name])
-            restore_optimizer(self.optimizer, self.names, tensors)
-        except (KeyError, RuntimeError) as error:
-            raise TrainingError(f"{out} holds the state of another tokenizer: start another run.") from error
+        state.restore(out, self.tokenizer, self.average.average, self.optimizer, self.names)
         self.progress = state.progress
         return state.damaged
 
@@ -206,9 +197,8 @@ class TokenizerTrainer:
         out = self.config.out
         if out is None:
             return
-        weights = {name: p.detach() for name, p in self.tokenizer.named_parameters()}
         record = {**vars(self.progress), "data": self._fingerprint, "batch_size": self.batch_size}
-        save_state(out / "state", self.progress.step, weights, self.average.average, self.optimizer, self.names, record)
+        save_state(out / "state", self.tokenizer, self.average.average, self.optimizer, self.names, record)
         if self.valid_data is None:
             self._export("")
 

@@ -121,14 +121,14 @@ declare namespace Api {
     earlier: number;
   }
   interface FillRequest {
+    guidance?: number;
+    temperature?: number;
+    top_p?: number;
     start: StartImage;
     candidates?: number;
     method?: "auto" | "known" | "order" | "smc" | "sequential";
     seed?: number | null;
     conditions?: ConditionValues;
-    guidance?: number;
-    temperature?: number;
-    top_p?: number;
     order?: string | null;
     allowed?: AllowedLevels[];
     engine?: "auto" | "integer" | "torch" | "numpy";
@@ -271,15 +271,15 @@ declare namespace Api {
     channels: SubPixel[];
   }
   interface PixelQuery {
+    guidance?: number;
+    temperature?: number;
+    top_p?: number;
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
     engine?: "auto" | "integer" | "torch" | "numpy";
     row: number;
     column: number;
-    guidance?: number;
-    temperature?: number;
-    top_p?: number;
   }
   interface Pixels {
     type: "pixels";
@@ -345,10 +345,10 @@ declare namespace Api {
     sha256: string[];
   }
   interface SampleRequest {
-    samples: SampleSpec[];
     guidance?: number;
     temperature?: number;
     top_p?: number;
+    samples: SampleSpec[];
     order?: string | null;
     size?: [number, number] | null;
     start?: StartImage | null;

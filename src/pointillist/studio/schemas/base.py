@@ -103,6 +103,20 @@ class ConditionValues(Schema):
     hint: EncodedArray | None = None
 
 
+class DrawSettings(Schema):
+    """Changes of the distributions that are drawn from.
+
+    Attributes:
+        guidance: 0 or more: 0 is unconditional, 1 is the model, above strengthens the conditions.
+        temperature: 0 or more: 0 takes the most likely level, 1 is the model.
+        top_p: above 0, at most 1: keep the most likely levels up to this total probability; 1 keeps all.
+    """
+
+    guidance: float = Field(1.0, ge=0, le=1000)
+    temperature: float = Field(1.0, ge=0, le=1000)
+    top_p: float = Field(1.0, gt=0, le=1)
+
+
 class ErrorResponse(Schema):
     """The body of every response with a status of 400 or above.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pointillist.studio.schemas.base import ConditionValues, EncodedArray, Index, Name, Schema
+from pointillist.studio.schemas.base import ConditionValues, DrawSettings, EncodedArray, Index, Name, Schema
 from pointillist.studio.schemas.sampling import Engine
 
 
@@ -106,19 +106,15 @@ class WordMaps(Schema):
     note: str
 
 
-class PixelQuery(CanvasQuery):
-    """A pixel of an image, and sampling settings.
+class PixelQuery(CanvasQuery, DrawSettings):
+    """A pixel of an image, and the transform of `sampling_probs` of the result.
 
     Attributes:
         row, column: from 0, from the top left.
-        guidance, temperature, top_p: as in `SampleRequest`; used for `sampling_probs` of the result.
     """
 
     row: Index
     column: Index
-    guidance: float = Field(1.0, ge=0, le=1000)
-    temperature: float = Field(1.0, ge=0, le=1000)
-    top_p: float = Field(1.0, gt=0, le=1)
 
 
 class Component(Schema):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pointillist.errors import ConfigError
-from pointillist.studio.schemas.base import MAX_SAFE, ConditionValues, EncodedArray, Name, Schema, Side
+from pointillist.studio.schemas.base import MAX_SAFE, ConditionValues, DrawSettings, EncodedArray, Name, Schema, Side
 
 Names = Annotated[list[Name], Field(min_length=1, max_length=64)]
 
@@ -132,14 +132,11 @@ class SampleSpec(Schema):
     variation: Variation | None = None
 
 
-class SampleRequest(Schema):
+class SampleRequest(DrawSettings):
     """A request to sample images.
 
     Attributes:
         samples: 1 to 16 images, sampled together.
-        guidance: 0 or more: 0 is unconditional, 1 is the model, above strengthens the conditions.
-        temperature: 0 or more: 0 takes the most likely level, 1 is the model.
-        top_p: above 0, at most 1: keep the most likely levels up to this total probability; 1 keeps all.
         order: a supported generation order; null for the default.
         size: height and width; null for the default size, or the size of `start`.
         start: an image to continue; null starts from an empty canvas.
@@ -152,9 +149,6 @@ class SampleRequest(Schema):
     """
 
     samples: list[SampleSpec] = Field(min_length=1, max_length=MAX_SAMPLES)
-    guidance: float = Field(1.0, ge=0, le=1000)
-    temperature: float = Field(1.0, ge=0, le=1000)
-    top_p: float = Field(1.0, gt=0, le=1)
     order: Name | None = None
     size: list[Side] | None = Field(None, min_length=2, max_length=2)
     start: StartImage | None = None
@@ -218,7 +212,7 @@ class AllowedLevels(Schema):
     levels: list[Level] = Field(min_length=1, max_length=65_536)
 
 
-class FillRequest(Schema):
+class FillRequest(DrawSettings):
     """Fill the hole of an image.
 
     Attributes:
@@ -228,7 +222,6 @@ class FillRequest(Schema):
             `sequential` where `smc` would be over `ServerInfo.limits`. See `pointillist.inpaint`.
         seed: null lets the server choose one.
         conditions: conditions of all candidates.
-        guidance, temperature, top_p: as in `SampleRequest`.
         order: null for the one in which fewest known pixels come after the hole.
         allowed: levels that are allowed by region.
         engine: `auto` except in experiments.
@@ -240,9 +233,6 @@ class FillRequest(Schema):
     method: Literal["auto", "known", "order", "smc", "sequential"] = "auto"
     seed: Seed | None = None
     conditions: ConditionValues = ConditionValues()
-    guidance: float = Field(1.0, ge=0, le=1000)
-    temperature: float = Field(1.0, ge=0, le=1000)
-    top_p: float = Field(1.0, gt=0, le=1)
     order: Name | None = None
     allowed: list[AllowedLevels] = Field([], max_length=64)
     engine: Engine = "auto"
