@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,8 @@ html_theme = "furo"
 html_title = f"Pointillist {release}"
 html_static_path = ["site", "../src/pointillist/visualization/tokens.css"]
 html_css_files = ["tokens.css", "site.css"]
+# the address of the site, of the setting by which `pointillist sample` prints links to its live pages
+html_baseurl = os.environ.get("POINTILLIST_SITE", "").rpartition("live/")[0]
 html_favicon = "../src/pointillist/studio/page/icon.svg"
 COLOURS = {
     "background-primary": "paper",
@@ -85,6 +88,7 @@ MENDS = (
     (r"<pre>", '<pre tabindex="0">'),  # code and tables that scroll can be reached by keys
     (r'<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'),
     (r'<th class="head">(<p></p>)?</th>', "<td></td>"),
+    (r'(property="og:image" content=")(?=_images/)', rf"\g<1>{html_baseurl}"),  # those who show links ask for the whole
 )
 
 

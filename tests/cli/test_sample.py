@@ -327,3 +327,34 @@ def test_four_of_each_label_and_sixteen_without(model: Path) -> None:
         run("sample", model, *options, "--engine", "numpy", "--seed", 0, "--out", "x.npz", "--force")
         with np.load("x.npz") as archive:
             assert len(archive["levels"]) == count
+
+
+PLACES = '[[fixed]]\nrow = 3\ncolumn = 3\nlevel = "chest"\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("digits", "--engine", "numpy"), "none: a page paints by the stored integer program alone"),
+        (("dungeons", "--rules", "places.toml"), "none: a link does not hold the --rules of these images"),
+        (("icons", "--text", "a" * 6001), "none: a link does not hold the --text of these images"),
+        (("icons", "--text", "bell", "--best-of", "17"), "none: a link does not hold the --best-of of these images"),
+    ],
+)
+def test_what_no_link_holds_is_said(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], sentence: str) -> None:
+    """Instead of an address that would name another picture."""
+    Path("places.toml").write_text(PLACES)
+    monkeypatch.setenv("POINTILLIST_SITE", "https://example.org/{model}.html")
+    assert f"page       {sentence}\n" in run("sample", *options, "-n", "1", "--seed", "1").output
+
+
+def test_a_site_gives_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where it is configured; what differs from one image to the next ends the images of the link."""
+    command = ("sample", "digits", "--label", "3,5", "-n", "2", "--seed", "7")
+    monkeypatch.delenv("POINTILLIST_SITE", raising=False)
+    assert "page " not in run(*command).output
+    monkeypatch.setenv("POINTILLIST_SITE", "http://127.0.0.1:8000/")
+    line = run(*command, "--temperature", "0.8").output.splitlines()[-1]
+    assert line == (
+        "page       http://127.0.0.1:8000/#model=digits&label=3&seed=7&temperature=0.8&n=2 (the first 2 of 4)"
+    )

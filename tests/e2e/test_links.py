@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import LIMITS, StudioService
+from tests.cli.helpers import run
 from tests.e2e.helpers import (
     choose,
     choose_file,
@@ -323,3 +326,69 @@ def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, 
         np.testing.assert_array_equal(
             pixels_of(page.locator(".canvases canvas.image").first)[..., 0], 255 - grey(expected, 4)
         )
+
+
+MAP_RULES = """
+border = ["outside", "wall"]
+adjacency = "observed"
+counts = [{ levels = ["chest"], at_least = 2, at_most = 4 }]
+connected = [{ levels = ["floor", "door", "grass", "key", "stairs up", "stairs down", "chest", "monster"] }]
+"""
+SAMPLED: dict[str, tuple[str, ...]] = {
+    "prompt": ("icons", "--text", "bell", "--not", "heart", "--temperature", "0.9", "--best-of", "2"),
+    "labels": ("digits", "--label", "3", "--label", "5", "--top-p", "0.9", "--guidance", "2", "-n", "3"),
+    "rules": ("dungeons", "--rules", "map.toml", "--size", "20x24"),
+    "tiles": ("dungeons", "--seamless", "x"),
+    "hint": ("outline-to-tile", "--text", "cat", "--hint-from-image", "drawn.png"),
+    "no hint": ("outline-to-tile", "--text", "cat"),
+}
+"""Options of `sample`, of which each is part of the link that it prints."""
+
+
+@pytest.mark.parametrize("case", SAMPLED)
+def test_sample_prints_the_address_of_the_same_picture(
+    browser: Browser,
+    studio: Server,
+    exported: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+) -> None:
+    """Of an exported page and of a studio: as many canvases, and the levels of the first are equal to the bit."""
+    monkeypatch.chdir(tmp_path)
+    Path("map.toml").write_text(MAP_RULES)
+    pt.sample("outline-to-tile", 1, seed=11)[0].save("drawn.png")
+    pages = exported["icons"].replace("icons.html", "{model}.html")
+    for number, site in enumerate((pages, studio.url)):
+        monkeypatch.setenv("POINTILLIST_SITE", site)
+        command = ("sample", *SAMPLED[case], "--seed", "9", "--out", f"{number}.npz", "--json")
+        facts = json.loads(run(*command, *(() if "-n" in command else ("-n", "1"))).stdout)
+        address, _, rest = facts["page"].partition(" ")
+        assert rest == ("(the first 3 of 6)" if case == "labels" else "")
+        with opened(browser, address) as page:
+            page.get_by_label("Speed", exact=True).select_option("Infinity")
+            expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
+            wait_until_painted(page)
+            canvases = page.locator(".canvases .canvas-view:not([hidden])")
+            assert canvases.count() == (3 if case == "labels" else 1)
+            manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
+        levels = np.load(f"{number}.npz")["levels"].astype(np.uint8)
+        assert manifest.sha256[0] == hashlib.sha256(levels[0].tobytes()).hexdigest()
+
+
+def test_sample_with_a_palette_prints_its_colours(
+    browser: Browser, exported: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page shows the picture that was written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POINTILLIST_SITE", exported["icons"].replace("icons.html", "{model}.html"))
+    colours = [f"#{4 * i:02x}{255 - 4 * i:02x}{(37 * i) % 256:02x}" for i in range(64)]
+    Path("autumn.hex").write_text("\n".join(colours))
+    command = ("sample", "outline-to-tile", "-n", "1", "--seed", "5", "--palette", "autumn.hex", "--out", "a.png")
+    address = json.loads(run(*command, "--json").stdout)["page"]
+    with opened(browser, address) as page:
+        page.get_by_label("Speed", exact=True).select_option("Infinity")
+        expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
+        wait_until_painted(page)
+        with Image.open("a.png") as written:
+            np.testing.assert_array_equal(picture(page, tmp_path), np.asarray(written.convert("RGBA")))

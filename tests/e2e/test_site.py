@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,6 +36,9 @@ Words.
 """
 
 
+ADDRESS = "https://example.org/paint/"
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The front page and another one, with the settings of the site; without live pages."""
@@ -41,12 +46,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     front = (DOCS / "index.md").read_text(encoding="utf-8")
     block = front[front.index("```{raw} html") : front.index("\n```", front.index("```{raw} html") + 3) + 4]
     tree = "\n\n```{toctree}\n:caption: Pages\nsecond\n```\n"
-    (source / "index.md").write_text(f"# Pointillist\n\n{block}{tree}", encoding="utf-8")
+    head = front[: front.index("# Pointillist")]
+    (source / "index.md").write_text(f"{head}# Pointillist\n\n{block}{tree}", encoding="utf-8")
     (source / "second.md").write_text(SECOND, encoding="utf-8")
     shutil.copytree(DOCS / "pictures", source / "pictures")
     command = [sys.executable, "-m", "sphinx", "-q", "-c", str(DOCS), "-b", "html", str(source), str(out)]
-    subprocess.run(command, check=True, capture_output=True)
+    environment = {**os.environ, "POINTILLIST_SITE": ADDRESS + "live/{model}.html"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
     return out
+
+
+def test_a_link_in_a_chat_shows_a_picture(site: Path) -> None:
+    """Its address is a whole one where that of the site is configured, and there is a file behind it."""
+    image = re.search('property="og:image" content="(.*?)"', (site / "index.html").read_text(encoding="utf-8"))
+    assert image is not None
+    assert image[1].startswith(ADDRESS + "_images/")
+    assert (site / image[1].removeprefix(ADDRESS)).exists()
 
 
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["wide", "phone"])

@@ -45,7 +45,12 @@ EXAMPLES = {
 
 
 def sample(settings: SampleSettings) -> None:
-    """Sample new images from a model; output to DIR/ or NAME.npz resumes if the command is rerun."""
+    """Sample new images from a model; output to DIR/ or NAME.npz resumes if the command is rerun.
+
+    Where POINTILLIST_SITE is the address of a studio, or of exported pages such as
+    https://example.org/{model}.html, the command also prints the link that paints
+    the same images there.
+    """
     from pointillist.commands.sampling import sample as work
 
     print_report(work.sample(settings), settings.as_json)

@@ -14,6 +14,7 @@ from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map
+from pointillist.commands.sampling.page_link import page_text
 from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
@@ -71,7 +72,10 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
     started = time.perf_counter()
     totals = _write(images, settings, kind, path, sheet, colours)
     seconds = time.perf_counter() - started
-    return report(totals, images.plan, path, settings.animate, seconds, measure=opened.measure)
+    described = report(totals, images.plan, path, settings.animate, seconds, measure=opened.measure)
+    page = page_text(images, settings)
+    text = described.text if page is None else f"{described.text}\npage       {page}"
+    return Report({**described.facts, "page": page}, text=text)
 
 
 def _write(
