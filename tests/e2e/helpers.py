@@ -154,7 +154,8 @@ def grey(levels: np.ndarray, count: int = 17) -> np.ndarray:
 
 
 def point(page: Page, row: float, column: float, size: tuple[int, int] = (8, 8), place: int = 0) -> tuple[float, float]:
-    """Move the pointer over a pixel."""
+    """Move the pointer over a pixel, where it is in the next frame: options of a tool move the canvases."""
+    wait_for_frame(page)
     box = canvas(page, place).bounding_box()
     assert box is not None
     x = box["x"] + box["width"] * (column + 0.5) / size[1]

@@ -10,12 +10,13 @@ from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import OUTLINE, choose_model, opened, pixels_of, wait_until_painted
+from tests.e2e.helpers import OUTLINE, choose_model, opened, pixels_of, wait_for_frame, wait_until_painted
 from tests.equality import equal
 
 
 def pad_point(page: Page, row: int, column: int) -> None:
     """Move the pointer over a pixel of the pad."""
+    wait_for_frame(page)
     box = page.locator("canvas.hint-image").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * (column + 0.5) / 8, box["y"] + box["height"] * (row + 0.5) / 8)

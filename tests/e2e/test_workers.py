@@ -128,8 +128,9 @@ def test_an_endless_map_is_divided(browser: Browser, tmp_path: Path) -> None:
     """The tiles are those of `World`, with rules, too."""
     pt.export("dungeons", html=tmp_path / "dungeons.html")
     script, small = COUNT.replace("PROCESSORS", "4"), {"width": 420, "height": 500}
-    address = (tmp_path / "dungeons.html").as_uri() + "#world=7&at=0,0&rules=observed"
+    address = (tmp_path / "dungeons.html").as_uri() + "#world=7&rules=observed"
     with opened(browser, address, script, viewport=small) as page:
+        page.get_by_role("button", name="All controls").click()  # the map takes all of the window
         status = page.locator(".world-page").get_by_role("status").first
         expect(status).to_have_text("row 0, column 0", timeout=5 * SECONDS)
         assert page.evaluate("window.workers") == 4
