@@ -58,7 +58,7 @@ def model() -> pt.PixelModel:
             r"`seed` \(=1\) changes nothing .* `uniforms`",
         ),
         ({"negative_prompt": "blue"}, pt.ConfigError, r"`negative_prompt` \(='blue'\).*set `guidance` above 1"),
-        ({"negative_prompt": "blue", "guidance": 2.0}, pt.ConfigError, "without text"),
+        ({"negative_prompt": "blue", "guidance": 2.0}, pt.ConfigError, r"`negative_prompt` \(='blue'\).*without text"),
         ({"best_of": 0}, pt.ConfigError, r"`best_of` \(=0\)"),
         ({"best_of": 2}, pt.ConfigError, r"`best_of` \(=2\) chooses by the bits that a condition saves"),
         ({"best_of": 2, "label": 1, "uniforms": np.zeros((2, 3, 3, 4))}, pt.ConfigError, "leave out `uniforms`"),

@@ -163,9 +163,9 @@ def complete_images(
     label, texts = inpainting.pop("label", None), resolve_prompts(model, inpainting.pop("text", None), n)
     inputs = model.conditions.inputs(label, n, texts, size=shape[1:], known=observed, **conditions)
     seed, numbers = resolve_uniforms(seed, uniforms, (n, *shape))
-    conditional = inputs.is_conditional or config.has_negative_prompt
-    model.conditions.check_guided(config.guidance, conditional=conditional)
-    check_best_of(config, conditional=inputs.is_conditional, seeded=numbers is None)
+    conditional = inputs.is_conditional
+    model.conditions.check_guided(config.guidance, conditional=conditional, negative=config.negative_prompt)
+    check_best_of(config, conditional=conditional, seeded=numbers is None)
     restricted = parse_mask_on_levels(model, config, allowed, levels, mask)
     if inpainting.get("soft") is not None:
         inpainting["soft"] = parse_soft(inpainting["soft"], shape, model.image.levels)

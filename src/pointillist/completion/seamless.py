@@ -11,6 +11,7 @@ from pointillist.completion.api import InpaintKwargs
 from pointillist.completion.canvas import Canvases, Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
+from pointillist.conditioning.inputs import has_prompt
 from pointillist.errors import ConfigError
 from pointillist.model.folder.opening import open_by_name
 from pointillist.model.protocols import LikelihoodModel
@@ -66,7 +67,7 @@ def sample_seamless(
     config, conditions = SamplingConfig.split(cast(SampleKwargs, sampling), opened.generation_config)
     inputs = opened.conditions.inputs(label, n, samples.texts, size=samples.image.shape[1:], **conditions)
     defaults = dict(opened.generation_config.sampling)
-    if not (inputs.is_conditional or config.has_negative_prompt):
+    if not (inputs.is_conditional or has_prompt(config.negative_prompt)):
         defaults.pop("guidance", None)  # which a call that completes takes for the user's
     keywords = {**defaults, **sampling, "label": label, "text": text}
     tiles = make_seamless(opened, samples.levels, sides, n, seed=samples.seed, **cast(InpaintKwargs, keywords))

@@ -151,17 +151,22 @@ class ConditionReaders:
         parts = {name: reader.read(values.get(reader.keyword), count, size) for name, reader in self.readers.items()}
         return ConditionInputs(count, parts)
 
-    def check_guided(self, guidance: float | None, *, conditional: bool) -> None:
-        """Check that guidance that a user asks for changes something.
+    def check_guided(self, guidance: float | None, *, conditional: bool, negative: Any = None) -> None:
+        """Check that guidance that a user asks for changes something, and that the model reads negative prompts.
 
         Args:
             guidance: the scale; None if the model's own is taken, which only counts for images with conditions.
-            conditional: whether an image has a condition, or a negative prompt.
+            conditional: whether an image has a condition.
+            negative: negative prompts; None for none.
 
         Raises:
-            ConfigError: naming the conditions that the model takes.
+            ConfigError: naming the conditions that the model takes, or `negative_prompt`.
         """
-        if guidance in (None, 1) or conditional:
+        if negative is not None and self.reader("text") is None:
+            raise ConfigError(str(self.unsupported("text", negative)).replace("`text`", "`negative_prompt`"))
+        from pointillist.conditioning.inputs import has_prompt
+
+        if guidance in (None, 1) or conditional or has_prompt(negative):
             return
         from pointillist.conditioning.known import OBSERVED
 

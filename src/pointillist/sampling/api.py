@@ -144,7 +144,8 @@ class SamplePlan:
         sampler = open_sampler(model, request)
         numbers = Uniforms.resolve(seed, uniforms, (n, model.image.channels, height, width))
         conditional = has_prompt(texts) or sampler.is_conditional
-        sampler.conditions.check_guided(settings.get("guidance"), conditional=conditional or config.has_negative_prompt)
+        guidance, negative = settings.get("guidance"), config.negative_prompt
+        sampler.conditions.check_guided(guidance, conditional=conditional, negative=negative)
         check_best_of(config, conditional=conditional, seeded=numbers.array is None)
         count = min(n, config.batch_size)
         check_batch_memory(math.prod(numbers.shape) * count * _BYTES, count, height, width)

@@ -153,13 +153,6 @@ class SamplingConfig:
 
         return Transform(self.guidance, self.temperature, self.top_p)
 
-    @property
-    def has_negative_prompt(self) -> bool:
-        """True if there is something to lead away from."""
-        from pointillist.conditioning.inputs import has_prompt
-
-        return has_prompt(self.negative_prompt)
-
     @cached_property
     def parsed_rules(self) -> Rules | None:
         """The rules, parsed."""

@@ -71,8 +71,8 @@ def recover_uniforms(
     size = (x.shape[2], x.shape[3])
     config = replace(config, engine=resolve_engine(opened, config.engine, size))
     inputs = opened.conditions.inputs(label, 1, text, size=size, **conditions)
-    conditional = inputs.is_conditional or config.has_negative_prompt
-    opened.conditions.check_guided(settings.get("guidance"), conditional=conditional)
+    guidance, prompt = settings.get("guidance"), config.negative_prompt
+    opened.conditions.check_guided(guidance, conditional=inputs.is_conditional, negative=prompt)
     negative = negative_inputs(opened.conditions, config.negative_prompt, 1, size)
     intervals = UniformIntervals.of(x.shape, config.transform)
     if config.engine == "integer":

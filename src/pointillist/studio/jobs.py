@@ -195,6 +195,7 @@ def make_job(model: LikelihoodModel, request: schemas.SampleRequest, limits: sch
         rules=None if request.rules is None else request.rules.to_dict(),
         best_of=request.best_of,
     )
+    model.conditions.check_guided(None, conditional=conditions.is_conditional, negative=request.negative_prompt)
     check_best_of(config, conditional=conditions.is_conditional, seeded=all(s.variation is None for s in samples))
     sampler = ConditionedSampler(
         conditions=model.conditions,
