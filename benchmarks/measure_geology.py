@@ -3,24 +3,29 @@
 - `prepare TIFF... --out FOLDER [--classes 4 [--window 48]]`: writes training images as `.npy` of codes from 0, for
   `recipes/geology/geology.toml`; values that are no classes are cut into classes at quantiles of the training strip.
   The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
-- `measure MODEL IMAGE.npy [--strip valid] [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER
-  [--programs ...] [--template 9]]`: windows of the test strip (the first N of them), or of the validation strip to
-  choose settings by, each with scattered hard data. Of a model and, with the folder of an unpacked wheel of
-  scikit-mps 0.6.0 (on PyPI), of MPSlib's `PROGRAMS`, which read the training strip of the model: log score and Brier
-  score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known; share of the rarest level; violated
-  data; the largest differences of the two-point and connectivity curves from the curves of the truth of all windows;
-  copies of 16x16 windows of the training strip, over the copies in the truth; seconds of processor for a realisation,
-  reading included; and of the model -log2 p(truth | data) for a cell, which the others do not have. Log scores are
-  printed and saved (`--json`) after each window, with the difference of the methods on the same windows: a run that
-  is stopped loses nothing.
+- `measure MODEL IMAGE.npy [--strip valid] [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER]
+  [--g2s FOLDER] [--programs ...] [--template 9 ...]`: windows of the test strip (the first N of them), or of the
+  validation strip to choose settings by, each with scattered hard data. Of a model and of the `PROGRAMS`, which read the
+  training strip of the model: MPSlib's, in the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), and
+  QuickSampling, the program `qs` in the folder where `make c++` builds it from the GitHub repository GAIA-UNIL/G2S, with
+  FFTW, ZeroMQ and JsonCpp. Log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not
+  known, and the log score of the first realisations, which shows how it falls with their number; share of the rarest
+  level; violated data; the largest differences of the two-point and connectivity curves from the curves of the truth of
+  all windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of processor for a
+  realisation, reading included; and of the model -log2 p(truth | data) for a cell, which the others do not have. Log
+  scores are printed and saved (`--json`) after each window, with the difference of the methods on the same windows: a
+  run that is stopped loses nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import math
 import resource
+import struct
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -38,10 +43,13 @@ from pointillist.evaluation.memorization import copied_windows
 
 LAGS = np.arange(1, 17)
 PROGRAMS: dict[str, dict[str, Any]] = {
-    "mps_snesim_tree": {"template_size": np.array([9, 9, 1]), "n_multiple_grids": 3},
-    "mps_genesim": {"n_cond": 25},  # seven seconds of processor for a realisation 48x48
+    "mps_snesim_tree": {"n_multiple_grids": 3},
+    "mps_genesim": {"n_cond": 25, "n_max_ite": 10000},  # as in the example of its manual; scikit-mps has 16, 1000000
+    "qs": {"k": 1.2, "n": 30},
 }
-"""Programs of MPSlib with the settings that differ from scikit-mps."""
+"""Programs of MPSlib with the settings that differ from scikit-mps, and QuickSampling with those of its examples."""
+G2S_DATA = Path("/tmp/G2S/data")
+"""Folder of the images that programs of G2S read and write."""
 Draw = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 """Draw realisations `[n h w]` given levels and a mask of known cells, by a seed."""
 
@@ -110,6 +118,33 @@ def drawn_by_mpslib(program: str, training: np.ndarray, n: int, **settings: Any)
     return draw
 
 
+def drawn_by_quicksampling(folder: Path, training: np.ndarray, n: int, settings: dict[str, Any]) -> Draw:
+    """Draw by QuickSampling, which reads the training image at each call; images are of categories, NaN is unknown."""
+    G2S_DATA.mkdir(parents=True, exist_ok=True)
+
+    def write(name: str, image: np.ndarray) -> None:
+        head = (2, *image.shape[::-1], 1, 1, 0)
+        content = struct.pack("6I", *head) + image.astype(np.float32).tobytes()
+        (G2S_DATA / f"{name}.bgrid").write_bytes(struct.pack("Q", 8 + len(content)) + content)
+
+    def draw(levels: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
+        write("training", training)
+        write("known", np.where(known, levels, np.nan))
+        options = [text for name, value in settings.items() for text in (f"-{name}", str(value))]
+        out = G2S_DATA / "1.bgrid.gz"
+        drawn = []
+        for realisation in range(n):
+            out.unlink(missing_ok=True)  # it is a link, which the program does not replace
+            numbers = ["-s", str(seed * n + realisation + 1), "-id", "1", "-j", "1"]
+            command = ["./qs", "-ti", "training", "-di", "known", *options, *numbers]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            cells = np.frombuffer(gzip.decompress(out.read_bytes())[-4 * known.size :], np.float32)
+            drawn.append(cells.reshape(known.shape).astype(np.int64))
+        return np.stack(drawn)
+
+    return draw
+
+
 def two_point(grids: np.ndarray, level: int) -> np.ndarray:
     """Share of pairs of cells at each lag, along rows and along columns, that both have a level, `[2 lags]`."""
     x = grids == level
@@ -129,14 +164,25 @@ def connectivity(grids: np.ndarray, level: int) -> np.ndarray:
     return np.array(curves)
 
 
+def marginals(draws: np.ndarray, levels: int) -> np.ndarray:
+    """Probabilities of the levels at each cell, `[levels h w]`, half a realisation added to the number of each."""
+    counts = np.stack([(draws == level).sum(0) for level in range(levels)])
+    return np.asarray((counts + 0.5) / (len(draws) + levels / 2))
+
+
+def log_score(shares: np.ndarray, truth: np.ndarray, known: np.ndarray) -> float:
+    """Bits of the truth under marginals, a cell that is not known."""
+    return float(-np.log2(np.take_along_axis(shares, truth[None], 0)[0][~known]).mean())
+
+
 def score(draws: np.ndarray, truth: np.ndarray, known: np.ndarray, levels: int) -> dict[str, float]:
     """Scores of the marginals of a window, in bits and squared differences a cell."""
-    counts = np.stack([(draws == level).sum(0) for level in range(levels)])
-    shares = (counts + 0.5) / (len(draws) + levels / 2)
-    of_truth = np.take_along_axis(shares, truth[None], 0)[0][~known]
+    shares = marginals(draws, levels)
     exact = np.arange(levels)[:, None, None] == truth
+    fewer = [n for n in (5, 10, 20, 50) if n < len(draws)]
     return {
-        "log score": float(-np.log2(of_truth).mean()),
+        "log score": log_score(shares, truth, known),
+        **{f"log score of {n} realisations": log_score(marginals(draws[:n], levels), truth, known) for n in fewer},
         "Brier": float(((shares - exact) ** 2).sum(0)[~known].mean() / 2),
         "violated": float((draws[:, known] != truth[known]).sum()),
     }
@@ -206,20 +252,33 @@ def joint_bits(model: Any, truth: np.ndarray, known: np.ndarray) -> float:
     return float(-nats.sum() / math.log(2) / (~known).sum())
 
 
+def peers(arguments: argparse.Namespace, training: np.ndarray) -> dict[str, Draw]:
+    """Return the programs whose folders are given, by their names."""
+    programs: dict[str, Draw] = {}
+    if arguments.mps is not None:
+        sys.path.insert(0, str(arguments.mps))
+        np.NaN = np.nan  # type: ignore[attr-defined]  # which scikit-mps 0.6.0 uses, and numpy 2 has no more
+    for program in arguments.programs:
+        settings = PROGRAMS[program]
+        if program == "qs" and arguments.g2s is not None:
+            programs["G2S qs"] = drawn_by_quicksampling(arguments.g2s, training, arguments.n, settings)
+        elif program == "mps_genesim" and arguments.mps is not None:
+            programs[f"MPSlib {program}"] = drawn_by_mpslib(program, training, arguments.n, **settings)
+        elif program == "mps_snesim_tree" and arguments.mps is not None:
+            for side in arguments.template:
+                settings = settings | {"template_size": np.array([side, side, 1])}
+                name = f"MPSlib {program} {side}x{side}"
+                programs[name] = drawn_by_mpslib(program, training, arguments.n, **settings)
+    return programs
+
+
 def measure(arguments: argparse.Namespace) -> None:
-    """Measure a model, and MPSlib where its folder is given; what is measured is saved after each window."""
+    """Measure a model, and the programs whose folders are given; what is measured is saved after each window."""
     model = pt.load(arguments.model)
     windows, masks, training = held_out_windows(arguments, model)
     methods = {"pointillist": Measured(drawn_by_model(model, arguments.n))}
     methods["pointillist"].draw(windows[0], masks[0], 999)  # the engine starts, and its files are read once
-    if arguments.mps is not None:
-        sys.path.insert(0, str(arguments.mps))
-        np.NaN = np.nan  # type: ignore[attr-defined]  # which scikit-mps 0.6.0 uses, and numpy 2 has no more
-        for program in arguments.programs:
-            settings = dict(PROGRAMS[program])
-            if "template_size" in settings:
-                settings["template_size"] = np.array([arguments.template, arguments.template, 1])
-            methods[f"MPSlib {program}"] = Measured(drawn_by_mpslib(program, training, arguments.n, **settings))
+    methods |= {name: Measured(draw) for name, draw in peers(arguments, training).items()}
     facts: dict[str, Any] = {}
     joint = []
     for seed, (truth, known) in enumerate(zip(windows, masks, strict=True)):
@@ -259,8 +318,9 @@ def main() -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--first", type=int, help="windows that are measured; all by default")
     command.add_argument("--mps", type=Path)
+    command.add_argument("--g2s", type=Path, help="folder of the program `qs`")
     command.add_argument("--programs", nargs="+", choices=list(PROGRAMS), default=list(PROGRAMS))
-    command.add_argument("--template", type=int, default=9, help="side of the template of SNESIM")
+    command.add_argument("--template", type=int, nargs="+", default=[9], help="sides of the templates of SNESIM")
     command.add_argument("--json", type=Path)
     command.set_defaults(run=measure)
     arguments = parser.parse_args()
