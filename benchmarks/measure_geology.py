@@ -3,15 +3,15 @@
 - `prepare TIFF... --out FOLDER [--classes 4 [--window 48]]`: writes training images as `.npy` of codes from 0, for
   `recipes/geology/geology.toml`; values that are no classes are cut into classes at quantiles of the training strip.
   The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
-- `measure MODEL IMAGE.npy [--strip valid] [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER]
-  [--g2s FOLDER] [--programs ...] [--template 9 ...]`: windows of the test strip (the first N of them), or of the
-  validation strip to choose settings by, each with scattered hard data. Of a model and of the `PROGRAMS`, which read the
-  training strip of the model: MPSlib's, in the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), and
-  QuickSampling, the program `qs` in the folder where `make c++` builds it from the GitHub repository GAIA-UNIL/G2S, with
-  FFTW, ZeroMQ and JsonCpp. Log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not
-  known, and the log score of the first realisations, which shows how it falls with their number; share of the rarest
-  level; violated data; the largest differences of the two-point and connectivity curves from the curves of the truth of
-  all windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of processor for a
+- `measure MODEL IMAGE.npy [--strip valid] [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER] [--g2s
+  FOLDER] [--programs ...] [--template 9 ...]`: windows of the test strip (the first N of them), or of the validation
+  strip to choose settings by, each with scattered hard data. Of a model and of the `PROGRAMS`, which read the training
+  strip of the model: MPSlib's, in the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), and QuickSampling,
+  the program `qs` in the folder where `make c++` builds it from the GitHub repository GAIA-UNIL/G2S, with FFTW, ZeroMQ
+  and JsonCpp. Log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known, and
+  the log score of the first realisations, which shows how it falls with their number; share of the rarest level;
+  violated data; the largest differences of the two-point and connectivity curves from the curves of the truth of all
+  windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of processor for a
   realisation, reading included; and of the model -log2 p(truth | data) for a cell, which the others do not have. Log
   scores are printed and saved (`--json`) after each window, with the difference of the methods on the same windows: a
   run that is stopped loses nothing.
