@@ -232,7 +232,7 @@ def test_an_endless_map_without_a_server(browser: Browser, tmp_path: Path) -> No
         page.get_by_role("button", name="Endless map").click()
         page.keyboard.press("ArrowRight")
         expect(page.locator(".world-page").get_by_role("status").first).to_have_text("row 0, column 4")
-        page.get_by_role("button", name="Change here").click()
+        page.get_by_role("button", name="To the canvas", exact=True).click()
         levels = pt.World("dungeons", seed=7).tiles(-16, 4 - 16, 32, 32)
         tileset = pt.load("dungeons").tileset
         assert tileset is not None
@@ -266,7 +266,7 @@ def test_maps_and_worlds_by_rules(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator(".world-page").get_by_role("status").first).to_have_text(
             "row 0, column 0", timeout=5 * SECONDS
         )
-        page.get_by_role("button", name="Change here").click()
+        page.get_by_role("button", name="To the canvas", exact=True).click()
         world = pt.World(model, 7, {"connected": [{"levels": walkable}]})
         colours = model.tileset.mean_colours()[world.tiles(-16, -16, 32, 32)]
         np.testing.assert_array_equal(pixels(page)[..., :3], colours[..., :3])

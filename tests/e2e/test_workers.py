@@ -134,7 +134,7 @@ def test_an_endless_map_is_divided(browser: Browser, tmp_path: Path) -> None:
         status = page.locator(".world-page").get_by_role("status").first
         expect(status).to_have_text("row 0, column 0", timeout=5 * SECONDS)
         assert page.evaluate("window.workers") == 4
-        page.get_by_role("button", name="Change here").click()
+        page.get_by_role("button", name="To the canvas", exact=True).click()
         world = pt.World("dungeons", 7, {"adjacency": "observed"}).tiles(-16, -16, 32, 32)
         tileset = pt.load("dungeons").tileset
         assert tileset is not None

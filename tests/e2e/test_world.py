@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_an_endless_map_is_walked_and_changed(page: Page) -> None:
     page.mouse.up()
     expect(status).to_contain_text(SHOWN.format(row=4, column=10))
     expect(status).to_have_text(SHOWN.format(row=4, column=10))
-    page.get_by_role("button", name="Change here").click()
+    page.get_by_role("button", name="To the canvas", exact=True).click()
     expect(page.locator(".world-page")).to_be_hidden()
     world = pt.World("dungeons", seed=7).tiles(4 - 16, 10 - 16, 32, 32)
     tileset = pt.load("dungeons").tileset
@@ -83,7 +84,7 @@ def test_an_endless_map_obeys_rules_and_is_in_a_project(page: Page, studio: Serv
     note, status = (page.locator(".world-page").get_by_role("status").nth(i) for i in (1, 0))
     expect(note).to_contain_text("--rules FILE")
     expect(status).to_have_text(SHOWN.format(row=0, column=0))
-    page.get_by_role("button", name="Change here").click()
+    page.get_by_role("button", name="To the canvas", exact=True).click()
     world = pt.World("dungeons", 7, {"adjacency": "observed"}).tiles(-16, -16, 32, 32)
     tileset = pt.load("dungeons").tileset
     assert tileset is not None
@@ -140,6 +141,90 @@ def test_parts_of_an_image_are_drawn_anew(page: Page, studio: Server) -> None:
     np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(varied * 17))
 
 
+def edits_of(page: Page) -> dict[tuple[int, int], int]:
+    """Return the changed cells of the address."""
+    packed = parse_qs(urlparse(page.url).fragment).get("edits", [""])[0]
+    cells = (map(int, cell.split(".")) for cell in packed.split("_") if cell)
+    return {(row, column): level for row, column, level in cells}
+
+
+CELL, NEAR = 16, 3  # screen pixels of a cell; cells around a stroke that heal
+
+
+@pytest.mark.parametrize("where", ["studio", "page"])
+def test_one_draws_in_the_map_and_the_rest_heals(browser: Browser, studio: Server, tmp_path: Path, where: str) -> None:
+    """The cells around a stroke are those of `inpaint`, given the rest of a window; nothing else changes, and the link
+    keeps it. The same stroke gives the same map; undo takes both back."""
+    pt.export("dungeons", html=tmp_path / "dungeons.html")
+    address = studio.url if where == "studio" else (tmp_path / "dungeons.html").as_uri()
+    stroke = [(-2, column) for column in range(-3, 3)]
+    expected = healed(pt.load("dungeons"), stroke)
+    with opened(browser, f"{address}#model=dungeons&world=7") as page:
+        dialog = page.get_by_role("dialog", name="Endless map")
+        place, note = dialog.get_by_role("status").nth(0), dialog.get_by_role("status").nth(1)
+        expect(place).to_have_text(SHOWN.format(row=0, column=0))  # all parts are there
+        dialog.get_by_role("button", name="Change here").click()
+        dialog.get_by_role("button", name="Level 1,").click()
+        for _ in range(2):
+            wait_for_frame(page)
+            box = dialog.locator("canvas.world").bounding_box()
+            assert box is not None
+            x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+            page.mouse.move(x - 2.5 * CELL, y - 1.5 * CELL)
+            page.mouse.down()
+            page.mouse.move(x + 2.5 * CELL, y - 1.5 * CELL, steps=3)
+            page.mouse.up()
+            expect(note).to_contain_text("around it healed")
+            assert edits_of(page) == expected
+            link = page.url.partition("#")[2]
+            dialog.get_by_role("button", name="Undo").click()
+            expect(note).not_to_contain_text("changed by hand")
+            assert edits_of(page) == {}
+        dialog.locator("canvas.world").focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press(" ")
+        expect(note).to_contain_text("around it healed")
+        assert edits_of(page) == healed(pt.load("dungeons"), [(1, 0)])
+        page.keyboard.press("Control+z")
+        expect(note).not_to_contain_text("changed by hand")
+        dialog.get_by_role("button", name="Walk").click()  # who walks does not draw
+        expect(dialog.get_by_role("group", name="Cells to draw")).to_be_hidden()
+    with opened(browser, f"{address}#{link}") as page:
+        expect(page.locator(".world-page .note")).to_contain_text(f"{len(expected)} cells were changed by hand")
+        assert edits_of(page) == expected
+
+
+def healed(model: pt.PixelModel, stroke: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Return what a stroke of walls changes: the cells around it, drawn again given a window around its first cell."""
+    top, left = stroke[0][0] - 16, stroke[0][1] - 16
+    before = pt.World("dungeons", seed=7).tiles(top, left, 32, 32).astype(np.int64)
+    levels, known = before.copy(), np.ones((32, 32), bool)
+    for row, column in stroke:
+        known[row - NEAR - top : row + NEAR + 1 - top, column - NEAR - left : column + NEAR + 1 - left] = False
+    for row, column in stroke:
+        levels[row - top, column - left], known[row - top, column - left] = 1, True
+    filled = pt.inpaint(model, levels[None], known, 1, label="window", seed=7).levels[0, 0]
+    changed = {(top + row, left + column): int(filled[row, column]) for row, column in np.argwhere(filled != before)}
+    return {**changed, **dict.fromkeys(stroke, 1)}
+
+
+def test_a_map_says_that_a_link_does_not_hold_it(page: Page, studio: Server, tmp_path: Path) -> None:
+    """More cells than an address takes are kept in this browser and in a project."""
+    choose_model(page, "dungeons")
+    (sha256,) = (
+        info.details.sha256 for info in studio.service.models.infos() if info.details and info.id == "dungeons"
+    )
+    cells = [[row, column, 1] for row in range(100, 130) for column in range(100, 130)]
+    maps = [{"model": {"name": "dungeons", "sha256": sha256}, "seed": 7, "cells": cells}]
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps({"format": "pointillist-project", "version": "1", "images": [], "maps": maps}))
+    choose_file(page, path)
+    expect(page.get_by_role("alert").or_(page.locator(".notice")).first).to_contain_text("900 cells")
+    page.get_by_role("button", name="Endless map").click()
+    expect(page.locator(".world-page .note")).to_contain_text("by hand, too many for a link: save a project")
+    assert "edits=" not in page.url
+
+
 WALKS = ("floor", "door", "grass", "stairs up", "stairs down")
 
 
@@ -185,9 +270,16 @@ def test_an_endless_map_takes_the_screen_of_a_phone(browser: Browser, studio: Se
         choose_model(page, "dungeons")
         page.get_by_role("button", name="Endless map").click()
         dialog = page.get_by_role("dialog", name="Endless map")
-        box = dialog.locator("canvas").bounding_box()
+        box = dialog.locator("canvas.world").bounding_box()
         assert box is not None
         assert box["width"] * box["height"] > size[0] * size[1] / 2
+        dialog.get_by_role("button", name="Change here").click()
+        expect(dialog.get_by_role("button", name="Eraser")).to_be_in_viewport()
+        box = dialog.locator("canvas.world").bounding_box()
+        assert box is not None
+        assert box["width"] * box["height"] > size[0] * size[1] / 3
+        assert box["x"] + box["width"] <= size[0]
+        dialog.get_by_role("button", name="End changes").click()
         dialog.get_by_role("button", name="All controls").click()
         expect(dialog.get_by_label("Seed of the map")).to_be_visible()
 

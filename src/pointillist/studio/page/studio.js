@@ -67,7 +67,7 @@ function render({ model, el }) {
   const over = new AbortController();
   const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, worldPage, over.signal) : null;
   const tour = new Tour(state, root, commands);
-  const card = new FirstRun(state, commands, () => tour.start(), worldPage);
+  const card = new FirstRun(state, commands, () => tour.start(), worldPage.part);
   const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), () => tour.start(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);
   const toolbar = new Toolbar(state, commands, uploader);

@@ -1,19 +1,18 @@
-// An endless map to walk through: drag it, use the arrow keys, or send a figure through it. A part of it can be taken to the
-// canvas, changed there, and put back. What was changed lies over the map: it stays when rules change, and nothing else of the
+// An endless map to walk through: drag it, use the arrow keys, or send a figure through it. One draws in it, or takes a part to the
+// canvas, changes it there, and puts it back. What was changed lies over the map: it stays when rules change, and nothing else of the
 // map depends on it. The address names the place: `#world=7&at=-3,5`.
 
-import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
+import { MapPart } from "../drawing/map_part.js";
+import { MapPen } from "../drawing/map_pen.js";
 import { download, html, setText } from "../shared/dom.js";
 import { leftOut, writeLink } from "../state/link.js";
-import { cellOf, countEdits, packCells, withCells } from "../state/map_edits.js";
+import { countEdits, packCells, withCells } from "../state/map_edits.js";
 import { walkable } from "../state/map_rules.js";
 import { CHUNK, WorldMap } from "../state/world_map.js";
 import { Figure, drawFigure, drawLight } from "../state/world_figure.js";
-import { blankLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { encodeArray } from "../transport/encoded_arrays.js";
 
 /** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
-/** @typedef {{row: number, column: number, seed: number, model: string, drawn: Uint8Array | Uint16Array, height: number, width: number}} Taken a part that lies on the canvas, as it was drawn */
 
 const CELLS = [4, 6, 8, 12, 16, 24, 32, 48]; // screen pixels of a cell
 const WIDE = 4, NARROW = 3; // of CELLS, in wide and in narrow windows
@@ -25,9 +24,6 @@ const SMALL = "(max-width: 600px), (max-height: 500px)"; // in which the map nee
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], w: [-1, 0], s: [1, 0], a: [0, -1], d: [0, 1] };
 
-/** Name a part that lies on the canvas. @param {{row: number, column: number}} part */
-export const captionOf = ({ row, column }) => `row ${row}, column ${column}`;
-
 export class WorldPage {
   #frame = 0;
 
@@ -35,7 +31,6 @@ export class WorldPage {
   constructor(state, server, painter, linked) {
     this.state = state;
     this.server = server;
-    this.painter = painter;
     this.linked = linked;
     this.before = ""; // address of the page behind the map
     this.row = this.column = 0; // of the middle of the view, in cells
@@ -46,8 +41,8 @@ export class WorldPage {
     /** @type {[number, number][]} steps that the figure has still to take */
     this.way = [];
     this.standing = false; // whether the figure has a place, or has none near
-    /** @type {Taken | null} */
-    this.taken = null;
+    this.pen = new MapPen(state, server, this.map, () => this.#penned());
+    this.part = new MapPart(state, painter, () => this.open());
     this.seed = html("input", { type: "number", min: "0", max: String(2 ** 53 - 1), step: "1", value: String(BEGIN), "aria-label": "Seed of the map", onchange: () => this.#moveTo(0, 0) });
     const box = (/** @type {string} */ title) => html("input", { type: "checkbox", title, onchange: () => this.#draw() });
     this.observed = box("Only neighbours that the training maps have");
@@ -60,18 +55,18 @@ export class WorldPage {
     this.picture = html("canvas", { className: "world", tabIndex: 0, role: "application", "aria-label": "The map. Drag it, or move with the arrow keys." });
     this.el = html("dialog", { className: "gallery-page world-page", "aria-label": "Endless map", onclose: () => this.#closed() },
       html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), html("button", { type: "button", className: "close", title: "Back to the canvas", onclick: () => this.el.close() }, "Close")),
-      html("div", { className: "row" }, this.walkButton, button("Change here", "The middle of the view as a canvas: draw in it, erase and fill; what you change stays in the map", () => this.#take()),
+      html("div", { className: "row" }, this.walkButton, this.pen.button, button("To the canvas", "The middle of the view as a canvas, with all tools and candidates; what you change there is in the map", () => this.#take()),
         button("−", "Smaller (−)", () => this.#zoom(-1), { "aria-label": "Smaller" }), button("+", "Larger (+)", () => this.#zoom(1), { "aria-label": "Larger" }), this.wholeButton,
         this.linked && button("Link", "Copy a link to this place", () => void this.#copyLink()), button("PNG", "Save what is in view", () => this.#savePicture()), button("Tiled", "Save what is in view as a map for Tiled", () => void this.#saveMap()),
         html("span", { className: "row rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.place, this.note),
-      this.picture);
+      this.pen.el, this.picture);
     this.#listen();
   }
 
   /** Show the map; what was changed on the canvas since a part was taken goes into it. A link leads to a place in the whole window. @param {import("../state/link.js").Link} [link] to a place of it */
   open({ world: seed, at, rules, edits } = {}) {
     const { state } = this, { details, modelId } = state;
-    this.#putBack();
+    Object.assign(this, this.part.putBack(Number(this.seed.value)));
     if (seed !== undefined) {
       this.seed.value = String(seed);
       [this.observed.checked, this.entered.checked] = ["observed", "passages"].map((rule) => rules?.includes(rule) ?? false);
@@ -114,19 +109,25 @@ export class WorldPage {
     const { picture } = this;
     picture.addEventListener("pointerdown", (event) => {
       picture.setPointerCapture(event.pointerId);
+      if (this.pen.on) return this.pen.begin(this.#declared, this.#cellAt(event));
       drag = { x: event.clientX, y: event.clientY, row: this.row, column: this.column, moved: false };
     });
     picture.addEventListener("pointermove", (event) => {
+      if (this.pen.stroke) return this.pen.to(this.#cellAt(event));
       if (!drag) return;
       const [right, down] = [event.clientX - drag.x, event.clientY - drag.y];
       drag.moved ||= Math.hypot(right, down) > 6;
       if (drag.moved && !this.figure) this.#moveTo(drag.row - down / this.#cell, drag.column - right / this.#cell);
     });
     picture.addEventListener("pointerup", (event) => {
-      if (drag && !drag.moved && this.figure) this.#walkTo(event.offsetX, event.offsetY);
+      this.pen.end();
+      if (drag && !drag.moved && this.figure) this.#walkTo(...this.#cellAt(event));
       drag = null;
     });
-    picture.addEventListener("pointercancel", () => (drag = null));
+    picture.addEventListener("pointercancel", () => {
+      this.pen.end();
+      drag = null;
+    });
     picture.addEventListener("wheel", (event) => {
       event.preventDefault();
       wheel += event.deltaY;
@@ -140,10 +141,13 @@ export class WorldPage {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const undoes = this.pen.on && event.key === "z" && (event.ctrlKey || event.metaKey), step = this.pen.on ? 1 : STEP;
+    if ((event.ctrlKey || event.metaKey || event.altKey) && !undoes) return;
     const arrow = ARROWS[event.key];
     if (arrow && this.figure) this.#go([arrow]);
-    else if (arrow && event.key.startsWith("Arrow")) this.#moveTo(this.row + STEP * arrow[0], this.column + STEP * arrow[1]);
+    else if (arrow && event.key.startsWith("Arrow")) this.#moveTo(this.row + step * arrow[0], this.column + step * arrow[1]);
+    else if (undoes) void this.pen.undo();
+    else if (event.key === " " && this.pen.on) this.pen.dot(this.#declared, [Math.floor(this.row), Math.floor(this.column)]);
     else if (event.key === "+" || event.key === "-") this.#zoom(event.key === "+" ? 1 : -1);
     else if (event.key === "f") this.#fullScreen();
     else if (event.key === "Enter" && this.figure) this.#takeStairs();
@@ -195,6 +199,7 @@ export class WorldPage {
   /** Begin or end a walk. */
   #walk() {
     this.figure = this.figure ? null : new Figure();
+    if (this.figure && this.pen.on) this.pen.turn(false);
     this.way = [];
     this.walkButton.setAttribute("aria-pressed", String(this.figure !== null));
     setText(this.walkButton, this.figure ? "End the walk" : "Walk");
@@ -213,10 +218,21 @@ export class WorldPage {
     if (stands) Object.assign(this, { row: figure.row + 0.5, column: figure.column + 0.5 });
   }
 
-  /** Walk to a place of the picture. @param {number} x @param {number} y */
-  #walkTo(x, y) {
+  /** Return row and column of the cell under the pointer. @param {PointerEvent} event @returns {[number, number]} */
+  #cellAt({ offsetX: x, offsetY: y }) {
     const { clientWidth: width, clientHeight: height } = this.picture;
-    const [row, column] = [Math.floor(this.row + (y - height / 2) / this.#cell), Math.floor(this.column + (x - width / 2) / this.#cell)];
+    return [Math.floor(this.row + (y - height / 2) / this.#cell), Math.floor(this.column + (x - width / 2) / this.#cell)];
+  }
+
+  /** Draw what the pen did; who draws does not walk. */
+  #penned() {
+    if (this.pen.on && this.figure) this.#walk();
+    this.picture.classList.toggle("penned", this.pen.on);
+    this.#draw();
+  }
+
+  /** Walk to a cell. @param {number} row @param {number} column */
+  #walkTo(row, column) {
     const { figure } = this;
     if (!figure) return;
     const way = figure.wayTo(this.#name, this.#nameAt, row, column);
@@ -270,11 +286,13 @@ export class WorldPage {
       drawLight(brush, x + (cell * pixels) / 2, y + (cell * pixels) / 2, cell * pixels);
       drawFigure(brush, Math.round(x), Math.round(y), cell * pixels);
     }
+    if (this.pen.on) this.pen.frame(brush, cell * pixels, Math.floor(this.column) - left, Math.floor(this.row) - top);
     const has = figure?.belongings ? `; ${figure.belongings}` : "";
     setText(this.place, `row ${this.#at[0]}, column ${this.#at[1]}${has}${waiting ? `; ${waiting} ${waiting === 1 ? "part is" : "parts are"} being drawn …` : ""}`);
     const changed = countEdits(this.state.mapEdits, this.state.modelId, Number(this.seed.value));
     const { rules } = this.#declared;
-    setText(this.note, figure?.message || `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${rules ? " --rules FILE" : ""}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed by hand` : ""}`);
+    const unkept = leftOut(this.#link).length ? ", too many for a link: save a project" : "";
+    setText(this.note, figure?.message || `${this.pen.message || `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${rules ? " --rules FILE" : ""}`}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed by hand${unkept}` : ""}`);
     this.#writeAddress();
   }
 
@@ -335,6 +353,7 @@ export class WorldPage {
   #closed() {
     if (document.fullscreenElement) void document.exitFullscreen();
     if (this.figure) this.#walk();
+    if (this.pen.on) this.pen.turn(false);
     if (this.linked) history.replaceState(null, "", this.before || location.pathname + location.search);
   }
 
@@ -347,7 +366,7 @@ export class WorldPage {
     const { details, modelId } = this.state;
     if (!details) return;
     const [height, width] = [this.picture.clientHeight, this.picture.clientWidth].map((pixels) => Math.max(1, Math.floor(pixels / this.#cell)));
-    const levels = this.#cells(Math.floor(this.row - height / 2), Math.floor(this.column - width / 2), height, width);
+    const levels = this.map.cells(this.#declared, Math.floor(this.row - height / 2), Math.floor(this.column - width / 2), height, width);
     if (!levels) return setText(this.note, "A part of it is still being drawn: wait a moment.");
     try {
       download(await this.server.map(modelId, { levels: encodeArray(levels, [1, height, width]), format: "tmj" }), `${modelId}-world-${this.seed.value}.zip`);
@@ -356,45 +375,14 @@ export class WorldPage {
     }
   }
 
-  /** Return the levels of a rectangle, as changed by hand; null while a part of it is drawn. @param {number} row @param {number} column @param {number} height @param {number} width */
-  #cells(row, column, height, width) {
-    const levels = blankLevels(/** @type {Api.ModelDetails} */ (this.state.details).image, height * width);
-    for (let at = 0; at < levels.length; at++) {
-      const level = this.map.level(this.#declared, row + Math.floor(at / width), column + (at % width));
-      if (level === null) return null;
-      levels[at] = level;
-    }
-    return levels;
-  }
-
   /** Take the middle of the view to the canvas. */
   #take() {
-    const { details, modelId } = this.state;
+    const { details } = this.state;
     if (!details) return;
     const { height, width } = details.image, [row, column] = [Math.round(this.row - height / 2), Math.round(this.column - width / 2)];
-    const levels = this.#cells(row, column, height, width);
+    const levels = this.map.cells(this.#declared, row, column, height, width);
     if (!levels) return setText(this.note, "This part is still being drawn: wait a moment.");
-    this.taken = { row, column, seed: Number(this.seed.value), model: modelId, drawn: levels.slice(), height, width };
-    const canvas = { ...blankCanvas(modelId, details), levels, known: new Uint8Array(levels.length).fill(1), caption: captionOf({ row, column }) };
-    this.painter.keepDrawings();
-    this.state.show([canvas]);
+    this.part.take(levels, { row, column, seed: Number(this.seed.value) });
     this.el.close();
-  }
-
-  /** Put what was changed on the canvas back into the map. */
-  #putBack() {
-    const { taken, state } = this;
-    const canvas = state.canvases.find((each) => taken && each.model === taken.model && each.caption === captionOf(taken));
-    if (!taken || !canvas || canvas.height !== taken.height || canvas.width !== taken.width || Number(this.seed.value) !== taken.seed) return;
-    const image = visibleImage(canvas);
-    if (!isComplete(image)) return state.notify("plain", "The part on the canvas has a hole: fill it, then open the map again.");
-    const edits = new Map(state.mapEdits);
-    image.levels.forEach((level, at) => {
-      if (level !== taken.drawn[at]) edits.set(cellOf(taken.model, taken.seed, taken.row + Math.floor(at / taken.width), taken.column + (at % taken.width)), level);
-    });
-    state.mapEdits = edits;
-    state.changed();
-    Object.assign(this, { row: taken.row + taken.height / 2, column: taken.column + taken.width / 2 });
-    taken.drawn = image.levels.slice();
   }
 }

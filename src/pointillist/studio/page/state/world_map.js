@@ -1,6 +1,6 @@
 // The parts of an endless map that the page has, as they were drawn and as they were changed by hand.
 
-import { decodeLevels } from "../transport/encoded_arrays.js";
+import { blankLevels, decodeLevels } from "../transport/encoded_arrays.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { cellOf } from "./map_edits.js";
 
@@ -33,9 +33,26 @@ export class WorldMap {
 
   /** Return the level of a cell, as changed by hand; null while it is drawn. @param {Declared} declared @param {number} row @param {number} column */
   level(declared, row, column) {
+    const level = this.drawn(declared, row, column);
+    return level === null ? null : (this.changed(declared.seed, row, column) ?? level);
+  }
+
+  /** Return the level of a cell, as the model drew it; null until then. @param {Declared} declared @param {number} row @param {number} column */
+  drawn(declared, row, column) {
     const [y, x] = [Math.floor(row / CHUNK), Math.floor(column / CHUNK)];
     const part = this.part(declared, x, y);
-    return part && (this.changed(declared.seed, row, column) ?? part.levels[(row - y * CHUNK) * CHUNK + (column - x * CHUNK)]);
+    return part && part.levels[(row - y * CHUNK) * CHUNK + (column - x * CHUNK)];
+  }
+
+  /** Return the levels of a rectangle, as changed by hand; null while a part of it is drawn. @param {Declared} declared @param {number} row @param {number} column @param {number} height @param {number} width */
+  cells(declared, row, column, height, width) {
+    const levels = blankLevels(/** @type {Api.ModelDetails} */ (this.state.details).image, height * width);
+    for (let at = 0; at < levels.length; at++) {
+      const level = this.level(declared, row + Math.floor(at / width), column + (at % width));
+      if (level === null) return null;
+      levels[at] = level;
+    }
+    return levels;
   }
 
   /** Return the level to which a cell was changed by hand. @param {number} seed @param {number} row @param {number} column */

@@ -2,43 +2,35 @@
 // way back to the map.
 
 import { drawableHint } from "../drawing/hint_pad.js";
-import { captionOf } from "../panels/world_page.js";
 import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("../state/state.js").State} State */
 
 export class FirstRun {
-  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {() => void} startTour @param {import("../panels/world_page.js").WorldPage} world */
-  constructor(state, commands, startTour, world) {
+  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {() => void} startTour @param {import("../drawing/map_part.js").MapPart} part of the endless map */
+  constructor(state, commands, startTour, part) {
     this.state = state;
-    this.world = world;
+    this.part = part;
     const draw = () => {
       if (!drawableHint(state.details)) commands.empty();
       commands.tool("pencil");
     };
     this.words = html("p", {});
-    this.back = html("button", { type: "button", className: "strong", hidden: true, onclick: () => world.open() }, "Back to the map");
     this.steps = html("div", { className: "row" },
       html("button", { type: "button", onclick: draw }, "Draw"),
       html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Show me how"),
       html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => this.#close() }, icon("close")));
-    this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true }, this.words, this.back, this.steps);
-  }
-
-  /** Whether the canvas holds a part of the endless map. */
-  get #ofMap() {
-    const { world: { taken }, state: { canvas } } = this;
-    return Boolean(taken && canvas && canvas.model === taken.model && canvas.caption === captionOf(taken));
+    this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true }, this.words, part.back, this.steps);
   }
 
   update() {
     const { state } = this;
     if (state.fill || state.tourSeen) state.cardClosed = true; // done already
-    const ofMap = this.#ofMap;
+    const { part: { isShown: ofMap, back } } = this;
     const [what, then] = ofMap ? ["A part of the map.", " Draw, erase and fill: what you change is in the map."] : drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
     updateChildren(this.words, what, () => [html("b", {}, what), then]);
-    [this.back.hidden, this.steps.hidden] = [!ofMap, ofMap];
+    [back.hidden, this.steps.hidden] = [!ofMap, ofMap];
     this.el.ariaLabel = ofMap ? "A part of the map" : "First steps";
     this.el.hidden = !ofMap && (state.cardClosed || !state.details || state.kept === null || state.details.generation.pictures.length > 0); // which have a first step of their own
   }
