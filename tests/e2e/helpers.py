@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pointillist.studio.job_queue import QueueEntry
 from pointillist.studio.service import StudioService
 
-SECONDS = 60_000  # milliseconds that something may take on a machine that is busy with other things
+SECONDS = 180_000  # milliseconds that something may take on a machine that is busy with many other things
 expect.set_options(timeout=SECONDS)  # its own is 5 s, whatever a page's is
 DIGITS, COLOURS, RGB, SLOW = "gated-pixelcnn", "locally-masked-pixelcnn", "gated-pixelcnn-2", "gated-pixelcnn-3"
 OUTLINE = "pixelcnn"
