@@ -72,8 +72,7 @@ class Network:
         """Run the network on any inputs of the size of the image."""
         count = len(canvas)
         condition = self.model.encode(self.query.conditions[np.zeros(count, np.int64)], count)
-        out: Tensor = self.model.outputs(canvas, condition, self.query.order)
-        return out
+        return self.model.outputs(canvas, condition, self.query.order)
 
     def run(self) -> Float[Tensor, "1 p h w"]:
         """Run the network on the image, without gradients: each time again, for hooks that change the outputs."""

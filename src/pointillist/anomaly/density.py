@@ -149,8 +149,7 @@ def conformal_p_values(
         conformal_p_values(np.array([1.0, 2.0, 3.0]), np.array([1.5]))  # [0.5]
     """
     lower = np.searchsorted(np.sort(calibration), scores, side="right")
-    p_values: np.ndarray = (1 + lower) / (len(calibration) + 1)
-    return p_values
+    return (1 + lower) / (len(calibration) + 1)
 
 
 def conformal_threshold(calibration: Float[np.ndarray, " n"], rate: float) -> float:

@@ -178,8 +178,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
         """Compute `score_samples` less `offset_`: negative is anomalous."""
-        decision: np.ndarray = self.score_samples(X) - self.offset_
-        return decision
+        return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> Int[np.ndarray, " n"]:  # noqa: N803
         """Call each image normal (+1) or anomalous (-1)."""

@@ -59,8 +59,7 @@ class HeatScale:
 
     def z(self, excess: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s"]:
         """Express smoothed excess in deviations from the mean."""
-        distance: np.ndarray = (excess - self.mean) / self.deviation
-        return distance
+        return (excess - self.mean) / self.deviation
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +117,7 @@ class AnomalyRecord:
     @property
     def pred_mask(self) -> Bool[np.ndarray, "h w"]:
         """Pixels that are masked as anomalous: none in all but a share of normal images."""
-        mask: np.ndarray = self.anomaly_map > self.mask_threshold
-        return mask
+        return self.anomaly_map > self.mask_threshold
 
     @property
     def top_statistic(self) -> str:

@@ -51,8 +51,7 @@ class PyodDetector:
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
         """Compute the score of each image: high is anomalous."""
-        scores: np.ndarray = -self.detector.score_samples(X)
-        return scores
+        return -self.detector.score_samples(X)
 
     def predict(self, X: Any) -> Int[np.ndarray, " n"]:  # noqa: N803
         """Label each image: 0 for normal, 1 for anomalous."""

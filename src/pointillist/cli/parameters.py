@@ -95,8 +95,7 @@ def parsed(config: type[Settings], values: Mapping[str, Any]) -> Any:
 
 def run_options(config: type[Settings]) -> tuple[RunOption, ...]:
     """List the options of a command that are settings of a run file."""
-    options: tuple[RunOption, ...] = next((f.metadata["run"] for f in fields(config) if "run" in f.metadata), ())
-    return options
+    return next((f.metadata["run"] for f in fields(config) if "run" in f.metadata), ())
 
 
 def _value(setting: Setting, typed: Any) -> Any:

@@ -83,8 +83,7 @@ def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
             f"`mask` (={path}) of {result.shape[0]}x{result.shape[1]} must have the size of the image, "
             f"{size[0]}x{size[1]}: resize one of them."
         )
-    hole: np.ndarray = (result[..., 0] >= 128) & (result[..., 1] >= OPAQUE)
-    return hole
+    return (result[..., 0] >= 128) & (result[..., 1] >= OPAQUE)
 
 
 def _parse_region(text: str, size: tuple[int, int]) -> np.ndarray:

@@ -51,8 +51,7 @@ class Painted(Samples):
             return drawn
         channels = max(drawn.shape[-1], self.picture.shape[-1])
         layers = [to_channels(x.transpose(0, 3, 1, 2), channels) for x in (drawn, self.picture[None])]
-        result: np.ndarray = np.where(self.known_pixels[:, None], layers[1], layers[0]).transpose(0, 2, 3, 1)
-        return result
+        return np.where(self.known_pixels[:, None], layers[1], layers[0]).transpose(0, 2, 3, 1)
 
     @property
     def images(self) -> list[Image.Image]:

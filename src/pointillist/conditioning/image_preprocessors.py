@@ -92,8 +92,7 @@ class HintPreprocessor:
                 "already enlarged."
             )
         rows, columns = (np.arange(n) // self.factor for n in size)
-        result: np.ndarray = small[:, :, rows][:, :, :, columns]
-        return result
+        return small[:, :, rows][:, :, :, columns]
 
     def known(self, height: int, width: int) -> Bool[np.ndarray, "h w"]:
         """Mask of known pixels: all, or one half of the image (the smaller half, where a side is odd)."""
@@ -114,8 +113,7 @@ def _shrunk(x: Int[np.ndarray, "b c h w"], factor: int, ordered: bool) -> Int[np
     for axis in (-2, -1):
         starts = np.arange(0, x.shape[axis], factor)
         totals, counts = np.add.reduceat(totals, starts, axis), np.add.reduceat(counts, starts, axis)
-    result: np.ndarray = (2 * totals + counts) // (2 * counts)
-    return result
+    return (2 * totals + counts) // (2 * counts)
 
 
 def _colours(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> Int[np.ndarray, "b e h w"]:
@@ -151,5 +149,4 @@ def outline(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> Bool[np.ndarray,
     around = np.pad(solid, ((0, 0), (1, 1), (1, 1)))
     inside = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
     full = np.all(solid, axis=(1, 2), keepdims=True)
-    result: np.ndarray = np.where(full, edges, solid & ~inside)
-    return result
+    return np.where(full, edges, solid & ~inside)

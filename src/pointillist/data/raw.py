@@ -174,8 +174,7 @@ def split_off_groups(groups: np.ndarray, take: int, seed: int) -> np.ndarray:
         if sizes[name] <= left:
             chosen[name] = True
             left -= sizes[name]
-    result: np.ndarray = chosen[group.reshape(-1)]
-    return result
+    return chosen[group.reshape(-1)]
 
 
 def split_size(count: int, fraction: float) -> int:

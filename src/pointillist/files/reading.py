@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -166,14 +166,7 @@ def parse_json(text: str, name: str, remedy: str, error: Error = DataError) -> A
         PointillistError: of the kind `error`, if it is not valid, nested too deeply, or holds a value that no setting
             or metadata has.
     """
-    try:
-        value = json.loads(text)
-        check_value(value)
-    except RecursionError as cause:
-        raise error(f"{name} is nested more than {MAX_DEPTH} deep: {remedy}.") from cause
-    except ValueError as cause:
-        raise error(f"{name} is not valid JSON ({_reason(cause)}): {remedy}.") from cause
-    return value
+    return _parsed(json.loads, text, "JSON", name, remedy, error)
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
@@ -192,14 +185,20 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         )
     import tomllib
 
-    try:
-        tree = tomllib.loads(text)
-        check_value(tree)
-    except RecursionError as cause:
-        raise ConfigError(f"{name} is nested more than {MAX_DEPTH} deep: correct it.") from cause
-    except ValueError as cause:
-        raise ConfigError(f"{name} is not valid TOML ({_reason(cause)}): correct it.") from cause
+    tree: dict[str, Any] = _parsed(tomllib.loads, text, "TOML", name, "correct it", ConfigError)
     return tree
+
+
+def _parsed(parser: Callable[[str], Any], text: str, form: str, name: str, remedy: str, error: Error) -> Any:
+    """Parse text of a form, and check what it holds; see `check_value`."""
+    try:
+        value = parser(text)
+        check_value(value)
+    except RecursionError as cause:
+        raise error(f"{name} is nested more than {MAX_DEPTH} deep: {remedy}.") from cause
+    except ValueError as cause:
+        raise error(f"{name} is not valid {form} ({_reason(cause)}): {remedy}.") from cause
+    return value
 
 
 def check_value(value: Any) -> None:

@@ -52,8 +52,7 @@ def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nda
         if len(clear):
             best = np.where(part[:, 3] < OPAQUE, clear[0], best)
         index[start : start + 4096] = best
-    result: np.ndarray = index[inverse.reshape(-1)].reshape(rgba.shape[:-1])
-    return result
+    return index[inverse.reshape(-1)].reshape(rgba.shape[:-1])
 
 
 def clean_alpha(rgba: np.ndarray) -> np.ndarray:

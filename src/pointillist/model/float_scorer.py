@@ -123,8 +123,7 @@ class FloatScorer:
             condition = model.encode(inputs, len(x), (x.shape[2], x.shape[3]))
             params: Tensor = model.params(self._levels(x), condition, order)
         single = params if params.dtype == torch.float64 else params.float()
-        result: np.ndarray = single.cpu().numpy()
-        return result
+        return single.cpu().numpy()
 
     def unchecked_log_prob_map(
         self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
@@ -142,5 +141,4 @@ def _tensors(params: np.ndarray, x: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def _doubles(values: Tensor) -> Float[np.ndarray, ...]:
-    result: np.ndarray = values.detach().cpu().double().numpy()
-    return result
+    return values.detach().cpu().double().numpy()

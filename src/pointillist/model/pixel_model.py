@@ -224,8 +224,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         if order.s_curve:  # networks that follow it have one stage
             return order.rank(height, width)
         turned = order.raster_size(height, width)
-        result: np.ndarray = order.array_from_raster(sampling_order(self.stages(*turned), *turned))
-        return result
+        return order.array_from_raster(sampling_order(self.stages(*turned), *turned))
 
     def level_embeddings(self) -> Float[Tensor, "k e"]:
         """Network input of each level."""
@@ -375,8 +374,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
 
     def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of images of this model, and return it as an array; see `check`."""
-        result: np.ndarray = self.check(x).cpu().numpy()
-        return result
+        return self.check(x).cpu().numpy()
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""

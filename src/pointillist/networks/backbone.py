@@ -123,8 +123,7 @@ def sampling_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.n
     sampling_order(model.stages(2, 2), 2, 2)  # [[0, 1], [2, 3]]
     ```
     """
-    result: np.ndarray = stage_rank((stage.step for stage in stages), height, width)
-    return result
+    return stage_rank((stage.step for stage in stages), height, width)
 
 
 def sampling_passes(stages: Sequence[Stage], height: int, width: int) -> int:
@@ -206,8 +205,7 @@ class Backbone(nn.Module):
 
     def place(self, out: Float[Tensor, "b p h w"], x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b p h w"]:
         """Place outputs around the prediction from the canvas `x`; without a local gain, return them."""
-        result: Tensor = out if self.local_head is None else self.local_head(out, x, ctx)
-        return result
+        return out if self.local_head is None else self.local_head(out, x, ctx)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of the distribution of each pixel from the pixels before it.

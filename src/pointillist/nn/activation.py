@@ -97,8 +97,7 @@ class Dropout(nn.Dropout):
         """In training, set each element to 0 with probability p and divide the others by 1 - p."""
         threshold = round((1 - self.p) * 2**_BITS)
         if not self.training or input.device.type != "cpu" or self.inplace or not 0 < threshold < 2**_BITS:
-            dropped: Tensor = super().forward(input)
-            return dropped
+            return super().forward(input)
         bits = torch.ops.pointillist.random_bits(input.detach(), torch.empty(0))
         scaled: Tensor = input * (bits < threshold).to(input.dtype).mul_(2**_BITS / threshold)
         return scaled

@@ -97,8 +97,7 @@ class IntegerModel:
         if len(self.stages) == 1:
             return order.rank(height, width)
         steps = (stage.step for stage in self.stages)
-        result: IntArray = order.array_from_raster(stage_rank(steps, *order.raster_size(height, width)))
-        return result
+        return order.array_from_raster(stage_rank(steps, *order.raster_size(height, width)))
 
     def runs(self, order: PixelOrder, levels: IntArray, inputs: Inputs) -> Iterator[StageRun]:
         """Yield the stages of images in the raster frame; see `run_stages`."""

@@ -215,8 +215,7 @@ class StageSteps:
 
     def _here(self) -> IntArray:
         row, column, channel = self.site
-        result: IntArray = self._levels[:, channel, row, column]
-        return result
+        return self._levels[:, channel, row, column]
 
     @property
     def program(self) -> Program:

@@ -108,8 +108,7 @@ class FixedLayer:
         if self.matrix.dtype == FINE:
             return x
         scaled: NDArray[np.float64] = np.floor(x * 2.0 ** -self.cut.astype(np.float64) + 0.5)
-        result: NDArray[np.uint8] = scaled.clip(0, 255).astype(np.uint8)
-        return result
+        return scaled.clip(0, 255).astype(np.uint8)
 
     def __call__(self, inputs: NDArray[Any], taps: tuple[int, ...] | None = None) -> Float[np.ndarray, "n o"]:
         """Multiply `inputs` of some taps side by side, `[n, taps * i]`, by their weights, and add the bias."""
@@ -118,8 +117,7 @@ class FixedLayer:
             whole = self.matrix[list(taps)].reshape(-1, self.width)
             self._products[taps] = ByteMatrix(whole) if whole.dtype == COARSE else whole.astype(np.float64)
         sums: NDArray[np.float64] = (inputs @ self._products[taps]) * self.scale.astype(np.float64)
-        result: NDArray[np.float64] = np.floor(sums + 0.5) + self.bias
-        return result
+        return np.floor(sums + 0.5) + self.bias
 
     def convolve(self, x: Numbers, dilation: int = 1) -> Numbers:
         """Convolve maps by a square kernel, with zeros beyond the border."""

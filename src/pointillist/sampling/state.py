@@ -161,8 +161,7 @@ class UniformSampler:
 
         def choose(images: np.ndarray, allowed: np.ndarray, u: np.ndarray) -> np.ndarray:
             within = guided[torch.from_numpy(images)].masked_fill(~torch.from_numpy(allowed), -torch.inf)
-            result: np.ndarray = draw_level(within.log_softmax(1), torch.from_numpy(u), transform).numpy()
-            return result
+            return draw_level(within.log_softmax(1), torch.from_numpy(u), transform).numpy()
 
         drawn = mask.draw(site.channel, place, uniforms.double().numpy(), choose, (guided > -torch.inf).numpy())
         levels = torch.from_numpy(drawn)

@@ -42,8 +42,7 @@ def _decode_integers(
     check_pixels(encoded.shape[1], encoded.shape[2], limits)
     if encoded.dtype == "float32":
         raise DataError("`levels` must be uint8 or uint16, not float32: they are integers.")
-    result: np.ndarray = encoded.array().astype(np.int64)[None]
-    return result
+    return encoded.array().astype(np.int64)[None]
 
 
 def decode_canvas(

@@ -33,8 +33,8 @@ from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, write_by_program
 from pointillist.training.logging import describe, training_summary
-from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware
-from pointillist.training.setup import as_splits, check_step_memory, prepare
+from pointillist.training.quantization_aware import quantization_aware
+from pointillist.training.setup import as_splits, prepare
 from pointillist.training.state import TrainerState, run_lock
 from pointillist.training.trainer import Trainer
 
@@ -129,9 +129,7 @@ def train(
     images = splits.get("train")
     check_spec(model, images)
     model.tileset = model.tileset or images.tileset
-    accelerator, config, reason = prepare(model, config)
-    check_step_memory(model, images, config, accelerator)
-    check_quantization_aware(model, images, config)
+    accelerator, config, reason = prepare(model, images, config)
     with run_lock(config.out):
         _check_folder(config, resume)
         screen = console if accelerator.is_main_process else None

@@ -117,8 +117,7 @@ def patches(rng: np.random.Generator, height: int, width: int) -> Hole:
     rows, columns = (
         np.searchsorted(np.cumsum(rng.integers(3, 11, size)), np.arange(size), "right") for size in (height, width)
     )
-    result: Hole = (rng.random((height, width)) < 0.3 + 0.4 * rng.random())[rows][:, columns]
-    return result
+    return (rng.random((height, width)) < 0.3 + 0.4 * rng.random())[rows][:, columns]
 
 
 def strokes(rng: np.random.Generator, height: int, width: int) -> Hole:
@@ -136,8 +135,7 @@ def strokes(rng: np.random.Generator, height: int, width: int) -> Hole:
 
 def scattered(rng: np.random.Generator, height: int, width: int) -> Hole:
     """Open each pixel with one probability, which is drawn first."""
-    result: Hole = rng.random((height, width)) < rng.random()
-    return result
+    return rng.random((height, width)) < rng.random()
 
 
 def few_open(rng: np.random.Generator, height: int, width: int) -> Hole:

@@ -25,8 +25,8 @@ from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, write_by_program
 from pointillist.training.logging import describe
-from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware
-from pointillist.training.setup import as_splits, check_step_memory, prepare
+from pointillist.training.quantization_aware import quantization_aware
+from pointillist.training.setup import as_splits, prepare
 from pointillist.training.state import TrainerState
 from pointillist.training.trainer import Trainer
 
@@ -111,9 +111,7 @@ def estimate_cost(
     images = splits.get("train")
     check_spec(model, images)
     config = config.updated(out=None, machine={"tensorboard": False})
-    accelerator, config, reason = prepare(model, config)
-    check_step_memory(model, images, config, accelerator)
-    check_quantization_aware(model, images, config)
+    accelerator, config, reason = prepare(model, images, config)
     main = accelerator.is_main_process
     if console is not None and main:
         for line in describe(model, splits, config, reason, accelerator):

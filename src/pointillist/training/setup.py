@@ -19,6 +19,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.system import available_cores, free_bytes, processor, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName, TrainConfig
+from pointillist.training.quantization_aware import check_quantization_aware
 
 ParameterGroup = dict[str, Any]
 
@@ -160,11 +161,14 @@ def as_splits(model: PixelModel, data: Any) -> DataSplits:
     return load_data(data, spec=model.image, classes=model.config.classes, tiles=model.tileset)
 
 
-def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
-    """Resolve device, precision and batch size, and seed the random generators.
+def prepare(model: PixelModel, images: ImageDataset, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
+    """Resolve device, precision and batch size, seed the random generators, and check that a step can be taken.
 
     Returns:
         The accelerator, the resolved settings, and the reason for the precision.
+
+    Raises:
+        ConfigError, EngineError: see `check_step_memory` and `check_quantization_aware`.
     """
     machine = config.machine
     if machine.threads:
@@ -179,6 +183,8 @@ def prepare(model: PixelModel, config: TrainConfig) -> tuple[Accelerator, TrainC
         parts = accelerator.num_processes * config.grad_accumulation
         fitting = torch.tensor([largest_batch_size(model.to(accelerator.device))], device=accelerator.device)
         config = config.updated(batch_size=parts * int(accelerator.gather(fitting).min()))  # one size for all processes
+    check_step_memory(model, images, config, accelerator)
+    check_quantization_aware(model, images, config)
     return accelerator, config, reason
 
 

@@ -183,8 +183,7 @@ SIGMOID: Integers = np.floor(2.0**_TABLE_BITS / (1 + np.exp(-_ARGUMENTS)) + 0.5)
 
 def to_fixed(x: NDArray[np.floating[Any]], bits: int = BITS, limit: int = LIMIT) -> Integers:
     """Round numbers to integers in steps of `2 ** -bits`, of magnitude at most `limit`."""
-    result: Integers = np.clip(np.floor(x.astype(np.float64) * 2.0**bits + 0.5), -limit, limit).astype(np.int64)
-    return result
+    return np.clip(np.floor(x.astype(np.float64) * 2.0**bits + 0.5), -limit, limit).astype(np.int64)
 
 
 def from_fixed(x: Integers) -> NDArray[np.float64]:

@@ -83,8 +83,7 @@ class GridFeatures(PortableEncoder):
         keys = [image.tobytes() + mask.tobytes() for image, mask in zip(values, known, strict=True)]
         index = [numbers.setdefault(key, len(numbers)) for key in keys]
         first = [index.index(number) for number in range(len(numbers))]
-        result: NDArray[np.float64] = self._encode(values[first], known[first])[index]
-        return result
+        return self._encode(values[first], known[first])[index]
 
     @property
     def has_tables(self) -> bool:
@@ -132,8 +131,7 @@ class GridFeatures(PortableEncoder):
     @cached_property
     def _taps(self) -> Float[np.ndarray, "taps d i"]:
         weight = self.weights["first.weight"].astype(np.float64)
-        result: NDArray[np.float64] = np.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0)
-        return result
+        return np.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0)
 
     def _terms(self, values: Shaped[np.ndarray, ...], channel: int, channels: int, tap: int) -> NDArray[np.int64]:
         """Compute what values of a channel add to the first convolution at a place of its kernel, `[..., d]`."""
@@ -191,8 +189,7 @@ def _convolve(x: Float[np.ndarray, "n h w i"], matrix: NDArray[Any], dilation: i
 
 
 def _rounded(x: NDArray[np.float64]) -> NDArray[np.int64]:
-    result: NDArray[np.int64] = np.floor(x + 0.5).astype(np.int64)
-    return result
+    return np.floor(x + 0.5).astype(np.int64)
 
 
 def _normalise(h: Int[np.ndarray, "n h w d"]) -> NDArray[np.float64]:

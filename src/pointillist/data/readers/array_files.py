@@ -34,8 +34,7 @@ def load_npy(path: Path) -> np.ndarray:
         with path.open("rb") as file:
             _check_header(file, str(path))
         with path.open("rb") as file:
-            array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-            return array
+            return np.lib.format.read_array(file, allow_pickle=False)
     except _BROKEN as error:
         raise _unreadable(path, error) from error
 
@@ -65,8 +64,7 @@ class NpzFile:
                 with file.open(member + ".npy") as stream:
                     _check_header(stream, f"{self.path.name}:{member}")
                 with file.open(member + ".npy") as stream:
-                    array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-                    return array
+                    return np.lib.format.read_array(stream, allow_pickle=False)
         except _BROKEN as error:
             raise _unreadable(self.path, error) from error
 

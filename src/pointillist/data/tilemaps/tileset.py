@@ -97,8 +97,7 @@ class Tileset:
         plain_tileset(4).mean_colours()[0].tolist()  # [26, 26, 31, 255]
         ```
         """
-        colours: np.ndarray = self._means(*self.tile_size)[:, 0, 0]
-        return colours
+        return self._means(*self.tile_size)[:, 0, 0]
 
     def _means(self, high: int, wide: int) -> UInt8[np.ndarray, "k th tw 4"]:
         """Average each block of `high` x `wide` pixels; colours are weighted by their alpha."""

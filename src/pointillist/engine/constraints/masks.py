@@ -123,8 +123,7 @@ class LevelMask:
     @property
     def status(self) -> Int[np.ndarray, " n"]:
         """ALIVE, DEAD or REJECTED, for each image."""
-        status: Int[np.ndarray, " n"] = self.state[:, solver.STATUS]
-        return status
+        return self.state[:, solver.STATUS]
 
     @property
     def reasons(self) -> list[str]:

@@ -81,8 +81,7 @@ def log2(values: IntArray) -> NDArray[np.int64]:
     """Return logarithms to base 2, in steps of `2 ** -LOG_BITS`, of integers from 1 to 2^24."""
     exponent = np.frexp(values)[1].astype(np.int64) - 1  # of a float64, which holds these integers
     mantissa = (values << (MANTISSA_BITS - exponent)) - (1 << MANTISSA_BITS)
-    result: NDArray[np.int64] = (exponent << LOG_BITS) + _interpolate(LOG_TABLE, mantissa, MANTISSA_BITS)
-    return result
+    return (exponent << LOG_BITS) + _interpolate(LOG_TABLE, mantissa, MANTISSA_BITS)
 
 
 def exp2_of_minus(logs: IntArray) -> NDArray[np.int64]:

@@ -68,11 +68,15 @@ class Opcode:
 
         With buffers by row it may be repeated in other rows, because their arrays stay where they are.
         """
-        out, c = buffers.output(i, region), buffers.constants(i)
+        out, formula = buffers.output(i, region), self.formula(buffers, i)
         inputs = [buffers.read(view, region) for view in i.inputs]
         if not buffers.program.is_integer:
-            return partial(_compute, out, self.floats, c, inputs)
-        return partial(_compute_integers, out, self.integers, c, inputs, *output_range(i))
+            return partial(_compute, out, formula, inputs)
+        return partial(_compute_integers, out, formula, inputs, *output_range(i))
+
+    def formula(self, buffers: Buffers, i: Instruction) -> Callable[..., Array]:
+        """Return what computes the output of an instruction from its inputs, before it is clamped to its range."""
+        return partial(self.integers if buffers.program.is_integer else self.floats, buffers.constants(i))
 
     def floats(self, c: Constants, *x: Array) -> Array:
         """Compute the output from the constants and the inputs, in floating point."""
@@ -125,14 +129,12 @@ class Opcode:
         return None
 
 
-def _compute(out: Array, formula: Callable[..., Array], c: Constants, inputs: list[Array]) -> None:
-    out[...] = formula(c, *inputs)
+def _compute(out: Array, formula: Callable[..., Array], inputs: list[Array]) -> None:
+    out[...] = formula(*inputs)
 
 
-def _compute_integers(
-    out: Array, formula: Callable[..., Array], c: Constants, inputs: list[Array], low: int, high: int
-) -> None:
-    out[...] = formula(c, *map(int64, inputs)).clip(low, high)
+def _compute_integers(out: Array, formula: Callable[..., Array], inputs: list[Array], low: int, high: int) -> None:
+    out[...] = formula(*map(int64, inputs)).clip(low, high)
 
 
 def output_range(i: Instruction) -> tuple[int, int]:

@@ -15,10 +15,10 @@ from typing import ClassVar
 import numpy as np
 
 from pointillist.distributions.kinds import MANY
-from pointillist.engine.arithmetic import Array, bit_length, int64, interpolate, library_of, shift_bits
-from pointillist.engine.buffers import Buffers, Call, Region
+from pointillist.engine.arithmetic import Array, bit_length, interpolate, library_of, shift_bits
+from pointillist.engine.buffers import Buffers
 from pointillist.engine.head.tables import mean_bits, tanh_table
-from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode, output_range
+from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
 from pointillist.engine.program import Instruction, IntArray, View
 
 REACH, STEP_BITS = 8, 4
@@ -107,13 +107,11 @@ class LocalGainOpcode(Opcode):
     constants: ClassVar[dict[str, str]] = {"levels": "int32"}
     can_narrow = False
 
-    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
-        levels, out = Levels(int(i.constants["levels"][0])), buffers.output(i, region)
-        inputs = [buffers.read(view, region) for view in i.inputs]
+    def formula(self, buffers: Buffers, i: Instruction) -> Callable[..., Array]:
+        levels = Levels(int(i.constants["levels"][0]))
         if not buffers.program.is_integer:
-            return partial(_assign, out, partial(self.compute, levels), inputs)
-        formula = partial(self.compute_integers, levels, buffers.constant(tanh_table()))
-        return partial(_assign_integers, out, formula, inputs, *output_range(i))
+            return partial(self.compute, levels)
+        return partial(self.compute_integers, levels, buffers.constant(tanh_table()))
 
     def compute(self, levels: Levels, *x: Array) -> Array:
         """Compute the output in floating point."""
@@ -273,11 +271,3 @@ def _parts(params: Array, channels: int) -> tuple[Array, list[Array], list[Array
     mixtures = params.shape[-1] // (1 + 2 * channels + channels * (channels - 1) // 2)
     parts = [params[..., n * mixtures : (n + 1) * mixtures] for n in range(params.shape[-1] // mixtures)]
     return parts[0], parts[1 : 1 + channels], parts[1 + channels : 1 + 2 * channels], parts[1 + 2 * channels :]
-
-
-def _assign(out: Array, formula: Callable[..., Array], inputs: list[Array]) -> None:
-    out[...] = formula(*inputs)
-
-
-def _assign_integers(out: Array, formula: Callable[..., Array], inputs: list[Array], low: int, high: int) -> None:
-    out[...] = formula(*map(int64, inputs)).clip(low, high)

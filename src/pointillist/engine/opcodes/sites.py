@@ -49,26 +49,30 @@ class SiteOpcode(Opcode):
         return scale == map_scale
 
 
+class CopyOpcode(Opcode):
+    """Base class of opcodes whose output is their input."""
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        return partial(_assign, buffers.output(i, region), buffers.read(i.inputs[0], region))
+
+    def problem(self, i: Instruction) -> str | None:
+        if i.output is None or len(i.inputs) != 1:
+            return "a value is missing"
+        if i.inputs[0].is_narrow != i.output.is_narrow or i.inputs[0].channels != i.output.channels:
+            return "it moves a value into another kind"
+        return None
+
+
 @opcode
-class Copy(Elementwise):
+class Copy(CopyOpcode, Elementwise):
     """Copy: out = x."""
 
-    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
-        return _copy(buffers, i, region)
-
-    def problem(self, i: Instruction) -> str | None:
-        return _copy_problem(i)
-
 
 @opcode
-class ShiftDown(SiteOpcode):
+class ShiftDown(CopyOpcode, SiteOpcode):
     """Shift down by one row: out = x of the row above, which is computed for this row; zero at the first row."""
 
-    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
-        return _copy(buffers, i, region)  # no instruction writes x before there is a row above
-
-    def problem(self, i: Instruction) -> str | None:
-        return _copy_problem(i)
+    # no instruction writes x before there is a row above
 
 
 @opcode
@@ -203,18 +207,6 @@ def map_of(instruction: Instruction) -> FeatureMap:
     if instruction.map is None:
         raise ValueError(f"{instruction.opcode} without a map")
     return instruction.map
-
-
-def _copy(buffers: Buffers, i: Instruction, region: Region) -> Call:
-    return partial(_assign, buffers.output(i, region), buffers.read(i.inputs[0], region))
-
-
-def _copy_problem(i: Instruction) -> str | None:
-    if i.output is None or len(i.inputs) != 1:
-        return "a value is missing"
-    if i.inputs[0].is_narrow != i.output.is_narrow or i.inputs[0].channels != i.output.channels:
-        return "it moves a value into another kind"
-    return None
 
 
 def _assign(out: Array, x: Array) -> None:

@@ -28,8 +28,7 @@ def to_numpy(parameter: Tensor) -> Kernel:
     """Copy a parameter to numpy, from any device and precision."""
     values = parameter.detach().cpu()
     known = values.dtype in (torch.float32, torch.float64)  # numpy has no bfloat16
-    array: Kernel = (values if known else values.float()).numpy()
-    return array
+    return (values if known else values.float()).numpy()
 
 
 def convolve(

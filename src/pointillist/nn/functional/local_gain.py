@@ -57,8 +57,7 @@ def predict(
         The prediction of each channel, then log2 of the gain in levels: c + 1 features.
     """
     if has_torch_function((near, inside)):
-        result: Tensor = handle_torch_function(predict, (near, inside), near, inside, levels)
-        return result
+        return handle_torch_function(predict, (near, inside), near, inside, levels)
     left, corner, above, right = near.chunk(4, 1)
     in_left, in_corner, in_above, in_right = inside.to(near.dtype).chunk(4, 1)
     above = above + (1 - in_above) * left
@@ -101,8 +100,7 @@ def normalise(
         levels: levels of a channel.
     """
     if has_torch_function((x, inside, prediction)):
-        result: Tensor = handle_torch_function(normalise, (x, inside, prediction), x, inside, prediction, levels)
-        return result
+        return handle_torch_function(normalise, (x, inside, prediction), x, inside, prediction, levels)
     channels, count = prediction.shape[1] - 1, inside.shape[1]
     base, exponent = prediction[:, :channels], prediction[:, channels:]
     per_level = torch.exp2(-exponent) * ((levels - 1) / 2)
@@ -123,8 +121,7 @@ def place(
         levels: levels of a channel.
     """
     if has_torch_function((params, prediction)):
-        result: Tensor = handle_torch_function(place, (params, prediction), params, prediction, levels)
-        return result
+        return handle_torch_function(place, (params, prediction), params, prediction, levels)
     channels = prediction.shape[1] - 1
     mixtures = num_mixtures(params.shape[1], channels)
     base, exponent = prediction[:, :channels], prediction[:, channels:]

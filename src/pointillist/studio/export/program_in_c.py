@@ -250,5 +250,4 @@ def _palette(model: PortableModel) -> IntArray | None:
         return None
     rgba = np.asarray(colours, np.int64)
     alpha = rgba[:, 3:]
-    result: IntArray = (rgba[:, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return result
+    return (rgba[:, :3] * alpha + 255 * (255 - alpha) + 127) // 255

@@ -78,8 +78,7 @@ class EncodedArray(Schema):
             raise ShapeError(
                 f"`data` of an array has {len(raw)} bytes, but shape {self.shape} of {self.dtype} takes {expected}."
             )
-        array: np.ndarray = np.frombuffer(raw, kind).reshape(self.shape).astype(self.dtype)
-        return array
+        return np.frombuffer(raw, kind).reshape(self.shape).astype(self.dtype)
 
 
 class ConditionValues(Schema):
