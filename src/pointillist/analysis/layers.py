@@ -16,9 +16,10 @@ be worse than what the layers know, and a layer may save a negative number of bi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,9 @@ def logit_lens(query: ImageQuery) -> LogitLens:
     result = []
     with inference_mode(model):
         for depth in range(len(layers) + 1):  # the last one leaves nothing out
-            with _left_out([hook for layer in layers[depth:] for hook in layer]):
+            with ExitStack() as stack:  # in which hooks replace the outputs of the layers that are left out
+                for module, hook in chain.from_iterable(layers[depth:]):
+                    stack.enter_context(module.register_forward_hook(hook))
                 surprisal = network.surprisal_of(network.run(), network.x)
                 result.append(surprisal[0].double().cpu().numpy())
     names = ("no layer", *(f"layer {i + 1}" for i in range(len(layers))))
@@ -173,17 +176,6 @@ def has_logit_lens(model: PixelModel) -> bool:
         return bool(_layers(model))
     except ConfigError:
         return False
-
-
-@contextmanager
-def _left_out(hooks: Hooks) -> Iterator[None]:
-    """Replace the output of each module by the output of its hook, within the block."""
-    handles = [module.register_forward_hook(hook) for module, hook in hooks]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _layers(model: PixelModel) -> list[Hooks]:
@@ -213,14 +205,12 @@ def _present(layer: tuple[nn.Module, Hook], skip: nn.Module | None) -> Hooks:
     return [layer] if skip is None else [layer, (skip, _nothing)]
 
 
-def _first_input(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
-    passed: Tensor = inputs[0]
-    return passed
+def _first_input(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    return inputs[0]
 
 
-def _second_input(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
-    passed: Tensor = inputs[1]
-    return passed
+def _second_input(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    return inputs[1]
 
 
 def _nothing(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:

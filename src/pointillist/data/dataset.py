@@ -201,7 +201,8 @@ class ImageDataset(AnsweredNames):
         if self.binarise == "dynamic":
             # after the flip: draws belong to pixel positions, so that a flipped image is not a mirrored draw
             for value, row in zip(values, rows, strict=True):
-                value[...] = _bernoulli(value, seed, int(row))
+                # 1 with probability intensity / 255, exactly: never for 0, always for 255
+                value[...] = _draws(seed, int(row), 1).integers(0, 255, value.shape) < value
         labels = None if self.labels is None else self.labels[index]
         texts = None if self.texts is None else tuple(self.texts[i] for i in index)
         annotations = replace(self.annotations, hints=None).take(index)
@@ -291,8 +292,3 @@ def proportions(levels: Shaped[np.ndarray, "n c h w"], count: int) -> Float32[np
 
 def _draws(seed: int, row: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng((seed, row, purpose))
-
-
-def _bernoulli(intensities: np.ndarray, seed: int, row: int) -> np.ndarray:
-    """Draw 1 with probability intensity / 255, exactly: never for 0, always for 255."""
-    return _draws(seed, row, 1).integers(0, 255, intensities.shape) < intensities

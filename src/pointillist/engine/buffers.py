@@ -50,11 +50,6 @@ class Region:
         start = max(self.rows.start, row)
         return Region(slice(start, max(start, self.rows.stop), self.rows.step), self.columns)
 
-    @property
-    def is_empty(self) -> bool:
-        """True if it has no row."""
-        return bool(self.rows.start >= self.rows.stop)
-
 
 class Buffers:
     """The arrays of one run.

@@ -104,7 +104,7 @@ def region_of(instruction: Instruction, row: int, stop: int, width: int, column:
         region = region.from_row(instruction.first_row)
     if instruction.row_parity is not None:
         region = region.with_parity(instruction.row_parity)
-    return None if region.is_empty else region
+    return region if region.rows.start < region.rows.stop else None
 
 
 class RowCalls(Generic[BuffersT]):

@@ -228,18 +228,13 @@ def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, Any]:
     Raises:
         DataError, ConfigError: if a source cannot be read as images of the model.
     """
-    if not _is_ready(x):
+    if not (isinstance(x, (ImageDataset, DataSplits, Image.Image, np.ndarray, list, tuple)) or is_tensor(x)):
         named = isinstance(x, (str, Path)) and isinstance(model, TrainedModel)
         options = resolve_data_options(model, str(x), (), labels=True) if named else None  # as the commands do
         x = load_data(x, options, spec=model.image, classes=model.classes, tiles=model.tileset)
     if isinstance(x, DataSplits):
         return x.natural()
     return None, model.image.level_array(x) if model.image.is_picture(x) else x
-
-
-def _is_ready(x: Any) -> bool:
-    """Return True if images need no reading: a data set, an array, or pictures."""
-    return isinstance(x, (ImageDataset, DataSplits, Image.Image, np.ndarray, list, tuple)) or is_tensor(x)
 
 
 @dataclass(frozen=True)

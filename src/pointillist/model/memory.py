@@ -39,11 +39,6 @@ def training_memory(model: PixelModel) -> MemoryUse:
     return _estimate(model.config, training=True, weights=4 * STATES * model.num_parameters())
 
 
-def evaluation_memory(model: PixelModel) -> MemoryUse:
-    """Estimate the memory of the likelihood of images, with weights that are there already."""
-    return _estimate(model.config, training=False, weights=0)
-
-
 def check_training_memory(model: PixelModel, count: int, size: tuple[int, int], device: torch.device) -> None:
     """Check that a training step on `count` images of a size `(height, width)` fits in the free memory of a device.
 
@@ -72,7 +67,7 @@ def check_evaluation_memory(model: PixelModel, count: int, height: int, width: i
         ShapeError: naming the estimate, the free memory, and what would fit.
     """
     if count * height * width > _SMALL_EVALUATION:
-        use = evaluation_memory(model)
+        use = _estimate(model.config, training=False, weights=0)  # the weights are there already
         use.check("The likelihood of", (count, height, width), device=model.device, error=ShapeError)
 
 
@@ -165,17 +160,14 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in _tensors(out):
             storage = tensor.untyped_storage()
             if storage._cdata not in self._storages or _expired(self._storages[storage._cdata][0]):
-                self._storages[storage._cdata] = _reference(storage), storage.nbytes()
+                reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+                self._storages[storage._cdata] = reference, storage.nbytes()
                 self._held += storage.nbytes()
         if self._held > 1.005 * self.peak:  # what is freed by now counts in it: looked up only where it matters
             self._storages = {key: result for key, result in self._storages.items() if not _expired(result[0])}
             self._held = sum(size for _, size in self._storages.values())
             self.peak = max(self.peak, self._held)
         return out
-
-
-def _reference(storage: torch.UntypedStorage) -> StorageWeakRef:
-    return StorageWeakRef(storage)  # type: ignore[no-untyped-call]
 
 
 def _expired(reference: StorageWeakRef) -> bool:

@@ -47,7 +47,7 @@ from pointillist.networks.backbone import (
 )
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.upsampler import Upsampler
-from pointillist.nn import Condition, ConditionBias, ConditionDims, Dropout, MaskedConv2d, channel_groups
+from pointillist.nn import Condition, ConditionBias, Dropout, MaskedConv2d, channel_groups
 from pointillist.nn.passes import Pass
 
 
@@ -193,5 +193,4 @@ def _on_grid(condition: Condition, step: tuple[int, int]) -> Condition:
 
 def _with_map(dims: BackboneDims, channels: int) -> BackboneDims:
     """Add features of a map to the condition of a network."""
-    condition: ConditionDims = replace(dims.condition, map=dims.condition.map + channels)
-    return replace(dims, condition=condition)
+    return replace(dims, condition=replace(dims.condition, map=dims.condition.map + channels))

@@ -164,11 +164,7 @@ def round_steps(low: float, high: float, most: int = 5) -> list[float]:
     if not high > low:
         return [low]
     raw = (high - low) / most
-    power: float = 10.0 ** _floor_log10(raw)
+    power: float = 10.0 ** int(f"{raw:e}".split("e")[1])
     step = next(power * k for k in (1, 2, 5, 10) if power * k >= raw * 0.999)
     first = -int(-low // step)
     return [n * step for n in range(first, int(high / step + 1e-9) + 1)]
-
-
-def _floor_log10(value: float) -> int:
-    return int(f"{value:e}".split("e")[1])

@@ -80,8 +80,10 @@ def _program(settings: InfoSettings) -> Report:
     )
     if more or is_data(settings.name):
         raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
+    from pointillist.engine.disassembly import describe
+
     programs = _recorded(settings.name, settings.size, settings.order)
-    return Report(_program_facts(programs), text=_program_text(programs))
+    return Report(_program_facts(programs), text="\n\n".join(map(describe, programs)))
 
 
 def _prompts(settings: InfoSettings) -> Report:
@@ -192,7 +194,8 @@ def text_of(key: str, value: Any) -> str:
     if key == "file_size":
         return size_text(value)
     if isinstance(value, dict):
-        return str(value["text"]) if "text" in value else ", ".join(_flat(value)) or "none"
+        parts = [f"{name} {_word(each)}" for name, each in _pairs(value)]
+        return str(value["text"]) if "text" in value else ", ".join(parts) or "none"
     if isinstance(value, list):
         return "\n".join(map(str, value)) or "none" if key in ("notes", "damage") else names_text(value)
     if value is None:
@@ -218,10 +221,6 @@ def _pairs(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return out
 
 
-def _flat(tree: dict[str, Any]) -> list[str]:
-    return [f"{key} {_word(value)}" for key, value in _pairs(tree)]
-
-
 def _word(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -239,13 +238,6 @@ def _recorded(name: str, size: str | None, order: str | None) -> list[Program]:
     wanted = None if size is None else parse_size(size)
     model, _, _ = named_model(name, wanted, order)
     return record_model(model, wanted or (model.image.height, model.image.width), order)
-
-
-def _program_text(programs: list[Program]) -> str:
-    """List every instruction, part by part."""
-    from pointillist.engine.disassembly import describe
-
-    return "\n\n".join(describe(program) for program in programs)
 
 
 def _program_facts(programs: list[Program]) -> dict[str, Any]:

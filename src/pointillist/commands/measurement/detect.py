@@ -45,11 +45,8 @@ def detect(settings: DetectSettings) -> Detection:
 
     if settings.explain and settings.report is None:
         raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")
-    pages = (
-        []
-        if settings.report is None
-        else _pages(settings.report, MAX_SHOWN if settings.explain is None else settings.explain)
-    )
+    html, shown = settings.report, MAX_SHOWN if settings.explain is None else settings.explain
+    pages = [] if html is None else [html.parent / f"{html.stem}-{i}.html" for i in range(1, shown + 1)]
     for path, ending in ((settings.report, ".html"), (settings.csv, ".csv"), *((page, ".html") for page in pages)):
         if path is not None:
             reject_existing(path, settings.force, ending)
@@ -111,11 +108,6 @@ def _parts(detector: AnomalyDetector, report: AnomalyReport) -> list[tuple[str, 
         )
         lines.append(("trial", text))
     return lines
-
-
-def _pages(report: Path, count: int) -> list[Path]:
-    """Name the pages that explain images, next to the report."""
-    return [report.parent / f"{report.stem}-{rank}.html" for rank in range(1, count + 1)]
 
 
 def _explain(model: Any, source: str, report: AnomalyReport, pages: list[Path]) -> None:

@@ -143,12 +143,11 @@ class TorchBuffers(Buffers):
         return torch.arange(row * self.width + 1, (row + 1) * self.width + 1, device=self.device)
 
     def masked_slots(self, row: int) -> Tensor:
-        """Return which slots up to the end of a row each of its sites may not attend to, `[width, slots]`."""
-        return mask_slots(self.slots(row), torch.arange((row + 1) * self.width, device=self.device))
+        """Return which slots up to the end of a row each of its sites may not attend to, `[width, slots]`.
 
-
-def mask_slots(sites: Tensor, slots: Tensor) -> Tensor:
-    """Return which slots the sites in others may not attend to: their own, later ones, and the slot of zeros."""
-    masked = slots >= sites[:, None]
-    masked[:, 0] = sites > 1
-    return masked
+        They are the site itself, later ones, and the slot of zeros.
+        """
+        sites = self.slots(row)
+        masked = torch.arange((row + 1) * self.width, device=self.device) >= sites[:, None]
+        masked[:, 0] = sites > 1
+        return masked

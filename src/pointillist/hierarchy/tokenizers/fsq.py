@@ -61,7 +61,8 @@ class FSQ:
 
     def bound(self, z: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
         """Squash numbers into the range of their levels."""
-        half, offset = self._halves(z), self._offsets(z)
+        half = self._column(z, [(n - 1) * (1 + EPSILON) / 2 for n in self.levels])
+        offset = self._column(z, [0.5 * (n % 2 == 0) for n in self.levels])
         return torch.tanh(z + torch.atanh(offset / half)) * half - offset
 
     def quantize(self, z: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
@@ -92,12 +93,6 @@ class FSQ:
     def _bases(self, device: torch.device) -> Int[Tensor, "1 d 1 1"]:
         bases = [math.prod(self.levels[:i]) for i in range(len(self.levels))]
         return torch.tensor(bases, device=device)[None, :, None, None]
-
-    def _halves(self, like: Tensor) -> Tensor:
-        return self._column(like, [(n - 1) * (1 + EPSILON) / 2 for n in self.levels])
-
-    def _offsets(self, like: Tensor) -> Tensor:
-        return self._column(like, [0.5 * (n % 2 == 0) for n in self.levels])
 
     def _scales(self, like: Tensor) -> Tensor:
         return self._column(like, [n // 2 for n in self.levels])

@@ -131,7 +131,8 @@ class TokenizerTrainer:
         self.optimizer.zero_grad()
         index = np.concatenate([part for _, part in self.sampler.read(step * self.batch_size, self.batch_size)])
         levels = torch.from_numpy(self.train_data.batch(index).levels).to(self.device)
-        loss = self._loss(levels)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.tokenizer(levels)
         loss.backward()  # type: ignore[no-untyped-call]
         result = float(loss.detach())
         if not math.isfinite(result):
@@ -171,11 +172,6 @@ class TokenizerTrainer:
                 index = rows[start : start + self.batch_size]
                 total += float(self.tokenizer(torch.from_numpy(data.batch(index).levels).to(self.device))) * len(index)
         return total / len(rows)
-
-    def _loss(self, levels: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            loss: torch.Tensor = self.tokenizer(levels)
-        return loss
 
     def _act(self, logger: MetricsLogger) -> None:
         """Evaluate and save where that is due, and stop if that was requested."""

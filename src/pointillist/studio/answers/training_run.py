@@ -99,7 +99,7 @@ class TrainingRun:
         Raises:
             RequestError: if there is none of that step.
         """
-        path = self.folder / SHEETS / _sheet_name(step)
+        path = self.folder / SHEETS / f"step-{step:07d}.png"
         if not path.is_file():
             raise RequestError(404, "not_found", f"There is no sample sheet of step {step}: `sheets` lists the steps.")
         return path
@@ -129,10 +129,6 @@ class TrainingRun:
         """List the steps of the sample sheets, in ascending order."""
         steps = (path.stem.removeprefix("step-") for path in (self.folder / SHEETS).glob("step-*.png"))
         return sorted(int(step) for step in steps if step.isdecimal() and step.isascii() and len(step) < 16)
-
-
-def _sheet_name(step: int) -> str:
-    return f"step-{step:07d}.png"
 
 
 def _is_number(value: Any) -> bool:
