@@ -44,10 +44,15 @@ def config_field(key: str) -> ConfigField:
     types = _types(field.annotation)
     result: Any = types[0] if len(types) == 1 else str
     if isinstance(result, tuple):
-        result = StrEnum(name.capitalize(), {value: value for value in result})  # which typer lists as choices
+        result = _choice(name, result)
     sentence = re.split(r"(?<=\.) (?=[A-Z])", descriptions(config)[name].replace("`", ""))[0]
     default = field.get_default(call_default_factory=True)
     return ConfigField(result, len(types) > 1, default, sentence[:1].upper() + sentence[1:])
+
+
+def _choice(name: str, values: tuple[str, ...]) -> Any:
+    """Make an enumeration of the values, which is how typer lists choices."""
+    return StrEnum(name.capitalize(), {value: value for value in values})
 
 
 def default_value(key: str) -> Any:

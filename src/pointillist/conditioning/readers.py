@@ -100,16 +100,16 @@ class ConditionReaders:
     conditions = pt.load("digits").conditions
     conditions.inputs(label="3", count=4).parts["label"].values  # [3, 3, 3, 3]
     ```
-
-    Attributes:
-        image: meaning of the integers of the images.
     """
-
-    image: ImageSpec
 
     @property
     def readers(self) -> Mapping[str, ConditionReader]:
         """Readers by the name of the encoder, in the order of their features."""
+        raise NotImplementedError
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers of the images."""
         raise NotImplementedError
 
     def unsupported(self, keyword: str, value: object) -> ConfigError:

@@ -74,7 +74,7 @@ class ModelConditions(ConditionReaders, nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.image: ImageSpec = config.image
+        self._image = config.image
         kinds = [settings.encoders(config.image) for settings in config.conditions.values()]
         encoders = {name: encoder for kind in kinds for name, encoder in kind.items()}
         self._names = tuple(encoders)
@@ -86,6 +86,11 @@ class ModelConditions(ConditionReaders, nn.Module):
         )
         several = len(config.orders) > 1
         self.order: OrderEmbedding | None = OrderEmbedding(config.orders, config.order_channels) if several else None
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers of the images."""
+        return self._image
 
     @property
     def readers(self) -> Mapping[str, ConditionReader]:

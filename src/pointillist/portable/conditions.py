@@ -96,12 +96,17 @@ class StoredConditions(ConditionReaders):
     def __init__(self, parts: Sequence[IntegerPart], image: ImageSpec) -> None:
         self._readers = {part.name: reader for part in parts if (reader := part.reader) is not None}
         self._reads_all = all(part.name in (*self._readers, ORDER, POSITION) for part in parts)
-        self.image: ImageSpec = image
+        self._image = image
 
     @property
     def readers(self) -> Mapping[str, ConditionReader]:
         """Readers by the name of the part."""
         return self._readers
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers of the images."""
+        return self._image
 
     def unsupported(self, keyword: str, value: object) -> ConfigError:
         """Return the error for a condition that the program does not take, or cannot encode."""

@@ -133,7 +133,7 @@ class TokenizerTrainer:
         levels = torch.from_numpy(self.train_data.batch(index).levels).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             loss = self.tokenizer(levels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         result = float(loss.detach())
         if not math.isfinite(result):
             raise TrainingError(f"The loss of the tokenizer became {result} at step {step:,}: lower `optimizer.lr`.")
