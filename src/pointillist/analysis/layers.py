@@ -205,12 +205,14 @@ def _present(layer: tuple[nn.Module, Hook], skip: nn.Module | None) -> Hooks:
     return [layer] if skip is None else [layer, (skip, _nothing)]
 
 
-def _first_input(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    return inputs[0]
+def _first_input(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+    passed: Tensor = inputs[0]
+    return passed
 
 
-def _second_input(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    return inputs[1]
+def _second_input(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+    passed: Tensor = inputs[1]
+    return passed
 
 
 def _nothing(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
