@@ -88,7 +88,7 @@ MENDS = (
     (r"<pre>", '<pre tabindex="0">'),  # code and tables that scroll can be reached by keys
     (r'<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'),
     (r'<th class="head">(<p></p>)?</th>', "<td></td>"),
-    (r'(property="og:image" content=")(?=_images/)', rf"\g<1>{html_baseurl}"),  # those who show links ask for the whole
+    (r'(?<=<meta content=")(?=_images/[^"]*" property="og:image")', html_baseurl),  # whoever shows a link takes no other
 )
 
 

@@ -58,10 +58,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_link_in_a_chat_shows_a_picture(site: Path) -> None:
     """Its address is a whole one where that of the site is configured, and there is a file behind it."""
-    image = re.search('property="og:image" content="(.*?)"', (site / "index.html").read_text(encoding="utf-8"))
+    image = re.search('content="([^"]*)" property="og:image"', (site / "index.html").read_text(encoding="utf-8"))
     assert image is not None
     assert image[1].startswith(ADDRESS + "_images/")
-    assert (site / image[1].removeprefix(ADDRESS)).exists()
+    name = image[1].removeprefix(ADDRESS + "_images/")
+    assert f"](pictures/{name})" in (DOCS / "index.md").read_text(encoding="utf-8")  # which copies it there
 
 
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["wide", "phone"])
