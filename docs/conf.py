@@ -48,7 +48,7 @@ html_theme_options = {"light_css_variables": VARIABLES, "dark_css_variables": VA
 # pages that paint without a server, to which the front page links, and the script that paints on it: written again, as
 # they are the package's own
 LIVE = ("scenes", "digits", "dungeons", "icons", "outline-to-tile", "photos")
-FRONT = "digits"
+FRONT, ARTICLE = "digits", "icons"
 MOST_BYTES = 3_500_000  # of a page
 MOST_FRONT = 1_300_000  # of the model of the front page, which loads less than 200,000 besides
 TOOLS = Path(__file__).parents[1] / "tools"
@@ -65,9 +65,10 @@ def write_live_pages(app: Sphinx, error: Exception | None) -> None:
         page.unlink(missing_ok=True)
         pointillist.export(name, html=page)
         check_size(page, MOST_BYTES)
-    script = folder / "front.js"
-    subprocess.run([sys.executable, str(TOOLS / "make_front_script.py"), FRONT, str(script)], check=True)
-    check_size(script, MOST_FRONT)
+    for name, model, most in (("front.js", FRONT, MOST_FRONT), ("article.js", ARTICLE, MOST_BYTES)):
+        script = folder / name
+        subprocess.run([sys.executable, str(TOOLS / "make_front_script.py"), model, str(script)], check=True)
+        check_size(script, most)
 
 
 def check_size(file: Path, most: int) -> None:
@@ -88,6 +89,7 @@ MENDS = (
     (r"<pre>", '<pre tabindex="0">'),  # code and tables that scroll can be reached by keys
     (r'<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'),
     (r'<th class="head">(<p></p>)?</th>', "<td></td>"),
+    (r'(?s)(?<!"Top">)(<a href="#" class="back-to-top.*?</a>)', r'<nav aria-label="Top">\1</nav>'),
     (r'(?<=<meta content=")(?=_images/[^"]*" property="og:image")', html_baseurl),  # whoever shows a link takes no other
 )
 
