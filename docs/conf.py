@@ -90,7 +90,7 @@ MENDS = (
     (r'<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'),
     (r'<th class="head">(<p></p>)?</th>', "<td></td>"),
     (r'(?s)(?<!"Top">)(<a href="#" class="back-to-top.*?</a>)', r'<nav aria-label="Top">\1</nav>'),
-    (r'(?<=<meta content=")(?=_images/[^"]*" property="og:image")', html_baseurl),  # whoever shows a link takes no other
+    (r'(?<=<meta content=")(?=_images/[^"]*" property="og:image")', html_baseurl),  # whole, as chats want it
 )
 
 
