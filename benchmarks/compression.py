@@ -18,7 +18,6 @@ minutes.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import math
 import os
@@ -34,7 +33,7 @@ from PIL import Image
 import pointillist as pt
 from measure_codecs import PICTURES as CODECS
 from measure_codecs import STREAMS, compare, size
-from pointillist.compression import ArchiveWriter, compress
+from pointillist.compression import compress
 from pointillist.files.writing import write_text
 from pointillist.model.folder.image_sources import resolve_data_options
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
@@ -138,9 +137,10 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
         started = time.process_time()
         assert np.array_equal(pt.decompress(archive, integer_model)[0], levels), "not lossless"
         decoding += time.process_time() - started
+        chosen = labels_of(archive, integer_model)
         likelihoods = {
-            "floats": bytes_of_floats(loaded, levels[None]),
-            "integers": bytes_of_integers(integer_model, levels[None], None),
+            "floats": bytes_of_floats(loaded, levels[None], chosen),
+            "integers": bytes_of_integers(integer_model, levels[None], chosen),
         }
         others = kept.get(number) or {
             **{each: size(codec, picture) for each, codec in CODECS.items()},
@@ -163,20 +163,33 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
     }
 
 
-def bytes_of_floats(model: pt.PixelModel, x: np.ndarray) -> float:
-    """Return -log2 p of levels `[n, c, h, w]` by the float model, in bytes."""
+def labels_of(archive: bytes, integer_model: Any) -> list[int]:
+    """Return the class of each image of an archive, -1 for none; of one in tiles that of the last."""
+    parts = [part.decoded for part in pt.Archive(archive, integer_model).parts()]
+    return [label for decoded in parts if decoded is not None for label in decoded.labels.tolist()]
+
+
+def bytes_of_floats(model: pt.PixelModel, x: np.ndarray, labels: list[int]) -> float:
+    """Return -log2 p of levels `[n, c, h, w]` by the float model, given their classes, in bytes."""
     with torch.no_grad():
-        parts = [model.log_prob(torch.from_numpy(x[start : start + 64])).sum() for start in range(0, len(x), 64)]
+        parts = [
+            model.log_prob(torch.from_numpy(x[start : start + 64]), label=known(labels[start : start + 64])).sum()
+            for start in range(0, len(x), 64)
+        ]
     return -float(torch.stack(parts).double().sum()) / math.log(2) / 8
 
 
-def bytes_of_integers(integer_model: Any, x: np.ndarray, labels: list[int] | None) -> float:
+def known(labels: list[int]) -> list[int | None] | None:
+    """Return labels with None for those that are none; None without any."""
+    return None if max(labels) < 0 else [None if label < 0 else label for label in labels]
+
+
+def bytes_of_integers(integer_model: Any, x: np.ndarray, labels: list[int]) -> float:
     """Return -log2 p of levels `[n, c, h, w]` by the integer program, and of labels, in bytes."""
-    bits = 0.0 if labels is None else len(x) * math.log2(len(integer_model.classes) + 1)
+    bits = 0.0 if max(labels) < 0 else len(x) * math.log2(len(integer_model.classes) + 1)
     for start in range(0, len(x), 256):
         part = slice(start, start + 256)
-        classes = None if labels is None else labels[part]
-        inputs = integer_model.inputs(len(x[part]), x.shape[2:], integer_model.order(), classes)
+        inputs = integer_model.inputs(len(x[part]), x.shape[2:], integer_model.order(), known(labels[part]))
         bits -= float(integer_model.log_prob(x[part], inputs).sum()) / math.log(2)
     return bits / 8
 
@@ -234,7 +247,8 @@ def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[
     """Compress the set, some images alone, and time the coding of some."""
     integer_model = model.integer_model().integers
     archive = encode(integer_model, x, labels, per_record=None)
-    floats = bytes_of_floats(model, x) if labels is None else None
+    chosen = labels or labels_of(archive, integer_model)
+    floats = bytes_of_floats(model, x, chosen) if labels is None else None
     together = encode(integer_model, x, labels, per_record=TOGETHER)
     for opened in (pt.Archive(archive, integer_model), pt.Archive(together, integer_model)):
         assert all(np.array_equal(result, image) for result, image in zip(opened, x, strict=True)), "not lossless"
@@ -255,7 +269,7 @@ def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[
     return {
         "bytes": len(archive),
         "bytes_together": len(together),
-        "bytes_of_likelihood": bytes_of_integers(integer_model, x, labels),
+        "bytes_of_likelihood": bytes_of_integers(integer_model, x, chosen),
         "bytes_of_floats": floats,
         "bytes_an_image_alone": float(np.mean(alone)),
         "images_alone": len(alone),
@@ -266,12 +280,8 @@ def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[
 
 
 def encode(integer_model: Any, x: np.ndarray, labels: list[int] | None, per_record: int | None) -> bytes:
-    """Compress images, each with its class."""
-    file = io.BytesIO()
-    with ArchiveWriter(file, integer_model, labels=labels is not None, per_record=per_record, verify=False) as archive:
-        for number, image in enumerate(x):
-            archive.add(image, -1 if labels is None else labels[number])
-    return file.getvalue()
+    """Compress images, each with its class; without any, those of large images are chosen."""
+    return compress(integer_model, x, label=labels, per_record=per_record, verify=False)
 
 
 def all_levels(data: Any) -> np.ndarray:

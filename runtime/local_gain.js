@@ -51,10 +51,11 @@ export const LOCAL_GAIN = {
   },
   NORMALISE(levels, [pixels, inside, prediction]) {
     const channels = prediction.length - 1, by = clamp(prediction[channels] + (levels <= 128 ? 2 : 1), 0, 31);
-    const relative = Array.from(pixels, (x, k) =>
-      inside[Math.floor(k / channels)] ? clamp(rounded((x - prediction[k % channels]) * 32, by), -128, 127) : 0);
+    const differences = Array.from(pixels, (x, k) => (inside[Math.floor(k / channels)] ? x - prediction[k % channels] : 0));
+    const relative = differences.map((x) => clamp(rounded(x * 32, by), -128, 127));
     const narrowing = 2 ** Math.max(0, bits(levels - 1) - 8); // of a base, as an input of the network
-    return [...relative, ...Array.from(prediction, (x, c) => (c < channels ? Math.floor(x / narrowing) : x))];
+    const rest = differences.map((x, k) => rounded(x * 8192, by) - relative[k] * 256); // where the output has channels for it
+    return [...relative, ...Array.from(prediction, (x, c) => (c < channels ? Math.floor(x / narrowing) : x)), ...rest];
   },
   PLACE(levels, [params, prediction]) {
     const channels = prediction.length - 1, spread = levels <= 128 ? 2 : 1, step = 2 / (levels - 1), out = Array.from(params);

@@ -279,7 +279,8 @@ static int check_local_gain(const program *p, const i32 *o, const i32 *c) {
   }
   if (code == NORMALISE) {
     if (!is_operand(p, o, base) || overlap(y, base) || type_of(p, base) != INT32 || type_of(p, y) != INT8) return 0;
-    if (!is_canvas(p, x) || type_of(p, z) != INT8 || base[3] < 2 || n != x[3] + base[3]) return 0;
+    if (!is_canvas(p, x) || type_of(p, z) != INT8 || base[3] < 2) return 0;
+    if (n != x[3] + base[3] && n != 2 * (i64)x[3] + base[3]) return 0;
     return x[3] == (i64)z[3] * (base[3] - 1) && is_constant(p, c[0], INT32, 2) && in_range(p, c[0], 0, 8) &&
            ((const i32 *)constant(p, c[0]))[0] > 0;
   }
@@ -1648,9 +1649,11 @@ INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u
 }
 
 /* NORMALISE: with b the prediction p and e its exponent, out = clamp(shift((x - b) 2^5, e + spread)) of each neighbour,
-   0 outside the image (where z is 0); then floor(b / 2^narrowing); then e */
+   0 outside the image (where z is 0); then floor(b / 2^narrowing); then e; then, where the output has channels for it,
+   clamp(shift((x - b) 2^13, e + spread) - 2^8 out) of each neighbour */
 INLINE void normalise(const step *s, i64 at, i64 from, i64 to) {
-  i64 column = s->at_column ? at : 0, channels = s->n - s->count - 1, spread = ((const i32 *)s->c[0])[0];
+  i64 fine = s->n - 1 > 2 * s->count ? s->n - s->count : 0; /* where the rests begin: no neighbour has fewer channels than b */
+  i64 column = s->at_column ? at : 0, channels = (fine ? fine : s->n) - s->count - 1, spread = ((const i32 *)s->c[0])[0];
   i32 narrowing = ((const i32 *)s->c[0])[1];
   for (i64 b = from; b < to; b++)
     for (i64 i = 0; i < s->inner; i++) {
@@ -1662,7 +1665,9 @@ INLINE void normalise(const step *s, i64 at, i64 from, i64 to) {
       for (i64 j = 0, k = 0; j < s->count; k++)
         for (i64 c = 0; c < channels; c++, j++) {
           i64 pixel = s->x_type == INT32 ? ((const i32 *)x)[j] : x[j] - 128;
-          y[j] = z[k] == 128 ? 128 : narrow((i32)smaller(larger(((pixel - base[c]) * 32 + half) >> by, -128), 127), INT8);
+          i64 difference = z[k] == 128 ? 0 : pixel - base[c], relative = smaller(larger((difference * 32 + half) >> by, -128), 127);
+          y[j] = narrow((i32)relative, INT8);
+          if (fine) y[fine + j] = narrow((i32)smaller(larger(((difference * 8192 + half) >> by) - relative * 256, -128), 127), INT8);
         }
       for (i64 c = 0; c < channels; c++) y[s->count + c] = narrow(base[c] >> narrowing, INT8);
       y[s->count + channels] = narrow(base[channels], INT8);

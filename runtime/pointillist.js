@@ -292,7 +292,7 @@ export class Run {
       out.set((c.numbers ?? this.inputs[i.key]).subarray(begin, begin + m), to);
     } else if (i.op in LOCAL_GAIN) {
       const parts = i.inputs.map((view) => values[view.value].subarray(this.at(view, column), this.at(view, column) + view.channels));
-      LOCAL_GAIN[i.op](c.levels[0], parts).forEach((number, k) => { out[to + k] = clamp(number, low, high); });
+      LOCAL_GAIN[i.op](c.levels[0], parts).slice(0, m).forEach((number, k) => { out[to + k] = clamp(number, low, high); });
     } else if (i.op === "ATTEND") {
       const { channels, heads, keys } = map, entries = this.maps[i.map].subarray(0, (row * this.width + column) * channels);
       attend(c, source.subarray(from, from + keys), entries, heads, out.subarray(to, to + m), (n) => clamp(n, low, high));

@@ -97,6 +97,7 @@ CASES = {
     "scenes-text": Case("scenes", text=("a cat on a red sofa",), label=(0,)),
     "scenes-guided": Case("scenes", text=("two birds on a blue car",), guidance=1.5, temperature=0.8),
     "photos": Case("photos", size=(16, 20), count=2),
+    "photos-guided": Case("photos", size=(16, 20), label=(2,), guidance=1.5, temperature=0.8),
     "grey16": Case("grey16", size=(6, 8)),
     "photos-grey": Case("photos-grey", size=(16, 20), count=2),
 }

@@ -53,7 +53,8 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
     """
     about = tomllib.loads(FACTS.read_text(encoding="utf-8"))[name]
     trained = pt.load(run)
-    model = quantize_weights(trained, "int8")
+    # the first layer is a prediction where levels are relative to one
+    model = quantize_weights(trained, "int8", fine=("backbone.first.weight",) if trained.config.local_gain else ())
     model.training_record = public(trained.training_record)
     folder = zoo / name
     model.generation_config = settings_of(

@@ -12,7 +12,8 @@ budgie-backgrounds and lomiri-wallpapers-16.04 (`apt-get download`, `dpkg-deb -x
 
 A fifth of the copies has the pixels of the file, which was JPEG. The others are shrunk at least 1.2 times, which
 removes traces of JPEG, to many scales. A quarter of these is soft, as scanned film is: enlarged again. Half of them get
-grain. A third has half of the chroma, as Photo CD, video and most JPEG files have.
+grain. A third has half of the chroma, as Photo CD, video and most JPEG files have. What was done to a copy is its
+label, one of 13; `recipes/zoo/photos.toml` names them.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ WINDOW = 512
 """Pixels of a copy, before it is made soft."""
 SOFT, GRAINY, GRAIN, HALF_CHROMA = 0.25, 0.5, 3.0, 0.33
 """Shares of soft and of grainy copies, the largest grain, in levels, and the share with half of the chroma."""
+IS_HALF_CHROMA, IS_SOFT, IS_FINE, IS_COARSE = 1, 2, 4, 8
+"""What each adds to the kind of a copy, which is 0 as it is and 1 when it is shrunk; grain is fine or coarse."""
 Pixels = NDArray[np.uint8]
 
 
@@ -52,25 +55,31 @@ def shrunk(image: Image.Image, scale: float, resample: Image.Resampling) -> Imag
     return image.resize((round(image.width / scale), round(image.height / scale)), resample)
 
 
-def copy_of(photo: Image.Image, least: float, native: float, rng: np.random.Generator) -> Pixels:
-    """Return a part of a photograph `[h, w, 3]`: as it is, or at a random scale and changed at random.
+def copy_of(photo: Image.Image, least: float, native: float, rng: np.random.Generator) -> tuple[Pixels, int]:
+    """Return a part of a photograph `[h, w, 3]`, as it is, or at a random scale and changed at random, and its kind.
 
     Args:
         least: least scale.
         native: probability that the part is left as it is.
     """
     if native and rng.random() < native:
-        return np.asarray(window_of(photo, 1, rng))
+        return np.asarray(window_of(photo, 1, rng)), 0
+    kind = 1
     scale = float(np.exp(rng.uniform(*np.log((least, LARGEST)))))
     image = shrunk(window_of(photo, scale, rng), scale, FILTERS[rng.integers(len(FILTERS))])
     if rng.random() < SOFT:
         image = shrunk(image, rng.uniform(0.5, 0.8), Image.Resampling.BICUBIC)
+        kind += IS_SOFT
     if rng.random() < GRAINY:
         pixels = np.asarray(image).astype(np.float32)
         grain = rng.normal(size=(*pixels.shape[:2], 1)) + rng.uniform(0, 1) * rng.normal(size=pixels.shape)
-        noisy = pixels + rng.uniform(0, GRAIN) * grain
+        amount = rng.uniform(0, GRAIN)
+        kind += IS_FINE if amount < GRAIN / 2 else IS_COARSE
+        noisy = pixels + amount * grain
         image = Image.fromarray(np.floor(noisy.clip(0, 255) + 0.5).clip(0, 255).astype(np.uint8))
-    return np.asarray(half_chroma(image) if rng.random() < HALF_CHROMA else image)
+    if rng.random() < HALF_CHROMA:
+        return np.asarray(half_chroma(image)), kind + IS_HALF_CHROMA
+    return np.asarray(image), kind
 
 
 def window_of(photo: Image.Image, scale: float, rng: np.random.Generator) -> Image.Image:
@@ -109,7 +118,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     files = {path.stem: path for folder in args.folders for path in sorted(folder.rglob("*.jpg"))}
-    rng, parts, owners = np.random.default_rng(args.seed), [], []
+    rng, parts, owners, kinds = np.random.default_rng(args.seed), [], [], []
     names = [(name, licence) for licence, group in PHOTOS.items() for name in group]
     missing = [name for name, _ in names if name not in files]
     if missing:
@@ -117,11 +126,14 @@ def main() -> None:
     for index, (name, _) in enumerate(names):
         photo = Image.open(files[name]).convert("RGB")
         each = args.crops // args.copies
-        copies = (copy_of(photo, args.least, args.native, rng) for _ in range(args.copies))
-        parts += [crops(copy, args.side, each, rng) for copy in copies]
+        for _ in range(args.copies):
+            copy, kind = copy_of(photo, args.least, args.native, rng)
+            parts.append(crops(copy, args.side, each, rng))
+            kinds += [kind] * each
         owners += [index] * each * args.copies
     np.savez(
         args.out, x_train=np.concatenate(parts), photo_train=np.array(owners, np.int16),
+        kind_train=np.array(kinds, np.int16),
         photo_names=np.array([name for name, _ in names]), photo_licences=np.array([licence for _, licence in names]),
     )  # fmt: skip
     print(f"{args.out}: {len(owners)} crops of {len(names)} photographs")

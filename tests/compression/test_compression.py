@@ -103,6 +103,20 @@ def test_labels_condition_the_code(name: str) -> None:
     assert bits <= 8 * len(compress(integer_model, x, label=labels)) <= bits + 8 * (OVERHEAD + 4)
 
 
+def test_the_class_of_a_large_picture_is_chosen() -> None:
+    """The one by which it takes the fewest bits; small pictures have none."""
+    model, integer_model, _ = integer_case("photographs")
+    pictures = [np.asarray(pt.sample(model, 1, size=(128, 136), label=label, seed=3).levels)[0] for label in (0, 1)]
+    archive = Archive(compress(integer_model, [*pictures, pictures[0][:, :20, :20]]), integer_model)
+    labels = [label for part in archive.parts() if part.decoded is not None for label in part.decoded.labels.tolist()]
+    assert labels == [0, 1, -1]
+    for picture, found in zip(pictures, archive, strict=False):
+        assert np.array_equal(picture, found)
+    for label in (None, 0, 1):
+        each = len(compress(integer_model, pictures, label=[-1 if label is None else label] * 2))
+        assert each >= sum(map(len, [compress(integer_model, pictures)])), label
+
+
 def test_an_archive_costs_what_the_likelihood_says() -> None:
     """At most 18 bytes more for one image, and little for many."""
     model, integer_model, x = integer_case("gated-256")

@@ -32,6 +32,7 @@ CASES: dict[str, dict[str, Any]] = {
         "mixtures": 3,
         "skip": False,
         "local_gain": True,
+        "classes": ("cat", "dog"),
     },
     "photographs-grey": {
         "model_type": "gated-pixelcnn",

@@ -46,7 +46,7 @@ class CompressSettings(Settings):
     out: str = option(
         REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_stream=True
     )
-    label: str | None = option(None, "LABEL", "Class of all images, where it is known.")
+    label: str | None = option(None, "LABEL", "Class of all images. Default: of large ones the cheapest.")
     order: Any = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
     per_record: int | None = option(
         None, "N", "Images decoded together; 1 costs ten bytes more an image. Default: by size.", low=1
@@ -106,7 +106,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
     from pointillist.compression.api import resolve_labels
     from pointillist.compression.files import open_inputs
     from pointillist.compression.models import as_integer_model, image_of
-    from pointillist.compression.writer import SIDE, ArchiveWriter
+    from pointillist.compression.writer import ArchiveWriter
     from pointillist.system import available_cores
 
     out = settings.out
@@ -115,8 +115,8 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
     bar.total = inputs.count
     labels = resolve_labels(integer_model, settings.label, 1)
     coding: dict[str, Any] = {"per_record": settings.per_record, "verify": settings.verify}
-    coding |= {"order": settings.order, "labels": labels is not None, "threads": settings.threads or available_cores()}
-    coding["tiles"] = inputs.largest > SIDE
+    coding |= {"order": settings.order, "labels": labels is not None, "largest": inputs.largest}
+    coding["threads"] = settings.threads or available_cores()
     started, sub_pixels = time.perf_counter(), 0
     with (
         _opened(out) as file,
@@ -124,7 +124,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
     ):
         archive.add_metadata(inputs.metadata)
         for done, levels in enumerate(inputs):
-            archive.add(levels, -1 if labels is None else labels[0], partial(_show_share, bar, done))
+            archive.add(levels, None if labels is None else labels[0], partial(_show_share, bar, done))
             sub_pixels += levels.size
             bar.show(done)
     facts = {

@@ -13,7 +13,7 @@ from PIL.Image import Image
 from pointillist.compression.archive import Archive
 from pointillist.compression.models import as_integer_model, image_of
 from pointillist.compression.reader import MAX_SUB_PIXELS
-from pointillist.compression.writer import SIDE, ArchiveWriter
+from pointillist.compression.writer import ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError, check_flag, check_whole
 from pointillist.files.suggestions import checked_keywords
@@ -78,10 +78,10 @@ def compress(
         per_record=per_record,
         verify=check_flag("verify", verify),
         threads=threads,
-        tiles=any(max(picture.shape[1:]) > SIDE for picture in pictures),
+        largest=max((max(picture.shape[1:]) for picture in pictures), default=0),
     ) as archive:
         for number, picture in enumerate(pictures):
-            archive.add(picture, -1 if labels is None else labels[number])
+            archive.add(picture, None if labels is None else labels[number])
     return file.getvalue()
 
 

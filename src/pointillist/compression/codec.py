@@ -30,6 +30,8 @@ TOGETHER = 65_536
 """Sub-pixels of the records that a thread decodes in lockstep."""
 CHECK = 1 << 16
 """Number of values of the symbol that shows that the levels are right."""
+BLOCK, BLOCKS, SPREAD = 16, 32, 7
+"""Side of the blocks by which the class of a picture is chosen, most blocks, and how often they cross the picture."""
 STORED = b"\1"
 """First byte of stored content."""
 
@@ -107,6 +109,24 @@ class Codec:
         usual = (height, width) == (self.integer_model.height, self.integer_model.width)
         return Record(PICTURES if usual else SIZED, len(levels), content, None if usual else (height, width))
 
+    def choose_label(self, picture: IntArray) -> int:
+        """Return the class by which some blocks of a picture `[c, h, w]` take the fewest bits, -1 for none.
+
+        All classes together code at most as many pixels as the picture has.
+        """
+        height, width = picture.shape[1:]
+        count = min(BLOCKS, height * width // (BLOCK * BLOCK * (self._classes + 1)))
+        if not self.labels or self.integer_model.fixed_size or count == 0 or min(height, width) < BLOCK:
+            return -1
+        along = (np.arange(count) + 0.5) / count
+        tops, lefts = along * (height - BLOCK), along * SPREAD % 1 * (width - BLOCK)
+        corners = zip(tops.astype(int), lefts.astype(int), strict=True)
+        blocks = np.stack([picture[:, top : top + BLOCK, left : left + BLOCK] for top, left in corners])
+        tiling = self.tiling(BLOCK, BLOCK)
+        inputs = (self._inputs(np.full(count, label), tiling) for label in range(-1, self._classes))
+        log_probs = [self.integer_model.log_prob_map(blocks, each, self.order).sum() for each in inputs]
+        return int(np.argmax(log_probs)) - 1
+
     def _encoder(self, labels: IntArray) -> RangeEncoder:
         encoder = RangeEncoder()
         if self.labels:
@@ -125,11 +145,12 @@ class Codec:
         largest = uniform_rest(self.integer_model.levels)
         return int(sub_pixels * math.log2((1 << BITS) / largest) / 8)
 
-    def encode_tile(self, picture: IntArray, label: int, tile: int) -> Record:
-        """Code a tile of a large picture `[c, h, w]`."""
+    def encode_tile(self, picture: IntArray, label: int | None, tile: int) -> Record:
+        """Code a tile of a large picture `[c, h, w]`; its class is chosen where `label` is None."""
         size = (picture.shape[1], picture.shape[2])
         rows, columns = tiles_of(*size, self.side).box(tile)
-        record = self.encode(picture[None, :, rows, columns], np.array([label]))
+        part = picture[:, rows, columns]
+        record = self.encode(part[None], np.array([self.choose_label(part) if label is None else label]))
         return Record(SIZED, 1, record.content, size, tile)
 
     def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:

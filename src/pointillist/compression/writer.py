@@ -20,6 +20,8 @@ SUB_PIXELS = 32_768
 """Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""
 SIDE = 512
 """Pixels of the side of a tile of a large picture: one that is damaged loses no other, and threads share them."""
+CHOOSE = 64
+"""Rows or columns from which the class of a picture is worth choosing: it costs a byte at most."""
 
 
 class ArchiveWriter:
@@ -35,14 +37,13 @@ class ArchiveWriter:
         file: a binary file; it is never read or sought in.
         model: the model, as for `compress`.
         order: name of the generation order; None for the usual one.
-        labels: whether pictures have labels.
+        labels: whether pictures have labels; those of large pictures are chosen, see `add`, if the model has classes.
         per_record: pictures that are coded together, so that one of them costs less, but is decoded with the others;
             None for as many as have `SUB_PIXELS` sub-pixels.
         verify: decode everything again, and compare.
         threads: threads that share the work; the archive is the same for any number.
-        tiles: whether pictures larger than `SIDE` are cut into tiles: version 2 of the format. A model that knows one
-            size only cuts pictures by its size.
-
+        largest: rows or columns of the largest picture. More than `SIDE` are cut into tiles: version 2 of the format. A
+            model that knows one size only cuts pictures by its size.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class ArchiveWriter:
         per_record: int | None = None,
         verify: bool = True,
         threads: int = 1,
-        tiles: bool = False,
+        largest: int = 0,
     ) -> None:
         integer_model = as_integer_model(model)
         if per_record is not None:
@@ -63,8 +64,10 @@ class ArchiveWriter:
         if labels and not integer_model.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
         self._verify, self._threads, self._per_record = verify, threads, per_record
-        side = SIDE if tiles and not integer_model.fixed_size else 0
-        self._codec = Codec(integer_model, order, labels=labels, side=side)
+        cut, chosen = largest > SIDE, largest >= CHOOSE and bool(integer_model.classes)
+        if integer_model.fixed_size:
+            cut = chosen = False
+        self._codec = Codec(integer_model, order, labels=labels or chosen, side=SIDE if cut else 0)
         self._records = RecordWriter(file, header_of(self._codec))
         self._waiting: list[tuple[IntArray, int]] = []
 
@@ -80,11 +83,12 @@ class ArchiveWriter:
         if kind is None:
             self.close()
 
-    def add(self, levels: IntArray, label: int = -1, on_share: Callable[[float], None] | None = None) -> None:
+    def add(self, levels: IntArray, label: int | None = None, on_share: Callable[[float], None] | None = None) -> None:
         """Add a picture, `[c, h, w]`.
 
         Args:
-            label: its class, -1 for none.
+            label: its class, -1 for none; None for the one by which it takes the fewest bits, of a large picture and a
+                model of any size.
             on_share: called with the share of a large picture that is coded.
 
         Raises:
@@ -97,7 +101,7 @@ class ArchiveWriter:
             return
         if self._waiting and self._waiting[0][0].shape != levels.shape:
             self._flush()
-        self._waiting.append((levels, label))
+        self._waiting.append((levels, self._codec.choose_label(levels) if label is None else label))
         if len(self._waiting) >= self._at_once(levels):
             self._flush()
 
@@ -111,7 +115,7 @@ class ArchiveWriter:
         self._flush()
         self._records.end()
 
-    def _add_tiles(self, levels: IntArray, label: int, on_share: Callable[[float], None] | None) -> None:
+    def _add_tiles(self, levels: IntArray, label: int | None, on_share: Callable[[float], None] | None) -> None:
         """Code the tiles of a large picture, each thread one at a time."""
         count = tiles_of(levels.shape[1], levels.shape[2], self._codec.side).count
         code = partial(encode_tiles, self._codec, levels, label, verify=self._verify)
@@ -199,7 +203,7 @@ def encode_records(
 
 
 def encode_tiles(
-    codec: Codec, picture: IntArray, label: int, tiles: Sequence[int], *, verify: bool = True
+    codec: Codec, picture: IntArray, label: int | None, tiles: Sequence[int], *, verify: bool = True
 ) -> list[Record]:
     """Code tiles of a large picture `[c, h, w]`, each as a record; see `encode_records`."""
     records = [codec.encode_tile(picture, label, tile) for tile in tiles]

@@ -11,7 +11,8 @@ This is part of the model, documented and tested; `gated-pixelcnn` removes it.
 
 Not implemented: multi-scale (`multiscale_pixelrnn.py`, a separate model).
 Differs from the paper: skip connections to the head can be switched off; conditions (the paper has none) enter as a
-bias, and through a 1x1 convolution for maps, before the masked convolution of every block; optional dropout.
+bias, and through a 1x1 convolution for maps, before the masked convolution of every block, or after the first layer
+of a network without blocks; optional dropout.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ class PixelCNN(ResidualHead):
         wide = channel_groups(2 * config.channels, dims.groups)
         head = channel_groups(config.head_channels, dims.groups)
         self.first: MaskedConv2d = masked_stem(2 * config.channels, config.first_kernel, dims)
+        self.condition: ConditionBias | None = None if config.layers else ConditionBias(dims.condition, wide)
         self.blocks: nn.ModuleList = nn.ModuleList(ResidualBlock(config, dims) for _ in range(config.layers))
         self.skips: nn.ModuleList | None = (
             nn.ModuleList(PointwiseConv2d(wide, head, bias=False) for _ in self.blocks) if config.skip else None
@@ -109,6 +111,8 @@ class PixelCNN(ResidualHead):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
         h = self.first(x, ctx)  # (b, 2d, h, w)
+        if self.condition is not None:
+            h = self.condition(h, ctx, condition)
         total: Tensor | None = None  # sum of the skip outputs, (b, s, h, w)
         for index, block in enumerate(self.blocks):
             h = block(h, ctx, condition)

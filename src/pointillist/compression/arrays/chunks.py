@@ -18,7 +18,7 @@ from numcodecs.compat import ensure_bytes, ensure_contiguous_ndarray, ensure_nda
 from pointillist.compression.archive import Archive
 from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.models import as_integer_model
-from pointillist.compression.writer import SIDE, ArchiveWriter
+from pointillist.compression.writer import ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ShapeError
 from pointillist.portable import IntegerModel
@@ -44,7 +44,7 @@ def encode_array(array: IntArray, model: IntegerModel, name: str = "", *, column
     values = ValueMap.choose(array, model.levels)
     images = _as_images(values.to_levels(array), model.channels)
     file = io.BytesIO()
-    with ArchiveWriter(file, model, verify=False, tiles=max(images.shape[2:]) > SIDE) as archive:
+    with ArchiveWriter(file, model, verify=False, largest=max(images.shape[2:])) as archive:
         shape = {"shape": list(array.shape)} if columns_first else {}
         archive.add_metadata({"model": name, "values": values.to_json(), **shape})
         for levels in images if images.size else ():

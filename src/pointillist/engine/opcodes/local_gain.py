@@ -21,8 +21,8 @@ from pointillist.engine.head.tables import mean_bits, tanh_table
 from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
 from pointillist.engine.program import Instruction, IntArray, View
 
-REACH, STEP_BITS = 8, 4
-"""Differences lie in [-REACH, REACH), in steps of 2^-STEP_BITS in integers."""
+REACH, STEP_BITS, FINE_BITS = 8, 4, 8
+"""Differences lie in [-REACH, REACH), in steps of 2^-STEP_BITS in integers, and their rest in finer ones."""
 EXPONENT_BITS = 3
 """The exponent is an input of the network in units of 2^-EXPONENT_BITS."""
 ROUND_BITS, GAIN_BITS, LOG_BITS = 20, 20, 8
@@ -186,8 +186,13 @@ class Normalise(LocalGainOpcode):
 
     Inputs are the channels of each neighbour, a number for each that is 0 outside the image, and what PREDICT makes. In
     integers (x - b) / s counts 2^-STEP_BITS, in 8 bits: shift((x - b) << (STEP_BITS + 1), exponent + spread). b is
-    floor(b / 2^narrowing), which is b itself up to 256 levels, and the exponent is as it is.
+    floor(b / 2^narrowing), which is b itself up to 256 levels, and the exponent is as it is. What the steps leave of
+    (x - b) / s, in 8 bits that count 2^-(STEP_BITS + FINE_BITS), follows where the output has channels for it.
     """
+
+    def formula(self, buffers: Buffers, i: Instruction) -> Callable[..., Array]:
+        assert i.output is not None
+        return partial(_first_channels, i.output.channels, super().formula(buffers, i))
 
     def compute(self, levels: Levels, *x: Array) -> Array:
         relative, base, exponent = _differences(*x)
@@ -198,14 +203,20 @@ class Normalise(LocalGainOpcode):
     def compute_integers(self, levels: Levels, tanh: Array, *x: Array) -> Array:
         relative, base, exponent = _differences(*x)
         by = (exponent + levels.spread).clip(0, 31)
+        fine = ((relative << (STEP_BITS + FINE_BITS + 1)) + ((1 << by) >> 1)) >> by
         relative = ((relative << (STEP_BITS + 1)) + ((1 << by) >> 1)) >> by
-        low, high = -REACH << STEP_BITS, (REACH << STEP_BITS) - 1
-        return library_of(base).concatenate([relative.clip(low, high), base >> levels.narrowing, exponent], axis=-1)
+        relative = relative.clip(-REACH << STEP_BITS, (REACH << STEP_BITS) - 1)
+        parts = [relative, base >> levels.narrowing, exponent, fine - (relative << FINE_BITS)]
+        return library_of(base).concatenate(parts, axis=-1)
 
     def fits(self, inputs: list[int], output: int) -> bool:
         if len(inputs) != 3 or inputs[2] < 2:
             return False
-        return inputs[0] == inputs[1] * (inputs[2] - 1) and output == inputs[0] + inputs[2]
+        return inputs[0] == inputs[1] * (inputs[2] - 1) and output - inputs[0] - inputs[2] in (0, inputs[0])
+
+
+def _first_channels(count: int, formula: Callable[..., Array], *x: Array) -> Array:
+    return formula(*x)[..., :count]
 
 
 def _differences(x: Array, inside: Array, prediction: Array) -> tuple[Array, Array, Array]:

@@ -127,6 +127,7 @@ class Rewriter:
     Attributes:
         code: the exact instructions of each phase.
         maps: the exact maps, the canvas first.
+        rests: what 8 bits leave of recorded levels that are relative to a prediction, in finer steps.
     """
 
     program: Program
@@ -144,6 +145,7 @@ class Rewriter:
         self._count = 0
         self.inputs: dict[str, ConditionInput] = {}
         self.caches: dict[KeyValueCache, tuple[KeyValueCache, Array]] = {}
+        self.rests: dict[View, View] = {}
         self.projections: dict[tuple[int, bytes, bytes], dict[str, Any]] = {}
 
     def run(self) -> None:

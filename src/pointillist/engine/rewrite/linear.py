@@ -16,13 +16,24 @@ from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS
 from pointillist.engine.opcodes.elementwise import sigmoid
 from pointillist.engine.opcodes.linear import HIDDEN_BITS, STATE_BITS
-from pointillist.engine.opcodes.local_gain import EXPONENT_BITS, STEP_BITS, Levels
+from pointillist.engine.opcodes.local_gain import EXPONENT_BITS, FINE_BITS, STEP_BITS, Levels
 from pointillist.engine.program import INT8, Instruction, KeyValueCache, Phase, View
 from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
-from pointillist.engine.rewrite.grids import GATE_BITS, STEP, mixture_units, narrow_units, power, shifts, weight_units
+from pointillist.engine.rewrite.grids import (
+    GATE_BITS,
+    MAX_WEIGHT,
+    STEP,
+    mixture_units,
+    narrow_units,
+    power,
+    shifts,
+    weight_units,
+)
 
 Array = NDArray[Any]
 PROJECT_BITS = 15
+FINE = 128
+"""How much finer the rest of a weight is than the weight."""
 
 
 @rewrites("LINEAR")
@@ -42,15 +53,31 @@ def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
     wanted = start.unit if start is not None else None
     output, out_unit = rewriter.wide_target(i.output, wanted)
     weights = rewriter.round_weights(i, scaled / unit)
-    constants: dict[str, Any] = {
-        "matrix": weights.astype(np.int8),
-        "bias": np.floor(offset / unit + 0.5).astype(np.int32),
-        "shift": shifts(out_unit, unit),
-    }
     inputs = [x.view]
     if start is not None:
         moved = start if (start.unit == out_unit).all() else rewriter.rescaled(start, i.inputs[1], out_unit)
         inputs.append(moved.view)
+    if (rest := rewriter.rests.get(i.inputs[0])) is not None:
+        # their sum is a prediction, of which what is rounded away is a large part where neighbours are alike
+        none = np.zeros(matrix.shape[1])
+        for view, part, step in (
+            (x.view, (scaled / unit - weights) * FINE, unit / FINE),
+            (rest, weights[: rest.channels], unit * 2.0**-FINE_BITS),
+        ):
+            total = View(rewriter.value(i.output.value, i.output.channels), 0, i.output.channels)
+            _product(rewriter, i, total, [view, *inputs[1:]], part, none, shifts(out_unit, step))
+            inputs = [x.view, total]
+    _product(rewriter, i, output, inputs, weights, offset / unit, shifts(out_unit, unit))
+
+
+def _product(
+    rewriter: Rewriter, i: Instruction, output: View, inputs: list[View], weights: Array, bias: Array, by: Array
+) -> None:
+    constants: dict[str, Any] = {
+        "matrix": np.floor(weights + 0.5).clip(-MAX_WEIGHT, MAX_WEIGHT).astype(np.int8),
+        "bias": np.floor(bias + 0.5).astype(np.int32),
+        "shift": by,
+    }
     rewriter.emit("LINEAR", i, output, *inputs, **constants)
 
 
@@ -115,9 +142,11 @@ def rewrite_normalise(rewriter: Rewriter, i: Instruction) -> None:
     step = 2.0 ** Levels(int(i.constants["levels"][0])).narrowing  # a base is rounded down to a multiple of it
     unit = np.concatenate([np.full(count, 2.0**-STEP_BITS), x.unit[:channels] * step, [2.0**-EXPONENT_BITS]])
     offset = np.concatenate([np.zeros(count), (x.offset[:channels] + (step - 1) / 2) / step, [0.0]])
-    form = Form(rewriter.value(i.output.value, i.output.channels, dtype=INT8), unit, offset)
+    whole = rewriter.value(i.output.value, i.output.channels + count, dtype=INT8)
+    form = Form(View(whole, 0, i.output.channels), unit, offset)
     rewriter.set_narrow(i.output, form)
-    rewriter.emit("NORMALISE", i, form.view, x.view, inside.view, prediction.view, **_levels(i))
+    rewriter.rests[i.output] = View(whole, i.output.channels, count)
+    rewriter.emit("NORMALISE", i, View(whole, 0, whole.channels), x.view, inside.view, prediction.view, **_levels(i))
 
 
 @rewrites("PLACE")

@@ -11,7 +11,7 @@ model, and its likelihood belongs to its samples. Only its file, and engines whe
 Matrices are tensors with at least `MIN_OUTPUTS` outputs of `MIN_INPUTS` or more weights each: the kernels of layers,
 and the embeddings of labels, words and levels. The last layer of a network, `output`, is not quantized, because a
 mixture of logistics resolves 256 levels through its parameters. Nor are biases, gains, initial states, position maps
-and kernels with few inputs, which are small.
+and kernels with few inputs, which are small. Some matrices of a model in int8 may be in bf16.
 
 A file holds q and s, or bf16, in place of w'. Decoding gives the weights of the model to the bit.
 """
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,12 +44,13 @@ MAX_WEIGHT = 1e6
 """Largest magnitude of a weight that is loaded; weights of the bundled models stay below 5."""
 
 
-def quantize_weights(model: Model, dtype: str) -> Model:
+def quantize_weights(model: Model, dtype: str, *, fine: Collection[str] = ()) -> Model:
     """Return a copy of a model with quantized matrices; the head of this file has the formula.
 
     Args:
         model: a model in float32 or float64; it is not changed.
         dtype: `int8` or `bf16`.
+        fine: names of matrices that become bf16 in any case, such as a first layer that is a prediction.
 
     Raises:
         ConfigError: if `dtype` is neither, or weights are not finite.
@@ -70,17 +71,23 @@ def quantize_weights(model: Model, dtype: str) -> Model:
             if is_quantizable(name, weight.shape):
                 if not weight.isfinite().all():
                     raise ConfigError(f"Weights of `{name}` are not finite and cannot be quantized: train again.")
-                weight.copy_(_quantize(weight, dtype))
+                weight.copy_(_quantize(weight, "bf16" if name in fine else dtype))
     return quantized
 
 
 def weight_dtype(tensors: Mapping[str, Tensor]) -> str:
-    """Detect the quantization of weights: `int8` or `bf16` if all matrices are quantized so, else `float32`."""
-    matrices = [tensor for name, tensor in tensors.items() if is_quantizable(name, tensor.shape)]
-    for dtype in QUANTIZED_DTYPES if matrices else ():
-        if all(torch.equal(weight, _quantize(weight, dtype).to(weight.dtype)) for weight in matrices):
-            return dtype
-    return "float32"
+    """Detect the quantization of weights: `float32` if a matrix is not quantized, `int8` if some are bf16 alone."""
+    matrices = [_dtypes(tensor) for name, tensor in tensors.items() if is_quantizable(name, tensor.shape)]
+    if not matrices or not all(matrices):
+        return "float32"
+    return (
+        "bf16" if all("bf16" in each for each in matrices) and not all("int8" in each for each in matrices) else "int8"
+    )
+
+
+def _dtypes(weight: Tensor) -> list[str]:
+    """Return the types that hold a matrix to the bit."""
+    return [dtype for dtype in QUANTIZED_DTYPES if torch.equal(weight, _quantize(weight, dtype).to(weight.dtype))]
 
 
 def is_quantizable(name: str, shape: tuple[int, ...]) -> bool:
@@ -133,10 +140,11 @@ def encode_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     dtype = weight_dtype(tensors)
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if dtype == "int8" and is_quantizable(name, tensor.shape):
+        is_matrix = dtype != "float32" and is_quantizable(name, tensor.shape)
+        if is_matrix and dtype == "int8" and dtype in _dtypes(tensor):
             stored[name], stored[name + SCALE_SUFFIX] = quantize_int8(tensor)
         else:
-            stored[name] = tensor.bfloat16() if dtype == "bf16" and is_quantizable(name, tensor.shape) else tensor
+            stored[name] = tensor.bfloat16() if is_matrix else tensor
     return stored
 
 
