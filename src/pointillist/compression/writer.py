@@ -37,7 +37,7 @@ class ArchiveWriter:
         file: a binary file; it is never read or sought in.
         model: the model, as for `compress`.
         order: name of the generation order; None for the usual one.
-        labels: whether pictures have labels; those of large pictures are chosen, see `add`, if the model has classes.
+        labels: whether pictures have labels; large pictures get them by `add` from any model with classes.
         per_record: pictures that are coded together, so that one of them costs less, but is decoded with the others;
             None for as many as have `SUB_PIXELS` sub-pixels.
         verify: decode everything again, and compare.

@@ -58,7 +58,7 @@ def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
         moved = start if (start.unit == out_unit).all() else rewriter.rescaled(start, i.inputs[1], out_unit)
         inputs.append(moved.view)
     if (rest := rewriter.rests.get(i.inputs[0])) is not None:
-        # their sum is a prediction, of which what is rounded away is a large part where neighbours are alike
+        # their sum is a prediction, whose terms cancel where neighbours hardly differ: what is rounded away counts
         none = np.zeros(matrix.shape[1])
         for view, part, step in (
             (x.view, (scaled / unit - weights) * FINE, unit / FINE),
