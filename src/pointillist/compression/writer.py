@@ -15,6 +15,7 @@ from pointillist.compression.tiles import tiles_of
 from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError, check_whole
+from pointillist.portable import IntegerModel
 
 SUB_PIXELS = 32_768
 """Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""
@@ -64,10 +65,7 @@ class ArchiveWriter:
         if labels and not integer_model.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
         self._verify, self._threads, self._per_record = verify, threads, per_record
-        cut, chosen = largest > SIDE, largest >= CHOOSE and bool(integer_model.classes)
-        if integer_model.fixed_size:
-            cut = chosen = False
-        self._codec = Codec(integer_model, order, labels=labels or chosen, side=SIDE if cut else 0)
+        self._codec = make_codec(integer_model, order, labels, largest)
         self._records = RecordWriter(file, header_of(self._codec))
         self._waiting: list[tuple[IntArray, int]] = []
 
@@ -174,6 +172,14 @@ class RecordWriter:
     def _put(self, data: bytes) -> None:
         self._file.write(data)
         self.bytes_written += len(data)
+
+
+def make_codec(integer_model: IntegerModel, order: str | None, labels: bool, largest: int) -> Codec:
+    """Return the codec of pictures of up to so many rows or columns; see `ArchiveWriter`."""
+    cut, chosen = largest > SIDE, largest >= CHOOSE and bool(integer_model.classes)
+    if integer_model.fixed_size:
+        cut = chosen = False
+    return Codec(integer_model, order, labels=labels or chosen, side=SIDE if cut else 0)
 
 
 def header_of(codec: Codec) -> bytes:

@@ -52,10 +52,9 @@ class CompressJob(JobKind):
 
     def __init__(self, settings: CompressJobSettings) -> None:
         from pointillist.compression.api import resolve_labels
-        from pointillist.compression.codec import Codec
         from pointillist.compression.files import list_inputs
         from pointillist.compression.models import as_integer_model, image_of
-        from pointillist.compression.writer import SIDE, header_of
+        from pointillist.compression.writer import header_of, make_codec
         from pointillist.errors import ConfigError
 
         if settings.quantize is not None or settings.device != "cpu":
@@ -64,13 +63,12 @@ class CompressJob(JobKind):
             )
         integer_model, self._image = as_integer_model(settings.model), image_of(settings.model)
         label = resolve_labels(integer_model, settings.label, 1)
-        self._label, self._verify = -1 if label is None else label[0], settings.verify
+        self._label, self._verify = None if label is None else label[0], settings.verify
         self._files = list_inputs([Path(settings.images)])
         sizes = [_size(path) for path, _ in self._files]
         largest = max((max(size) for size in sizes if size is not None), default=0)
-        side = SIDE if largest > SIDE and not integer_model.fixed_size else 0
-        self._codec = Codec(integer_model, settings.order, labels=label is not None, side=side)
-        self._items = _plan(sizes, integer_model.channels, settings.per_record, side)
+        self._codec = make_codec(integer_model, settings.order, label is not None, largest)
+        self._items = _plan(sizes, integer_model.channels, settings.per_record, self._codec.side)
         self._large: tuple[int, IntArray, PictureFile] | None = None
         self.count, self.skipped = len(self._items), {}
         self.facts: dict[str, Any] = {
@@ -106,8 +104,9 @@ class CompressJob(JobKind):
         from pointillist.compression.writer import encode_records
 
         read = [read_levels(path, name, self._image) for path, name in self._files[pictures]]
-        levels, labels = np.stack([levels for levels, _ in read]), np.full(len(read), self._label)
-        (coded,) = encode_records(self._codec, levels, labels, [slice(None)], verify=self._verify)
+        levels = np.stack([levels for levels, _ in read])
+        labels = [self._codec.choose_label(picture) if self._label is None else self._label for picture in levels]
+        (coded,) = encode_records(self._codec, levels, np.array(labels), [slice(None)], verify=self._verify)
         return coded, [file for _, file in read]
 
     def _tile(self, picture: int, tile: int) -> tuple[Record, list[PictureFile]]:
