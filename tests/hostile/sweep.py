@@ -250,16 +250,17 @@ def file_cases(names: list[str]) -> Iterator[Case]:
         for name, at in ARGUMENTS.items():
             base = BASES[name]
             words = (*base[:at], file, *base[at + 1 :])
-            yield Case(words, is_tiled(words))
+            yield Case(words, is_large(words))
     hint = ("sample", "outline-to-tile", "-n", "1", "--engine", "numpy", "--out", "out.png", "--hint")
     yield from (Case((*hint, file)) for file in names)
     yield from (Case(("train", "--config", file, "--dry-run")) for file in names)
     yield from (Case(("train", "pictures", "--init-from", file, "--steps", "1", "--out", "out")) for file in names)
 
 
-def is_tiled(words: Sequence[str]) -> bool:
-    """Whether `digits` codes a line of 70,000 or 100,000 pixels in thousands of tiles, which takes a minute."""
-    return words[0] == "compress" and any(word.startswith(("tall.", "row.")) for word in words)
+def is_large(words: Sequence[str]) -> bool:
+    """Whether a line of 20,000 to 100,000 pixels is coded in thousands of tiles, or explained, which takes a minute."""
+    lines: dict[str, tuple[str, ...]] = {"compress": ("tall.", "row."), "explain": ("long.txt",)}
+    return any(word.startswith(lines.get(words[0], ())) for word in words)
 
 
 def mixed_cases(names: list[str], seed: int) -> Iterator[Case]:
@@ -277,7 +278,7 @@ def mixed_cases(names: list[str], seed: int) -> Iterator[Case]:
             words = [*without(words, setting), flag_of(setting)]
             if values := values_of(setting):
                 words.append(rng.choice([*values, *rng.sample(names, 4)] if values is TEXTS else values))
-        yield Case(tuple(words), is_tiled(words) or any(setting.name in COUNTS for setting in chosen))
+        yield Case(tuple(words), is_large(words) or any(setting.name in COUNTS for setting in chosen))
 
 
 class Late(BaseException):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -358,6 +359,19 @@ def test_sums_that_could_overflow_are_rejected() -> None:
     )
     with pytest.raises(pt.EngineError, match="overflow"):
         prove_ranges((linear,))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1), (1, 1, 4), (1, 1, 1)])
+@pytest.mark.parametrize("order", ["raster-tr", "raster-bl", "raster-br"])
+def test_one_row_or_column_from_another_corner(shape: tuple[int, int, int], order: str) -> None:
+    """A reflected axis of one pixel is a view with a negative stride, which torch does not take."""
+    model = pt.build("gated-pixelcnn", shape=shape, levels=4, channels=4, layers=1, orders=(order,)).eval()
+    integer_model = pt.quantize_integer(model, np.arange(math.prod(shape)).reshape(1, *shape) % 4)
+    drawn = [
+        integer_model.sample_given(np.full((2, *shape), 0.4), {}, model.order(), executor=each)[0]
+        for each in ("numpy", "torch", "auto")
+    ]
+    assert all(np.array_equal(each, drawn[0]) for each in drawn)
 
 
 def test_what_cannot_be_exact_is_named() -> None:

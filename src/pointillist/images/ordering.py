@@ -99,7 +99,7 @@ class PixelOrder:
         rank = np.arange(rows * columns).reshape(rows, columns)
         if self.s_curve:
             rank[1::2] = rank[1::2, ::-1].copy()
-        return np.ascontiguousarray(self.array_from_raster(rank))
+        return self.array_from_raster(rank).copy()  # a view of one row or column may have a negative stride
 
 
 def stage_rank(steps: Iterable[tuple[int, int]], height: int, width: int) -> Int[np.ndarray, "h w"]:

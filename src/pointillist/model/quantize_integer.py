@@ -204,7 +204,7 @@ def _record(
 def _batches(model: PixelModel, x: IntArray, inputs: ConditionInputs, order: PixelOrder) -> Iterator[Batch]:
     """Yield the levels and features of images on the grid of each stage."""
     condition = _condition(model, inputs, len(x), order, tuple(x.shape[2:]))
-    levels = as_tensor(np.ascontiguousarray(order.array_to_raster(x)))
+    levels = as_tensor(order.array_to_raster(x).copy())  # a view of one row or column may have a negative stride
     for _, part, conditioned in _on_grids(model, levels, condition):
         yield part.cpu().numpy(), condition_features(conditioned, len(x))
 
