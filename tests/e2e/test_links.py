@@ -90,6 +90,7 @@ def nine(page: Page) -> None:
     begin(page, "digits")
     seeded(page, 5, 9)
     page.mouse.click(*point(page, 1, 1, (28, 28), place=4))
+    expect(page.locator(".canvas-grid .words")).to_contain_text("image 5")
 
 
 def fifth(page: Page) -> None:
