@@ -89,12 +89,15 @@ class Codec:
             return rows.stop - rows.start, columns.stop - columns.start
         return record.size or (self.integer_model.height, self.integer_model.width)
 
-    def encode(self, levels: IntArray, labels: IntArray) -> Record:
-        """Code pictures `[n, c, h, w]` of one size, with a label each, -1 for none.
+    def encode(self, levels: IntArray, classes: Sequence[int | None] | IntArray) -> Record:
+        """Code pictures `[n, c, h, w]` of one size, with a class each, -1 for none; None chooses it.
 
         Raises:
             ShapeError: if they do not fit the model.
         """
+        labels = np.array(
+            [self.choose_label(x) if each is None else each for x, each in zip(levels, classes, strict=True)]
+        )
         (height, width), tiling = levels.shape[2:], self.tiling(*levels.shape[2:])
         tiles = tiling.split(levels)
         inputs = self._inputs(labels, tiling)
@@ -146,11 +149,10 @@ class Codec:
         return int(sub_pixels * math.log2((1 << BITS) / largest) / 8)
 
     def encode_tile(self, picture: IntArray, label: int | None, tile: int) -> Record:
-        """Code a tile of a large picture `[c, h, w]`; its class is chosen where `label` is None."""
+        """Code a tile of a large picture `[c, h, w]`; see `encode`."""
         size = (picture.shape[1], picture.shape[2])
         rows, columns = tiles_of(*size, self.side).box(tile)
-        part = picture[:, rows, columns]
-        record = self.encode(part[None], np.array([self.choose_label(part) if label is None else label]))
+        record = self.encode(picture[None, :, rows, columns], [label])
         return Record(SIZED, 1, record.content, size, tile)
 
     def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:

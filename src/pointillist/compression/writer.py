@@ -67,7 +67,7 @@ class ArchiveWriter:
         self._verify, self._threads, self._per_record = verify, threads, per_record
         self._codec = make_codec(integer_model, order, labels, largest)
         self._records = RecordWriter(file, header_of(self._codec))
-        self._waiting: list[tuple[IntArray, int]] = []
+        self._waiting: list[tuple[IntArray, int | None]] = []
 
     @property
     def bytes_written(self) -> int:
@@ -99,7 +99,7 @@ class ArchiveWriter:
             return
         if self._waiting and self._waiting[0][0].shape != levels.shape:
             self._flush()
-        self._waiting.append((levels, self._codec.choose_label(levels) if label is None else label))
+        self._waiting.append((levels, label))
         if len(self._waiting) >= self._at_once(levels):
             self._flush()
 
@@ -132,7 +132,7 @@ class ArchiveWriter:
         if not self._waiting:
             return
         levels = np.stack([levels for levels, _ in self._waiting])
-        labels = np.array([label for _, label in self._waiting])
+        labels = [label for _, label in self._waiting]
         each = pictures_of(levels[0].size, self._per_record)
         parts = [slice(start, start + each) for start in range(0, len(levels), each)]
         code = partial(encode_records, self._codec, levels, labels, verify=self._verify)
@@ -194,7 +194,7 @@ def pictures_of(sub_pixels: int, per_record: int | None) -> int:
 
 
 def encode_records(
-    codec: Codec, levels: IntArray, labels: IntArray, parts: Sequence[slice], *, verify: bool = True
+    codec: Codec, levels: IntArray, labels: Sequence[int | None], parts: Sequence[slice], *, verify: bool = True
 ) -> list[Record]:
     """Code pictures `[n, c, h, w]`, each part as a record.
 

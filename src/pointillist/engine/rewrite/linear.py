@@ -21,7 +21,6 @@ from pointillist.engine.program import INT8, Instruction, KeyValueCache, Phase, 
 from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
 from pointillist.engine.rewrite.grids import (
     GATE_BITS,
-    MAX_WEIGHT,
     STEP,
     mixture_units,
     narrow_units,
@@ -74,7 +73,7 @@ def _product(
     rewriter: Rewriter, i: Instruction, output: View, inputs: list[View], weights: Array, bias: Array, by: Array
 ) -> None:
     constants: dict[str, Any] = {
-        "matrix": np.floor(weights + 0.5).clip(-MAX_WEIGHT, MAX_WEIGHT).astype(np.int8),
+        "matrix": rewriter.round_weights(i, weights).astype(np.int8),
         "bias": np.floor(bias + 0.5).astype(np.int32),
         "shift": by,
     }

@@ -105,8 +105,7 @@ class CompressJob(JobKind):
 
         read = [read_levels(path, name, self._image) for path, name in self._files[pictures]]
         levels = np.stack([levels for levels, _ in read])
-        labels = [self._codec.choose_label(picture) if self._label is None else self._label for picture in levels]
-        (coded,) = encode_records(self._codec, levels, np.array(labels), [slice(None)], verify=self._verify)
+        (coded,) = encode_records(self._codec, levels, [self._label] * len(read), [slice(None)], verify=self._verify)
         return coded, [file for _, file in read]
 
     def _tile(self, picture: int, tile: int) -> tuple[Record, list[PictureFile]]:
