@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,6 +27,7 @@ MANIFEST = "pointillist-manifest"
 """Keyword of the text of a PNG file that is its manifest."""
 
 
+@cache  # reading the version of torch takes as long as half of a small image
 def current_environment() -> schemas.Environment:
     """Describe the processor and versions, on which the bits of an image may depend."""
     return schemas.Environment(

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from pointillist.engine.weights import compare_weights_once
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
@@ -75,6 +76,7 @@ class StudioService:
         pairs = zip(self.models.infos(), self.models.entries.values(), strict=True)
         return [info.model_copy(update={"detector": self.detectors.has(entry)}) for info, entry in pairs]
 
+    @compare_weights_once()
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
         """Validate a request to sample from a model."""
         return make_job(self.models[model].model, request, self.limits)
@@ -135,6 +137,7 @@ class StudioService:
         assert isinstance(result, schemas.FillResult)
         return result
 
+    @compare_weights_once()
     def _sample(
         self, job: SamplingJob, on_event: EventHandler, check: Callable[[], None], threads: int
     ) -> schemas.Finished:
