@@ -237,11 +237,11 @@ def test_an_endless_map_is_in_the_address(browser: Browser) -> None:
         page.evaluate(ASKED, SECONDS)
         (now,) = {declared(request) for request in asked(page)}
         values, address = [value(each) for each in inputs.all()], page.evaluate("location.hash")
-    with opened(browser, f"{server.url}{address}&edits=0.0.1_-3.5.2", WATCH) as other:
-        expect(other.locator(".world-page .note")).to_contain_text("2 cells were changed by hand")
+    with opened(browser, f"{server.url}{address}&edits=0.0.1.h_-3.5.2", WATCH) as other:
+        expect(other.locator(".world-page .note")).to_contain_text("2 cells were changed")
         assert {declared(request) for request in asked(other)} == {now}
         assert [value(each) for each in other.locator(".world-page input").all()] == values
-        assert "edits=0.0.1_-3.5.2" in other.evaluate("location.hash")
+        assert "edits=0.0.1.h_-3.5.2" in other.evaluate("location.hash")
     server.close()
 
 

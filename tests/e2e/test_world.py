@@ -27,6 +27,8 @@ from tests.e2e.helpers import (
 )
 
 SHOWN = "row {row}, column {column}"
+Edits = dict[tuple[int, int], tuple[int, bool]]
+"""Level of each changed cell, and whether it was drawn by hand."""
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +70,12 @@ def test_an_endless_map_is_walked_and_changed(page: Page) -> None:
     page.locator(".canvas-view:not([hidden]) canvas.image").first.click()
     page.get_by_role("button", name="Back to the map").click()
     note = page.locator(".world-page .note")
-    expect(note).to_contain_text("1 cell was changed by hand")
+    expect(note).to_contain_text("1 cell was changed")
     page.get_by_role("button", name="Close", exact=True).click()
     kept(page)
     page.reload()
     page.get_by_role("button", name="Endless map").click()
-    expect(note).to_contain_text("1 cell was changed by hand")
+    expect(note).to_contain_text("1 cell was changed")
 
 
 def test_an_endless_map_obeys_rules_and_is_in_a_project(page: Page, studio: Server, tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_an_endless_map_obeys_rules_and_is_in_a_project(page: Page, studio: Serv
         info.details.sha256 for info in studio.service.models.infos() if info.details and info.id == "dungeons"
     )
     project["maps"] = [
-        {"model": {"name": "dungeons", "sha256": sha256}, "seed": 7, "cells": [[0, 0, 1], [-40, 3, 2]]},
+        {"model": {"name": "dungeons", "sha256": sha256}, "seed": 7, "cells": [[0, 0, 1, False], [-40, 3, 2, True]]},
         {"model": {"name": "other", "sha256": "0" * 64}, "seed": 7, "cells": [[0, 0, 1]]},
     ]
     path = tmp_path / "project.json"
@@ -141,11 +143,11 @@ def test_parts_of_an_image_are_drawn_anew(page: Page, studio: Server) -> None:
     np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(varied * 17))
 
 
-def edits_of(page: Page) -> dict[tuple[int, int], int]:
+def edits_of(page: Page) -> Edits:
     """Return the changed cells of the address."""
     packed = parse_qs(urlparse(page.url).fragment).get("edits", [""])[0]
-    cells = (map(int, cell.split(".")) for cell in packed.split("_") if cell)
-    return {(row, column): level for row, column, level in cells}
+    cells = (cell.split(".") for cell in packed.split("_") if cell)
+    return {(int(row), int(column)): (int(level), hand == ["h"]) for row, column, level, *hand in cells}
 
 
 CELL, NEAR = 16, 3  # screen pixels of a cell; cells around a stroke that heal
@@ -178,7 +180,7 @@ def test_one_draws_in_the_map_and_the_rest_heals(browser: Browser, studio: Serve
             assert edits_of(page) == expected
             link = page.url.partition("#")[2]
             dialog.get_by_role("button", name="Undo").click()
-            expect(note).not_to_contain_text("changed by hand")
+            expect(note).not_to_contain_text("changed")
             assert edits_of(page) == {}
         dialog.locator("canvas.world").focus()
         page.keyboard.press("ArrowDown")
@@ -186,26 +188,44 @@ def test_one_draws_in_the_map_and_the_rest_heals(browser: Browser, studio: Serve
         expect(note).to_contain_text("around it healed")
         assert edits_of(page) == healed(pt.load("dungeons"), [(1, 0)])
         page.keyboard.press("Control+z")
-        expect(note).not_to_contain_text("changed by hand")
+        expect(note).not_to_contain_text("changed")
         dialog.get_by_role("button", name="Walk").click()  # who walks does not draw
         expect(dialog.get_by_role("group", name="Cells to draw")).to_be_hidden()
     with opened(browser, f"{address}#{link}") as page:
-        expect(page.locator(".world-page .note")).to_contain_text(f"{len(expected)} cells were changed by hand")
+        dialog = page.get_by_role("dialog", name="Endless map")
+        place, note = dialog.get_by_role("status").nth(0), dialog.get_by_role("status").nth(1)
+        expect(note).to_contain_text(f"{len(expected)} cells were changed")
         assert edits_of(page) == expected
+        dialog.get_by_role("button", name="Change here").click()
+        dialog.get_by_role("button", name="Level 1,").click()
+        dialog.locator("canvas.world").focus()
+        page.keyboard.press(" ")
+        expect(note).to_contain_text("around it healed")
+        edits = edits_of(page)
+        (dot,) = (cell for cell, (_, by_hand) in edits.items() if by_hand and cell not in stroke)
+        assert edits == healed(pt.load("dungeons"), [dot], expected)  # what was drawn by hand before does not heal
+        healing = {cell: (level, False) for cell, (level, _) in expected.items()}
+        assert edits != healed(pt.load("dungeons"), [dot], healing)
 
 
-def healed(model: pt.PixelModel, stroke: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """Return what a stroke of walls changes: the cells around it, drawn again given a window around its first cell."""
+def healed(model: pt.PixelModel, stroke: list[tuple[int, int]], edits: Edits | None = None) -> Edits:
+    """Return what is changed after a stroke of walls: the cells around it, and not drawn by hand, are drawn again given
+    a window around its first cell."""
     top, left = stroke[0][0] - 16, stroke[0][1] - 16
-    before = pt.World("dungeons", seed=7).tiles(top, left, 32, 32).astype(np.int64)
-    levels, known = before.copy(), np.ones((32, 32), bool)
+    drawn = pt.World("dungeons", seed=7).tiles(top, left, 32, 32).astype(np.int64)
+    before, known, after = drawn.copy(), np.ones((32, 32), bool), {**(edits or {}), **dict.fromkeys(stroke, (1, True))}
     for row, column in stroke:
         known[row - NEAR - top : row + NEAR + 1 - top, column - NEAR - left : column + NEAR + 1 - left] = False
-    for row, column in stroke:
-        levels[row - top, column - left], known[row - top, column - left] = 1, True
-    filled = pt.inpaint(model, levels[None], known, 1, label="window", seed=7).levels[0, 0]
-    changed = {(top + row, left + column): int(filled[row, column]) for row, column in np.argwhere(filled != before)}
-    return {**changed, **dict.fromkeys(stroke, 1)}
+    for (row, column), (level, by_hand) in after.items():
+        before[row - top, column - left] = level
+        known[row - top, column - left] |= by_hand
+    filled = pt.inpaint(model, before[None], known, 1, label="window", seed=7).levels[0, 0]
+    for row, column in np.argwhere(filled != before).tolist():
+        if filled[row, column] == drawn[row, column]:
+            del after[top + row, left + column]
+        else:
+            after[top + row, left + column] = int(filled[row, column]), False
+    return after
 
 
 def test_a_map_says_that_a_link_does_not_hold_it(page: Page, studio: Server, tmp_path: Path) -> None:
@@ -221,7 +241,7 @@ def test_a_map_says_that_a_link_does_not_hold_it(page: Page, studio: Server, tmp
     choose_file(page, path)
     expect(page.get_by_role("alert").or_(page.locator(".notice")).first).to_contain_text("900 cells")
     page.get_by_role("button", name="Endless map").click()
-    expect(page.locator(".world-page .note")).to_contain_text("by hand, too many for a link: save a project")
+    expect(page.locator(".world-page .note")).to_contain_text("changed, too many for a link: save a project")
     assert "edits=" not in page.url
 
 

@@ -48,7 +48,7 @@ export class MapPart {
     }
     const edits = new Map(state.mapEdits);
     image.levels.forEach((level, at) => {
-      if (level !== taken.drawn[at]) edits.set(cellOf(taken.model, taken.seed, taken.row + Math.floor(at / taken.width), taken.column + (at % taken.width)), level);
+      if (level !== taken.drawn[at]) edits.set(cellOf(taken.model, taken.seed, taken.row + Math.floor(at / taken.width), taken.column + (at % taken.width)), { level, byHand: true });
     });
     state.mapEdits = edits;
     state.changed();

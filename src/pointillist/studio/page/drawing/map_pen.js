@@ -23,9 +23,7 @@ export class MapPen {
     this.changed = changed;
     this.on = false;
     this.message = "";
-    /** @type {Set<string>} cells that were drawn by hand and stay as they are */
-    this.byHand = new Set();
-    /** @type {{edits: import("../state/map_edits.js").MapEdits, byHand: Set<string>}[]} before each stroke */
+    /** @type {import("../state/map_edits.js").MapEdits[]} before each stroke */
     this.steps = [];
     /** @type {MapStroke | null} */
     this.stroke = null;
@@ -60,7 +58,7 @@ export class MapPen {
 
   /** Begin a stroke. @param {import("../state/world_map.js").Declared} declared @param {Cell} cell */
   begin(declared, cell) {
-    this.steps.push({ edits: this.state.mapEdits, byHand: new Set(this.byHand) });
+    this.steps.push(this.state.mapEdits);
     this.undoButton.disabled = false;
     this.stroke = { declared, cells: new Map(), ink: this.eraser.ariaPressed === "true" ? null : this.state.ink[0] };
     this.last = cell;
@@ -73,11 +71,10 @@ export class MapPen {
     if (!stroke) return;
     const edits = new Map(state.mapEdits);
     for (const [row, column] of line(last, cell)) {
-      const name = cellOf(state.modelId, stroke.declared.seed, row, column);
+      const name = cellOf(state.modelId, stroke.declared.seed, row, column), edit = edits.get(name);
       stroke.cells.set(name, [row, column]);
-      if (stroke.ink !== null) edits.set(name, stroke.ink);
-      if (stroke.ink !== null) this.byHand.add(name);
-      else this.byHand.delete(name);
+      if (stroke.ink !== null) edits.set(name, { level: stroke.ink, byHand: true });
+      else if (edit) edits.set(name, { ...edit, byHand: false });
     }
     state.mapEdits = edits;
     this.last = cell;
@@ -110,10 +107,9 @@ export class MapPen {
   /** Undo the last stroke, with what healed around it. */
   async undo() {
     await this.healing;
-    const step = this.steps.pop();
-    if (!step) return;
-    Object.assign(this.state, { mapEdits: step.edits });
-    this.byHand = step.byHand;
+    const before = this.steps.pop();
+    if (!before) return;
+    Object.assign(this.state, { mapEdits: before });
     this.message = "";
     this.undoButton.disabled = !this.steps.length;
     this.state.changed();
@@ -152,7 +148,7 @@ export class MapPen {
     const known = Uint8Array.from(levels, (_, at) => {
       const [row, column] = [top + Math.floor(at / width), left + (at % width)];
       const far = cells.every(([r, c]) => Math.max(Math.abs(r - row), Math.abs(c - column)) > (erased ? 0 : NEAR));
-      return Number(far || this.byHand.has(nameOf(at)));
+      return Number(far || state.mapEdits.get(nameOf(at))?.byHand || 0);
     });
     if (!known.includes(0)) return 0;
     const start = { levels: encodeArray(levels.map((level, at) => (known[at] ? level : 0)), [1, height, width]), known: encodeArray(known, [height, width]) };
@@ -164,7 +160,7 @@ export class MapPen {
       const [row, column] = [top + Math.floor(at / width), left + (at % width)];
       if (known[at] || map.level(declared, row, column) === level) return;
       if (map.drawn(declared, row, column) === level) edits.delete(nameOf(at));
-      else edits.set(nameOf(at), level);
+      else edits.set(nameOf(at), { level, byHand: false });
       count++;
     });
     state.mapEdits = edits;

@@ -292,7 +292,7 @@ export class WorldPage {
     const changed = countEdits(this.state.mapEdits, this.state.modelId, Number(this.seed.value));
     const { rules } = this.#declared;
     const unkept = leftOut(this.#link).length ? ", too many for a link: save a project" : "";
-    setText(this.note, figure?.message || `${this.pen.message || `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${rules ? " --rules FILE" : ""}`}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed by hand${unkept}` : ""}`);
+    setText(this.note, figure?.message || `${this.pen.message || `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${rules ? " --rules FILE" : ""}`}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed${unkept}` : ""}`);
     this.#writeAddress();
   }
 

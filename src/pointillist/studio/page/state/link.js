@@ -18,7 +18,7 @@
 //   vary         STRENGTH,KIND,SEED,INDEX of a variation of an image of a seed; without INDEX, of the image `origin`
 //   of           conditions of `origin` as JSON, where they differ
 //   world, at    seed of an endless map, and ROW,COLUMN of the place in it; nothing is painted then
-//   edits        ROW.COLUMN.LEVEL of each cell of it that was changed by hand, with `_` between them
+//   edits        ROW.COLUMN.LEVEL of each changed cell of it, then `.h` if it was drawn by hand, with `_` between them
 //   palette      RRGGBB of each colour, one after the other; left out: the model's own
 //   hint         levels of the hint, channel by channel, row by row, each in ceil(log2(levels)) bits, the most significant bit
 //                first, padded with zeros to whole bytes, in base64url without `=`
@@ -133,7 +133,7 @@ function readComparison(values, link) {
     link.vary = { strength: numbers[0], kind: /** @type {"replace"} */ (kind), seed: numbers[1], ...(numbers[2] !== null && { index: numbers[2] }) };
   for (const name of /** @type {const} */ (["of", "declared"])) if (text(name)) link[name] = text(name);
   if (/^([0-9a-f]{6})+$/.test(text("palette"))) link.palette = text("palette");
-  if (/^-?\d{1,9}\.-?\d{1,9}\.\d{1,5}(_-?\d{1,9}\.-?\d{1,9}\.\d{1,5})*$/.test(text("edits"))) link.edits = text("edits");
+  if (/^-?\d{1,9}\.-?\d{1,9}\.\d{1,5}(\.h)?(_-?\d{1,9}\.-?\d{1,9}\.\d{1,5}(\.h)?)*$/.test(text("edits"))) link.edits = text("edits");
   return link;
 }
 

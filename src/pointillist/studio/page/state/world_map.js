@@ -55,9 +55,9 @@ export class WorldMap {
     return levels;
   }
 
-  /** Return the level to which a cell was changed by hand. @param {number} seed @param {number} row @param {number} column */
+  /** Return the level to which a cell was changed. @param {number} seed @param {number} row @param {number} column */
   changed(seed, row, column) {
-    return this.state.mapEdits.get(cellOf(this.state.modelId, seed, row, column));
+    return this.state.mapEdits.get(cellOf(this.state.modelId, seed, row, column))?.level;
   }
 
   /** A part as a picture: with what was changed by hand, and without what the figure took. It is drawn again when one of these changes.
