@@ -48,9 +48,9 @@ html_theme_options = {"light_css_variables": VARIABLES, "dark_css_variables": VA
 # pages that paint without a server, to which the front page links, and the script that paints on it: written again, as
 # they are the package's own
 LIVE = ("scenes", "digits", "dungeons", "icons", "outline-to-tile", "photos")
-FRONT, ARTICLE = "digits", "icons"
-MOST_BYTES = 3_500_000  # of a page
-MOST_FRONT = 1_300_000  # of the model of the front page, which loads less than 200,000 besides
+SCRIPTS = ("digits", "icons", "scenes", "dungeons", "outline-to-tile")  # of the front page, its cards and the article
+MOST_BYTES = 3_500_000  # of a page or a script
+MOST_FRONT = 1_300_000  # of the model that the front page loads at once, with less than 200,000 besides
 TOOLS = Path(__file__).parents[1] / "tools"
 
 
@@ -65,10 +65,10 @@ def write_live_pages(app: Sphinx, error: Exception | None) -> None:
         page.unlink(missing_ok=True)
         pointillist.export(name, html=page)
         check_size(page, MOST_BYTES)
-    for name, model, most in (("front.js", FRONT, MOST_FRONT), ("article.js", ARTICLE, MOST_BYTES)):
-        script = folder / name
-        subprocess.run([sys.executable, str(TOOLS / "make_front_script.py"), model, str(script)], check=True)
-        check_size(script, most)
+    for name in SCRIPTS:
+        script = folder / f"{name}.js"
+        subprocess.run([sys.executable, str(TOOLS / "make_front_script.py"), name, str(script)], check=True)
+        check_size(script, MOST_FRONT if name == "digits" else MOST_BYTES)
 
 
 def check_size(file: Path, most: int) -> None:

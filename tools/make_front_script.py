@@ -1,4 +1,4 @@
-"""Write the model of the front page as a script: `python tools/make_front_script.py MODEL FILE`.
+"""Write a model as a script, for the site: `python tools/make_front_script.py MODEL FILE`.
 
 `pointillist export --js` writes a module, which a browser does not load for a page that was opened from disk. The
 script is the same text, and hands its function over as `openModel`. `make docs` writes it next to the site.

@@ -93,5 +93,5 @@ pixel.addEventListener("input", () => {
   show(Number(pixel.value));
 });
 addEventListener("scroll", follow, { passive: true });
-const script = make("script", { src: "../live/article.js", onload: () => void begin().catch((error) => console.warn("The figure stays away:", error)) });
+const script = make("script", { src: "../live/icons.js", onload: () => void begin().catch((error) => console.warn("The figure stays away:", error)) });
 addEventListener("load", () => document.head.append(script)); // after the page, which can be read without it

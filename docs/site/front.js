@@ -1,5 +1,5 @@
 // The first screen: a number, painted digit by digit and pixel by pixel, with what the model expected at each pixel. It is no
-// module, and neither is the model (live/front.js): a page that was opened from disk may load scripts only.
+// module, and neither is the model (live/digits.js): a page that was opened from disk may load scripts only.
 "use strict";
 
 const WORD = "2026"; // with which the page opens
@@ -78,5 +78,5 @@ form.addEventListener("submit", (event) => event.preventDefault()); // also befo
 begin().catch((error) => {
   words.textContent = globalThis.openModel
     ? `The model cannot paint in this browser: ${error.message}`
-    : "The model is missing: live/front.js was not loaded. Run `make docs`, which writes it, or reload the page.";
+    : "The model is missing: live/digits.js was not loaded. Run `make docs`, which writes it, or reload the page.";
 });

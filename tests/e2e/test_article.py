@@ -35,7 +35,7 @@ def article(tmp_path_factory: pytest.TempPathFactory) -> str:
     subprocess.run(command, check=True, capture_output=True)
     (out / "live").mkdir()
     (out / "live" / "digits.html").write_text("<!doctype html><html lang='en'><title>Game</title><main>A game</main>")
-    script("make_front_script").write("icons", out / "live" / "article.js")
+    script("make_front_script").write("icons", out / "live" / "icons.js")
     return (out / "explanation" / "bits.html").as_uri()
 
 

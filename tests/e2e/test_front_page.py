@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[2] / "docs"
 SEED = 8  # of front.js
+WORDS = ("heart", "house", "cat", "star")  # of cards.js
+PIXELS = """name => { const canvas = document.querySelector(name);
+    return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data] }"""
 THEME = 150_000  # bytes of furo and of the page itself
 ROUNDED = 1.01
 """The page adds float64, and Python too: half-way between two texts they may part."""
@@ -35,9 +39,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(DOCS / "site", folder / "_static")
     (folder / "live").mkdir()
-    script("make_front_script").write("digits", folder / "live" / "front.js")
+    for name in ("digits", "icons"):
+        script("make_front_script").write(name, folder / "live" / f"{name}.js")
     block = re.search(r"```\{raw\} html\n(.*?)\n```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
+    (folder / "_images").mkdir()
+    for name in re.findall(r'"_images/([^"]+)"', block[1]):
+        shutil.copy(DOCS / "pictures" / name, folder / "_images")
     (folder / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{block[1]}', encoding="utf-8")
     return folder
 
@@ -78,7 +86,7 @@ def test_it_paints_from_disk(browser: Browser, folder: Path) -> None:
     status = page.locator(".panel small")
     expect(status).to_contain_text("bits in all", timeout=60_000)
     (folder / "index-alone.html").write_text(
-        (folder / "index.html").read_text(encoding="utf-8").replace("live/front.js", "live/missing.js"),
+        (folder / "index.html").read_text(encoding="utf-8").replace("live/digits.js", "live/missing.js"),
         encoding="utf-8",
     )
     page.goto((folder / "index-alone.html").as_uri())
@@ -88,11 +96,56 @@ def test_it_paints_from_disk(browser: Browser, folder: Path) -> None:
     page.close()
 
 
+def test_a_card_paints_while_the_pointer_is_on_it(browser: Browser, address: str) -> None:
+    """The levels of `pt.sample`; a click leads to them. Then its picture is back, as where the model is not there."""
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto(address)
+    card = page.locator("[data-show=word]")
+    expect(card.locator("canvas")).to_have_count(0)
+    assert (
+        page.evaluate("document.querySelectorAll('script[src^=\"live/\"]').length") == 1
+    )  # no model before it is needed
+    for move in ("hover", "focus"):
+        if move == "hover":
+            card.hover()
+        else:
+            card.evaluate("card => card.focus({focusVisible: true})")
+        expect(card.locator("canvas[data-seed]")).to_be_visible(timeout=60_000)
+        expect(card.locator("img")).to_be_hidden()
+        seed = int(str(card.locator("canvas").get_attribute("data-seed")))
+        text = WORDS[(seed - 1) % len(WORDS)]
+        assert str(card.get_attribute("href")).endswith(f"live/icons.html#text={text}&label=tabler&seed={seed}&n=2")
+        samples = pt.sample("icons", 2, text=text, label="tabler", seed=seed)
+        drawn = np.asarray(page.evaluate(PIXELS, "[data-show=word] canvas"), np.uint8).reshape(24, 50, 4)
+        for n, left in enumerate((0, 26)):
+            expected = np.asarray(samples.images[n].convert("RGBA"))
+            np.testing.assert_array_equal(drawn[:, left : left + 24], expected)
+        page.mouse.move(0, 0)
+        card.evaluate("card => card.blur()")
+        expect(card.locator("img")).to_be_visible()
+        assert str(card.get_attribute("href")).endswith("live/icons.html")
+    page.locator("[data-show=sentence]").hover()  # there is no live/scenes.js here
+    expect(page.locator("script[src='live/scenes.js']")).to_have_count(1)
+    expect(page.locator("[data-show=sentence] img")).to_be_visible()
+    page.close()
+
+
+def test_each_card_has_what_it_paints() -> None:
+    """Each card is known to its script, whose models are written next to the site."""
+    cards, index, conf = (
+        (DOCS / name).read_text(encoding="utf-8") for name in ("site/cards.js", "index.md", "conf.py")
+    )
+    shows = dict(re.findall(r'^  (\w+): \{ model: "([\w-]+)"', cards, re.MULTILINE))
+    assert sorted(re.findall(r'data-show="(\w+)"', index)) == sorted(shows)
+    scripts = re.search(r"^SCRIPTS = \((.*?)\)", conf, re.MULTILINE)
+    assert scripts is not None
+    assert set(shows.values()) <= set(re.findall(r'"([\w-]+)"', scripts[1]))
+
+
 def test_the_front_page_is_light(folder: Path) -> None:
     """Model, script and pictures, beside the theme's 150 KB, are below 1.5 MB."""
     text = (folder / "index.html").read_text(encoding="utf-8")
-    loaded = {DOCS / "pictures" / name for name in re.findall(r'"_images/([^"]+)"', text)}
-    loaded |= {folder / "_static" / name for name in re.findall(r'"_static/([^"]+)"', text)}
-    loaded |= {folder / "live" / "front.js", folder / "_static" / "site.css"}
+    loaded = {folder / name for name in re.findall(r'"(_(?:images|static)/[^"]+)"', text)}
+    loaded |= {folder / "live" / "digits.js", folder / "_static" / "site.css"}
     assert len(loaded) >= 8
     assert sum(file.stat().st_size for file in loaded) + THEME < 1_500_000
