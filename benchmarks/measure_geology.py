@@ -89,7 +89,8 @@ def drawn_by_model(model: Any, n: int) -> Draw:
 
     def draw(levels: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
         cells = ObservedCells(np.where(known, levels, 0)[None].astype(np.int64), known)
-        return np.asarray(pt.inpaint(model, cells, n=n, seed=seed, threads=1).levels[:, 0])
+        draws = np.asarray(pt.inpaint(model, cells, n=n, seed=seed, threads=1).levels[:, 0])
+        return draws[np.random.default_rng(seed).permutation(n)]  # the first ones must not be the most probable ones
 
     return draw
 
