@@ -135,6 +135,7 @@ def compared(page: Page) -> None:
     page.get_by_label("Values of temperature").fill("0.5, 1")
     seeded(page, 4)
     page.mouse.click(*point(page, 1, 1, (28, 28), place=2))
+    expect(page.locator(".canvas-grid .words")).to_contain_text("5 ·")
 
 
 def completed(page: Page) -> None:

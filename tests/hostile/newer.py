@@ -16,7 +16,6 @@ import random
 import signal
 import traceback
 from collections.abc import Callable
-from types import FrameType
 
 from pointillist.errors import MAX_MESSAGE
 from tests.sweeps import run_sweep
@@ -25,15 +24,12 @@ from .newer_commands import KINDS as COMMANDS
 from .newer_programs import KINDS as PROGRAMS
 from .newer_python import KINDS as PYTHON
 from .newer_world import HostileError, World
+from .sweep import Late, raising
 
 SECONDS, LONGEST = 60, 900
 """Longest time of a case: of the processor, and on the clock of a busy computer."""
 KINDS: dict[str, tuple[Callable[[random.Random, World], None], int]] = {**COMMANDS, **PYTHON, **PROGRAMS}
 """Kinds of cases by name, with the weight by which they are drawn."""
-
-
-class LateError(BaseException):
-    """A case took too long."""
 
 
 def run_case(world: World, seed: int, number: int, only: str | None = None) -> tuple[str, str | None]:
@@ -42,18 +38,15 @@ def run_case(world: World, seed: int, number: int, only: str | None = None) -> t
     names = sorted(name for name in KINDS if only is None or only in name)
     name = rng.choices(names, [KINDS[one][1] for one in names])[0]
 
-    def late(signal_number: int, frame: FrameType | None) -> None:
-        raise LateError
-
     timers = {signal.SIGALRM: (signal.ITIMER_REAL, LONGEST), signal.SIGPROF: (signal.ITIMER_PROF, SECONDS)}
-    previous = {each: signal.signal(each, late) for each in timers}
+    previous = {each: signal.signal(each, raising(Late, timer)) for each, (timer, _) in timers.items()}
     for timer, seconds in timers.values():
         signal.setitimer(timer, seconds)
     try:
         KINDS[name][0](rng, world)
     except HostileError as error:
         return name, str(error)[: 2 * MAX_MESSAGE]
-    except LateError:
+    except Late:
         return name, f"over {SECONDS} s of the processor, or {LONGEST} s\n{traceback.format_exc()}"
     except Exception:
         return name, traceback.format_exc()

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import chdir
-from typing import Any
 
 import numpy as np
 from typer.testing import CliRunner
@@ -22,7 +21,7 @@ from pointillist.commands.settings import Argument, Settings, settings_of
 from pointillist.commands.training import RUN_OPTIONS
 
 from .newer_world import HostileError, World, mangled, odd
-from .sweep import COUNTS, flag_of, values_of, without
+from .sweep import COUNTS, flag_of, raising, values_of, without
 
 BASES: dict[str, tuple[type[Settings], list[str]]] = {
     "inpaint": (InpaintSettings, ["inpaint", "maps", "--data", "table.csv", "-n", "1", "--out", "out.npz"]),
@@ -160,11 +159,7 @@ def interrupted(rng: random.Random, world: World) -> None:
         ]
     )  # fmt: skip
     after = rng.uniform(0.001, 0.3)
-
-    def press(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGVTALRM, press)
+    previous = signal.signal(signal.SIGVTALRM, raising(KeyboardInterrupt, signal.ITIMER_VIRTUAL))
     with chdir(world.folder):
         try:
             signal.setitimer(signal.ITIMER_VIRTUAL, after)

@@ -22,7 +22,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -285,16 +285,24 @@ class Late(BaseException):
     """A case took too long."""
 
 
+def raising(error: type[BaseException], timer: int) -> Callable[[int, FrameType | None], None]:
+    """Return a handler that raises an error; in Hypothesis's callback of the collector, which loses it, a bit later."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if frame is None or frame.f_code.co_name != "gc_callback":
+            raise error
+        signal.setitimer(timer, 0.001)
+
+    return handle
+
+
 def run_case(case: Case, folder: Path) -> str | None:
     """Run a case in a folder; return why it fails."""
     before = {path.name for path in folder.iterdir()}
     process = psutil.Process()
     memory, started = process.memory_info().rss, time.process_time()
 
-    def late(number: int, frame: FrameType | None) -> None:
-        raise Late
-
-    previous = signal.signal(signal.SIGALRM, late)
+    previous = signal.signal(signal.SIGALRM, raising(Late, signal.ITIMER_REAL))
     signal.setitimer(signal.ITIMER_REAL, 3 if case.long else LONGEST)
     try:
         with chdir(folder):
