@@ -33,6 +33,8 @@ const SHOWS = {
 
 /** @type {Map<string, Promise<any>>} */
 const models = new Map();
+/** The stay on a card that paints. Another one ends it, also on another card: they may share a model, which paints one picture at a time. */
+let stay = {};
 
 /** Load a model, once; a script, as a page that was opened from disk may load no modules. @param {string} name */
 function load(name) {
@@ -88,9 +90,9 @@ async function fly(model, canvas, over) {
 /** Let a card paint. @param {HTMLAnchorElement} card */
 function enliven(card) {
   const show = SHOWS[card.dataset.show], picture = card.querySelector("img"), home = card.href;
-  let visit = 0, seed = 1; // visit: number of the stay on the card; what an older one paints ends
+  let mine = {}, seed = 1; // the last stay on this card
   const begin = async () => {
-    const mine = ++visit, over = () => mine !== visit;
+    const current = (mine = stay = {}), over = () => stay !== current;
     await wait(DWELL);
     if (over()) return;
     const model = await load(show.model);
@@ -110,7 +112,7 @@ function enliven(card) {
     }
   };
   const end = () => {
-    visit++;
+    if (stay === mine) stay = {};
     card.href = home;
     card.querySelector("canvas")?.remove();
     picture.hidden = false;

@@ -21,7 +21,7 @@ from tests.scripts import script
 from tests.tolerances import printed
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 DOCS = Path(__file__).parents[2] / "docs"
 SEED = 8  # of front.js
@@ -46,7 +46,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "_images").mkdir()
     for name in re.findall(r'"_images/([^"]+)"', block[1]):
         shutil.copy(DOCS / "pictures" / name, folder / "_images")
-    (folder / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{block[1]}', encoding="utf-8")
+    (folder / "index.html").write_text(
+        f'<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="_static/site.css">{block[1]}',
+        encoding="utf-8",
+    )
     return folder
 
 
@@ -116,10 +119,7 @@ def test_a_card_paints_while_the_pointer_is_on_it(browser: Browser, address: str
         text = WORDS[(seed - 1) % len(WORDS)]
         assert str(card.get_attribute("href")).endswith(f"live/icons.html#text={text}&label=tabler&seed={seed}&n=2")
         samples = pt.sample("icons", 2, text=text, label="tabler", seed=seed)
-        drawn = np.asarray(page.evaluate(PIXELS, "[data-show=word] canvas"), np.uint8).reshape(24, 50, 4)
-        for n, left in enumerate((0, 26)):
-            expected = np.asarray(samples.images[n].convert("RGBA"))
-            np.testing.assert_array_equal(drawn[:, left : left + 24], expected)
+        assert_drawn(page, samples)
         page.mouse.move(0, 0)
         card.evaluate("card => card.blur()")
         expect(card.locator("img")).to_be_visible()
@@ -127,6 +127,26 @@ def test_a_card_paints_while_the_pointer_is_on_it(browser: Browser, address: str
     page.locator("[data-show=sentence]").hover()  # there is no live/scenes.js here
     expect(page.locator("script[src='live/scenes.js']")).to_have_count(1)
     expect(page.locator("[data-show=sentence] img")).to_be_visible()
+    page.close()
+
+
+def assert_drawn(page: Page, samples: pt.Samples) -> None:
+    """Check that the card of words shows two samples."""
+    drawn = np.asarray(page.evaluate(PIXELS, "[data-show=word] canvas"), np.uint8).reshape(24, 50, 4)
+    for n, left in enumerate((0, 26)):
+        expected = np.asarray(samples.images[n].convert("RGBA"))
+        np.testing.assert_array_equal(drawn[:, left : left + 24], expected)
+
+
+def test_cards_of_one_model_do_not_disturb_each_other(browser: Browser, address: str) -> None:
+    """A card that has the focus is painting when the pointer comes to another."""
+    page = browser.new_page()
+    page.goto(address)
+    page.locator("[data-show=bits]").evaluate("card => card.focus({focusVisible: true})")
+    expect(page.locator("[data-show=bits] canvas")).to_be_visible(timeout=60_000)
+    page.locator("[data-show=word]").hover()
+    expect(page.locator("[data-show=word] canvas[data-seed]")).to_be_visible(timeout=60_000)
+    assert_drawn(page, pt.sample("icons", 2, text=WORDS[0], label="tabler", seed=1))
     page.close()
 
 
