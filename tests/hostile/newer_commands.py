@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import chdir
+from pathlib import Path
 
 import numpy as np
 from typer.testing import CliRunner
