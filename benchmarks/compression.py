@@ -10,7 +10,9 @@ minutes.
   decoded and compared. Labels are coded too, where the model and the images have them.
 - others: as `measure_codecs.py` measures them; the page shows the best layout of each.
 - the model: bytes of its stored program, which the archive does not hold and the second figure counts.
-- pictures: one file each, all of them decoded and compared, by one thread.
+- pictures: one file each, all of them decoded and compared, by one thread; JPEG XL at effort 10, too, and with
+  `--paq8px PROGRAM` that program at level 8, seven minutes of processor time a megapixel each way. It is built from the
+  GitHub repository hxim/paq8px (29237fb, version 216) by its CMakeLists.txt.
 - sizes of other codecs are kept from an earlier run on the same images, if their libraries have the same versions.
 - speed: one thread, in this run, beside the float model's likelihood of the same images.
 """
@@ -18,9 +20,12 @@ minutes.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
+import subprocess
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +37,7 @@ from PIL import Image
 
 import pointillist as pt
 from measure_codecs import PICTURES as CODECS
-from measure_codecs import STREAMS, compare, size
+from measure_codecs import STREAMS, Codec, compare, jpeg_xl, size
 from pointillist.compression import compress
 from pointillist.files.writing import write_text
 from pointillist.model.folder.image_sources import resolve_data_options
@@ -108,8 +113,29 @@ def measure(name: str, model: str, images: int | None) -> dict[str, Any]:
     }
 
 
-def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any]:
-    """Measure the Kodak photographs, one after the other: bytes of a file each, by every codec."""
+def paq8px(program: Path) -> Codec:
+    """Code by paq8px at level 8, the level of published comparisons, from a picture in the format PPM or PGM."""
+
+    def run(*arguments: str, **files: bytes) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            for file, content in files.items():
+                (Path(folder) / file).write_bytes(content)
+            subprocess.run([program.resolve(), *arguments], cwd=folder, check=True, capture_output=True)
+            return (Path(folder) / "out").read_bytes()
+
+    def encode(picture: np.ndarray) -> bytes:
+        kind, (height, width) = "P6" if picture.ndim == 3 else "P5", picture.shape[:2]
+        return run("-8", "picture", "out", picture=f"{kind}\n{width} {height}\n255\n".encode() + picture.tobytes())
+
+    def decode(data: bytes) -> np.ndarray:
+        picture = run("-d", "coded", "out", coded=data)
+        return np.asarray(Image.open(io.BytesIO(picture)))
+
+    return encode, decode
+
+
+def measure_pictures(name: str, model: str, images: int | None, more: dict[str, Codec]) -> dict[str, Any]:
+    """Measure the Kodak photographs, one after the other: bytes of a file each, by every codec and some more."""
     torch.set_num_threads(1)
     loaded, (shrink, _) = pt.load(model), PICTURES[name]
     integer_model, folder = loaded.integer_model().integers, resolve(model)
@@ -142,11 +168,10 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
             "floats": bytes_of_floats(loaded, levels[None], chosen),
             "integers": bytes_of_integers(integer_model, levels[None], chosen),
         }
-        others = kept.get(number) or {
-            **{each: size(codec, picture) for each, codec in CODECS.items()},
-            "xz -9e": len(STREAMS["xz -9e"](picture.tobytes())),
-        }
-        files = {**others, "pointillist": len(archive)}
+        files = {**kept.get(number, {}), "pointillist": len(archive)}
+        for codec, coder in {**CODECS, "JPEG XL e10": jpeg_xl(10), **more}.items():
+            files[codec] = files.get(codec) or size(coder, picture)
+        files["xz -9e"] = files.get("xz -9e") or len(STREAMS["xz -9e"](picture.tobytes()))
         pixels += levels[0].size
         rows.append({"picture": number, "sub_pixels": picture.size, **likelihoods, "bytes": files})
         print(rows[-1], flush=True)
@@ -223,6 +248,7 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
     )
     kind = ("whole" if result["shrink"] == 1 else "shrunk 4x") + (", grey" if name.endswith("grey") else "")
     worse = [row["picture"] for row in rows if row["bytes"]["pointillist"] > row["bytes"]["JPEG XL e9"]]
+    worst = max(rows, key=lambda row: float(row["bytes"]["pointillist"] / row["bytes"]["JPEG XL e10"]))
     model = 8 * result["model_bytes"] / sum(row["sub_pixels"] for row in rows)
     return [
         f"## {name}",
@@ -237,7 +263,8 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
         f"| mean | {' | '.join(f'{means[codec]:.3f}' for codec in codecs)} |",
         "",
         f"{cost_of_integers(floats, integers, means['pointillist'])} "
-        f"Larger than JPEG XL e9: {', '.join(map(str, worse)) or 'none'}. A second of one "
+        f"Larger than JPEG XL e9: {', '.join(map(str, worse)) or 'none'}; of its size at effort 10 at most "
+        f"{worst['bytes']['pointillist'] / worst['bytes']['JPEG XL e10']:.3f} ({worst['picture']}). A second of one "
         f"thread coded {result['coded_per_second']:,.0f} pixels, and decoded {result['decoded_per_second']:,.0f}.",
         "",
     ]
@@ -350,12 +377,17 @@ def main() -> None:
     parser.add_argument("set", choices=[*SETS, *PICTURES])
     parser.add_argument("model", nargs="?")
     parser.add_argument("--images", type=int)
+    parser.add_argument("--paq8px", type=Path, help="the program, for a set of pictures")
     arguments = parser.parse_args()
     model = arguments.model or (PICTURES if arguments.set in PICTURES else SETS)[arguments.set][1]
     if model is None:
         raise SystemExit(f"No bundled model is one of {arguments.set}: give a folder with an integer program.")
-    measured = measure_pictures if arguments.set in PICTURES else measure
-    result = {**read(), arguments.set: measured(arguments.set, model, arguments.images)}
+    if arguments.set in PICTURES:
+        more = {} if arguments.paq8px is None else {"paq8px -8": paq8px(arguments.paq8px)}
+        measured = measure_pictures(arguments.set, model, arguments.images, more)
+    else:
+        measured = measure(arguments.set, model, arguments.images)
+    result = {**read(), arguments.set: measured}
     write_text(FILE, json.dumps(result, indent=1) + "\n")
     write_text(PAGE, page(result))
     print("\n".join(section(arguments.set, result[arguments.set])))
