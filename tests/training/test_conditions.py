@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -116,3 +119,33 @@ def test_a_new_condition_starts_without_effect(kind: str) -> None:
     torch.testing.assert_close(rich(x, told), none, rtol=0, atol=within)
     torch.testing.assert_close(rich.log_prob(x, "b"), labelled.log_prob(x, "b"), rtol=0, atol=within)
     torch.testing.assert_close(rich.log_prob(x, "c"), none, rtol=0, atol=within)  # a new class starts as none
+
+
+def test_what_settings_say_of_conditions_is_kept_or_refused(tmp_path: Path) -> None:
+    """Names of classes for labels that are numbers; a model has no others, and no other vector than the images."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 2, (12, 4, 4)), np.arange(12) % 3
+    np.savez(tmp_path / "data.npz", x_train=images.astype(np.uint8), y_train=labels, v_train=rng.random((12, 2)))
+
+    def run(conditions: dict[str, Any], **data: Any) -> pt.PixelModel:
+        network = {"channels": 4, "layers": 1, "head_channels": 4}
+        train = {
+            "steps": 1,
+            "batch_size": 4,
+            "machine.threads": 1,
+            "out": tmp_path / f"{len(list(tmp_path.iterdir()))}",
+        }
+        section = {"order_channels": 4, "network": network, "conditions": conditions}
+        source = {"source": str(tmp_path / "data.npz"), "mode": "codes", "valid_fraction": 0.25, **data}
+        return pt.train_from_config(model=section, data=source, train=train).model
+
+    named = run({"label": {"classes": ["cat", "dog", "owl"], "width": 4}})
+    assert named.classes == ("cat", "dog", "owl")
+    assert run({"label": {"width": 4}}).classes == ("0", "1", "2")
+    with pytest.raises(pt.DataError, match=r"A label of .* is 2, but there are 2 class names"):
+        run({"label": {"classes": ["cat", "dog"]}})
+    assert run({"vector": {"size": 2}}, vector_column="v").config.conditions["vector"].size == 2
+    with pytest.raises(
+        pt.ConfigError, match=r"`model.conditions.vector.size` \(=3\) does not fit the images, which have 2"
+    ):
+        run({"vector": {"size": 3}}, vector_column="v")

@@ -35,7 +35,7 @@ machine.precision = "fp32"
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load_data", lambda source, options, spec: tiny_data())
+    monkeypatch.setattr(module, "load_data", lambda source, options, spec, classes: tiny_data())
 
 
 def test_a_run_file_trains_resumes_and_is_fine_tuned(tmp_path: Path) -> None:

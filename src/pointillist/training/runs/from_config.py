@@ -14,7 +14,7 @@ from rich.console import Console
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.distributions.kinds import LIKELIHOODS
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.checkpoint.header import read_config
 from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
@@ -196,8 +196,10 @@ def _with_folder(run: RunConfig) -> RunConfig:
 def read_splits(run: PreparedRun) -> DataSplits:
     """Read the images of a run. For fine-tuning they are read as the source's kind, unless another kind is set.
 
+    Labels that are numbers have the class names of `[model.conditions.label]`, if it gives any.
+
     Raises:
-        DataError: if the images cannot be read, or there are none to train on.
+        DataError: if the images cannot be read, or there are none to train on, or a label is not one of the classes.
     """
     data, options = run.config.data, run.config.data.options
     spec = None
@@ -207,7 +209,8 @@ def read_splits(run: PreparedRun) -> DataSplits:
             spec = run.source.image
         elif run.resume:  # the source may be gone; the run's own model has its kind
             spec = ImageSpec(**read_config(run.out / "last")["image"])
-    splits = load_data(str(data.source), options, spec=spec)
+    classes = getattr(run.config.model.conditions.get("label"), "classes", ())
+    splits = load_data(str(data.source), options, spec=spec, classes=classes)
     if splits.train is None:
         raise DataError(f"{data.source} has no training part: it has {', '.join(splits.names)} only.")
     return splits
@@ -278,4 +281,22 @@ def infer_conditions(
     for kind, config in condition_kinds().items():
         if kind in settings or kind in known or source is None or config.added_by_finetuning:
             result[kind] = config.infer(settings.get(kind, known.get(kind)), data)
-    return {kind: complete for kind, complete in result.items() if complete is not None}
+    completed = {kind: complete for kind, complete in result.items() if complete is not None}
+    for kind in settings.keys() & completed:
+        _check_unchanged(settings[kind], completed[kind])
+    return completed
+
+
+def _check_unchanged(given: ConditionConfig, complete: ConditionConfig) -> None:
+    """Check that the training images have what a settings file says of them.
+
+    Raises:
+        ConfigError: if they do not.
+    """
+    for name in sorted(given.model_fields_set):
+        value, theirs = getattr(given, name), getattr(complete, name)
+        if value and value != theirs:
+            raise ConfigError(
+                f"`model.conditions.{given.kind}.{name}` (={quote(value)}) does not fit the images, which have "
+                f"{quote(theirs)}: correct it, or leave it out."
+            )
