@@ -1,9 +1,8 @@
 """What numbers fitted to one picture would save: `python benchmarks/measure_picture_fit.py MODEL PHOTOGRAPH...`.
 
 MODEL is `photos` or a model like it: RGB, a mixture, a window of 7x7; a label is chosen for each view, by which it takes
-the fewest bits. From the middle of each photograph three views of
-384x256 are cut: the pixels of the file (native), shrunk 2.5 times, and the same with half of the chroma. To the outputs
-of the model, in floats, are added
+the fewest bits. From the middle of each photograph three views of 384x256 are cut: the pixels of the file (native),
+shrunk 2.5 times, and the same with half of the chroma. To the outputs of the model, in floats, are added
 
 - offsets: one for each logit and log-scale of the mixture, 24 numbers;
 - linear: to the means, a linear function of 24 neighbours less their prediction, for each channel, and of the earlier
