@@ -1,6 +1,6 @@
 """What numbers fitted to one picture would save: `python benchmarks/measure_picture_fit.py MODEL PHOTOGRAPH...`.
 
-MODEL is `photos` or a model like it: RGB, a mixture, a window of 7x7; a label is chosen for each view, by which it takes
+MODEL is `photos` or a model like it: RGB, a mixture, a window of 7x7; each view has the label by which it takes
 the fewest bits. From the middle of each photograph three views of 384x256 are cut: the pixels of the file (native),
 shrunk 2.5 times, and the same with half of the chroma. To the outputs of the model, in floats, are added
 
