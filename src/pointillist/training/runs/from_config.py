@@ -287,16 +287,16 @@ def infer_conditions(
     return completed
 
 
-def _check_unchanged(given: ConditionConfig, complete: ConditionConfig) -> None:
+def _check_unchanged(settings: ConditionConfig, complete: ConditionConfig) -> None:
     """Check that the training images have what a settings file says of them.
 
     Raises:
         ConfigError: if they do not.
     """
-    for name in sorted(given.model_fields_set):
-        value, theirs = getattr(given, name), getattr(complete, name)
+    for name in sorted(settings.model_fields_set):
+        value, theirs = getattr(settings, name), getattr(complete, name)
         if value and value != theirs:
             raise ConfigError(
-                f"`model.conditions.{given.kind}.{name}` (={quote(value)}) does not fit the images, which have "
+                f"`model.conditions.{settings.kind}.{name}` (={quote(value)}) does not fit the images, which have "
                 f"{quote(theirs)}: correct it, or leave it out."
             )
