@@ -248,7 +248,7 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
     )
     kind = ("whole" if result["shrink"] == 1 else "shrunk 4x") + (", grey" if name.endswith("grey") else "")
     worse = [row["picture"] for row in rows if row["bytes"]["pointillist"] > row["bytes"]["JPEG XL e9"]]
-    worst = max(rows, key=lambda row: float(row["bytes"]["pointillist"] / row["bytes"]["JPEG XL e10"]))
+    most, worst = max((row["bytes"]["pointillist"] / row["bytes"]["JPEG XL e10"], row["picture"]) for row in rows)
     model = 8 * result["model_bytes"] / sum(row["sub_pixels"] for row in rows)
     return [
         f"## {name}",
@@ -264,7 +264,7 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
         "",
         f"{cost_of_integers(floats, integers, means['pointillist'])} "
         f"Larger than JPEG XL e9: {', '.join(map(str, worse)) or 'none'}; of its size at effort 10 at most "
-        f"{worst['bytes']['pointillist'] / worst['bytes']['JPEG XL e10']:.3f} ({worst['picture']}). A second of one "
+        f"{most:.3f} ({worst}). A second of one "
         f"thread coded {result['coded_per_second']:,.0f} pixels, and decoded {result['decoded_per_second']:,.0f}.",
         "",
     ]
@@ -385,6 +385,8 @@ def main() -> None:
     if arguments.set in PICTURES:
         more = {} if arguments.paq8px is None else {"paq8px -8": paq8px(arguments.paq8px)}
         measured = measure_pictures(arguments.set, model, arguments.images, more)
+    elif arguments.paq8px is not None:
+        parser.error(f"--paq8px codes the pictures of {', '.join(PICTURES)}, and {arguments.set} is none of them.")
     else:
         measured = measure(arguments.set, model, arguments.images)
     result = {**read(), arguments.set: measured}

@@ -111,14 +111,10 @@ class Fitted:
 
 def outputs(model: pt.PixelModel, x: Tensor) -> Tensor:
     """Compute the outputs of the network, given the label by which an image takes the fewest bits."""
-    best, fewest = None, math.inf
     with torch.no_grad():
-        for label in model.classes or (None,):
-            inputs = model.conditions.inputs(label, 1)
-            params = model.params(x, model.encode(inputs, 1, x.shape[2:]), model.order(None))
-            if (bits := -float(model.likelihood.log_prob(params, x).sum())) < fewest:
-                best, fewest = params, bits
-    return best
+        inputs = [model.conditions.inputs(label, 1) for label in model.classes or (None,)]
+        found = [model.params(x, model.encode(each, 1, x.shape[2:])) for each in inputs]
+        return max(found, key=lambda params: float(model.likelihood.log_prob(params, x).sum()))
 
 
 def neighbours(levels: Tensor) -> tuple[Tensor, Tensor]:
