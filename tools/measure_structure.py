@@ -35,7 +35,7 @@ one. The tree is parsed, never imported.
     odd docstrings      docstrings that begin with What, Of, How, Whether or One
     words, phrases      identifiers with a word of STYLE's second list, prose with a phrase of it or of the third; see
                         `structure/words.py`. `tests/tools/test_vocabulary.py` holds these
-    documents           the same in the Python blocks and the text of documents, without decisions and experiments
+    documents           the same in the Python blocks and the text of documents, without decisions
     code lines          lines without docstrings, comments, blanks and imports, up to the next 50: a small feature fits
     reported only       the same to the line; files; packages and megabytes
                         of an installation; lines of scripts; examples in the docstrings of what `__all__` names

@@ -152,7 +152,7 @@ def test_the_page_of_the_bundled_models_is_generated() -> None:
 
 def test_pages_are_sorted_by_kind() -> None:
     """Every page is in the folder of its kind."""
-    kinds = {"tutorial", "how-to", "reference", "explanation", "evidence", "decisions", "experiments", "pictures"}
+    kinds = {"tutorial", "how-to", "reference", "explanation", "evidence", "decisions", "pictures"}
     kinds |= {"site"}  # styles and scripts of the site
     folders = {path.name for path in (ROOT / "docs").iterdir() if path.is_dir()} - {"_build", "__pycache__"}
     assert folders == kinds

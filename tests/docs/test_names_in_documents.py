@@ -14,7 +14,7 @@ import pointillist as pt
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "pointillist"
-HISTORY = {"decisions", "experiments", "reference", "_build"}
+HISTORY = {"decisions", "reference", "_build"}
 """Folders of `docs` that quote the past, or are generated."""
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),

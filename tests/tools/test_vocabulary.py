@@ -1,6 +1,6 @@
 """The vocabulary of the package: words of a former dialect stay out of identifiers, docstrings, help texts and pages.
 
-Strings that a user reads are searched as prose. Evidence of the past (`docs/decisions`, `docs/experiments`, the
+Strings that a user reads are searched as prose. Evidence of the past (`docs/decisions`, the
 changelog) may quote what it was measured with.
 """
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "pointillist"
 PARTS = sorted(path.name for path in PACKAGE.iterdir() if path.name not in {"__pycache__", "zoo", "py.typed"})
 DOCS = sorted(p for p in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-              if not {"decisions", "experiments", "_build"} & set(p.parts))  # fmt: skip
+              if not {"decisions", "_build"} & set(p.parts))  # fmt: skip
 
 NAMES = {
     "told": "conditions, inputs",

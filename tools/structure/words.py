@@ -51,7 +51,7 @@ PHRASES = {
     "as typed": r"\bas typed\b",
 }
 """Phrases that are to leave comments, docstrings, messages and documents."""
-HISTORY = {"decisions", "experiments", "_build"}
+HISTORY = {"decisions", "_build"}
 """Folders of `docs` that quote the past."""
 GENERATED = {"api", "api.md", "cli.md", "settings.md"}
 """What the package says of itself is counted there."""

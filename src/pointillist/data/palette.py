@@ -25,7 +25,7 @@ def learn_palette(rgba: np.ndarray, colours: int | None) -> tuple[Palette, str]:
 
     Up to `colours` distinct colours are kept exactly. Pixels of alpha below 128 share one transparent entry, index 0.
     Otherwise Pillow's median cut is refined by k-means on the distinct colours, weighted by their counts
-    (`docs/decisions/0041-palette-quantisation.md`).
+    (decision 0041).
 
     Returns:
         The palette, and a note on how it was found.

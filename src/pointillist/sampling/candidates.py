@@ -1,7 +1,7 @@
 """Draw images more than once: the best of N candidates, and each again until it obeys the rules. Needs no torch.
 
 The score of a candidate is exact, from the model itself: log p(x | conditions) - 0.5 log p(x). With all of the last
-term it would be the pointwise mutual information, which prefers odd images (docs/experiments/best-of.md).
+term it would be the pointwise mutual information, which prefers odd images (docs/decisions/experiments.md).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
     from pointillist.rules.config import Rules
 
-UNCONDITIONAL_SHARE = 0.5  # chosen on 60 concepts, 40 others agree (docs/experiments/best-of.md)
+UNCONDITIONAL_SHARE = 0.5  # chosen on 60 concepts, 40 others agree (docs/decisions/experiments.md)
 _SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
 
 Result = TypeVar("Result", bound=Any)
