@@ -9,8 +9,6 @@
   real images; without images, over those of samples of the model. Of `smc` the mean over its weighted particles.
 - `seamless [MODEL]`: bits of the pixels on both sides of the wrapped edges of tiles, scored where they meet in the
   middle, over those of the pixels that are in the middle of the tile as it lies.
-
-`measure_completing_models.py` compares trained models.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 from measure_integers import shares_table
-from pointillist.sampling.config import ENGINES
 from speed.plot import plot_report
 
 ROOT = Path(__file__).parents[1]
@@ -30,51 +29,35 @@ FOLDER = ROOT / "docs" / "evidence" / "speed"
 PAGE = ROOT / "docs" / "evidence" / "speed.md"
 PROCESSORS = "processors"
 SHARES = "shares"
+PICTURE = "gated-pixelcnn"  # the measurement that the page plots
 BASE = (
     *("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "parallel-multiscale"),
     *("pixelcnn-pp", "pixelsnail", "locally-masked-pixelcnn"),
 )
-WIDE = "gated-pixelcnn --set model.network.channels=128 --set model.network.head_channels=128"
 SIZE = "gated-pixelcnn --set model.network.channels=64 --set model.network.layers=12 --repeats 3"
 DEEP = f"{SIZE} --threads 1,2"
 INTEGERS = f"{SIZE} --threads 1 --engines naive,integer --batch-sizes 1,16 --train-batch-size 0 --no-startup"
 RUNS: dict[str, str] = {
     "gated-pixelcnn-integers": INTEGERS,
     "gated-pixelcnn": DEEP,
-    "gated-pixelcnn-128": WIDE,
     "gated-pixelcnn-rgb": "gated-pixelcnn:base --mode rgb --size 16",
     **{name: f"{name}:base" for name in BASE},
 }
-HEAD = """# Speed
+HEAD = f"""# Speed
 
 <!-- Made by tools/make_speed.py from docs/evidence/speed/*.json: do not edit. -->
 
 Sampling is compared with two references. *Naive* is a full forward for every sub-pixel with the same weights, in the
 faster memory layout, random draws included, extrapolated from 8 pixels. The *roofline bound* is the time of the
-program's operations at the fastest float32 matrix product measured, plus the time to read its weights once for a batch
-at the best bandwidth measured. For `integer` it is the fastest product of bytes, with a byte a weight; its program is
-calibrated on random images.
+program's operations at the fastest matrix product measured (of float32, or of bytes for `integer`), plus the time to
+read its weights once for a batch at the best bandwidth measured. It holds for one thread.
 
-Setup of an engine (recording the model, compiling its program) has a column of its own. The milliseconds of an image
-and the ratios exclude it. *Call over naive* is the speedup of a whole call of `pt.sample`, setup included, as every
-call is after the first; files without it are older than the engines that are kept from call to call.
-
-The bound is for one thread, also beside rows of two threads, which may therefore lie below 1. Training is compared
-with the *dense masked* network: the same function with full-size kernels times a mask, float32, NCHW.
-
-One thread is timed by its CPU time, except where threads are compared (wall time). Cases are interleaved, a ratio is
-formed within a round, and the median over rounds is reported with its range. Weights are random, which does not matter
-for time.
+A *call over naive* is the speedup of a whole call of `pt.sample` after the first. One thread is timed by its CPU time,
+threads by the clock. Cases are interleaved, a ratio is formed within a round, and the median over rounds stands with
+its range. Weights are random, and `integer` is calibrated on random images: neither matters for time. Each measurement
+is `python {SCRIPT} MODEL OPTIONS`, or `python tools/make_speed.py --measure NAME`.
+On a busy machine only ratios are reliable. Nothing was measured on a GPU.
 """
-FORMER = """The engines `cpu` (floating point compiled by numba) and `jacobi` are gone since 2026-11-30 (decision
-[0070](../decisions/0070-floats-are-the-reference.md)), and the kernels of `integer` were rewritten on that day: whole
-calls take less than half the time ([0068](../decisions/0068-integers-near-the-peak.md)). A table of an earlier date
-has rows of those engines, and of the former kernels; on AMD its bound comes from the products of the former engine,
-twice as fast there as BLAS. `multiscale-pixelrnn` has had an integer program since then, too:
-on an Intel Xeon a call takes a thirty-fifth of the time of numpy at batch 1, and a ninth at batch 16
-([0072](../decisions/0072-stages-in-integers.md)).
-"""
-"""Stands on the page while a table has rows of an engine that is gone."""
 
 
 def measure(names: list[str]) -> None:
@@ -111,12 +94,9 @@ def _processors() -> list[dict[str, Any]]:
 def page() -> str:
     """Render the page from the files that exist."""
     reports = {name: read(name) for name in RUNS if (FOLDER / f"{name}.json").exists()}
-    engines = {row["engine"] for report in reports.values() for row in report["sampling"]}
-    parts = [HEAD, *([] if engines <= set(ENGINES) else [FORMER]), _all_processors()]
-    parts += [_section(name, report) for name, report in reports.items()]
-    if (FOLDER / f"{SHARES}.json").exists():
-        parts.append(_shares(read(SHARES)))
-    return "\n".join(parts)
+    shares = [_shares(read(SHARES))] if (FOLDER / f"{SHARES}.json").exists() else []
+    tables = [_measurements(reports), _sampling(reports), _all_processors(), _training(reports)]
+    return "\n".join([HEAD, *tables, *shares])
 
 
 def read(name: str) -> dict[str, Any]:
@@ -125,36 +105,42 @@ def read(name: str) -> dict[str, Any]:
     return result
 
 
-def _section(name: str, r: dict[str, Any]) -> str:
-    peaks, cost = r["peaks"], r["cost"]
-    busy = f" **The machine was {r['busy']:.0%} busy: only ratios are reliable.**" if r["busy"] > 0.2 else ""
+def _measurements(reports: dict[str, dict[str, Any]]) -> str:
+    """Render what was measured, where and when, with the peaks of the processor and the cost of an image."""
     lines = [
-        f"## {r['name']}, {r['image']}",
+        "## Measurements",
         "",
-        f"`python {SCRIPT} {RUNS[name]}`; {r['date']}, {r['machine']}; {r['versions']}.{busy}",
-        f"Peak performance: {peaks['gflops']:.0f} GFLOP/s{_bytes(peaks)} and {peaks['gigabytes']:.0f} GB/s. "
-        f"{r['parameters']:,} parameters; "
-        f"an image takes {cost['row_flops'] / 1e6:,.0f} MFLOP by rows and {cost['pixel_flops'] / 1e6:,.0f} by pixels, "
-        f"a batch reads {(cost['row_bytes'] + cost['pixel_bytes']) / 1e6:,.0f} MB of weights. Recording takes "
-        f"{r['recording']['median']:.1f} ms.",
-        *(_startup(s) for s in r["startup"]),
-        "",
-        "| engine | batch | threads | ms per image | over naive | over one thread | over the bound | setup, ms "
-        "| call over naive | MB |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-        *(_sampling(row) for row in r["sampling"]),
-        "",
-        f"![milliseconds per image](speed/{name}.svg)",
-        "",
+        "| name | model and options | image | date, processor | busy | GFLOP/s, GOP/s of bytes, GB/s "
+        "| parameters; MFLOP an image, by rows and by pixels |",
+        "|---|---|---|---|---|---|---|",
     ]
-    if r["training"]:
-        lines += [
-            f"| training, batch {r['training'][0]['batch']} | images/s | speedup over dense masked | memory, MB |",
-            "|---|---|---|---|",
-            *(_training(row) for row in r["training"]),
-            "",
-        ]
-    return "\n".join(lines)
+    for name, r in reports.items():
+        peaks, cost = r["peaks"], r["cost"]
+        rates = [f"{peaks[key]:.0f}" for key in ("gflops", "byte_gops", "gigabytes") if key in peaks]
+        work = f"{cost['row_flops'] / 1e6:,.0f}, {cost['pixel_flops'] / 1e6:,.0f}"
+        where = f"{r['date']}, {r['machine']}"
+        busy = f"{r['busy']:.0%}"
+        weights = f"{r['parameters']:,}; {work}"
+        lines.append(_cells(name, f"`{RUNS[name]}`", r["image"], where, busy, ", ".join(rates), weights))
+    versions = "; ".join(dict.fromkeys(r["versions"] for r in reports.values()))
+    return "\n".join([*lines, "", f"{versions}." if versions else "", ""])
+
+
+def _sampling(reports: dict[str, dict[str, Any]]) -> str:
+    """Render the times of sampling of every measurement in one table."""
+    lines = [
+        "## Sampling",
+        "",
+        "| name | engine | batch | threads | ms per image | over the bound | setup, ms | call over naive |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, report in reports.items():
+        for row in report["sampling"]:
+            setup = "" if row["setup"] is None else f"{row['setup']:.0f}"
+            bound = f"{row['over_roofline']:,.1f}"
+            case = (name, row["engine"], row["batch"], row["threads"], f"{row['milliseconds']['median']:,.1f}")
+            lines.append(_cells(*case, bound, setup, _ratio(row.get("call_over_naive"), 0)))
+    return "\n".join([*lines, "", f"![milliseconds per image of {PICTURE}](speed/{PICTURE}.svg)", ""])
 
 
 def _all_processors() -> str:
@@ -162,19 +148,48 @@ def _all_processors() -> str:
     cases: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
     for row in _processors():
         cases.setdefault((row["name"], row["engine"], row["batch"]), []).append(row)
+    dates: dict[str, set[str]] = {}
+    for row in _processors():
+        dates.setdefault(row["machine"].split(",")[0], set()).add(row["date"])
+    where = "; ".join(f"{machine}, {', '.join(sorted(days))}" for machine, days in dates.items())
+    spreads = {}
+    for case, rows in cases.items():
+        medians = ", ".join(f"{row['median']:,.0f}" for row in rows)
+        low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
+        spreads[case] = f"{low:,.0f} to {high:,.0f} ({medians})"
+    batches = sorted({batch for _, _, batch in cases})
     lines = [
         "## Over all processors",
         "",
-        "Whole calls of `pt.sample` over naive, one thread: the lowest and the highest round on all processors, and",
-        "the median on each with its date. Measurements of engines that are gone, and of former kernels, are left out.",
+        f"Whole calls over naive, one thread: lowest to highest round, and the median on each processor ({where}).",
         "",
-        "| model | engine | batch | lowest to highest | median on each processor |",
-        "|---|---|---|---|---|",
+        _cells("name", "engine", *(f"batch {batch}" for batch in batches)),
+        "|---" * (2 + len(batches)) + "|",
+        *(
+            _cells(name, engine, *(spreads.get((name, engine, batch), "") for batch in batches))
+            for name, engine in dict.fromkeys((name, engine) for name, engine, _ in cases)
+        ),
     ]
-    for (name, engine, batch), rows in cases.items():
-        spread = f"{min(row['low'] for row in rows):,.0f} to {max(row['high'] for row in rows):,.0f}"
-        each = "; ".join(f"{row['machine'].split(',')[0]}, {row['date']}: {row['median']:,.0f}" for row in rows)
-        lines.append(_cells(name, engine, batch, spread, each))
+    return "\n".join([*lines, ""])
+
+
+def _training(reports: dict[str, dict[str, Any]]) -> str:
+    """Render the images per second of the baseline, and the speedups of each variant over it."""
+    trained = {name: r["training"] for name, r in reports.items() if r["training"]}
+    variants = list(dict.fromkeys(row["variant"] for rows in trained.values() for row in rows))[1:]
+    lines = [
+        "## Training",
+        "",
+        "Batches of 16, over the *dense masked* network: the same function with full-size kernels times a mask, in",
+        "float32 and NCHW. *Sliced* kernels leave the masked taps out.",
+        "",
+        _cells("name", "dense masked, images/s", *variants),
+        "|---" * (2 + len(variants)) + "|",
+    ]
+    for name, rows in trained.items():
+        first, *others = rows
+        ratios = [_ratio(row["over_dense_masked"], 2) for row in others]
+        lines.append(_cells(name, f"{first['images_per_second']['median']:,.1f}", *ratios))
     return "\n".join([*lines, ""])
 
 
@@ -192,41 +207,6 @@ def _shares(report: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _bytes(peaks: dict[str, Any]) -> str:
-    return f", {peaks['byte_gops']:.0f} GOP/s of bytes" if peaks.get("byte_gops") else ""
-
-
-def _startup(s: dict[str, Any]) -> str:
-    return (
-        f"With `{s['engine']}` the first image of a process takes {s['first_use']:.2f} s more than the second, and "
-        f"{s['later_use']:.2f} s more in the next process."
-    )
-
-
-def _sampling(row: dict[str, Any]) -> str:
-    return _cells(
-        row["engine"],
-        row["batch"],
-        row["threads"],
-        f"{row['milliseconds']['median']:,.1f}",
-        _ratio(row["over_naive"], 0),
-        _ratio(row["over_one_thread"], 2),
-        f"{row['over_roofline']:,.1f}",
-        "" if row["setup"] is None else f"{row['setup']:.0f}",
-        _ratio(row.get("call_over_naive"), 0),
-        "" if row["megabytes"] is None else f"{row['megabytes']:.0f}",
-    )
-
-
-def _training(row: dict[str, Any]) -> str:
-    return _cells(
-        row["variant"],
-        f"{row['images_per_second']['median']:,.1f}",
-        _ratio(row["over_dense_masked"], 2),
-        f"{row['megabytes']:.0f}",
-    )
-
-
 def _ratio(spread: dict[str, float] | None, digits: int) -> str:
     if spread is None:
         return ""
@@ -240,7 +220,5 @@ def _cells(*values: object) -> str:
 if __name__ == "__main__":
     if "--measure" in sys.argv:
         measure([a for a in sys.argv[1:] if a != "--measure"])
-    for known in RUNS:
-        if (FOLDER / f"{known}.json").exists():
-            (FOLDER / f"{known}.svg").write_text(plot_report(read(known)), encoding="utf-8")
+    (FOLDER / f"{PICTURE}.svg").write_text(plot_report(read(PICTURE)), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")

@@ -28,7 +28,6 @@ def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
         script("measure_speed").main([*arguments.split(), *FAST, "--no-startup", "--json", str(file)])
         page.keep_processor(name, json.loads(file.read_text(encoding="utf-8")))
     text = page.page()
-    assert "gone" not in text.partition("## Over")[0]
     for name in page.BASE:
         assert all(f"| {name} | {engine} | 1 |" in text for engine in ("integer", "torch", "numpy"))
 
@@ -58,4 +57,4 @@ def test_a_processor_has_its_newest_row_alone(tmp_path: Path, monkeypatch: pytes
 
     for machine, median in (("one, 2 cores", 50.0), ("one, 2 cores", 70.0), ("other, 2 cores", 90.0)):
         measured(machine, median)
-    assert "| pixelcnn | numpy | 1 | 69 to 91 | one, 2026-11-30: 70; other, 2026-11-30: 90 |" in page.page()
+    assert "| pixelcnn | numpy | 69 to 91 (70, 90) |" in page.page()
