@@ -70,7 +70,7 @@ RULES_HEAD = """# Rules of maps
 
 Rules are a TOML file, for `--rules` of `sample` and `inpaint`; the same tables as a dictionary, or `pt.Rules`, are the
 keyword `rules=` of `pt.sample` and `pt.inpaint`. Every rule may be left out. How they are used, and what is drawn, is
-described in [draw maps by rules](../how-to/maps.md). A level is given by its name, or by its number.
+described in [draw maps by rules](../how-to/worlds.md). A level is given by its name, or by its number.
 
 """
 

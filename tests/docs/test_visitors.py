@@ -1,4 +1,4 @@
-"""Pages that begin with a visitor's files: each runs on a small set of that kind, and ends with what they came for."""
+"""Guides that begin with a visitor's files: each runs on a small set of that kind, and ends with what they came for."""
 
 from __future__ import annotations
 
@@ -122,32 +122,33 @@ def has_threshold() -> bool:
 
 
 VISITORS: dict[str, tuple[Callable[[], None], Callable[[], bool]]] = {
-    "own_loop": (images, lambda: Path("bits.csv").exists() and Path("mine/model.safetensors").exists()),
-    "maps_to_game": (maps, has_map),
-    "sprites": (sprites, lambda: count("halves/*.png") == 4 == count("steps/*.png") and Path("night.json").exists()),
-    "threshold": (parts, has_threshold),
-    "lesson": (drawings, lambda: is_page("digits.html") and is_page("why.html")),
-    "millions": (scans, lambda: len(np.load("many.npz")["levels"]) == 600),
-    "embed": (classes, lambda: Path("drawings.html").exists() and Path("drawings-in-c/example.c").exists()),
+    "Train in a loop": (images, lambda: Path("bits.csv").exists() and Path("mine/model.safetensors").exists()),
+    "From forty maps": (maps, has_map),
+    "From three hundred sprites": (sprites, lambda: count("halves/*.png") == 4 == count("steps/*.png") and Path("night.json").exists()),
+    "From 120 normal pictures": (parts, has_threshold),
+    "A lesson": (drawings, lambda: is_page("digits.html") and is_page("why.html")),
+    "A million images": (scans, lambda: len(np.load("many.npz")["levels"]) == 600),
+    "A page, a module": (classes, lambda: Path("drawings.html").exists() and Path("drawings-in-c/example.c").exists()),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", VISITORS)
-def test_a_visitor_gets_what_they_came_for(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("guide", VISITORS)
+def test_a_visitor_gets_what_they_came_for(guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks in order, with few steps; a block whose first line names a file is that file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BACKEND", "aot_eager")  # as `torch.compile` without a compiler of C++
-    before, after = VISITORS[page]
+    before, after = VISITORS[guide]
     before()
     scope: dict[str, object] = {}
-    text = (ROOT / "docs" / "how-to" / f"{page}.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "how-to" / "from_your_files.md").read_text(encoding="utf-8")
+    (text,) = [section for section in page.split("\n## ") if section.startswith(guide)]
     for language, block in BLOCK.findall(shorten(text)):
         first = block.partition("\n")[0].removeprefix("# ").removeprefix("// ")
         if " " not in first and first.endswith((".py", ".mjs", ".toml")):
             Path(first).write_text(block, encoding="utf-8")
         elif language == "python":
-            exec(compile(block, page, "exec"), scope)
+            exec(compile(block, guide, "exec"), scope)
         else:
             assert language == "bash"
             for line in block.splitlines():
