@@ -57,11 +57,11 @@ def pages() -> dict[str, str]:
     """Return every page by its path below `docs/reference`."""
     tree = Tree(ROOT / "src" / "pointillist")
     parts = {package.rpartition("/")[2]: f"{package}/__init__.py" for package in PACKAGES}
-    made = {f"api/{name}.md": _page(tree, f"pointillist.{name}", file) for name, file in parts.items()}
+    entries = _entries(tree, "__init__.py")
+    made = {f"api/{name}.md": _page(tree, f"pointillist.{name}", file, entries) for name, file in parts.items()}
     rows = [f"| [`pointillist.{name}`](api/{name}.md) | {_summary(tree.files[file])} |" for name, file in parts.items()]
     listed = "\n".join(["```{toctree}", ":hidden:", ":maxdepth: 1", "", *(f"api/{name}" for name in parts), "```"])
     index = "\n".join(["| package | contents |", "|---|---|", *rows])
-    entries = _entries(tree, "__init__.py")
     tables = [_table(names, entries, heading) for heading, names in TASKS.items()]
     ordered = [name for names in TASKS.values() for name in names if name in entries]
     sections = "\n".join(_entry(name, entries[name]) for name in ordered)
@@ -76,11 +76,17 @@ column.
 """
 
 
-def _page(tree: Any, title: str, file: str) -> str:
-    """Return the page of a package: its summary, a table of its names, and an entry for each."""
+def _page(tree: Any, title: str, file: str, public: Mapping[str, Node]) -> str:
+    """Return the page of a package: its summary, a table of its names, and an entry for each that is not `public`."""
     entries = _entries(tree, file)
+    described = [name for name in entries if entries[name] is public.get(name)]
+    others = {name: node for name, node in entries.items() if name not in described}
     head = [f"# `{title}`", "", MADE, "", _markdown(ast.get_docstring(tree.files[file]) or ""), ""]
-    return "\n".join([*head, _table(entries, entries, "name"), *(_entry(name, node) for name, node in entries.items())])
+    rest = ", ".join(f"[`{name}`](../api.md#{_anchor(name, public)})" for name in described)
+    more = [f"On the page of `pointillist`: {rest}.", ""] if rest else []
+    return "\n".join(
+        [*head, *more, _table(others, others, "name"), *(_entry(name, node) for name, node in others.items())]
+    )
 
 
 def _entries(tree: Any, file: str) -> dict[str, Node]:

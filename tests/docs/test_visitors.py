@@ -124,7 +124,10 @@ def has_threshold() -> bool:
 VISITORS: dict[str, tuple[Callable[[], None], Callable[[], bool]]] = {
     "Train in a loop": (images, lambda: Path("bits.csv").exists() and Path("mine/model.safetensors").exists()),
     "From forty maps": (maps, has_map),
-    "From three hundred sprites": (sprites, lambda: count("halves/*.png") == 4 == count("steps/*.png") and Path("night.json").exists()),
+    "From three hundred sprites": (
+        sprites,
+        lambda: count("halves/*.png") == 4 == count("steps/*.png") and Path("night.json").exists(),
+    ),
     "From 120 normal pictures": (parts, has_threshold),
     "A lesson": (drawings, lambda: is_page("digits.html") and is_page("why.html")),
     "A million images": (scans, lambda: len(np.load("many.npz")["levels"]) == 600),
