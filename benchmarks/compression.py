@@ -75,6 +75,7 @@ compared.
   bytes for each record of images that are coded together, 32,768 sub-pixels. Records of 1,000 images (`compress
   --per-record 1000`) save it; one image is then decoded with all others of its record.
 - Speeds are of one thread in the same run, and can be compared with each other only.
+- Each picture of Kodak is in `compression.json`.
 """
 
 
@@ -235,14 +236,10 @@ def shrunk(picture: np.ndarray, times: int) -> np.ndarray:
 
 
 def picture_section(name: str, result: dict[str, Any]) -> list[str]:
-    """Return the lines of a set of pictures: a row each, and their mean, in bits/dim."""
+    """Return the lines of a set of pictures: mean, least and most of each codec, in bits/dim."""
     rows = result["pictures"]
     codecs = ["pointillist", *(codec for codec in rows[0]["bytes"] if codec != "pointillist")]
-    lines = [
-        [str(row["picture"]), *(f"{8 * row['bytes'][codec] / row['sub_pixels']:.3f}" for codec in codecs)]
-        for row in rows
-    ]
-    means = {codec: np.mean([8 * row["bytes"][codec] / row["sub_pixels"] for row in rows]) for codec in codecs}
+    bits = {codec: [8 * row["bytes"][codec] / row["sub_pixels"] for row in rows] for codec in codecs}
     floats, integers = (
         float(np.mean([8 * row[kind] / row["sub_pixels"] for row in rows])) for kind in ("floats", "integers")
     )
@@ -257,12 +254,11 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
         f"real files, by `{result['model']}`, whose program of {result['model_bytes']:,} bytes is not counted: over "
         f"all of them it adds {model:.4f}. All were decoded and compared. {result['date']}, {result['machine']}.",
         "",
-        f"| picture | {' | '.join(codecs)} |",
-        f"|---|{'---|' * len(codecs)}",
-        *(f"| {' | '.join(line)} |" for line in lines),
-        f"| mean | {' | '.join(f'{means[codec]:.3f}' for codec in codecs)} |",
+        "| codec | mean | least | most |",
+        "|---|---|---|---|",
+        *(f"| {codec} | {np.mean(each):.3f} | {min(each):.3f} | {max(each):.3f} |" for codec, each in bits.items()),
         "",
-        f"{cost_of_integers(floats, integers, means['pointillist'])} "
+        f"{cost_of_integers(floats, integers, float(np.mean(bits['pointillist'])))} "
         f"Larger than JPEG XL e9: {', '.join(map(str, worse)) or 'none'}; of its size at effort 10 at most "
         f"{most:.3f} ({worst}). A second of one "
         f"thread coded {result['coded_per_second']:,.0f} pixels, and decoded {result['decoded_per_second']:,.0f}.",
