@@ -31,19 +31,21 @@ An error is one sentence on stderr with exit code 2, and leaves no partial files
 def page() -> str:
     """Render the page."""
     root: Any = typer.main.get_command(app)
-    return "\n".join([HEAD, *_commands("", root)])
+    return "\n".join([HEAD, *_commands("", root, root)])
 
 
-def _commands(prefix: str, group: Any) -> Iterator[str]:
+def _commands(prefix: str, group: Any, root: Any) -> Iterator[str]:
     """Render each command of a group, and after it those of its own."""
     for name in group.list_commands(None):
         command = group.get_command(None, name)
-        yield _command(f"{prefix}{name}", command)
+        plain = root.get_command(None, name) if prefix else None
+        yield _command(f"{prefix}{name}", command, plain.params if plain else [])
         if hasattr(command, "list_commands"):
-            yield from _commands(f"{prefix}{name} ", command)
+            yield from _commands(f"{prefix}{name} ", command, root)
 
 
-def _command(name: str, command: Any) -> str:
+def _command(name: str, command: Any, others: list[Any]) -> str:
+    """Render a command; options that `others` declare with the same words are named only."""
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
     usage = " ".join(
@@ -54,9 +56,15 @@ def _command(name: str, command: Any) -> str:
     )
     parts = [f"## `pointillist {name}`", command.help.strip().replace("\b", ""), f"```text\n{usage}\n```"]
     parts += [_table("Argument", arguments)] if arguments else []
+    rows = {_row(other) for other in others}
+    same = [option for option in options if _row(option) in rows]
+    options = [option for option in options if option not in same]
     panels = dict.fromkeys(getattr(o, "rich_help_panel", None) or "Options" for o in options)
     for panel in panels:
         parts.append(_table(panel, [o for o in options if (getattr(o, "rich_help_panel", None) or "Options") == panel]))
+    if same:
+        shared = ", ".join(f"`{option.opts[0]}`" for option in same)
+        parts.append(f"Also these options of `pointillist {name.rpartition(' ')[2]}`: {shared}.")
     if command.epilog:
         lines = [
             line.strip()
@@ -68,16 +76,17 @@ def _command(name: str, command: Any) -> str:
 
 
 def _table(title: str, params: list[Any]) -> str:
-    rows = [f"| {title} | |", "|---|---|"]
-    for param in params:
-        if param.param_type_name == "argument":
-            name = f"`{param.metavar}`"
-        else:
-            metavar = (param.metavar or "").strip()
-            names = ", ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
-            name = f"{names} `{metavar}`" if metavar else names
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in (name, _help(param))) + " |")
-    return "\n".join(rows)
+    return "\n".join([f"| {title} | |", "|---|---|", *(_row(param) for param in params)])
+
+
+def _row(param: Any) -> str:
+    if param.param_type_name == "argument":
+        name = f"`{param.metavar}`"
+    else:
+        metavar = (param.metavar or "").strip()
+        names = ", ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
+        name = f"{names} `{metavar}`" if metavar else names
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (name, _help(param))) + " |"
 
 
 def _help(param: Any) -> str:

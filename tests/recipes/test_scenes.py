@@ -236,7 +236,7 @@ def test_words_are_of_a_kind(recipe: dict[str, ModuleType], tmp_path: Path) -> N
 def test_the_readme_paints_a_sentence_of_each_relation(recipe: dict[str, ModuleType]) -> None:
     """One in the order of relations; each sentence has words of the recipe alone."""
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    ((prompts, each, _),) = script("make_scenes_picture").LINE.findall(readme)
+    ((prompts, each, _),) = script("make_pictures").LINE.findall(readme)
     relations = list(recipe["captions"].RELATIONS)
     assert [next(r for r in relations if f" {r} " in sentence) for sentence in prompts.split("; ")] == relations
     kinds = recipe["captions"].word_kinds()
