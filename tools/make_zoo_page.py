@@ -59,7 +59,7 @@ PROMPTS = {
 What people type: {each} samples of each prompt, judged by a linear discriminant of all {count} names with {least} or
 more training icons. Real icons are from sets that it has not seen. Plurals, two words in the other order and
 {synonyms} synonyms stand for names with 40 or more. The plural of a name that is recognised is sampled as the name;
-in quotes it is sampled as it is. `python benchmarks/measure_concepts.py icons icons icons24.npz --at-least {least}
+in quotes it is sampled literally. `python benchmarks/measure_concepts.py icons icons icons24.npz --at-least {least}
 --each {each} --prompts icons-prompts.json` ({when}, seed 0). Targets over real icons: {targets}. No sample has a style
 here; names in a style are measured in [decision 0063](../decisions/0063-guidance-keeps-the-label.md).
 
