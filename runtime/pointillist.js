@@ -362,12 +362,8 @@ export class Run {
     this.hasRun = false; this.step = 0;
     this.column += sCurve && this.row % 2 ? -1 : 1;
     if (this.column >= 0 && this.column < this.width) return;
-    this.rewind(this.row + 1);
-  }
-  /** Go to the beginning of a row: what is read above it stays, and what was written below is written again. @param {number} row */
-  rewind(row) {
-    this.row = row; this.rowBegun = this.hasRun = false; this.step = 0;
-    this.column = this.program.sCurve && row % 2 ? this.width - 1 : 0;
+    this.row++; this.rowBegun = false;
+    this.column = sCurve && this.row % 2 ? this.width - 1 : 0;
   }
 }
 
@@ -427,7 +423,7 @@ export function transform(conditional, reference, guidance, temperature, topP, a
   return normalise(result, 30, nucleus);
 }
 /** The first level whose cumulative sum exceeds floor(uniform 2^bits). @param {Float64Array} f @param {number} uniform @param {number} bits */
-export const draw = (f, uniform, bits, sum = 0) => f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
+const draw = (f, uniform, bits, sum = 0) => f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
 
 // ---- uniforms: numpy's default_rng(numbers), for an image [seed, index] ----
 /** The words of 32 bits that numpy's `SeedSequence(numbers)` generates. @param {number[]} numbers */

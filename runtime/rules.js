@@ -1,10 +1,10 @@
 // Rules of maps, as `pt.Rules` takes them: read a declaration, open the mask of a map, draw until a map obeys.
 // A second reading of `src/pointillist/rules`; the sentences are the same.
 
-import { KIND } from "./solver.js";
+import { KIND } from "./mask.js";
 
-/** @typedef {import("./solver.js").Constraints} Constraints */
-/** @typedef {import("./solver.js").Solver} Solver */
+/** @typedef {import("./mask.js").Constraints} Constraints */
+/** @typedef {import("./mask.js").Mask} Mask */
 /** @typedef {number | string} Level a level by its number or its name */
 /** @typedef {{observed?: boolean, right?: [Level, Level][] | null, down?: [Level, Level][] | null, never?: [Level, Level][]}} Adjacency */
 /** @typedef {{regions?: {levels: Level[], rows?: string, columns?: string}[], fixed?: {row: number, column: number, level: Level}[], border?: Level[],
@@ -111,7 +111,7 @@ export const withoutRules = (height, width, levels) => ({
 export const atLeast = (name, levels, number) => ({ name, kind: KIND.atLeast, levels, number, repairable: false });
 
 /** Open the mask of a map that obeys rules. @param {Required<Rules>} rules @param {Levels} of @param {number} height @param {number} width
- *  @param {import("./solver.js").Open} open @returns {{mask: Solver, constraints: Constraints}} */
+ *  @param {import("./mask.js").Open} open @returns {{mask: Mask, constraints: Constraints}} */
 export function openMap(rules, of, height, width, open) {
   const constraints = withoutRules(height, width, of.count), { allowed, sets, limits, checks } = constraints, size = `${height}x${width}`;
   /** @type {string[]} */
@@ -163,7 +163,7 @@ export function openMap(rules, of, height, width, open) {
   return { mask, constraints };
 }
 
-/** Draw a map until it obeys the rules. @param {{mask: Solver, constraints: Constraints}} opened @param {number} tries @param {import("./pointillist.js").Prepared} prepared */
+/** Draw a map until it obeys the rules. @param {{mask: Mask, constraints: Constraints}} opened @param {number} tries @param {import("./pointillist.js").Prepared} prepared */
 export function drawUntilAccepted({ mask, constraints: { checks } }, tries, prepared) {
   if (prepared.stages > 1) throw new Error(`This model samples in ${prepared.stages} stages, and a page draws by rules in one: use \`pointillist sample --rules\`.`);
   /** @type {Map<string, number>} */

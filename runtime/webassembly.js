@@ -40,6 +40,30 @@ export class CompiledPrograms {
     this.top = address + size;
     return address;
   }
+  /** Copy an array into the memory. @param {ArrayBufferView} array */
+  put(array) {
+    const address = this.allocate(Math.max(1, array.byteLength));
+    new Uint8Array(this.memory.buffer).set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), address);
+    return address;
+  }
+  /** Begin a program on a batch of images. @param {number} index of the program @param {Program} program @param {number} batch @param {number} rows @param {number} columns
+   *  @param {Inputs} inputs of all images, one after the other */
+  run(index, program, batch, rows, columns, inputs) {
+    const { exports, programs: { [index]: address } } = this, size = /** @type {const} */ ([BigInt(batch), BigInt(rows), BigInt(columns), 0]);
+    const bytes = exports.pt_workspace(address, ...size);
+    check(bytes >= 0n, `images of ${rows}x${columns}`);
+    const arrays = Object.keys(program.inputs).map((name) => {
+      check(inputs[name] instanceof Int32Array, `the condition ${name}`);
+      return this.put(inputs[name]);
+    });
+    const pointers = this.put(Uint32Array.from([...arrays, 0])), workspace = this.allocate(Number(bytes));
+    return { address: exports.pt_begin(address, ...size, pointers, workspace, BEST), batch, workspace };
+  }
+  /** Write `pt_transform`. @param {import("./pointillist.js").Prepared} prepared */
+  transform({ reference, guidance, temperature, topP }) {
+    const inverse = temperature < 2 ** -10 ? 0 : Math.max(1, Math.floor(65536 / temperature + 0.5));
+    return this.put(BigInt64Array.from([Number(reference !== null), Math.floor(guidance * 65536 + 0.5), inverse, Math.max(1, Math.floor(topP * 2 ** 30 + 0.5))], BigInt));
+  }
   /** Return what opens programs of a model, in place of `new Run`. @param {Model} model @returns {import("./pointillist.js").Begin} */
   begin(model) {
     return (program, height, width, inputs) => new CompiledRun(this, model.programs.indexOf(program), program, height, width, inputs);
@@ -87,26 +111,16 @@ export class CompiledPrograms {
 class CompiledRun {
   /** @param {CompiledPrograms} owner @param {number} index @param {Program} program @param {number} height @param {number} width @param {Inputs} inputs */
   constructor(owner, index, program, height, width, inputs) {
-    const { exports } = owner, { head } = program, size = [BigInt(height), BigInt(width)];
+    const { head } = program;
     this.owner = owner; this.program = program; this.height = height; this.width = width;
     this.address = owner.programs[index];
-    const bytes = exports.pt_workspace(this.address, 1n, ...size, 0);
-    check(bytes >= 0n, `images of ${height}x${width}`);
-    const arrays = Object.keys(program.inputs).map((name) => {
-      check(inputs[name] instanceof Int32Array, `the condition ${name}`);
-      const at = owner.allocate(inputs[name].byteLength);
-      new Int32Array(owner.memory.buffer, at).set(inputs[name]);
-      return at;
-    });
-    const pointers = owner.allocate(4 * Math.max(1, arrays.length)), workspace = owner.allocate(Number(bytes));
-    new Uint32Array(owner.memory.buffer, pointers).set(arrays);
+    this.run = owner.run(index, program, 1, height, width, inputs).address;
     this.params = owner.allocate(4 * program.params.channels);
     this.pixel = owner.allocate(8 * head.channels);
     this.result = owner.allocate(8 * head.levels);
     this.scratch = owner.allocate(8 * (4 * head.mixtures + 520));
     this.values = owner.allocate(4 * program.canvasWidth * program.subSteps);
     new BigInt64Array(owner.memory.buffer, this.pixel, head.channels).fill(0n);
-    this.run = exports.pt_begin(this.address, 1n, ...size, 0, pointers, workspace, BEST);
     this.row = this.column = this.step = 0;
     this.rowBegun = this.hasRun = false;
   }

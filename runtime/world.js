@@ -4,7 +4,6 @@
 import { check } from "./arithmetic.js";
 import { prepare, sample, uniforms } from "./pointillist.js";
 import { drawUntilAccepted } from "./rules.js";
-import { Mask } from "./solver.js";
 import { FREE_TRIES, WorldRules, numbersOf } from "./world_rules.js";
 
 const LARGEST = 2 ** 31;
@@ -16,8 +15,8 @@ const phase = (x, y) => parity(x) + 2 * parity(y);
 export class World {
   /** @param {import("./pointillist.js").Model} model that completes maps of one channel @param {number} seed
    *  @param {{label?: string | null, chunkSize?: number, margin?: number, remembered?: number, begin?: import("./pointillist.js").Begin, ready?: () => void,
-   *    rules?: import("./rules.js").Rules | null, levels?: Omit<import("./rules.js").Levels, "count">, open?: import("./solver.js").Open}} [settings]
-   *  `ready` is called before each draw; `levels`: their names and pairs, for rules; `open` opens masks, by default those of `solver.js` */
+   *    rules?: import("./rules.js").Rules | null, levels?: Omit<import("./rules.js").Levels, "count">, open?: import("./mask.js").Open}} [settings]
+   *  `ready` is called before each draw; `levels`: their names and pairs, for rules; `open` opens masks (`mask.js`), for rules */
   constructor(model, seed, { label, chunkSize = 32, margin = 8, remembered = 64, begin, ready, rules, levels, open } = {}) {
     const names = model.parts[0].find(({ name }) => name === "label")?.names ?? [];
     if (!model.parts[0].some(({ known }) => known) || model.image.channels !== 1) throw new Error("Worlds need a model that completes maps of one channel.");
@@ -29,7 +28,7 @@ export class World {
     this.label = label ?? (names.includes("window") ? "window" : null);
     this.most = remembered; this.begin = begin; this.ready = ready;
     this.rules = new WorldRules(rules ?? {}, { ...levels, count: model.image.levels });
-    this.open = open ?? ((constraints) => new Mask(constraints));
+    this.open = open ?? (() => { throw new Error("Rules need masks of WebAssembly: give `open`."); });
     /** @type {Map<string, Uint16Array>} */
     this.chunks = new Map();
   }

@@ -1,8 +1,8 @@
 // Rules of endless maps: what a window of a world obeys. A second reading of `src/pointillist/sampling/worlds/rules.py`.
 
+import { KIND } from "./mask.js";
 import { generator } from "./pointillist.js";
 import { adjacencyTable, atLeast, levelNumber, levelSet, readRules, withoutRules, words } from "./rules.js";
-import { KIND } from "./solver.js";
 
 /** A chunk and the window around it: rows and columns of the world.
  *  @typedef {{x: number, y: number, size: number, top: number, left: number, height: number, width: number}} Window */
@@ -86,7 +86,7 @@ export class WorldRules {
     }
     return tiles;
   }
-  /** Open the mask of a window. @param {Window} window @param {(number | null)[]} known @param {number} seed @param {import("./solver.js").Open} open */
+  /** Open the mask of a window. @param {Window} window @param {(number | null)[]} known @param {number} seed @param {import("./mask.js").Open} open */
   open(window, known, seed, open) {
     const { x, y, size, height, width } = window, top = y * size - window.top, left = x * size - window.left, constraints = withoutRules(height, width, this.of.count);
     const { allowed, sets, limits, checks } = constraints, names = this.adjacency ? ["`adjacency`"] : [], chunk = `Chunk ${x},${y}: the rule `;

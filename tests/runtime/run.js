@@ -3,9 +3,8 @@
 import { readFileSync } from "node:fs";
 import { decodeArchive } from "../../runtime/archive.js";
 import { products } from "../../runtime/grid.js";
-import { openProgram, prepare, sample, transform, uniforms } from "../../runtime/pointillist.js";
-import { drawUntilAccepted, openMap, readRules } from "../../runtime/rules.js";
-import { Mask } from "../../runtime/solver.js";
+import { openProgram, sample, transform, uniforms } from "../../runtime/pointillist.js";
+import { adjacencyTable } from "../../runtime/rules.js";
 import { World } from "../../runtime/world.js";
 import { ngrams, promptFeatures } from "../../runtime/prompts.js";
 import { attributeFeatures, vectorFeatures } from "../../runtime/values.js";
@@ -29,12 +28,8 @@ const JOBS = {
       try { return [...world.chunk(x, y)]; } catch (error) { return error.message; }
     });
   },
-  map: async ({ folder, rules, levels, options }) => {
-    const model = await open(folder), { height, width } = options, read = readRules(rules);
-    try {
-      const opened = openMap(read, { ...levels, count: model.image.levels }, height, width, (constraints) => new Mask(constraints));
-      return [...drawUntilAccepted(opened, read.tries, prepare(model, options)).levels];
-    } catch (error) { return error.message; }
+  adjacency: ({ levels }) => {
+    try { return adjacencyTable({ observed: true }, levels); } catch (error) { return error.message; }
   },
   transform: ({ conditional, reference, guidance, temperature, topP, allowed }) =>
     [...transform(floats(conditional), floats(reference) ?? null, guidance, temperature, topP, allowed)],

@@ -1,11 +1,10 @@
-"""Rules in JavaScript, plain and compiled: the maps, the worlds and the sentences of Python."""
+"""Rules in JavaScript: the maps, the worlds and the sentences of Python."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,11 @@ import torch
 import pointillist as pt
 from pointillist.engine import library
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import PortableModel
-from pointillist.rules.adjacency import RECORD
 from pointillist.studio.export import page
 from tests.sampling.worlds.conftest import model_fixture as worlds_model  # noqa: F401
 from tests.sampling.worlds.test_rules_in_c import CASES, CHUNKS, MARGIN, SEEDS, SIZE, expected
-from tests.sampling.worlds.test_world import RULES
 
-from .test_javascript import FOLDERS, javascript
+from .test_javascript import javascript
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run JavaScript")
 LEVELS = ("wall", "floor", "key")
@@ -86,13 +82,6 @@ def compiled(folder: Path, jobs: list[dict[str, Any]], *, is_compiled: bool = Tr
     return results
 
 
-@cache
-def levels_of(folder: Path) -> dict[str, Any]:
-    """Names and pairs of the levels of a model, as a page has them."""
-    opened = PortableModel.open(folder)
-    return {"names": list(opened.image.level_names or ()), "pairs": opened.training_record.get(RECORD)}
-
-
 def in_words(results: list[Any]) -> list[str]:
     """Levels as text, and sentences."""
     return [each if isinstance(each, str) else " ".join(map(str, each)) for each in results]
@@ -100,18 +89,11 @@ def in_words(results: list[Any]) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_worlds_are_those_of_python(model: Path, exported: Path, case: str) -> None:
-    """The cases of the program in C: compiled all of them, in plain JavaScript the chunks of a seed."""
+    """The cases of the program in C."""
     rules, lines = CASES[case], expected(model, CASES[case])
     settings = {"chunkSize": SIZE, "margin": MARGIN, "rules": rules}
     jobs = [{"seed": seed, "chunk": chunk, "world": settings} for seed in SEEDS for chunk in CHUNKS]
     assert in_words(compiled(exported, jobs)) == lines
-    few = [0, 1] if case == "joined-by-paths" else range(len(CHUNKS))  # each chunk takes a hundred attempts
-    settings["levels"] = levels_of(model)
-    plain = [
-        {"job": "world", "folder": str(model), "seed": SEEDS[0], "chunks": [CHUNKS[n]], "settings": settings}
-        for n in few
-    ]
-    assert in_words([chunk for (chunk,) in javascript(*plain)]) == [lines[n] for n in few]
 
 
 def is_map(line: str) -> bool:
@@ -142,10 +124,6 @@ def test_maps_are_those_of_python(model: Path, exported: Path, case: str) -> Non
     lines = [drawn(model, rules, seed, **{"guidance": 1.0, "temperature": 1.0, **how}) for seed, how in draws]
     assert [is_map(line) for line in lines] == [is_met] * len(lines)
     options = [options_of(seed, how) for seed, how in draws]
-    plain = [
-        {"job": "map", "folder": str(model), "rules": rules, "levels": levels_of(model), "options": o} for o in options
-    ]
-    assert in_words(javascript(*plain)) == lines
     requests = [{"request": {"guidance": 1, "temperature": 1, "topP": 1, **each, "rules": rules}} for each in options]
     assert in_words(compiled(exported, requests)) == lines
 
@@ -171,15 +149,12 @@ def test_orders_and_guidance(order: str, tmp_path: Path) -> None:
     for how in ({"order": order}, {"label": "dog", "guidance": 2.5, "temperature": 0.8, "top_p": 0.95}):
         line = drawn(folder, rules, 3, **{"guidance": 1.0, "temperature": 1.0, **how})
         assert is_map(line)
-        options = options_of(3, how)
-        job = {"job": "map", "folder": str(folder), "rules": rules, "levels": levels_of(folder), "options": options}
-        assert in_words(javascript(job)) == [line]
-        request = {"guidance": 1, "temperature": 1, "topP": 1, **options, "rules": rules}
+        request = {"guidance": 1, "temperature": 1, "topP": 1, **options_of(3, how), "rules": rules}
         assert in_words(compiled(tmp_path / "js", [{"request": request}])) == [line]
 
 
 def test_the_bundled_model_draws_maps_by_rules(tmp_path: Path) -> None:
-    """Under guidance by its class, in a module and in plain JavaScript."""
+    """Under guidance by its class."""
     rules: dict[str, Any] = {
         "border": ["outside", "wall"],
         "adjacency": "observed",
@@ -191,28 +166,22 @@ def test_the_bundled_model_draws_maps_by_rules(tmp_path: Path) -> None:
     samples = pt.sample("dungeons", 1, size=(20, 24), rules=rules, seed=5, label="window", guidance=1.5)
     options = {"seed": 5, "height": 20, "width": 24, "label": "window", "guidance": 1.5}
     plain = {**options, "temperature": 1, "topP": 1}
-    job = {"job": "map", "folder": str(FOLDERS["dungeons"]), "rules": rules, "options": plain}
-    (levels,) = javascript({**job, "levels": levels_of(FOLDERS["dungeons"])})
-    assert levels == samples.levels.reshape(-1).tolist()
     (levels,) = compiled(tmp_path, [{"request": {**plain, "rules": rules}}])
     assert levels == samples.levels.reshape(-1).tolist()
 
 
-def test_a_module_without_webassembly_draws_the_same(
+def test_a_module_without_webassembly_takes_no_rules(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the solver in JavaScript: a chunk of a world, and a map."""
+    """It draws maps and worlds without rules, and says what rules need."""
     (tmp_path / "library.wasm").write_bytes(library.WEBASSEMBLY.read_bytes()[:100])
     monkeypatch.setattr(page, "WEBASSEMBLY", tmp_path / "library.wasm")
     pt.export(model, js=tmp_path)
-    world = {"chunkSize": SIZE, "margin": MARGIN, "rules": RULES}
-    options = {**options_of(7, {}), "guidance": 1, "temperature": 1, "topP": 1, "rules": MAPS["mirror"]}
-    results = compiled(
-        tmp_path, [{"seed": 7, "chunk": [0, 0], "world": world}, {"request": options}], is_compiled=False
-    )
-    chunk = pt.World(model, 7, RULES, chunk_size=SIZE, margin=MARGIN).chunk(0, 0)
-    assert results[0] == chunk.reshape(-1).tolist()
-    assert in_words(results[1:]) == [drawn(model, MAPS["mirror"], 7, guidance=1.0, temperature=1.0)]
+    world = {"chunkSize": SIZE, "margin": MARGIN}
+    jobs = [{"seed": 7, "chunk": [0, 0], "world": world}, {"request": {"rules": MAPS["mirror"]}}]
+    plain, refused = compiled(tmp_path, jobs, is_compiled=False)
+    assert plain == pt.World(model, 7, chunk_size=SIZE, margin=MARGIN).chunk(0, 0).reshape(-1).tolist()
+    assert "Rules need WebAssembly" in refused
 
 
 WRONG: dict[str, tuple[Any, str]] = {
@@ -255,9 +224,7 @@ def test_rules_that_are_none_are_named(model: Path, exported: Path) -> None:
 @pytest.mark.parametrize(
     "pairs", [{"right": [[0, 9]], "down": []}, {"right": [[0]] * 4, "down": [[0]]}, {"right": 1}, {}]
 )
-def test_damaged_pairs_are_named(model: Path, pairs: dict[str, Any]) -> None:
+def test_damaged_pairs_are_named(pairs: dict[str, Any]) -> None:
     """Levels out of range, too many rows, no lists: nothing is drawn by them."""
-    options = {"seed": 7, "height": HEIGHT, "width": WIDTH}
-    job = {"job": "map", "folder": str(model), "rules": {"adjacency": "observed"}, "options": options}
-    (result,) = javascript({**job, "levels": {"names": LEVELS, "pairs": pairs}})
+    (result,) = javascript({"job": "adjacency", "levels": {"count": len(LEVELS), "names": LEVELS, "pairs": pairs}})
     assert "are damaged" in result

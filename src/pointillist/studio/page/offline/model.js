@@ -1,10 +1,9 @@
 // The model of an exported page: its program, the library that runs it, and what the page says of it.
 
-import { CompiledMask } from "../runtime/compiled_mask.js";
+import { Mask } from "../runtime/mask.js";
 import { openProgram, prepare } from "../runtime/pointillist.js";
 import { promptFeatures } from "../runtime/prompts.js";
 import { drawUntilAccepted, openMap, readRules } from "../runtime/rules.js";
-import { Mask } from "../runtime/solver.js";
 import { attributeFeatures, vectorFeatures } from "../runtime/values.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
 import { decodeLevels } from "../transport/encoded_arrays.js";
@@ -115,8 +114,11 @@ export class OfflineModel {
     return { count, names, pairs: this.contents.pairs };
   }
 
-  /** Open a mask of rules. @type {import("../runtime/solver.js").Open} */
-  open = (constraints) => (this.compiled ? new CompiledMask(this.compiled, this.model, constraints) : new Mask(constraints));
+  /** Open a mask of rules. @type {import("../runtime/mask.js").Open} */
+  open = (constraints) => {
+    if (!this.compiled) throw new Error("Rules need WebAssembly, and it does not run here: use `pointillist sample --rules`, or `pointillist studio`.");
+    return new Mask(this.compiled, this.model, constraints);
+  };
 
   /** Draw a map that obeys rules. @param {import("../runtime/rules.js").Rules} rules @param {import("../runtime/pointillist.js").Options} options */
   drawByRules(rules, options) {

@@ -11,7 +11,7 @@ import { draws, generator, prepare, siteOf, uniforms } from "../runtime/pointill
 
 const ABOVE = 3, BELOW = 2, SHARE = 8, MOVES = 4, FACTORS = 32, SMALLEST = -1000;
 const [DRAWN, WEIGHED, CERTAIN] = [0, 1, 2];
-const SIZE_OF_PARTICLES = 64, BEST = -1;
+const SIZE_OF_PARTICLES = 64;
 
 /** @param {number} x @param {number} exponent @returns {number} x 2^exponent */
 function scaled(x, exponent) {
@@ -119,7 +119,7 @@ class Particles {
   constructor({ model, compiled, begin }, options, { levels, mask, seed, number = 0, particles = 64 }) {
     const { channels } = model.image, prepared = prepare(model, { ...options, begin }), { rows, columns } = prepared;
     this.compiled = /** @type {import("../runtime/webassembly.js").CompiledPrograms} */ (compiled);
-    this.prepared = prepared; this.program = this.compiled.programs[model.programs.indexOf(prepared.program)];
+    this.prepared = prepared; this.number = model.programs.indexOf(prepared.program);
     const { places, sites } = framed(prepared, channels), drawn = Uint8Array.from(sites, (site) => Number(!mask[site]));
     const orderOf = (/** @type {number} */ site) => { // turns at the end of each row in an S-curve
       const row = Math.floor(site / columns);
@@ -140,13 +140,11 @@ class Particles {
 
   /** Draw them row by row; all of one row continue from the state of their ancestors. @param {Stopped} stopped */
   async draw(stopped) {
-    const { compiled, counts, places, prepared: { rows, columns, reference, guidance, temperature, topP } } = this, { exports } = compiled;
+    const { compiled, counts, places, prepared: { rows, columns, reference, temperature, topP } } = this, { exports } = compiled;
     const copies = reference ? 2 : 1, plain = !reference && temperature === 1 && topP === 1;
-    const at = { levels: this.#put(this.levels), roles: this.#put(this.roles), uniforms: this.#put(this.uniforms), draws: this.#put(this.draws),
-      weights: compiled.allocate(8 * this.most), exponents: compiled.allocate(8 * this.most), particles: compiled.allocate(SIZE_OF_PARTICLES), signal: this.#put(new BigInt64Array(2)) };
-    const sharpness = temperature < 2 ** -10 ? 0 : Math.max(1, Math.floor(65536 / temperature + 0.5));
-    const numbers = [reference ? 1 : 0, Math.floor(guidance * 65536 + 0.5), sharpness, Math.max(1, Math.floor(topP * 2 ** 30 + 0.5))];
-    const transform = plain ? 0 : this.#put(BigInt64Array.from(numbers, BigInt));
+    const at = { levels: compiled.put(this.levels), roles: compiled.put(this.roles), uniforms: compiled.put(this.uniforms), draws: compiled.put(this.draws),
+      weights: compiled.allocate(8 * this.most), exponents: compiled.allocate(8 * this.most), particles: compiled.allocate(SIZE_OF_PARTICLES), signal: compiled.put(new BigInt64Array(2)) };
+    const transform = plain ? 0 : compiled.transform(this.prepared);
     const view = (/** @type {any} */ kind, /** @type {number} */ address, /** @type {number} */ length) => new kind(compiled.memory.buffer, address, length);
     let run = null, evidence = 0;
     const marginal = () => Math.log2(view(Float64Array, at.particles + 32, 1)[0]) + Number(view(BigInt64Array, at.particles + 40, 1)[0]);
@@ -183,27 +181,18 @@ class Particles {
     return image;
   }
 
-  /** Copy an array into the memory of the library. @param {ArrayBufferView} array */
-  #put(array) {
-    const address = this.compiled.allocate(array.byteLength);
-    new Uint8Array(this.compiled.memory.buffer).set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), address);
-    return address;
-  }
-
-  /** @typedef {{address: number, batch: number, workspace: number}} Run */
+  /** @typedef {ReturnType<import("../runtime/webassembly.js").CompiledPrograms["run"]>} Run */
   /** Begin the run of so many particles. @param {number} count @param {number} copies @param {number[]} ancestors @param {Run | null} before @returns {Run} */
   #begin(count, copies, ancestors, before) {
-    const { compiled, program, prepared: { rows, columns, inputs, reference } } = this, { exports } = compiled, batch = copies * count;
-    const size = /** @type {const} */ ([BigInt(batch), BigInt(rows), BigInt(columns), 0]);
-    const pointers = Object.keys(this.prepared.program.inputs).map((name) => {
-      const own = inputs[name], all = new Int32Array(own.length * batch);
-      for (let n = 0; n < batch; n++) all.set(n < count || !reference ? own : reference[name], n * own.length);
-      return this.#put(all);
-    });
-    const workspace = compiled.allocate(Number(exports.pt_workspace(program, ...size))), list = this.#put(Uint32Array.from([...pointers, 0]));
-    const run = { address: exports.pt_begin(program, ...size, list, workspace, BEST), batch, workspace };
+    const { compiled, number, prepared: { program, rows, columns, inputs, reference } } = this, { exports } = compiled, batch = copies * count;
+    const all = Object.fromEntries(Object.keys(program.inputs).map((name) => {
+      const own = inputs[name], joined = new Int32Array(own.length * batch);
+      for (let n = 0; n < batch; n++) joined.set(n < count || !reference ? own : reference[name], n * own.length);
+      return [name, joined];
+    }));
+    const run = compiled.run(number, program, batch, rows, columns, all), { workspace } = run;
     if (!before) return run;
-    const out = this.#put(new BigInt64Array(3)), bytes = new Uint8Array(compiled.memory.buffer);
+    const out = compiled.put(new BigInt64Array(3)), bytes = new Uint8Array(compiled.memory.buffer);
     const block = (/** @type {Run} */ holder, /** @type {number} */ index) => {
       exports.pt_block(holder.address, BigInt(index), out);
       return Array.from(new BigInt64Array(compiled.memory.buffer, out, 3), Number);
