@@ -94,10 +94,6 @@ def gallery(page: Page) -> None:
     page.get_by_role("button", name="Gallery", exact=True).click()
 
 
-def tour(page: Page) -> None:
-    page.get_by_role("button", name="Tour").click()
-
-
 def keys(page: Page) -> None:
     page.get_by_role("button", name="Keys").click()
 
@@ -123,7 +119,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return out / command.PAGE
 
 
-STATES = [painted, surprise, normal, held, several, drawing, filled, hint, grid, tour, keys, menu, named, gallery]
+STATES = [painted, surprise, normal, held, several, drawing, filled, hint, grid, keys, menu, named, gallery]
 
 
 def test_nothing_to_mend_at_first(page: Page) -> None:

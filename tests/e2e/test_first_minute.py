@@ -1,4 +1,4 @@
-"""What a visitor of the studio reads without having been told: bars, colours, models, steps of the tour."""
+"""What a visitor of the studio reads without having been told: bars, colours, models."""
 
 from __future__ import annotations
 
@@ -79,20 +79,6 @@ def test_the_header_says_what_a_model_is_for(page: Page) -> None:
     expect(about).to_have_attribute("title", re.compile(r"^pixelcnn · 8 × 8 palette, 4 colours · [\d,]+ weights$"))
     choose_model(page, DIGITS)
     expect(about).to_have_text("8 × 8 pictures in grey, by 10 labels")
-
-
-def test_the_tour_takes_one_there(page: Page) -> None:
-    """A step about another model is a click, and what it asks for is done then."""
-    page.get_by_role("button", name="Tour").click()
-    tour = page.get_by_role("region", name="Tour")
-    expect(page.get_by_role("region", name="First steps")).to_be_hidden()
-    there = tour.get_by_role("button", name="Take me there")
-    for _ in range(8):
-        expect(there).to_be_hidden()
-        tour.get_by_role("button", name=re.compile("Next|Skip")).click()
-    expect(tour).to_contain_text("outline-to-tile")
-    there.click()
-    expect(page.get_by_label("Model", exact=True)).to_have_value(OUTLINE)
 
 
 def test_a_gallery_of_many_opens_at_once(page: Page) -> None:

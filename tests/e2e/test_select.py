@@ -1,4 +1,4 @@
-"""Selections: lasso and wand, moving, copying and pasting; the tour and the terms."""
+"""Selections: lasso and wand, moving, copying and pasting; the terms."""
 
 from __future__ import annotations
 
@@ -82,31 +82,6 @@ def test_copy_cut_and_paste(page: Page) -> None:
     assert selected(page)
     page.keyboard.press("Control+d")
     assert not selected(page)
-
-
-def test_the_tour_goes_with_the_user(page: Page) -> None:
-    """Each step waits for what it asks for, and can be skipped; it ends where the user says."""
-    page.get_by_role("button", name="Tour").click()
-    tour = page.get_by_role("region", name="Tour")
-    expect(tour).to_contain_text("Press Paint and watch.")
-    expect(tour.get_by_role("button", name="Skip")).to_be_visible()
-    pointed = page.locator(".pointed")
-    expect(pointed).to_have_text("Paint")
-    paint(page, seed=3)
-    tour.get_by_role("button", name="Next").click()
-    expect(pointed).to_have_class(re.compile("play"))
-    expect(tour).to_contain_text("2 of 10")
-    tour.get_by_role("button", name=re.compile("Next|Skip")).click()
-    page.get_by_role("button", name="Surprise").click()
-    tour.get_by_role("button", name="Next").click()
-    page.get_by_role("button", name="Image", exact=True).click()
-    page.mouse.click(*point(page, 3, 3))
-    expect(tour.get_by_role("button", name="Next")).to_be_visible()
-    tour.get_by_role("button", name="Back").click()
-    expect(tour).to_contain_text("3 of 10")
-    tour.get_by_role("button", name="End the tour").click()
-    expect(tour).to_be_hidden()
-    expect(pointed).to_have_count(0)
 
 
 def test_terms_explain_themselves(page: Page) -> None:

@@ -32,7 +32,6 @@ import { WorldPage } from "./panels/world_page.js";
 import { GuessPage } from "./panels/guess_page.js";
 import { TrainingPanel } from "./panels/training_panel.js";
 import { FirstRun } from "./widgets/first_run.js";
-import { Tour } from "./widgets/tour.js";
 import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
 
@@ -60,15 +59,14 @@ function render({ model, el }) {
   const filler = new Filler(state, server, painter);
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
   const worldPage = new WorldPage(state, server, painter, Boolean(model.get("keep") || model.get("link")));
-  const guessPage = new GuessPage(state, server);
+  const guessPage = new GuessPage(state, painter);
   const ghosts = new Ghosts(state, painter);
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, ghosts, worldPage, guessPage });
 
   const over = new AbortController();
   const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, worldPage, over.signal) : null;
-  const tour = new Tour(state, root, commands);
-  const card = new FirstRun(state, commands, () => tour.start(), worldPage.part);
-  const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), () => tour.start(), address && (() => void address.copy()));
+  const card = new FirstRun(state, commands, worldPage.part);
+  const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);
   const toolbar = new Toolbar(state, commands, uploader);
   const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.below, new HintPad(state, painter));
@@ -82,9 +80,9 @@ function render({ model, el }) {
   const notifications = new Notifications(state);
   const tabs = new Tabs(state, root);
   /** @type {{update: () => void}[]} */
-  const parts = [header, tour, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
+  const parts = [header, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
-  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, notifications.loading, controls.el);
+  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, canvasGrid.el, fillPanel.el, notifications.loading, controls.el);
   root.append(canvasGrid.skip, header.el, promptPanel.el, middle, tabs.el, notifications.el, pixelPanel.el, gallery.el, worldPage.el, guessPage.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);

@@ -108,13 +108,6 @@ export function levelsAt(image, pixel) {
   return Array.from({ length: image.levels.length / size }, (_, c) => image.levels[c * size + pixel]);
 }
 
-/**
- * Make the part that all queries share.
- * @param {Canvas} canvas @param {Api.EncodedArray} levels
- * @returns {Api.CanvasQuery}
- */
-export const imageQueryOf = (canvas, levels) => ({ levels, conditions: canvas.conditions, order: canvas.settings.order });
-
 /** Return true if two models paint the same kind of image. @param {Api.ImageKind} a @param {Api.ImageKind} b */
 export const sameGrid = (a, b) =>
   a.channels === b.channels && a.height === b.height && a.width === b.width && a.levels === b.levels &&

@@ -21,14 +21,13 @@ export function drawableHint(details) {
 
 /**
  * Draw a hint on an HTML canvas.
- * @param {HTMLCanvasElement} element @param {Api.ImageKind} kind @param {Levels} levels
- * @param {boolean} inkOnPaper whether lines, which are level 1 of 2, are shown black on white
+ * @param {HTMLCanvasElement} element @param {Api.ImageKind} kind @param {Levels} levels lines, which are level 1 of 2, are shown black on white
  */
-export function drawHint(element, kind, levels, inkOnPaper) {
+export function drawHint(element, kind, levels) {
   const size = kind.height * kind.width;
   fill(element, kind.height, kind.width, (row, column) => {
     const colour = colourOf(kind, Array.from({ length: kind.channels }, (_, c) => levels[c * size + row * kind.width + column]));
-    return inkOnPaper && kind.levels === 2 ? colour.map((part, k) => (k < 3 ? 255 - part : part)) : colour;
+    return kind.levels === 2 ? colour.map((part, k) => (k < 3 ? 255 - part : part)) : colour;
   });
 }
 
@@ -86,9 +85,8 @@ export class HintPad {
     Object.assign(this.frame.style, { width: `${width}px`, height: `${height}px` });
     this.frame.style.setProperty("--scale", `${width / kind.width}px`);
     const levels = this.drag?.levels ?? this.#levels(kind);
-    drawHint(this.image, kind, levels, state.inkOnPaper);
+    drawHint(this.image, kind, levels);
     this.levels.hidden = kind.levels !== 2;
-    this.levels.classList.toggle("on-paper", state.inkOnPaper);
     const level = state.tool === "eraser" ? 0 : state.hintInk;
     this.inks.forEach((button, i) => button.setAttribute("aria-pressed", String(level === 1 - i)));
     const blank = !state.request.hint && !this.drag;

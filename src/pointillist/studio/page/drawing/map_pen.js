@@ -153,7 +153,7 @@ export class MapPen {
     if (!known.includes(0)) return 0;
     const start = { levels: encodeArray(levels.map((level, at) => (known[at] ? level : 0)), [1, height, width]), known: encodeArray(known, [height, width]) };
     const conditions = details.conditions.labels.includes(LABEL) ? { label: LABEL } : {};
-    const { candidates: [{ image }] } = await this.server.fill(modelId, { start, conditions, candidates: 1, seed: declared.seed }, new AbortController().signal);
+    const { candidates: [{ image }] } = await this.server.ask(modelId, "fill", { start, conditions, candidates: 1, seed: declared.seed });
     const edits = new Map(state.mapEdits);
     let count = 0;
     decodeLevels(image.levels).forEach((level, at) => {

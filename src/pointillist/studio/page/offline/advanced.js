@@ -1,7 +1,7 @@
 // Images of an exported page that are drawn before they are shown: the best of several candidates, and images that tile; to the bit as
 // by `sampling/candidates.py` and `completion/canvas.py`, which explain what is computed.
 
-import { draws, uniforms, wordsOf } from "../runtime/pointillist.js";
+import { uniforms, wordsOf } from "../runtime/pointillist.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Options} Options */
@@ -13,11 +13,7 @@ const UNCONDITIONAL_SHARE = 0.5;
 const bitsOf = (frequencies) => frequencies.reduce((sum, frequency) => sum + Math.log2(frequency), 0);
 
 /** Score levels. @param {OfflineModel} opened @param {Options} options @param {Levels} levels */
-function scored(opened, options, levels) {
-  opened.compiled?.release();
-  const run = draws(opened.model, { ...options, observed: Array.from(levels), all: true, tables: false });
-  for (let step = run.next(); ; step = run.next()) if (step.done) return bitsOf(step.value.frequencies);
-}
+const scored = (opened, options, levels) => bitsOf(opened.run({ ...options, observed: Array.from(levels), all: true, tables: false }).frequencies);
 
 /**
  * Draw candidates of an image, and keep the one that its conditions explain best: the largest log p(x | conditions) - 0.5 log p(x).

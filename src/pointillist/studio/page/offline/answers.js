@@ -1,9 +1,9 @@
 // Answers of an exported page to the requests of docs/reference/studio_api.md, without a server.
 
-import { draws, transform } from "../runtime/pointillist.js";
+import { transform } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { divergence, probabilities, subPixel } from "./numbers.js";
+import { divergence, probabilities, subPixel } from "../state/numbers.js";
 import { Painting, declarationOf } from "./painting.js";
 import { gif, png } from "./picture_files.js";
 import { Score, nameOfQuery } from "./scores.js";
@@ -64,9 +64,7 @@ export class Answers {
   /** Run over an image, with guidance where it is given. @param {Api.CanvasQuery} query @param {(draw: Draw) => boolean | void} take may end it @param {number} [guidance] */
   #over({ levels, conditions = {}, order }, take, guidance = 1) {
     const { opened } = this, [, height, width] = levels.shape, { name } = opened.sequence(order, height, width);
-    opened.compiled?.release();
-    const observed = Array.from(decodeLevels(levels));
-    for (const draw of draws(opened.model, { ...opened.conditions(conditions), observed, order: name, height, width, guidance, all: true })) if (take(draw)) return;
+    opened.run({ ...opened.conditions(conditions), observed: Array.from(decodeLevels(levels)), order: name, height, width, guidance, all: true }, take);
   }
 
   /** Score an image; a candidate that was just drawn is scored already. @param {Api.CanvasQuery} query @returns {Api.ScoreMaps} */

@@ -1,7 +1,7 @@
 // The model of an exported page: its program, the library that runs it, and what the page says of it.
 
 import { Mask } from "../runtime/mask.js";
-import { openProgram, prepare } from "../runtime/pointillist.js";
+import { draws, openProgram, prepare } from "../runtime/pointillist.js";
 import { promptFeatures } from "../runtime/prompts.js";
 import { drawUntilAccepted, openMap, readRules } from "../runtime/rules.js";
 import { attributeFeatures, vectorFeatures } from "../runtime/values.js";
@@ -63,6 +63,14 @@ export class OfflineModel {
       console.warn("WebAssembly does not run here; the page paints in JavaScript, more slowly.", error);
     }
     return new OfflineModel(contents, model, compiled);
+  }
+
+  /** Run over an image, or draw it. @param {import("../runtime/pointillist.js").Options} options @param {(draw: import("../runtime/pointillist.js").Draw) => boolean | void} take gets each sub-pixel, and ends the run by true
+   *  @returns {{levels: Uint16Array, frequencies: Float64Array}} of the image, if the run came to its end */
+  run(options, take = () => {}) {
+    this.compiled?.release();
+    const steps = draws(this.model, options);
+    for (let step = steps.next(); ; step = steps.next()) if (step.done || take(step.value)) return /** @type {any} */ (step.value);
   }
 
   /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */

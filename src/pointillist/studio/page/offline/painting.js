@@ -1,9 +1,9 @@
 // Answers of an exported page that draw: sampling with events, filling, painting a manifest again.
 
 import { POWERS } from "../runtime/arithmetic.js";
-import { draws, hex, sample, uniforms } from "../runtime/pointillist.js";
+import { draws, hex, uniforms } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { information, probabilities } from "./numbers.js";
+import { information, probabilities } from "../state/numbers.js";
 import { Score, nameOfQuery } from "./scores.js";
 import { bestOf, seamless } from "./advanced.js";
 import { completeByParticles } from "./particles.js";
@@ -186,20 +186,13 @@ export class Painting {
 
   /** Score an image as a whole, without known pixels. @param {Api.FillRequest} request @param {Uint16Array} levels @param {string} order @param {number} height @param {number} width @returns {Drawn} */
   #scored({ conditions = {} }, levels, order, height, width) {
-    const { opened } = this, run = draws(opened.model, { ...opened.conditions(conditions), observed: Array.from(levels), order, height, width, all: true });
-    const score = new Score([opened.details.image.channels, height, width]);
-    opened.compiled?.release();
-    for (;;) {
-      const { done, value } = run.next();
-      if (done) return { ...value, score };
-      score.take(value);
-    }
+    const { opened } = this, score = new Score([opened.details.image.channels, height, width]);
+    return { ...opened.run({ ...opened.conditions(conditions), observed: Array.from(levels), order, height, width, all: true }, (draw) => score.take(draw)), score };
   }
 
   /** Draw an image. @param {import("../runtime/pointillist.js").Options} options @returns {Drawn} */
   #drawn(options) {
-    this.opened.compiled?.release();
-    return { ...sample(this.opened.model, options), score: null };
+    return { ...this.opened.run({ ...options, tables: false }), score: null };
   }
 
   /** Encode a finished image, with its bits. @param {{levels: ArrayLike<number>, frequencies: Float64Array}} result @param {number} height @param {number} width @returns {Promise<Api.SampledImage>} */

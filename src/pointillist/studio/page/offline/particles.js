@@ -2,7 +2,7 @@
 // the library in C. `completion/smc.py`, `completion/moves.py` and `engine/particles.py` explain what is computed, with references.
 
 import { POWERS, largest } from "../runtime/arithmetic.js";
-import { draws, generator, prepare, siteOf, uniforms } from "../runtime/pointillist.js";
+import { generator, prepare, siteOf, uniforms } from "../runtime/pointillist.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Options} Options conditions, guidance, temperature, top-p, order and size */
@@ -215,11 +215,10 @@ function stateOf(opened, options, levels, unknown) {
   const total = POWERS[opened.model.programs[0].head.precision], probability = new Scaled(1), wanted = new Set(unknown);
   /** @type {Float64Array[]} */
   const tables = [];
-  opened.compiled?.release();
-  const run = draws(opened.model, { ...options, observed: levels, all: true, tables: false });
-  let step = run.next();
-  for (; !step.done; step = run.next()) if (step.value.frequencies && wanted.has(step.value.at)) tables[step.value.at] = step.value.frequencies.map((f) => f / total);
-  const chosen = step.value.frequencies.map((f) => f / total);
+  const drawn = opened.run({ ...options, observed: levels, all: true, tables: false }, ({ at, frequencies }) => {
+    if (frequencies && wanted.has(at)) tables[at] = frequencies.map((f) => f / total);
+  });
+  const chosen = drawn.frequencies.map((f) => f / total);
   for (let first = 0; first < levels.length; first += FACTORS)
     probability.multiply(0, chosen.subarray(first, first + FACTORS).reduce((product, factor) => product * factor, 1));
   return { levels, chosen, probability, others: Float64Array.from(unknown, (at) => 1 - chosen[at]), tables };
@@ -228,11 +227,10 @@ function stateOf(opened, options, levels, unknown) {
 /** Return the probabilities of all levels of a sub-pixel; of 65,536 levels they are computed for it alone, as the tables of an image of 64x64 take two gigabytes.
  *  @param {OfflineModel} opened @param {Options} options @param {State} state @param {number} at @returns {Float64Array} */
 function tableOf(opened, options, { levels, tables }, at) {
-  if (tables[at]) return tables[at];
-  opened.compiled?.release();
-  for (const { frequencies } of draws(opened.model, { ...options, observed: Array.from(levels, (level, place) => (place === at ? null : level)) }))
-    if (frequencies) return frequencies.map((f) => f / POWERS[opened.model.programs[0].head.precision]);
-  throw new Error("The sub-pixel is not in the image.");
+  if (!tables[at]) opened.run({ ...options, observed: Array.from(levels, (level, place) => (place === at ? null : level)) }, ({ frequencies }) => {
+    if (frequencies) tables[at] = frequencies.map((f) => f / POWERS[opened.model.programs[0].head.precision]);
+  });
+  return tables[at];
 }
 
 /** Propose changes of single sub-pixels, and keep each with the right probability. @param {OfflineModel} opened @param {Options} options

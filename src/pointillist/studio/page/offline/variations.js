@@ -2,7 +2,7 @@
 // `interpolate_uniforms` and `replace_uniforms` do in Python (sampling/inversion.py, with references), or parts of it are drawn again as by
 // `pt.vary` (completion/vary.py).
 
-import { draws, generator, transform, uniforms } from "../runtime/pointillist.js";
+import { generator, transform, uniforms } from "../runtime/pointillist.js";
 import { decodeLevels } from "../transport/encoded_arrays.js";
 
 const TOLERANCE = 1e-6; // between two engines, of cumulative probabilities: INTERVAL_TOLERANCE in Python
@@ -18,8 +18,7 @@ const BELOW_ONE = 1 - 2 ** -53;
 function recovered(opened, { levels, conditions = {}, seed = 0 }, settings) {
   const { guidance = 1, temperature = 1, topP = 1, width = 1, height = 1 } = settings;
   const observed = Array.from(decodeLevels(/** @type {Api.EncodedArray} */ (levels))), numbers = uniforms([seed, 0], observed.length);
-  opened.compiled?.release();
-  for (const { at, frequencies, reference, level } of draws(opened.model, { ...opened.conditions(conditions), ...settings, observed, all: true })) {
+  opened.run({ ...opened.conditions(conditions), ...settings, observed, all: true }, ({ at, frequencies, reference, level }) => {
     const own = /** @type {Float64Array} */ (frequencies);
     const weights = reference || temperature !== 1 || topP !== 1 ? transform(own, reference, guidance, temperature, topP) : own;
     const total = weights.reduce((sum, f) => sum + f, 0), below = weights.subarray(0, level).reduce((sum, f) => sum + f, 0);
@@ -29,7 +28,7 @@ function recovered(opened, { levels, conditions = {}, seed = 0 }, settings) {
       throw new Error(`The image has level ${level} at row ${Math.floor((at % (height * width)) / width)}, column ${at % width}, which the model never paints there at temperature ${temperature} and top-p ${topP} (probability zero): ${remedy}.`);
     }
     numbers[at] = Math.min(low + size * (margin + numbers[at] * (1 - 2 * margin)), BELOW_ONE);
-  }
+  });
   return numbers;
 }
 

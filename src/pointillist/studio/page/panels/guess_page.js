@@ -1,17 +1,16 @@
 // You against the model: a picture comes pixel by pixel, both say what they expect, and both pay in bits.
 // A guess is a level and how sure one is of it; the rest of the probability is shared by all other levels.
 
-import { blankCanvas } from "../canvas/canvas_model.js";
 import { drawImage } from "../canvas/draw_image.js";
-import { PaintingTrace, decodeBatch } from "../canvas/painting_trace.js";
 import { showColour } from "../canvas/tiles.js";
 import { Chart } from "../shared/chart.js";
 import { levelName, swatch } from "../shared/colour.js";
 import { formatBits, formatFixed, formatPercent, html, setText } from "../shared/dom.js";
-import { conditionsOf, describeConditions } from "../state/paint_jobs.js";
-import { manifestOf } from "../transport/manifests.js";
+import { noRules } from "../state/map_rules.js";
+import { describeConditions } from "../state/paint_jobs.js";
 
 /** @typedef {import("../state/state.js").State} State */
+/** @typedef {import("../canvas/painting_trace.js").PaintingTrace} PaintingTrace */
 /** @typedef {{you: number, model: number, chance: number}} Score bits */
 /** @typedef {{trace: PaintingTrace, canvas: import("../canvas/canvas_model.js").Canvas, questions: number[], round: number, score: Score, certain: number}} Game `questions`: positions in the order of painting; `certain`: bits of the model for all pixels that were not asked */
 
@@ -19,6 +18,7 @@ const ROUNDS = 12;
 const MOST_LEVELS = 64; // one button each
 const SPREAD = 2; // pixels: questions are further apart than this
 const LEAST = 0.2; // bits of entropy: pixels below are as good as known
+const SAMPLES = /** @type {const} */ ({ guidance: 1, temperature: 1, top_p: 1, order: null, size: null, not: "", rules: noRules(), declared: null, bestOf: 1, seamless: "" }); // of the model as it was trained
 const SUREST = 99; // percent: whoever is certain and wrong would pay without end
 
 /** Return true if pixels of a kind of image can be guessed one by one. @param {Api.ImageKind} image */
@@ -45,10 +45,10 @@ export function questionsOf(trace, width) {
 export const bitsOf = (right, sure, levels) => -Math.log2(right ? sure : (1 - sure) / (levels - 1));
 
 export class GuessPage {
-  /** @param {State} state @param {import("../transport/api.js").Server} server */
-  constructor(state, server) {
+  /** @param {State} state @param {import("../transport/painter.js").Painter} painter */
+  constructor(state, painter) {
     this.state = state;
-    this.server = server;
+    this.painter = painter;
     /** @type {Game | null} */
     this.game = null;
     /** @type {number | null} */
@@ -82,42 +82,25 @@ export class GuessPage {
 
   /** Let the model paint a picture, unseen. */
   async #begin() {
-    const { details, modelId, request } = this.state;
-    if (!details || !canGuess(details.image)) return;
+    const { model, request } = this.state;
+    if (!model?.details || !canGuess(model.details.image)) return;
     this.stopped.abort();
-    this.stopped = new AbortController();
+    const stop = (this.stopped = new AbortController());
     this.game = null;
     this.#update("The model paints a picture, unseen …");
-    const seed = Math.floor(Math.random() * 2 ** 31);
-    const conditions = conditionsOf(request, details.conditions);
-    const canvas = { ...blankCanvas(modelId, details), conditions, rng: { seed, index: 0 } };
-    const words = describeConditions(conditions, details.conditions);
-    setText(this.given, words ? `Both of you know what it should be: ${words}.` : "");
+    setText(this.given, "");
     try {
-      const trace = await this.#paint(canvas, seed, this.stopped.signal);
+      const canvas = await this.painter.paintAside({ ...request, ...SAMPLES }, model, Math.floor(Math.random() * 2 ** 31), stop);
+      const trace = /** @type {PaintingTrace} */ (canvas.trace), words = describeConditions(canvas.conditions, model.details.conditions);
+      setText(this.given, words ? `Both of you know what it should be: ${words}.` : "");
       const questions = questionsOf(trace, canvas.width);
       const chosen = new Set(questions);
       const certain = trace.surprisal.reduce((sum, bits, position) => sum + (chosen.has(position) ? 0 : bits), 0);
-      this.game = { trace, canvas: { ...canvas, trace }, questions, round: -1, score: { you: 0, model: 0, chance: 0 }, certain };
+      this.game = { trace, canvas, questions, round: -1, score: { you: 0, model: 0, chance: 0 }, certain };
       this.#ask();
     } catch (error) {
-      if (!this.stopped.signal.aborted) this.#update(error instanceof Error ? error.message : String(error));
+      if (!stop.signal.aborted) this.#update(error instanceof Error ? error.message : String(error));
     }
-  }
-
-  /** @param {import("../canvas/canvas_model.js").Canvas} canvas @param {number} seed @param {AbortSignal} signal @returns {Promise<PaintingTrace>} */
-  async #paint(canvas, seed, signal) {
-    /** @type {PaintingTrace | null} */
-    let trace = null;
-    const request = { samples: [{ seed, index: 0, conditions: canvas.conditions }], distributions: true };
-    for await (const event of this.server.sample(canvas.model, request, signal)) {
-      if (event.type === "started") trace = new PaintingTrace(canvas.details.image, event.sequence, event.height * event.width, true);
-      else if (event.type === "pixels") trace?.take(decodeBatch(event), 0);
-      else if (event.type === "failed") throw new Error(event.error);
-      else if (event.type === "finished" && trace) Object.assign(trace, { painted: event.images[0], manifest: manifestOf(event.manifest, 0), over: true });
-    }
-    if (!trace?.painted) throw new Error("The picture was not finished: press Another picture.");
-    return trace;
   }
 
   /** Ask for the next pixel, or end the game. */

@@ -1,6 +1,7 @@
 // Data of a pixel: from the stream during playback, exact from the server otherwise.
 
 import { levelsAt, visibleImage } from "../canvas/canvas_model.js";
+import { probabilities, subPixel } from "../state/numbers.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
@@ -58,42 +59,16 @@ export function pixelInfoOf(state, queries) {
   if (state.playing || state.stroke || !painted) return { ...info, channels: streamed };
   const result = queries.pixel(canvas, pixel);
   if (result instanceof Error) return { ...info, channels: streamed, error: result.message };
-  return { ...info, channels: result ? result.channels.map(fromServer) : streamed };
+  return { ...info, channels: result ? result.channels : streamed };
 }
-
-/** @param {Api.SubPixel} one @returns {SubPixel} */
-const fromServer = (one) => one;
 
 /** @param {Canvas} canvas @param {number} position @param {boolean} painted @returns {SubPixel[] | null} */
 function fromTrace(canvas, position, painted) {
-  const { image } = canvas.details;
-  const { trace } = canvas;
+  const { details: { image }, trace } = canvas;
   if (!trace?.probs) return null;
   return Array.from({ length: image.channels }, (_, channel) => {
-    const probs = /** @type {Float64Array} */ (trace.distribution(position, channel));
-    const at = position * image.channels + channel;
-    const observed = painted ? trace.levels[at] : -1;
-    const ordered = image.ordered ? statistics(probs) : { mean: null, quantiles: null };
-    return {
-      name: image.channel_names[channel] ?? "", observed, probs, sampling_probs: null, components: null, ...ordered,
-      entropy: trace.entropy[at], surprisal: painted ? trace.surprisal[at] : null,
-      rank: painted ? 1 + probs.filter((p) => p > probs[observed]).length : null,
-    };
+    const at = position * image.channels + channel, observed = painted ? trace.levels[at] : -1;
+    const described = subPixel(image, channel, probabilities(/** @type {Float64Array} */ (trace.distribution(position, channel))), observed);
+    return { ...described, entropy: trace.entropy[at], surprisal: painted ? trace.surprisal[at] : null, rank: painted ? described.rank : null };
   });
-}
-
-const SHARES = ["0.05", "0.25", "0.5", "0.75", "0.95"];
-
-/** Compute mean and quantiles. @param {Float64Array} probs */
-function statistics(probs) {
-  const total = probs.reduce((a, b) => a + b, 0);
-  /** @type {Record<string, number>} */
-  const quantiles = {};
-  let [mean, below, next] = [0, 0, 0];
-  probs.forEach((p, level) => {
-    mean += (p * level) / total;
-    below += p / total;
-    for (; next < SHARES.length && below >= Number(SHARES[next]) - 1e-9; next++) quantiles[SHARES[next]] = level;
-  });
-  return { mean, quantiles };
 }

@@ -47,7 +47,7 @@ export class PromptPanel {
     const { details, request } = state;
     if (request !== this.request) this.serial++;
     this.request = request;
-    const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.inkOnPaper, state.panelSerial, this.serial].join();
+    const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.panelSerial, this.serial].join();
     updateChildren(this.fields, key, () => (details ? this.#fields(details) : []));
     const hadFocus = this.canvases.contains(focusedElement(this.canvases));
     updateChildren(this.canvases, [key, request.compare.by, request.compare.by2, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));

@@ -369,7 +369,7 @@ export class WorldPage {
     const levels = this.map.cells(this.#declared, Math.floor(this.row - height / 2), Math.floor(this.column - width / 2), height, width);
     if (!levels) return setText(this.note, "A part of it is still being drawn: wait a moment.");
     try {
-      download(await this.server.map(modelId, { levels: encodeArray(levels, [1, height, width]), format: "tmj" }), `${modelId}-world-${this.seed.value}.zip`);
+      download(await this.server.file(modelId, "map", { levels: encodeArray(levels, [1, height, width]), format: "tmj" }), `${modelId}-world-${this.seed.value}.zip`);
     } catch (error) {
       setText(this.note, error instanceof Error ? error.message : String(error));
     }

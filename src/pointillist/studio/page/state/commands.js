@@ -81,7 +81,6 @@ export class Commands {
 
   /** Walk through an endless map. */
   walk() {
-    this.state.hasWalked = true;
     this.worldPage.open();
   }
 

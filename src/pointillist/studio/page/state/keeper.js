@@ -12,7 +12,7 @@ const STEPS = 40; // of undo that are kept
 const DELAY = 400; // milliseconds from a change until it is kept
 
 /** The settings that are kept. */
-const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "tourSeen", "ghosts", "paintWhileDrawing", "inkOnPaper", "link", "cardClosed"]);
+const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "ghosts", "paintWhileDrawing", "link", "cardClosed"]);
 
 export class Keeper {
   /** @param {State} state @param {AbortSignal} over */

@@ -99,11 +99,8 @@ export class State {
     this.paintWhileDrawing = true; // whether each stroke of a hint paints the image again
     this.hintInk = /** @type {0 | 1} */ (1); // level of the pencil on a pad of two levels
     this.padInHand = true; // whether the last stroke was on the pad of a hint
-    this.inkOnPaper = true; // whether a drawn hint is shown black on white
     this.live = false; // whether the painting at work follows the strokes of a hint
     this.singleKeys = true; // whether letters alone are shortcuts
-    this.tourSeen = false;
-    this.hasWalked = false; // through an endless map, since the page was opened
     /** @type {Map<string, Api.ModelDetails>} details of models that are shown in other colours */
     this.ownDetails = new Map();
     this.panelSerial = 0; // counts the changes of the request that do not come from its panel

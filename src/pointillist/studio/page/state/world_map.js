@@ -82,7 +82,7 @@ export class WorldMap {
     while (this.parts.size >= MOST) this.parts.delete(/** @type {string} */ (this.parts.keys().next().value));
     this.parts.set(key, null);
     try {
-      const { levels } = await this.server.world(this.state.modelId, { seed, row: y * CHUNK, column: x * CHUNK, height: CHUNK, width: CHUNK, rules });
+      const { levels } = await this.server.ask(this.state.modelId, "world", { seed, row: y * CHUNK, column: x * CHUNK, height: CHUNK, width: CHUNK, rules });
       this.parts.set(key, { levels: decodeLevels(levels) });
       this.arrived(null);
     } catch (error) {

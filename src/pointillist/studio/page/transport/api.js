@@ -18,6 +18,16 @@ export class RequestError extends Error {
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
 
 /** @typedef {(address: string, options: RequestInit) => Promise<Response>} Send */
+/**
+ * Messages and answers by route.
+ * @typedef {{
+ *   fill: [Api.FillRequest, Api.FillResult], reproduce: [Api.ReproduceRequest, Api.ReproduceResult], world: [Api.WorldQuery, Api.WorldTiles],
+ *   score: [Api.CanvasQuery, Api.ScoreMaps], pixel: [Api.PixelQuery, Api.PixelDistribution], edit: [Api.EditQuery, Api.EditEffect],
+ *   saliency: [Api.SaliencyQuery, Api.Saliency], field: [Api.FieldQuery, Api.FieldReach], layers: [Api.CanvasQuery, Api.LayerReadings],
+ *   words: [Api.WordQuery, Api.WordMaps], activation: [Api.ActivationQuery, Api.ActivationMap], anomaly: [Api.AnomalyQuery, Api.AnomalyMap],
+ * }} Routes
+ */
+/** @typedef {{png: Api.PngRequest, map: Api.MapRequest, gif: Api.GifRequest}} Files */
 
 export class Server {
   /** @param {string} address of the page @param {Send} send a function like `fetch` */
@@ -68,59 +78,9 @@ export class Server {
     }
   }
 
-  /** @param {string} model @param {Api.FillRequest} request @param {AbortSignal} signal @returns {Promise<Api.FillResult>} */
-  fill(model, request, signal) {
-    return this.#json(routeOf(model, "fill"), { ...postOf(request), signal });
-  }
-
-  /** @param {string} model @param {Api.CanvasQuery} query @returns {Promise<Api.ScoreMaps>} */
-  score(model, query) {
-    return this.#json(routeOf(model, "score"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.PixelQuery} query @returns {Promise<Api.PixelDistribution>} */
-  pixel(model, query) {
-    return this.#json(routeOf(model, "pixel"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.SaliencyQuery} query @returns {Promise<Api.Saliency>} */
-  saliency(model, query) {
-    return this.#json(routeOf(model, "saliency"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.EditQuery} query @returns {Promise<Api.EditEffect>} */
-  edit(model, query) {
-    return this.#json(routeOf(model, "edit"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.FieldQuery} query @returns {Promise<Api.FieldReach>} */
-  field(model, query) {
-    return this.#json(routeOf(model, "field"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.WorldQuery} query @returns {Promise<Api.WorldTiles>} */
-  world(model, query) {
-    return this.#json(routeOf(model, "world"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.CanvasQuery} query @returns {Promise<Api.LayerReadings>} */
-  layers(model, query) {
-    return this.#json(routeOf(model, "layers"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.WordQuery} query @returns {Promise<Api.WordMaps>} */
-  words(model, query) {
-    return this.#json(routeOf(model, "words"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.ActivationQuery} query @returns {Promise<Api.ActivationMap>} */
-  activation(model, query) {
-    return this.#json(routeOf(model, "activation"), postOf(query));
-  }
-
-  /** @param {string} model @param {Api.AnomalyQuery} query @returns {Promise<Api.AnomalyMap>} */
-  anomaly(model, query) {
-    return this.#json(routeOf(model, "anomaly"), postOf(query));
+  /** Ask about an image of a model, or for one. @template {keyof Routes} R @param {string} model @param {R} route @param {Routes[R][0]} query @param {AbortSignal} [signal] @returns {Promise<Routes[R][1]>} */
+  ask(model, route, query, signal) {
+    return this.#json(routeOf(model, route), { ...postOf(query), signal });
   }
 
   /**
@@ -132,24 +92,9 @@ export class Server {
     return this.#json(`${routeOf(model, "upload")}?${new URLSearchParams(options)}`, { method: "POST", body: file });
   }
 
-  /** @param {string} model @param {Api.PngRequest} request */
-  png(model, request) {
-    return this.#request(routeOf(model, "png"), postOf(request)).then((answer) => answer.blob());
-  }
-
-  /** @param {string} model @param {Api.MapRequest} request */
-  map(model, request) {
-    return this.#request(routeOf(model, "map"), postOf(request)).then((answer) => answer.blob());
-  }
-
-  /** @param {string} model @param {Api.GifRequest} request */
-  gif(model, request) {
-    return this.#request(routeOf(model, "gif"), postOf(request)).then((answer) => answer.blob());
-  }
-
-  /** @param {string} model @param {Api.SampleManifest} manifest @param {AbortSignal} signal @returns {Promise<Api.ReproduceResult>} */
-  reproduce(model, manifest, signal) {
-    return this.#json(routeOf(model, "reproduce"), { ...postOf({ manifest }), signal });
+  /** Ask for a file of an image. @template {keyof Files} F @param {string} model @param {F} kind @param {Files[F]} request */
+  async file(model, kind, request) {
+    return (await this.#request(routeOf(model, kind), postOf(request))).blob();
   }
 
   /** @param {string} path @param {RequestInit} options */

@@ -49,7 +49,7 @@ export class Exporter {
 
   /** Make a PNG file, with the manifest in it. @param {Canvas} canvas @param {number} scale */
   #png(canvas, scale) {
-    return this.server.png(this.#model(canvas), { levels: this.#levels(canvas), scale, manifest: canvas.trace?.manifest ?? null, palette: this.#palette(canvas) });
+    return this.server.file(this.#model(canvas), "png", { levels: this.#levels(canvas), scale, manifest: canvas.trace?.manifest ?? null, palette: this.#palette(canvas) });
   }
 
   /** Return the colours in which a canvas is shown, if they are not its model's own. @param {Canvas} canvas */
@@ -69,7 +69,7 @@ export class Exporter {
 
   /** Save a map for an editor, with its tileset. @param {Canvas} canvas @param {"tmj" | "csv"} format */
   async map(canvas, format) {
-    download(await this.server.map(this.#model(canvas), { levels: this.#levels(canvas), format }), `${fileName(canvas)}-${format}.zip`);
+    download(await this.server.file(this.#model(canvas), "map", { levels: this.#levels(canvas), format }), `${fileName(canvas)}-${format}.zip`);
   }
 
   /** Save images with their settings in one file. @param {GalleryItem[]} items */
@@ -138,7 +138,7 @@ export class Exporter {
   async gif(canvas, dark) {
     const known = encodeArray(canvas.known, [canvas.height, canvas.width]);
     const request = { images: [this.#levels(canvas)], order: canvas.settings.order, dark, palette: this.#palette(canvas) };
-    const blob = await this.server.gif(this.#model(canvas), canvas.known.includes(1) ? { ...request, known } : request);
+    const blob = await this.server.file(this.#model(canvas), "gif", canvas.known.includes(1) ? { ...request, known } : request);
     download(blob, `${this.#fileName(canvas)}.gif`);
   }
 
@@ -172,7 +172,7 @@ export class Exporter {
     state.work = work;
     state.notify("plain", `Painting ${name} again with ${model.name} …`);
     try {
-      const found = await this.server.reproduce(model.id, manifest, work.stop.signal);
+      const found = await this.server.ask(model.id, "reproduce", { manifest }, work.stop.signal);
       await this.#show(model.id, model.details, manifest, found);
     } catch (error) {
       if (!isAbort(error)) throw error;
@@ -195,8 +195,7 @@ export class Exporter {
         order: manifest.request.order ?? null,
         ...("samples" in manifest.request ? { negative_prompt: manifest.request.negative_prompt, rules: manifest.request.rules, best_of: manifest.request.best_of, seamless: manifest.request.seamless } : null),
       };
-      const query = { levels: image.levels, conditions, order: settings.order };
-      const maps = await this.server.score(model, query);
+      const maps = await this.server.ask(model, "score", { levels: image.levels, conditions, order: settings.order });
       const parts = traceImage(details, levels, maps, known);
       parts.trace.painted = image;
       parts.trace.manifest = found.identical[i] ? manifestOf(manifest, i) : null;

@@ -62,7 +62,7 @@ export class Filler {
       const asPainted = method === "auto" || method === "known"; // a painting completes as these do
       const live = state.exported && asPainted && number === undefined && !hole.allowed.length ? this.#live(hole, model, request, work) : null;
       await (state.workers > 1 && live ? Promise.race([live.done, live.begun]) : live?.done);
-      const [result] = await Promise.all([this.server.fill(model.id, { ...request, seed: live?.canvas.rng.seed ?? request.seed }, work.stop.signal), live?.done]);
+      const [result] = await Promise.all([this.server.ask(model.id, "fill", { ...request, seed: live?.canvas.rng.seed ?? request.seed }, work.stop.signal), live?.done]);
       if (live && state.canvas !== live.canvas) return; // something else is on the canvas
       if (number !== undefined) result.candidates.sort((a, b) => Number(b.number === number) - Number(a.number === number));
       await this.#show(hole, result, { ...conditions, ...(originOf(result.manifest, 0).conditions.letters && { letters: true }) }, live?.canvas ?? null);
@@ -120,7 +120,7 @@ export class Filler {
     const candidate = result.candidates.find(({ number }) => number === canvas.rng?.index);
     if (canvas.trace || !candidate) return canvas;
     try {
-      const maps = await this.server.score(canvas.model, { levels: candidate.image.levels, conditions: canvas.conditions, order: canvas.settings.order });
+      const maps = await this.server.ask(canvas.model, "score", { levels: candidate.image.levels, conditions: canvas.conditions, order: canvas.settings.order });
       const parts = traceImage(canvas.details, canvas.levels, maps, hole.known);
       const { manifest } = result;
       Object.assign(parts.trace, { painted: candidate.image, manifest: { ...manifest, request: { ...manifest.request, pick: candidate.number }, sha256: [candidate.image.sha256] } });

@@ -86,11 +86,11 @@ export class Painter {
     if (found) await this.#run(found.jobs, null, { live: true });
   }
 
-  /** Paint one image with a seed, without showing it. @param {import("../state/request.js").Request} request @param {Api.ModelInfo} model @param {number} seed */
-  async paintAside(request, model, seed) {
+  /** Paint one image with a seed, without showing it. @param {import("../state/request.js").Request} request @param {Api.ModelInfo} model @param {number} seed @param {AbortController} [stop] */
+  async paintAside(request, model, seed, stop = new AbortController()) {
     const [job] = createJobs({ ...request, count: 1, compare: NO_COMPARISON }, model, [model]).jobs;
     const canvas = newCanvas(job, job.canvases[0], seed, request.size ?? undefined, null);
-    await this.#follow({ canvases: [canvas], starts: false }, { waiting: null, stop: new AbortController() }, "aside");
+    await this.#follow({ canvases: [canvas], starts: false }, { waiting: null, stop }, "aside");
     return canvas;
   }
 
@@ -122,8 +122,8 @@ export class Painter {
   async repaint(queries) {
     const { heldPixel, canvas } = this.state;
     if (!heldPixel || !canvas) return;
-    const maps = await queries.order(canvas);
-    if (maps instanceof Error) return this.#failed(maps);
+    const maps = await queries.order(canvas).catch((/** @type {unknown} */ error) => this.#failed(error));
+    if (!maps) return;
     const image = visibleImage(canvas);
     const size = canvas.known.length;
     const known = new Uint8Array(size);

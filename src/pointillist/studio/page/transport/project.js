@@ -58,7 +58,7 @@ export async function readImage(image, state, server) {
   const manifest = parseManifest(JSON.stringify(image.manifest));
   if (manifest.sha256[0] !== (await sha256Of(levels))) throw new RequestError({ error: "An image is not the image of its manifest", code: "invalid" }, 0);
   const { rng, conditions, variation, known: before } = originOf(manifest, 0);
-  const maps = await server.score(model.id, { levels: image.levels, conditions, order });
+  const maps = await server.ask(model.id, "score", { levels: image.levels, conditions, order });
   const parts = traceImage(details, levels, maps, before);
   Object.assign(parts.trace, { manifest, painted: { levels: image.levels, bits: maps.bits, bits_per_dim: maps.bits_per_dim, sha256: manifest.sha256[0] } });
   return { ...entry, canvas: { ...plain, ...parts, conditions, variation, rng } };

@@ -130,7 +130,7 @@ export class Uploader {
   async show(model, details, picture) {
     const [, height, width] = picture.shape;
     const levels = decodeLevels(picture);
-    const maps = await this.server.score(model, { levels: picture });
+    const maps = await this.server.ask(model, "score", { levels: picture });
     this.exporter.painter.keepDrawings();
     this.state.show([{ ...blankCanvas(model, details, [height, width]), ...traceImage(details, levels, maps) }]);
   }

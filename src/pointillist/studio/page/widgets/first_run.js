@@ -8,8 +8,8 @@ import { icon } from "./icons.js";
 /** @typedef {import("../state/state.js").State} State */
 
 export class FirstRun {
-  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {() => void} startTour @param {import("../drawing/map_part.js").MapPart} part of the endless map */
-  constructor(state, commands, startTour, part) {
+  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {import("../drawing/map_part.js").MapPart} part of the endless map */
+  constructor(state, commands, part) {
     this.state = state;
     this.part = part;
     const draw = () => {
@@ -19,14 +19,13 @@ export class FirstRun {
     this.words = html("p", {});
     this.steps = html("div", { className: "row" },
       html("button", { type: "button", onclick: draw }, "Draw"),
-      html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Show me how"),
       html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => this.#close() }, icon("close")));
     this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true }, this.words, part.back, this.steps);
   }
 
   update() {
     const { state } = this;
-    if (state.fill || state.tourSeen) state.cardClosed = true; // done already
+    if (state.fill) state.cardClosed = true; // done already
     const { part: { isShown: ofMap, back } } = this;
     const [what, then] = ofMap ? ["A part of the map.", " Draw, erase and fill: what you change is in the map."] : drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
     updateChildren(this.words, what, () => [html("b", {}, what), then]);

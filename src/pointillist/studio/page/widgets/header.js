@@ -20,8 +20,8 @@ function describeModel({ image, conditions: { text, hint, labels }, endless, gen
 }
 
 export class Header {
-  /** @param {State} state @param {HTMLElement} root @param {(id: string) => void} useModel @param {() => void} showKeys @param {() => void} startTour @param {(() => void) | null} copyLink null if the address does not belong to the studio */
-  constructor(state, root, useModel, showKeys, startTour, copyLink) {
+  /** @param {State} state @param {HTMLElement} root @param {(id: string) => void} useModel @param {() => void} showKeys @param {(() => void) | null} copyLink null if the address does not belong to the studio */
+  constructor(state, root, useModel, showKeys, copyLink) {
     this.state = state;
     this.root = root;
     this.theme = 0;
@@ -31,8 +31,7 @@ export class Header {
     this.switch = html("button", { type: "button", className: "icon-only", onclick: () => this.#switchTheme() });
     this.link = html("button", { type: "button", title: "Copy a link to this picture: whoever opens it sees the same pixels", onclick: copyLink ?? (() => {}) }, "Link");
     const keys = html("button", { type: "button", className: "icon-only", title: "Keys (?)", "aria-label": "Keys", onclick: showKeys }, icon("keys"));
-    const tour = html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Tour");
-    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, copyLink && this.link, tour, this.switch, keys));
+    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, copyLink && this.link, this.switch, keys));
     this.#showTheme();
   }
 

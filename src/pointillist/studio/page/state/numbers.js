@@ -8,18 +8,7 @@ export function probabilities(frequencies) {
   return frequencies.map((f) => f / total);
 }
 
-/** Entropy and its variance, in bits. @param {Float64Array} probs */
-function entropyOf(probs) {
-  let mean = 0, square = 0;
-  for (const p of probs) if (p > 0) {
-    const bits = -Math.log2(p);
-    mean += p * bits;
-    square += p * bits * bits;
-  }
-  return { entropy: mean, variance: Math.max(0, square - mean * mean) };
-}
-
-/** Entropy, its variance and the surprisal of a level, in bits, from frequencies: of many levels most have the frequency 1, and are counted.
+/** Entropy, its variance and the surprisal of a level, in bits, from frequencies or probabilities: of many levels most have the frequency 1, and are counted.
  *  @param {Float64Array} frequencies @param {number} level */
 export function information(frequencies, level) {
   let total = 0, ones = 0, mean = 0, square = 0;
@@ -30,7 +19,7 @@ export function information(frequencies, level) {
     square += share * bits * bits;
   };
   if (ones) add(1, ones);
-  for (let k = 0; k < frequencies.length; k++) if (frequencies[k] > 1) add(frequencies[k], 1);
+  for (let k = 0; k < frequencies.length; k++) if (frequencies[k] > 0 && frequencies[k] !== 1) add(frequencies[k], 1);
   return { entropy: mean, variance: Math.max(0, square - mean * mean), surprisal: Math.log2(total / frequencies[level]) };
 }
 
@@ -39,17 +28,18 @@ export const divergence = (from, to) => Math.max(0, from.reduce((sum, p, k) => s
 
 /**
  * Describe the distribution of a sub-pixel.
- * @param {Api.ImageKind} image @param {number} channel @param {Float64Array} probs @param {number} observed @param {Float64Array | null} sampling
+ * @param {Api.ImageKind} image @param {number} channel @param {Float64Array} probs @param {number} observed @param {Float64Array | null} [sampling]
  * @returns {Api.SubPixel}
  */
-export function subPixel(image, channel, probs, observed, sampling) {
+export function subPixel(image, channel, probs, observed, sampling = null) {
+  const { entropy, surprisal } = information(probs, observed);
   const order = [...probs.keys()].sort((a, b) => probs[b] - probs[a] || a - b);
   let sum = 0;
   const cumulative = probs.map((p) => (sum += p)), last = probs.length - 1;
   const quantile = (/** @type {number} */ q) => cumulative.findIndex((c, k) => c >= q - 1e-12 || k === last);
   return {
     channel, name: image.channel_names[channel] ?? "", observed, probs: [...probs], sampling_probs: sampling && [...sampling],
-    entropy: entropyOf(probs).entropy, surprisal: -Math.log2(probs[observed]), rank: 1 + probs.filter((p) => p > probs[observed]).length,
+    entropy, surprisal, rank: 1 + probs.filter((p) => p > probs[observed]).length,
     mean: image.ordered ? probs.reduce((total, p, k) => total + p * k, 0) : null,
     quantiles: image.ordered ? Object.fromEntries(QUANTILES.map((q) => [String(q), quantile(q)])) : null,
     top: order.slice(0, TOP).map((level) => ({ level, prob: probs[level] })), components: null,
