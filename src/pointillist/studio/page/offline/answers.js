@@ -3,7 +3,7 @@
 import { transform } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { divergence, probabilities, subPixel } from "../state/numbers.js";
+import { divergence, probabilities, subPixel } from "../canvas/distributions.js";
 import { Painting, declarationOf } from "./painting.js";
 import { gif, png } from "./picture_files.js";
 import { Score, nameOfQuery } from "./scores.js";

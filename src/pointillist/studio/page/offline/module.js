@@ -5,7 +5,7 @@ import { draws } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
 import { OfflineModel } from "./model.js";
-import { probabilities } from "../state/numbers.js";
+import { probabilities } from "../canvas/distributions.js";
 
 /** @typedef {import("../runtime/pointillist.js").Options} Options */
 /**

@@ -3,7 +3,7 @@
 import { POWERS } from "../runtime/arithmetic.js";
 import { draws, hex, uniforms } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { information, probabilities } from "../state/numbers.js";
+import { information, probabilities } from "../canvas/distributions.js";
 import { Score, nameOfQuery } from "./scores.js";
 import { bestOf, seamless } from "./advanced.js";
 import { completeByParticles } from "./particles.js";

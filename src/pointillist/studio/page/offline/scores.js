@@ -1,7 +1,7 @@
 // Bits of an image under the model, sub-pixel by sub-pixel, as the maps of the studio show them.
 
 import { encodeArray } from "../transport/encoded_arrays.js";
-import { information } from "../state/numbers.js";
+import { information } from "../canvas/distributions.js";
 
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
 

@@ -2,7 +2,7 @@
 
 import { encodeArray } from "../transport/encoded_arrays.js";
 import { MAX_WORDS, promptWith, promptWords } from "../state/prompt_words.js";
-import { probabilities } from "../state/numbers.js";
+import { probabilities } from "../canvas/distributions.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */

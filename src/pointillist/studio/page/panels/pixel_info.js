@@ -1,7 +1,7 @@
 // Data of a pixel: from the stream during playback, exact from the server otherwise.
 
 import { levelsAt, visibleImage } from "../canvas/canvas_model.js";
-import { probabilities, subPixel } from "../state/numbers.js";
+import { probabilities, subPixel } from "../canvas/distributions.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
