@@ -70,7 +70,7 @@ unit: $(VENV)/.dev
 
 # numeric libraries round otherwise on another processor: under each set of instructions below those of this one
 NUMERIC := tests/laws tests/engine tests/portable tests/analysis tests/anomaly tests/compression/test_golden.py \
-  tests/conditioning/test_fixed_point.py tests/distributions tests/evaluation tests/hierarchy/test_likelihood.py \
+  tests/conditioning/test_fixed_point.py tests/distributions tests/evaluation \
   tests/model/test_pixel_model.py tests/networks tests/nn/test_nn.py tests/runtime/test_library.py \
   tests/sampling/test_one_picture.py tests/sampling/test_sampling.py tests/zoo/test_golden_images.py
 test-cpus: $(VENV)/.dev

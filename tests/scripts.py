@@ -1,4 +1,4 @@
-"""The scripts of `tools/`, `benchmarks/`, `recipes/zoo/` and `recipes/scenes/`, which are not packages, as modules."""
+"""The scripts of `tools/`, `benchmarks/` and some folders of `recipes/`, which are not packages, as modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (ROOT / "tools", ROOT / "benchmarks", ROOT / "recipes" / "zoo", ROOT / "recipes" / "scenes")
+FOLDERS = (
+    *(ROOT / "tools", ROOT / "benchmarks"),
+    *(ROOT / "recipes" / name for name in ("zoo", "scenes", "hierarchy")),
+)
 
 
 def script(name: str) -> ModuleType:

@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
     *("data", "conditioning", "networks", "nn", "training", "analysis", "anomaly", "compression", "visualization"),
-    *("hierarchy", "commands/jobs"),
+    "commands/jobs",
 )
 TASKS = {
-    "Build and load": ("build", "load", "list_models", "list_pretrained", "PixelModel", "BundledModel", "Hierarchy"),
+    "Build and load": ("build", "load", "list_models", "list_pretrained", "PixelModel", "BundledModel"),
     "Read images": ("load_data", "DataOptions", "DataSplits", "ImageDataset", "ImageSpec"),
     "Train": ("train", "train_from_config", "estimate_cost", "TrainConfig", "TrainResult", "CostEstimate"),
     "Sample": ("sample", "sample_seamless", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),

@@ -21,7 +21,6 @@ from pydantic.fields import FieldInfo
 
 from pointillist.commands import fields
 from pointillist.conditioning import condition_kinds
-from pointillist.hierarchy.tokenizers.tokenizer import TokenizerSettings
 from pointillist.networks import entry, names
 from pointillist.rules.config import Rules
 from pointillist.training.config import DataSection, ModelSection, TrainConfig
@@ -110,17 +109,9 @@ def page() -> str:
     parts.append(section("[data]", DataSection))
     parts.append(section("[train]", TrainConfig, skip=tuple(groups(TrainConfig))))
     parts += [section(f"[train.{name}]", group) for name, group in groups(TrainConfig).items()]
-    parts.append("## Stages of a hierarchy\n\n" + HIERARCHY)
-    parts.append(section("[tokenizer]", TokenizerSettings, level=3))
     return "\n".join(parts)
 
 
-HIERARCHY = """A run file of a [hierarchy](../how-to/larger_images.md) has `[data]`; a `[train]` that holds for every
-stage; `[tokenizer]` and `[tokenizer.train]`; and for the codes and the pixels the sections of an ordinary run:
-`[codes.model]`, `[codes.train]`, `[pixels.model]`, `[pixels.train]`, with all their tables. `[tokenizer2]` and
-`[codes2]` are the next coarser level of codes. `pixels.model.type = "none"` leaves out the model of the pixels. Codes
-of your own have no tokenizer: `codes.npz_key` names their member of the `.npz`, and `codes.levels` their number.
-"""
 CONDITIONS = """One table for each condition. A table may be left out: a model gets a label, attributes, a vector, a
 hint or text wherever the training images have them. How to use conditions is described in
 [condition and guide](../how-to/condition_and_guide.md); another kind can be

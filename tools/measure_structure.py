@@ -26,7 +26,7 @@ one. The tree is parsed, never imported.
                         by each file with a class `*Config`, `*Section`, `*Settings` or `*Options` that annotates it,
                         by each function `build`, `train` or `train_from_config` that gives it a default, and by an
                         option of `cli` that names it as a dotted key (`"train.lr"`) and gives it a type, a default
-                        or a help text. The parts of models (`networks`, `conditioning`, `hierarchy`) are
+                        or a help text. The parts of models (`networks`, `conditioning`) are
                         alternatives and count as one file, as do `commands` and `jobs`; the studio does not count
     repeated help texts  texts of an option or a field that stand more than once to the letter
     repeated class names  public classes at the top of a file whose name another file uses too

@@ -24,7 +24,6 @@ from pointillist.errors import (
 from pointillist.evaluation.captions import Ranking, rank
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.files.checkpoint.quantization import quantize_weights
-from pointillist.hierarchy import Hierarchy
 from pointillist.images import ImageSpec
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.listing import list_models
@@ -62,7 +61,6 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "GenerationConfig",
-    "Hierarchy",
     "ImageDataset",
     "ImageSpec",
     "JobError",

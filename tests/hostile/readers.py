@@ -37,7 +37,6 @@ from .valid_files import (
     arrays,
     detector_files,
     encoder_files,
-    hierarchy_files,
     idx_files,
     map_files,
     model_files,
@@ -67,7 +66,7 @@ def readers() -> list[Reader]:
     files = model_files()
     encoders = {kind: encoder_files(kind) for kind in ("minilm", "clip")}
     config = json.loads(files[CONFIG])
-    maps, programs, detectors, hierarchies = map_files(), program_files(), detector_files(), hierarchy_files()
+    maps, programs, detectors = map_files(), program_files(), detector_files()
     program = json.loads(programs[PROGRAM])
 
     def file(name: str, data: bytes, folder: Path) -> Path:
@@ -154,15 +153,6 @@ def readers() -> list[Reader]:
 
         return read
 
-    def hierarchy(name: str) -> Callable[[bytes, Path], object]:
-        def read(data: bytes, folder: Path) -> object:
-            for other, content in {**hierarchies, name: data}.items():
-                (folder / other).parent.mkdir(exist_ok=True)
-                file(other, content, folder)
-            return pt.Hierarchy.load(folder).code_length(torch.zeros(1, 1, 4, 4, dtype=torch.int64))
-
-        return read
-
     def as_table(data: bytes) -> dict[str, Any]:
         found = json.loads(data)
         return found if isinstance(found, dict) else {"border": found}
@@ -228,10 +218,6 @@ def readers() -> list[Reader]:
         *(
             Reader(name, both([detectors[name]], structured(name, detectors[name])), detector(name))
             for name in ("anomaly_detector.json", "anomaly_detector.safetensors")
-        ),
-        *(
-            Reader(name, both([hierarchies[name]], structured(name, hierarchies[name])), hierarchy(name))
-            for name in ("hierarchy.json", f"tokenizer/{CONFIG}", f"tokenizer/{WEIGHTS}")
         ),
         Reader("cells.csv", damaged([b"x,y,facies,p_1\n0,0,1,\n3,2,,0.8\n"]), cells(".csv")),
         Reader("cells.dat", damaged([b"wells\n3\nx\ny\nfacies\n0 0 1\n3 2 -999\n"]), cells(".dat")),

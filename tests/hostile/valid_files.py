@@ -26,8 +26,6 @@ from pointillist.compression import ArchiveWriter
 from pointillist.data.tilemaps import MapFiles
 from pointillist.images import ImageSpec
 
-from ..hierarchy.helpers import tokenized
-
 
 def pictures() -> list[bytes]:
     """Small valid pictures of many formats."""
@@ -149,13 +147,6 @@ def detector_files() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         model.save_pretrained(Path(name))
         pt.AnomalyDetector(pt.load(name)).fit(torch.randint(0, 4, (60, 1, 4, 4))).save(name)
-        return _files(Path(name))
-
-
-def hierarchy_files() -> dict[str, bytes]:
-    """The files of a tiny hierarchy of codes and pixels."""
-    with tempfile.TemporaryDirectory() as name:
-        tokenized(ImageSpec.infer((1, 4, 4), 4), [[3, 2]]).save(name)
         return _files(Path(name))
 
 

@@ -50,7 +50,6 @@ uses = {
     "hub": lambda: pt.load("hf:user/model"),
     "floats": lambda: pt.sample("digits", 1, engine="torch"),
     "gradient": lambda: pt.explain("digits", x).gradient_maps,
-    "hierarchy": lambda: pt.Hierarchy,
     "tensors": lambda: pt.sample("digits", 1).torch(),
 }
 result = {}

@@ -1,4 +1,4 @@
-"""One plan of samples for every kind of model: a pixel model, its integer program without torch, a hierarchy."""
+"""One plan of samples for every kind of model: a pixel model, and its integer program without torch."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ import pointillist as pt
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.protocols import GenerativeModel
 from pointillist.sampling.api import SamplePlan
-from pointillist.sampling.generative import BatchSampler, ImageSampler
 from pointillist.zoo import resolve
-from tests.hierarchy.helpers import tokenized
-from tests.hierarchy.test_likelihood import BINARY
 
 RULES = {"border": ["wall"]}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -48,30 +45,18 @@ def test_without_torch_the_images_are_those_of_the_model(case: str) -> None:
 
 
 def models() -> list[Any]:
-    return [pt.load("digits"), portable("digits"), tokenized(BINARY.resized(4, 4), [(3, 2)], classes=("a", "b"))]
+    return [pt.load("digits"), portable("digits")]
 
 
-@pytest.mark.parametrize("kind", range(3))
+@pytest.mark.parametrize("kind", range(2))
 def test_a_model_satisfies_the_protocol(kind: int) -> None:
-    """And so do what samples from it, and a batch; any range is drawn as it is in the whole."""
+    """Any range is drawn with the same bits as among all images."""
     model = models()[kind]
     assert isinstance(model, GenerativeModel)
     plan = SamplePlan.of(model, 4, [0, 1, 1, 0], seed=2, batch_size=2)
-    assert isinstance(plan.sampler, ImageSampler)
-    assert isinstance(plan.sampler.batch(0, 2), BatchSampler)
     whole, part = plan.sample(), plan.draw(2, 4)
     assert np.array_equal(part.levels, whole.levels[2:])
     assert whole.labels.tolist() == [0, 1, 1, 0]
     again = next(plan.stream(first=2))
     assert np.array_equal(again.nats, whole.nats[2:])
     assert np.array_equal(pt.sample(model, 4, [0, 1, 1, 0], seed=2).levels, whole.levels)
-
-
-@pytest.mark.parametrize(
-    "setting", [{"best_of": 2}, {"rules": RULES}, {"hint": np.zeros((1, 4, 4))}, {"order": "s-curve"}]
-)
-def test_what_a_hierarchy_lacks_is_one_sentence(setting: dict[str, Any]) -> None:
-    """It names the setting."""
-    (name,) = setting
-    with pytest.raises(pt.ConfigError, match=f"`{name}`.* is not for hierarchies"):
-        SamplePlan.of(models()[2], 1, seed=0, **setting)

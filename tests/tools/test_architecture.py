@@ -31,7 +31,6 @@ ROWS = [
     {"completion"},
     {"analysis", "anomaly"},
     {"training"},
-    {"hierarchy"},
     {"commands", "studio"},
     {"cli"},
     {"__main__"},

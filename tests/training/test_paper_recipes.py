@@ -11,7 +11,6 @@ import torch
 
 import pointillist as pt
 from pointillist.files.settings_tree import expand, flatten, merge, read_toml
-from pointillist.hierarchy.config import hierarchy_run
 from pointillist.networks import entry
 from pointillist.training import Interrupted
 from pointillist.training.runs.config import RunConfig, with_preset
@@ -23,8 +22,7 @@ pytestmark = pytest.mark.proof
 
 ROOT = Path(__file__).parents[2]
 PAPERS = sorted((ROOT / "recipes" / "paper-cifar10").glob("*.toml"))
-HIERARCHIES = sorted((ROOT / "recipes" / "hierarchy").glob("*.toml"))
-ALL = sorted(set((ROOT / "recipes").rglob("*.toml")) - set(HIERARCHIES))
+ALL = sorted((ROOT / "recipes").rglob("*.toml"))
 
 
 def settings(path: Path, **changed: Any) -> RunConfig:
@@ -37,14 +35,6 @@ def test_every_recipe_is_a_run(path: Path) -> None:
     run = settings(path)
     with torch.device("meta"):
         pt.build(run.model.type, shape=(3, 32, 32), preset=run.model.preset, likelihood=run.model.likelihood)
-    assert f"--config {path.relative_to(ROOT)}" in path.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("path", HIERARCHIES, ids=lambda path: path.stem)
-def test_every_recipe_of_a_hierarchy_is_a_run(path: Path) -> None:
-    """The settings of each of its stages exist, and its header names itself."""
-    run = hierarchy_run(path, {"data": {"source": "photos.npz"}})
-    assert run.stages == ("tokenizer", "codes", "pixels")
     assert f"--config {path.relative_to(ROOT)}" in path.read_text(encoding="utf-8")
 
 

@@ -11,9 +11,9 @@ from structure.source import Tree, unit, with_default
 
 ASSEMBLY = {"build": "model", "train": "train", "train_from_config": "run"}
 """The table of a run file whose settings these functions take as keywords."""
-TABLES = {"data": "data", "training": "train", "hierarchy": "hierarchy", "conditioning": "model.conditions"}
+TABLES = {"data": "data", "training": "train", "conditioning": "model.conditions"}
 """The table in which the settings of a package stand; those of other packages stand in `model`."""
-PARTS_OF_MODELS = {"networks", "conditioning", "hierarchy"}
+PARTS_OF_MODELS = {"networks", "conditioning"}
 FAMILIES = dict.fromkeys(PARTS_OF_MODELS, "parts") | dict.fromkeys(("jobs", "commands"), "commands")
 OF_A_RUN = PARTS_OF_MODELS | {"model", "training", "data"}
 OUTSIDE = {"studio"}

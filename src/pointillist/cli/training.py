@@ -24,7 +24,6 @@ EXAMPLES = {
         pointillist train --resume --out runs/digits
         pointillist train uci-digits --out runs/digits --studio
         pointillist train more.npz --init-from runs/digits --out runs/more
-        pointillist train photos/ --model hierarchy --size 64 --dry-run
         torchrun --nproc-per-node 2 -m pointillist train DATA
     """,
     "quantize": """

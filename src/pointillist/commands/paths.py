@@ -97,12 +97,11 @@ def open_scored_model(name: str, device: str, engine: str, quantize: str | None 
     Raises:
         CheckpointError, ConfigError, MissingExtraError: if it cannot be opened, or a setting is wrong.
     """
-    from pointillist.files.checkpoint.header import is_hierarchy
     from pointillist.model.folder.finding import find_model
     from pointillist.model.folder.opening import open_program
 
     # a program runs on the processor, where it was measured
-    if device in ("auto", "cpu") and quantize is None and not is_hierarchy(name):
+    if device in ("auto", "cpu") and quantize is None:
         program = open_program(find_model(name, {}), engine)
         if program is not None:
             return program

@@ -1,4 +1,4 @@
-"""`train`: a model, or a hierarchy of models, trained on images; `quantize`: a model in a smaller file."""
+"""`train`: a model trained on images; `quantize`: a model in a smaller file."""
 
 from __future__ import annotations
 
@@ -94,7 +94,6 @@ class TrainSettings(Settings):
     resume: bool = option(False, FLAG, "Continue the run in --out, exactly.")
     dry_run: bool = option(False, FLAG, "Try the first steps; estimate images/s, memory and hours.")
     studio: bool = option(False, FLAG, "Watch the run on a local page, which ends with the training.")
-    stage: str | None = option(None, "NAME", "Stage of a hierarchy to train alone: tokenizer, codes or pixels.")
     run: Mapping[str, Any] = field(default_factory=dict, metadata={"run": RUN_OPTIONS})
 
     def overrides(self) -> dict[str, Any]:
@@ -141,19 +140,11 @@ def train(settings: TrainSettings, watch: Watch) -> list[str]:
         StoppedError: after Ctrl-C.
         PointillistError: naming what is wrong with a setting or the images.
     """
-    from pointillist.hierarchy.config import describes_hierarchy
     from pointillist.system import is_main_process
     from pointillist.training.runs.from_config import prepare_run
 
-    overrides = settings.overrides()
     _check(settings)
-    if describes_hierarchy(settings.config, overrides, settings.out, settings.resume):
-        return _train_hierarchy(settings)
-    if settings.stage is not None:
-        raise ConfigError(
-            f"`--stage` (={settings.stage!r}) is for hierarchies: add `--model hierarchy`, or leave it out."
-        )
-    run = prepare_run(settings.config, overrides, resume=settings.resume)
+    run = prepare_run(settings.config, settings.overrides(), resume=settings.resume)
     _reject_without_effect(settings, run.config.to_dict())
     is_main = is_main_process()
     if is_main:
@@ -237,37 +228,6 @@ def _lines(out: Path, trained: TrainResult) -> list[str]:
         f"model      {out}   (sheets: {out / 'samples'})",
         f"try        pointillist sample {out}{labels}{prompt}",
     ]
-
-
-def _train_hierarchy(settings: TrainSettings) -> list[str]:
-    """Train a hierarchy, or estimate the cost of its stages."""
-    from pointillist.hierarchy.estimate import estimate_stages
-    from pointillist.hierarchy.train import HierarchyTraining
-    from pointillist.training import Interrupted
-    from pointillist.training.estimate import format_duration
-
-    if settings.studio:
-        raise ConfigError("`--studio` watches the run of one model, and a hierarchy has several: leave it out.")
-    stage = settings.stage
-    training = HierarchyTraining.of(settings.config, settings.overrides(), resume=settings.resume)
-    out = training.run.out
-    if settings.dry_run:
-        costs = dict(estimate_stages(training, stage))
-        hours = sum(cost.hours for cost in costs.values())
-        peak = max((cost.peak_bytes for cost in costs.values()), default=0)
-        total = f"total      {format_duration(hours * 3600)}, {peak / 1e9:.2f} GB at most"
-        return [*(f"stage      {name}\n{cost}" for name, cost in costs.items()), total]
-    try:
-        training.train(stage, console())
-    except Interrupted:
-        again = f"pointillist train --resume --out {out}{'' if stage is None else f' --stage {stage}'}"
-        raise StoppedError(f"stopped; the state is saved. Continue with: {again}") from None
-    left = [name for name in training.run.stages if not (out / name / "config.json").is_file()]
-    if left:
-        rest = f"next       pointillist train --resume --out {out}   ({', '.join(left)})"
-    else:
-        rest = f"try        pointillist sample {out}"
-    return [f"model      {out}", rest]
 
 
 def quantize(settings: QuantizeSettings) -> Report:

@@ -17,7 +17,7 @@ from pointillist.model.folder.opening import open_by_name
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.api import SampleCallKwargs, sample
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.generative import HasSampler, OnBatchRow
+from pointillist.sampling.generative import OnBatchRow
 
 
 def sample_seamless(
@@ -58,8 +58,6 @@ def sample_seamless(
         )
     check_sides(sides)
     opened: Any = open_by_name(model, settings.get("engine", "auto"))
-    if isinstance(opened, HasSampler):
-        raise ConfigError(f"`sides` (={sides}) is not for hierarchies, whose scales are sampled in turn.")
     arguments: Mapping[str, Any] = {"label": label, "text": text, **settings}
     n = count_images(arguments) if n is None else n
     samples = sample(opened, n, label, text, on_row=on_row, **settings)

@@ -126,7 +126,7 @@ class ScoringModel(Protocol):
 
 @runtime_checkable
 class GenerativeModel(Protocol):
-    """A model that can be sampled: a pixel model, its stored integer program without torch, or a hierarchy.
+    """A model that can be sampled: a pixel model, or its stored integer program without torch.
 
     Attributes:
         image: meaning of the integers of its images.

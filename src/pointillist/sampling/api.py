@@ -27,15 +27,13 @@ from pointillist.model.folder.portable import PortableModel
 from pointillist.model.protocols import GenerativeModel, LikelihoodModel, is_generative
 from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.candidates import best_of, check_best_of, draw_until_accepted, open_image_mask
+from pointillist.sampling.conditioned import ConditionedBatch, ConditionedSampler
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.generative import (
-    BatchSampler,
     DrawnImages,
     DrawTask,
-    HasSampler,
     ImageNumbers,
     ImageRequest,
-    ImageSampler,
     OnBatchRow,
     OnRow,
 )
@@ -51,14 +49,12 @@ if TYPE_CHECKING:
 _BYTES = 5 * 8
 
 
-def open_sampler(model: GenerativeModel, request: ImageRequest) -> ImageSampler:
+def open_sampler(model: GenerativeModel, request: ImageRequest) -> ConditionedSampler:
     """Check a request, and return what samples from a kind of model.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
     """
-    if isinstance(model, HasSampler):
-        return model.sampler(request)
     if isinstance(model, PortableModel):
         return open_program_sampler(model.scorer(request.config.engine, request.size), request)
     from pointillist.sampling.pixel import open_pixel_sampler  # of a pixel model, with torch
@@ -99,7 +95,7 @@ class SamplePlan:
     """
 
     model: GenerativeModel
-    sampler: ImageSampler
+    sampler: ConditionedSampler
     count: int
     size: tuple[int, int]
     uniforms: ImageNumbers
@@ -199,7 +195,7 @@ class SamplePlan:
 
         return best_of(self.config.best_of, draw, batch.unconditional_nats)
 
-    def _draw(self, batch: BatchSampler, images: range, uniforms: ImageNumbers, on_row: OnRow | None) -> Samples:
+    def _draw(self, batch: ConditionedBatch, images: range, uniforms: ImageNumbers, on_row: OnRow | None) -> Samples:
         """Sample one candidate of each image; where there are rules, until it obeys them."""
         rules, tries = self.config.parsed_rules, None
 
@@ -256,7 +252,7 @@ def sample(
     """Sample `n` images.
 
     Args:
-        model: a model, or the name or folder of one; a hierarchy is sampled scale by scale.
+        model: a model, or the name or folder of one.
         n: number of images; None for one image for each value of the conditions, or a single one.
         label, text: conditions, one value for all images or one for each; None samples without. See
             `ModelConditions.inputs`. A prompt may mean a name that the model shows: see `resolve_prompts`.

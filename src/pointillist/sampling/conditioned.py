@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ConditionedSampler:
-    """Images of a model; see `ImageSampler`. Prompts are encoded batch by batch.
+    """Images of a model, to be sampled under checked conditions. Prompts are encoded batch by batch.
 
     Attributes:
         conditions: reads prompts.
@@ -96,7 +96,7 @@ class ConditionedSampler:
 
 
 class ConditionedBatch:
-    """A batch of images; see `BatchSampler`.
+    """Images that are sampled as one batch, with encoded conditions.
 
     Args:
         negative: conditions of the reference distribution of guidance; None for no conditions.

@@ -35,7 +35,7 @@ class EngineChoice:
     """A selected engine, and the reason for it.
 
     Attributes:
-        engine: one of `ENGINES`; `auto` for a hierarchy alone, whose models choose one each.
+        engine: one of `ENGINES` other than `auto`.
         reason: a clause that completes "numpy: ...".
         why_floats: a clause that says why `auto` computes in floating point; empty if it does not, or the engine was
             requested by name.

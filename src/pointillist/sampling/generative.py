@@ -14,9 +14,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.sampling.config import SamplingConfig
 
 if TYPE_CHECKING:
-    from pointillist.conditioning.readers import ConditionReaders
     from pointillist.engine.constraints.masks import LevelMask
-    from pointillist.engine.program import IntArray
 
 Known = tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]]
 """Levels of images, and which of their sub-pixels are kept."""
@@ -103,54 +101,3 @@ class ImageNumbers(Protocol):
 
     def of_candidate(self, candidate: int) -> ImageNumbers:
         """Return the numbers of another candidate of each image; see `seeded_uniforms`."""
-
-
-@runtime_checkable
-class BatchSampler(Protocol):
-    """Images that are sampled as one batch, with encoded conditions.
-
-    Attributes:
-        labels: label that each image is conditioned on, `[n]`; -1 for none.
-    """
-
-    @property
-    def labels(self) -> Int[np.ndarray, " n"]: ...
-
-    def draw(
-        self, rows: IntArray, uniforms: ImageNumbers, mask: LevelMask | None = None, on_row: OnRow | None = None
-    ) -> DrawnImages:
-        """Draw the images with these numbers in the batch, within a mask, if any."""
-
-    def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
-        """Compute the log-likelihood of an image each without its conditions, in nats."""
-
-
-@runtime_checkable
-class ImageSampler(Protocol):
-    """Images that are to be sampled from a model, with checked conditions.
-
-    Attributes:
-        config: settings with a resolved engine and order.
-        conditions: what the model can be conditioned on.
-        is_conditional: whether any image has a condition, prompts aside.
-    """
-
-    @property
-    def config(self) -> SamplingConfig: ...
-
-    @property
-    def conditions(self) -> ConditionReaders: ...
-
-    @property
-    def is_conditional(self) -> bool: ...
-
-    def batch(self, start: int, stop: int) -> BatchSampler:
-        """Prepare the images `start .. stop`."""
-
-
-@runtime_checkable
-class HasSampler(Protocol):
-    """A model that makes its sampler: a hierarchy, whose scales are sampled in turn."""
-
-    def sampler(self, request: ImageRequest) -> ImageSampler:
-        """Check a request."""

@@ -20,7 +20,7 @@ from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.conditioned import ConditionedSampler
 from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.engines import encode_each
-from pointillist.sampling.generative import DrawnImages, DrawTask, ImageRequest, ImageSampler
+from pointillist.sampling.generative import DrawnImages, DrawTask, ImageRequest
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, autoregressive_loop
 from pointillist.sampling.program import open_program_sampler
 from pointillist.sampling.state import Site, UniformSampler
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
 
 
-def open_pixel_sampler(model: PixelModel, request: ImageRequest) -> ImageSampler:
+def open_pixel_sampler(model: PixelModel, request: ImageRequest) -> ConditionedSampler:
     """Return what samples from a pixel model: from its integer program, or in floating point.
 
     Raises:

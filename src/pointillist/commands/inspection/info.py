@@ -8,12 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import describe_hierarchy, reject_settings
 from pointillist.commands.inspection.settings import InfoSettings
 from pointillist.commands.paths import fresh_output
 from pointillist.commands.report import Report, names_text, shape_text, size_text
 from pointillist.errors import ConfigError
-from pointillist.files.checkpoint.header import is_hierarchy
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
@@ -27,11 +25,6 @@ def info(settings: InfoSettings) -> Report:
     Raises:
         PointillistError: naming what is wrong with a setting, or why it cannot be read.
     """
-    if is_hierarchy(settings.name):
-        reject_settings(
-            settings, ("program", "list_prompts", "receptive_field", "set", "palette", "out", "size", "order")
-        )
-        return describe_hierarchy(settings.name)
     if settings.program:
         return _program(settings)
     if settings.list_prompts:

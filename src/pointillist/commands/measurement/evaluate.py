@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import evaluate_hierarchy, reject_settings
 from pointillist.commands.measurement.captions import caption_lines, parse_captions, rank_captions_of
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
 from pointillist.commands.report import Report, note
 from pointillist.data.raw import SPLITS
-from pointillist.files.checkpoint.header import is_hierarchy
 from pointillist.files.progress import Bar
 from pointillist.model.integer_cost import engine_text
 
@@ -25,11 +23,6 @@ if TYPE_CHECKING:
     from pointillist.evaluation.likelihood import Evaluation
     from pointillist.files.batch_output import BatchOutput
     from pointillist.model.protocols import LikelihoodModel
-
-_NOT_OF_HIERARCHIES = (
-    *("no_labels", "text", "order", "guidance", "condition_metrics", "memorization", "quantize", "engine"),
-    *("code_length", "precision", "captions", "captions_file", "caption_prior"),
-)
 
 
 @dataclass(frozen=True)
@@ -51,9 +44,6 @@ def evaluate(settings: EvaluateSettings) -> Report:
     from pointillist.distributions.transform import check_guidance
     from pointillist.errors import ConfigError
 
-    if is_hierarchy(settings.model):
-        reject_settings(settings, _NOT_OF_HIERARCHIES)
-        return evaluate_hierarchy(settings)
     if settings.per_image is not None:
         reject_existing(settings.per_image, settings.force, ".csv")
     if settings.precision not in ("fp32", "bf16"):

@@ -6,16 +6,13 @@ import math
 import re
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import explain_hierarchy, reject_settings
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.paths import fresh_output, open_scored_model, reject_existing
 from pointillist.commands.report import Report, size_text
-from pointillist.files.checkpoint.header import is_hierarchy
 
 if TYPE_CHECKING:
     from pointillist.analysis import ConditionGain, Explanation, ImageQuery, WordGain
@@ -29,14 +26,10 @@ _CALIBRATION_IMAGES = 200  # by default
 MAX_PROBABILITIES = 1 << 26
 """Of an image of more than 256 levels: a report of so many takes about two minutes."""
 LIVE_BYTES = 1_500_000  # of a page that is embedded
-_NOT_OF_HIERARCHIES = (
-    *("label", "text", "exchange", "attributes", "no_labels", "calibration_images", "calibration_data", "what_if"),
-    *("max_attributions", "live", "maps", "order", "engine"),
-)
 
 
 def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> Report:
-    """Write the report on one image: a page, or a picture for a hierarchy.
+    """Write the report on one image.
 
     Args:
         settings: of the command.
@@ -45,14 +38,10 @@ def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> R
     Raises:
         PointillistError: naming what is wrong with a setting, the model or the image.
     """
-    hierarchy = is_hierarchy(settings.model)
-    if hierarchy:
-        reject_settings(settings, _NOT_OF_HIERARCHIES)
-    write = explain_hierarchy if hierarchy else partial(_explain, export=export)
     if settings.out is not None:
-        return write(settings, settings.out)
-    with fresh_output(Path("report.png" if hierarchy else "report.html"), settings.force) as path:
-        return write(settings, path)
+        return _explain(settings, settings.out, export)
+    with fresh_output(Path("report.html"), settings.force) as path:
+        return _explain(settings, path, export)
 
 
 def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path], None]) -> Report:

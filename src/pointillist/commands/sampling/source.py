@@ -10,7 +10,6 @@ from pointillist.commands.sampling.conditions import parse_hint, read_conditions
 from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
-from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
 from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.protocols import GenerativeModel
@@ -51,8 +50,6 @@ def open_model(settings: SampleSettings) -> OpenedModel:
     Raises:
         PointillistError: if it cannot be opened, or a setting does not fit.
     """
-    if is_hierarchy(settings.model):
-        return _open_hierarchy(settings)
     name, engine = settings.model, settings.engine
     size = None if settings.size is None else parse_size(settings.size)
     first = choose_engine(engine)  # an error before the model is read
@@ -74,24 +71,6 @@ def _needs_torch(settings: SampleSettings) -> bool:
     """Return whether a setting is for a model that torch runs; stored integer programs do not have it."""
     in_memory = settings.device != "cpu" or settings.quantize is not None
     return in_memory or settings.seamless is not None
-
-
-def _open_hierarchy(settings: SampleSettings) -> OpenedModel:
-    from pointillist.hierarchy import Hierarchy
-    from pointillist.system import resolve_device
-
-    for name in ("quantize", "seamless", "hint", "hint_from_image"):
-        if getattr(settings, name) is not None:
-            raise not_for_hierarchies(name, getattr(settings, name))
-    device = resolve_device(settings.device)
-    model = Hierarchy.load(settings.model).to(device)
-    measure = "a bound: the codes, and the pixels given the codes"
-    if model.pixels is None:
-        of_codes = "of all scales of codes, per finest code"
-        measure = "as the decoder is deterministic" if model.tokenizers else of_codes
-    if settings.engine == "auto":
-        return OpenedModel(model, EngineChoice("auto", "each scale takes its integer program, if it has one"), measure)
-    return OpenedModel(model, choose_engine(settings.engine, device), measure)
 
 
 def read_rules(settings: SampleSettings) -> Rules | None:

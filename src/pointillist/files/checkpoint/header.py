@@ -13,7 +13,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pointillist.errors import CheckpointError, ConfigError, DataError
+from pointillist.errors import CheckpointError, DataError
 from pointillist.files.reading import parse_json, read_json
 
 WEIGHTS = "model.safetensors"
@@ -21,7 +21,6 @@ CONFIG = "config.json"
 CARD = "README.md"
 GENERATION = "generation_config.json"
 TILESET = "tileset.png"
-HIERARCHY_FILE = "hierarchy.json"
 FORMAT_VERSION = 1
 METADATA_KEY = "pointillist"
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
@@ -44,17 +43,6 @@ class TensorInfo:
         return f"{self.dtype} {self.shape}"
 
 
-def is_hierarchy(folder: str | Path) -> bool:
-    """Return True if a folder holds a hierarchy."""
-    return os.path.isfile(os.path.join(folder, HIERARCHY_FILE))
-
-
-def not_for_hierarchies(setting: str, value: object = None) -> ConfigError:
-    """Make the error of a setting that hierarchies do not have."""
-    shown = f" (={value})" if isinstance(value, (str, int, float)) else ""
-    return ConfigError(f"`{setting}`{shown} is not for hierarchies, whose scales are computed in turn: leave it out.")
-
-
 def read_config(folder: Path) -> dict[str, Any]:
     """Read the settings of a model folder.
 
@@ -62,11 +50,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         CheckpointError: if the folder is not a Pointillist model, is damaged, or has another format version.
     """
     path = folder / CONFIG
-    if is_hierarchy(folder):
-        raise CheckpointError(
-            f"{folder} is a hierarchy of several models, for `train`, `sample`, `jobs sample`, `evaluate`, `explain` "
-            "and `info` only: in Python, load it with `pointillist.Hierarchy.load`."
-        )
     if folder.is_file():
         if folder.suffix in _PICKLES:
             raise CheckpointError(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pointillist.errors import EngineError, MissingExtraError, not_a_model, quote
-from pointillist.files.checkpoint.header import is_hierarchy
 from pointillist.files.suggestions import check_keywords
 from pointillist.model.folder.finding import HUB_KEYWORDS, find_model
 from pointillist.model.folder.portable import PortableModel
@@ -60,11 +59,8 @@ def open_by_name(
         raise EngineError(f"`engine` (={quote(engine)}) must be a name, such as auto.")
     if not isinstance(model, (str, Path)):
         return model
-    if not is_hierarchy(str(model)):
-        program = open_program(find_model(str(model), {}), engine, size)
-        if program is not None:
-            return program
-    return load_weights(model)
+    program = open_program(find_model(str(model), {}), engine, size)
+    return load_weights(model) if program is None else program
 
 
 def open_scored(model: object, engine: str = "auto") -> LikelihoodModel:

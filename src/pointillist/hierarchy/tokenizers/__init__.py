@@ -1,1 +1,0 @@
-"""Tokenizers: finite scalar quantisation, the grids that they read, their networks and their training."""
