@@ -26,7 +26,7 @@ from PIL import Image
 import pointillist as pt
 from anomaly_peers import measures, padim, patchcore, pixel_measures
 from anomaly_sets import PAIRS, Pair, few, normal_set
-from pointillist.anomaly.scoring import Scorer
+from pointillist.anomaly.statistics import NearestImages, Scorer
 from pointillist.engine.weights import inference_mode
 from pointillist.evaluation.lossless import deflate_bits
 
@@ -64,7 +64,9 @@ def judge(
     test = normal.test[few(normal.test, count, seed)]
     chosen = few(all_odd, count, seed)
     odd = all_odd[chosen]
-    detector = pt.AnomalyDetector(model, background=background).fit(as_levels(model, fit, pair.windows))
+    normal_levels = as_levels(model, fit, pair.windows)
+    detector = pt.AnomalyDetector(model, background=background).fit(normal_levels)
+    nearest = NearestImages(normal_levels.numpy(), model.image.ordered)
     levels = {"test": as_levels(model, test, pair.windows), "odd": as_levels(model, odd, pair.windows)}
     records = {name: list(detector.records(x)) for name, x in levels.items()}
 
@@ -75,7 +77,7 @@ def judge(
         "detector": {name: np.array([-record.score for record in records[name]]) for name in records},
         "raw": statistic("bits"),  # standardised, which changes no rank
         "typicality": {name: abs(bits) for name, bits in statistic("bits").items()},
-        "neighbours": statistic("neighbours"),
+        "neighbours": {name: nearest.distances(x.numpy()) for name, x in levels.items()},
         "complexity": {name: -deflate_bits(x.numpy()) for name, x in levels.items()},
     }
     if background is not None:
@@ -88,7 +90,7 @@ def judge(
     rows = [{**facts, "score": name, **measures(s["test"], s["odd"])} for name, s in scores.items()]
     rows[0]["false_alarms"] = float(np.mean([record.pred_label for record in records["test"]]))
     rows[0]["relative_speed"] = relative_speed(model, levels["test"][:64])
-    rows[0] |= {"density": detector.combination_.density.kind, "weight": detector.combination_.weight}
+    rows[0]["density"] = detector.density_.kind
     if pair.masks is not None:
         masks = pair.masks()[chosen].astype(bool)
         ours = [np.stack([record.anomaly_map for record in records[name]]) for name in ("test", "odd")]

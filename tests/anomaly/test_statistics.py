@@ -15,8 +15,7 @@ import pointillist as pt
 from pointillist.analysis import ImageQuery, surprisal_maps
 from pointillist.anomaly.density import conformal_p_values, conformal_threshold, fit_density, least_count
 from pointillist.anomaly.reading import Windows
-from pointillist.anomaly.scoring import Scorer, smooth
-from pointillist.anomaly.statistics import statistic_names
+from pointillist.anomaly.statistics import Scorer, smooth
 from pointillist.evaluation.lossless import deflate_bits
 from tests.equality import assert_close
 from tests.tolerances import FORMULA, network_rounding, rounding
@@ -90,9 +89,9 @@ def test_the_background_and_the_conditions_add_their_differences() -> None:
 
 
 def test_names_follow_what_there_is() -> None:
-    """Unordered levels have no PIT."""
-    assert not any("pit" in name for name in statistic_names(ordered=False, background=True, condition=True))
-    assert len(statistic_names(ordered=True, background=True, condition=True)) == 10
+    """Unordered levels have no PIT; a background model adds a statistic."""
+    assert not any("pit" in name for name in Scorer(model=truth(ordered=False)).names)
+    assert Scorer(model=truth(), background=truth()).names == (*Scorer(model=truth()).names, "background")
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "kde"])

@@ -2,7 +2,6 @@
 
 from pointillist.anomaly.detector import AnomalyDetector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
-from pointillist.anomaly.pyod import PyodDetector
 from pointillist.anomaly.report import AnomalyReport
 
-__all__ = ["AnomalyDetector", "AnomalyRecord", "AnomalyReport", "HeatScale", "PyodDetector"]
+__all__ = ["AnomalyDetector", "AnomalyRecord", "AnomalyReport", "HeatScale"]

@@ -69,6 +69,13 @@ class Density:
         log_density: np.ndarray = np.concatenate([*parts, np.empty(0)]) + log_volume
         return log_density
 
+    def of_worst_windows(self, statistics: Float[np.ndarray, "b n k"]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log-density of the most anomalous window of each image, and its statistics, standardised."""
+        count, windows, width = statistics.shape
+        log_density = self.log_density(statistics.reshape(-1, width)).reshape(count, windows)
+        lowest, here = log_density.argmin(1), np.arange(count)
+        return log_density[here, lowest], self.standardise(statistics[here, lowest])
+
 
 def fit_density(statistics: Float[np.ndarray, "n k"], kind: DensityKind = "auto") -> Density:
     """Fit the density of statistics of normal images.

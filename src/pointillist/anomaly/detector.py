@@ -18,14 +18,20 @@ try:
 except ImportError as _error:
     raise MissingExtraError("Anomaly detection", "anomaly") from _error
 
-from pointillist.anomaly.combination import Combination
-from pointillist.anomaly.density import KINDS, DensityKind, conformal_p_values, conformal_threshold, least_count
-from pointillist.anomaly.files import StoredDetector, fitted_engine, read_detector, write_detector
-from pointillist.anomaly.fitting import ModelFit, combine_normals, model_fit, reference_images
+from pointillist.anomaly.density import (
+    KINDS,
+    Density,
+    DensityKind,
+    conformal_p_values,
+    conformal_threshold,
+    fit_density,
+    least_count,
+)
+from pointillist.anomaly.files import FITTED, StoredDetector, fitted_engine, read_detector, write_detector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
-from pointillist.anomaly.pyod import PyodDetector
-from pointillist.anomaly.reading import Windows, normal_images
-from pointillist.anomaly.scoring import ScoredBatch, Scorer, collect_normals, image_digest
+from pointillist.anomaly.normals import ModelFit, collect_normals, image_digest, nearest_images
+from pointillist.anomaly.reading import Windows, normal_images, training_images
+from pointillist.anomaly.statistics import NearestImages, ScoredBatch, Scorer
 from pointillist.model.batches import not_one_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel
@@ -45,10 +51,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ```
 
     Several statistics of an image are judged together, each on both sides: `statistic_names_`, explained on the page
-    "Find odd images". Half of the normal images fit the density of the statistics, and the weight of the one that
-    needs no model, the distance to the nearest normal images. The other half give the p-values, which are valid for
-    any model: of unseen normal images at most `contamination` are called anomalous on average. Which half an image is
-    in depends on its content alone. No anomalous image is needed.
+    "Find anomalous images". The score is their log-density among normal images; nothing is tuned. Half of the normal
+    images fit the density, the other half give the p-values, which are valid for any model: of unseen normal images at
+    most `contamination` are called anomalous on average. Which half an image is in depends on its content alone. No
+    anomalous image is needed.
 
     Images are a folder, a data set, levels `[n c h w]` or PIL images. Those larger than the model's are scored by
     overlapping windows. All must have one size.
@@ -57,10 +63,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         model_: the model.
         engine_: what gives the distributions: `integer` or `torch`.
         statistic_names_: names of the statistics.
-        combination_: density of the statistics, neighbours, their weight, and the trial that chose it.
+        density_: density of the statistics of normal images.
+        neighbours_: normal images to which distances are measured; None without any.
         model_fit_: bits/dim of normal images, and in a file format.
         calibration_scores_: scores of the held-out normal images, sorted, `[n]`.
-        calibration_distances_: their distances to neighbours, sorted, `[n]`.
         heat_scale_: scale of heat maps.
         image_size_: height and width of the images.
         normal_digests_: hashes of the images of `fit`; empty for a detector that was loaded.
@@ -118,8 +124,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             X: normal images; of a name, a file or splits that have one, the validation split.
             y: ignored, as scikit-learn has it.
-            neighbours: further normal images, to which distances are measured, training images too; of splits the
-                training split. Without it the training split of `X`, or else the half of `X` that fits the density.
+            neighbours: further normal images, to which distances are measured, one more statistic; training images
+                too; of a name, a file or splits the training split.
 
         Raises:
             ConfigError: if a setting is wrong.
@@ -130,28 +136,30 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.background_: LikelihoodModel | None = (
             None if self.background is None else open_scored(self.background, self.engine)
         )
-        images, train = normal_images(self.model_, X, self.conditions)
-        result = collect_normals(self._scorer(self.engine).score(images))
+        images = normal_images(self.model_, X, self.conditions)
+        self.neighbours_: NearestImages | None = (
+            None
+            if neighbours is None
+            else nearest_images(self.model_, images, training_images(self.model_, neighbours))
+        )
+        scorer = self._scorer(self.engine)
+        normals = collect_normals(scorer.score(images))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
-        if len(result) < least:
+        if len(normals) < least:
             raise DataError(
-                f"{len(result):,} normal images are too few: `contamination` (={self.contamination:g}) needs at least "
+                f"{len(normals):,} normal images are too few: `contamination` (={self.contamination:g}) needs at least "
                 f"{least:,}, half of them held out; give more, or ask for a higher rate."
             )
-        fitted, held_out = result[::2], result[1::2]
-        self.image_size_: tuple[int, int] = result.size
-        self.normal_digests_: frozenset[bytes] = frozenset(result.digests)
-        window = Windows.of(result.size, (self.model_.image.height, self.model_.image.width)).window
+        fitted, held_out = normals[::2], normals[1::2]
+        self.image_size_: tuple[int, int] = normals.size
+        self.normal_digests_: frozenset[bytes] = frozenset(normals.digests)
+        window = Windows.of(normals.size, (self.model_.image.height, self.model_.image.width)).window
         self.engine_: str = self.model_.scoring_engine(self.engine, window)
-        self.statistic_names_: tuple[str, ...] = (*self._scorer(self.engine_).names, "neighbours")
-        reference = reference_images(self.model_, neighbours, train, result)
-        self.combination_: Combination = combine_normals(self._scorer(self.engine_), fitted, reference, self.density)
-        self.model_fit_: ModelFit = model_fit(self.model_, fitted)
-        distances = self.combination_.neighbours.distances(held_out.levels)
-        self.calibration_scores_: Float[np.ndarray, " n"] = np.sort(
-            self.combination_.score(held_out.statistics, distances)[0]
-        )
-        self.calibration_distances_: Float[np.ndarray, " n"] = np.sort(distances)
+        self.statistic_names_: tuple[str, ...] = scorer.names
+        self.density_: Density = fit_density(fitted.statistics.reshape(-1, len(scorer.names)), self.density)
+        self.model_fit_: ModelFit = ModelFit.of(self.model_, normals, images)
+        scores = self.density_.of_worst_windows(held_out.statistics)[0]
+        self.calibration_scores_: Float[np.ndarray, " n"] = np.sort(scores)
         self.heat_scale_: HeatScale = HeatScale.of(fitted, held_out)
         return self
 
@@ -169,7 +177,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return conformal_threshold(self.calibration_scores_, self.contamination)
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
-        """Compute the score of each image, in standard deviations of normal images: high is normal.
+        """Compute the score of each image, the log-density of its statistics in nats: high is normal.
 
         Raises:
             NotFittedError, DataError, ShapeError: before `fit`, or if images do not fit it.
@@ -199,25 +207,23 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def records(self, X: Any) -> Iterator[AnomalyRecord]:  # noqa: N803
         """Yield the verdict on each image with its maps, in order; of a folder only a batch is in memory."""
         for batch in self._batches(X):
-            scores, standardised, distances = self._scores(batch)
+            scores, standardised = self._scores(batch)
             p_values = conformal_p_values(self.calibration_scores_, scores)
-            alone = conformal_p_values(-self.calibration_distances_, -distances)
             maps = self.heat_scale_.z(batch.excess)
-            for i, (name, label) in enumerate(zip(batch.names, batch.labels, strict=True)):
+            images = batch.images
+            for i, (name, label) in enumerate(zip(images.names, images.labels, strict=True)):
                 yield AnomalyRecord(
                     name=name,
                     label=label,
-                    levels=batch.levels[i],
+                    levels=images.levels[i],
                     spec=self.model_.image.resized(*self.image_size_),
                     score=float(scores[i]),
                     p_value=float(p_values[i]),
-                    neighbour_p_value=float(alone[i]),
                     pred_label=bool(scores[i] < self.offset_),
                     statistics=dict(zip(self.statistic_names_, standardised[i].tolist(), strict=True)),
                     z_map=maps[i],
                     mask_threshold=self.heat_scale_.threshold(self.contamination),
                     top=self.heat_scale_.top,
-                    normal=self.combination_.neighbours.reference,
                 )
 
     def was_fitted_on(self, levels: Int[np.ndarray, "c h w"]) -> bool:
@@ -239,26 +245,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 raise not_one_image(len(image))
         return next(self.records(image))
 
-    def to_pyod(self) -> PyodDetector:
-        """Return a view of the fitted detector with PyOD's names and signs: high is anomalous, labels are 0 and 1."""
-        check_is_fitted(self)
-        return PyodDetector(self)
-
     def save(self, folder: str | Path) -> Path:
         """Write the fitted detector, without its models, to a folder; see `load`."""
         check_is_fitted(self)
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("model", "background")}
-        stored = StoredDetector(
-            parameters=parameters,
-            statistic_names=self.statistic_names_,
-            image_size=self.image_size_,
-            engine=self.engine_,
-            combination=self.combination_,
-            model_fit=self.model_fit_,
-            calibration_scores=self.calibration_scores_,
-            calibration_distances=self.calibration_distances_,
-            heat_scale=self.heat_scale_,
-        )
+        stored = StoredDetector(parameters=parameters, **{name: getattr(self, f"{name}_") for name in FITTED})
         write_detector(Path(folder), stored, self.model_, self.background_)
         return Path(folder)
 
@@ -283,10 +274,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         stored = read_detector(Path(folder), model, background)
         detector = cls(model, background=background, **stored.parameters)
         detector.model_, detector.background_ = model, background
-        detector.statistic_names_, detector.image_size_ = stored.statistic_names, stored.image_size
-        detector.combination_, detector.heat_scale_ = stored.combination, stored.heat_scale
-        detector.calibration_scores_, detector.engine_ = stored.calibration_scores, stored.engine
-        detector.calibration_distances_, detector.model_fit_ = stored.calibration_distances, stored.model_fit
+        for name in FITTED:
+            setattr(detector, f"{name}_", getattr(stored, name))
         detector.normal_digests_ = frozenset()
         return detector
 
@@ -300,6 +289,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return Scorer(
             model=self.model_,
             background=self.background_,
+            neighbours=self.neighbours_,
             conditions=self.conditions,
             smoothing=self.smoothing,
             batch_size=self.batch_size,
@@ -317,7 +307,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 )
             yield batch
 
-    def _scores(self, batch: ScoredBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the scores, the standardised statistics and the distances to neighbours of some images."""
-        distances = self.combination_.neighbours.distances(batch.levels)
-        return *self.combination_.score(batch.statistics, distances), distances
+    def _scores(self, batch: ScoredBatch) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores of some images, and the statistics of their most anomalous windows, standardised."""
+        return self.density_.of_worst_windows(batch.statistics)

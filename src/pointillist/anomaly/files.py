@@ -1,23 +1,23 @@
 """A fitted detector on disk: settings and names in JSON, numbers in safetensors. Neither can run code.
 
 anomaly_detector.json           settings, names of the statistics, fingerprints of the models
-anomaly_detector.safetensors    density, neighbours, held-out scores, scale of heat maps; with a hash of the settings
+anomaly_detector.safetensors    density, neighbours if any, held-out scores, scale of heat maps; a hash of the settings
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pointillist.anomaly.combination import Combination, NearestImages, NormalScale, Trial
 from pointillist.anomaly.density import Density
-from pointillist.anomaly.fitting import ModelFit
 from pointillist.anomaly.heat import HeatScale
+from pointillist.anomaly.normals import ModelFit
+from pointillist.anomaly.statistics import NearestImages
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import read_arrays, write_arrays
 from pointillist.files.checkpoint.header import open_weights, read_metadata, settings_digest
@@ -28,8 +28,9 @@ from pointillist.model.protocols import LikelihoodModel
 
 SETTINGS = "anomaly_detector.json"
 TENSORS = "anomaly_detector.safetensors"
-FORMAT_VERSION = 2
-_SETTINGS = ("model", "background", "statistic_names", "image_size", "engine", "parameters", "trial", "model_fit")
+FORMAT_VERSION = 3
+_SETTINGS = ("model", "background", "statistic_names", "image_size", "engine", "parameters", "model_fit")
+_DENSITY = ("location", "scale", "centres", "whitening")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +42,10 @@ class StoredDetector:
         statistic_names: names of the statistics.
         image_size: height and width of the images.
         engine: what gave the distributions: `integer` or `torch`.
-        combination: density of the statistics, neighbours and their weight.
+        density: density of the statistics.
+        neighbours: images of the distances, if any.
         model_fit: bits/dim of normal images.
-        calibration_scores, calibration_distances: scores of the held-out normal images and distances, each sorted.
+        calibration_scores: scores of the held-out normal images, sorted.
         heat_scale: scale of heat maps.
     """
 
@@ -51,11 +53,15 @@ class StoredDetector:
     statistic_names: tuple[str, ...]
     image_size: tuple[int, int]
     engine: str
-    combination: Combination
+    density: Density
+    neighbours: NearestImages | None
     model_fit: ModelFit
     calibration_scores: Float[np.ndarray, " n"]
-    calibration_distances: Float[np.ndarray, " n"]
     heat_scale: HeatScale
+
+
+FITTED = tuple(field.name for field in fields(StoredDetector) if field.name != "parameters")
+"""Attributes of a fitted detector that are stored; there their names end with an underscore."""
 
 
 def write_detector(
@@ -71,21 +77,13 @@ def write_detector(
         "image_size": list(stored.image_size),
         "engine": stored.engine,
         "parameters": stored.parameters,
-        "neighbour_weight": stored.combination.weight,
-        "trial": None if stored.combination.trial is None else asdict(stored.combination.trial),
         "model_fit": asdict(stored.model_fit),
     }
-    density, heat = stored.combination.density, stored.heat_scale
+    heat = stored.heat_scale
     arrays = {
-        "location": density.location,
-        "scale": density.scale,
-        "centres": density.centres,
-        "whitening": density.whitening,
-        "neighbours": stored.combination.neighbours.reference,
-        "density_scale": np.array(astuple(stored.combination.density_scale)),
-        "distance_scale": np.array(astuple(stored.combination.distance_scale)),
+        **{name: getattr(stored.density, name) for name in _DENSITY},
+        **({} if stored.neighbours is None else {"neighbours": stored.neighbours.reference}),
         "calibration_scores": stored.calibration_scores,
-        "calibration_distances": stored.calibration_distances,
         "heat_mean_and_deviation": np.array([heat.mean, heat.deviation]),
         "heat_peaks": heat.peaks,
     }
@@ -108,28 +106,18 @@ def read_detector(folder: Path, model: LikelihoodModel, background: LikelihoodMo
         if read_metadata(file).get("settings") != settings_digest(settings):
             raise CheckpointError(f"{folder / TENSORS} was written with other settings than {SETTINGS}: fit it again.")
     height, width = settings["image_size"]
+    neighbours = tensors.get("neighbours")
     mean, deviation = tensors["heat_mean_and_deviation"].tolist()
     return StoredDetector(
         parameters=settings["parameters"],
         statistic_names=tuple(settings["statistic_names"]),
         image_size=(height, width),
         engine=settings["engine"],
-        combination=_combination(settings, tensors, model.image.ordered),
+        density=Density(*(tensors[name] for name in _DENSITY)),
+        neighbours=None if neighbours is None else NearestImages(neighbours, model.image.ordered),
         model_fit=ModelFit(**settings["model_fit"]),
         calibration_scores=tensors["calibration_scores"],
-        calibration_distances=tensors["calibration_distances"],
         heat_scale=HeatScale(mean, deviation, tensors["heat_peaks"]),
-    )
-
-
-def _combination(settings: dict[str, Any], tensors: dict[str, np.ndarray], ordered: bool) -> Combination:
-    return Combination(
-        density=Density(*(tensors[name] for name in ("location", "scale", "centres", "whitening"))),
-        neighbours=NearestImages(tensors["neighbours"], ordered),
-        density_scale=NormalScale(*tensors["density_scale"].tolist()),
-        distance_scale=NormalScale(*tensors["distance_scale"].tolist()),
-        weight=settings["neighbour_weight"],
-        trial=None if settings["trial"] is None else Trial(**settings["trial"]),
     )
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pointillist.anomaly.density import conformal_threshold
-from pointillist.anomaly.scoring import Normals
-from pointillist.anomaly.words import describe
+from pointillist.anomaly.normals import Normals
 from pointillist.images import ImageSpec, to_picture
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.visualization import diverging_colors, heat_map, image_grid, png_bytes
@@ -69,7 +68,6 @@ class AnomalyRecord:
     ```python
     record = detector.explain(image)
     record.p_value, record.top_statistic, record.location
-    record.words  # ["much rougher than usual in the upper left", "a patch does not belong"]
     record.overlay().save("overlay.png")
     ```
 
@@ -78,15 +76,13 @@ class AnomalyRecord:
         label: its class in the data, if any.
         levels: the image, `[c h w]`.
         spec: meaning of its levels.
-        score: in standard deviations of normal images; high is normal.
+        score: log-density of the statistics among normal images, in nats; high is normal.
         p_value: share of held-out normal images at least as anomalous.
-        neighbour_p_value: the same by the distance to neighbours alone, without the model.
         pred_label: whether it is called anomalous.
         statistics: its statistics, in standard deviations of normal images from their mean.
         z_map: smoothed excess surprisal, in standard deviations of normal images from their mean, `[h w]`.
         mask_threshold: distance from 0 from which pixels are masked.
         top: distance from 0 that takes the last colour.
-        normal: normal images of the detector, `[n c h w]`.
     """
 
     name: str
@@ -95,13 +91,11 @@ class AnomalyRecord:
     spec: ImageSpec = field(repr=False)
     score: float
     p_value: float
-    neighbour_p_value: float
     pred_label: bool
     statistics: dict[str, float] = field(repr=False)
     z_map: Float[np.ndarray, "h w"] = field(repr=False)
     mask_threshold: float
     top: float
-    normal: Int[np.ndarray, "n c h w"] = field(repr=False)
 
     @property
     def pred_score(self) -> float:
@@ -123,11 +117,6 @@ class AnomalyRecord:
     def top_statistic(self) -> str:
         """Name of the statistic that lies farthest from normal images."""
         return max(self.statistics, key=lambda name: abs(self.statistics[name]))
-
-    @property
-    def words(self) -> list[str]:
-        """Sentences on how it differs from normal images, such as "rougher than usual in the upper left"."""
-        return describe(self.statistics, self.z_map, self.pred_mask, self.levels, self.spec, self.normal)
 
     @property
     def location(self) -> tuple[int, int]:
@@ -167,7 +156,6 @@ class AnomalyRecord:
         return {
             "file": self.name,
             "p_value": self.p_value,
-            "neighbour_p_value": self.neighbour_p_value,
             "score": self.score,
             "pred_score": self.pred_score,
             "pred_label": self.pred_label,

@@ -213,48 +213,39 @@ def _labels(images: ImageDataset | np.ndarray, start: int, stop: int) -> tuple[s
     return tuple(classes[label] if label >= 0 else None for label in images.labels[start:stop])
 
 
-def normal_images(model: LikelihoodModel, source: Any, conditions: bool = False) -> tuple[Any, ImageDataset | None]:
-    """Return the validation split of a named source, a file or splits that have one; everything else as it is.
+def _is_folder(source: Any) -> bool:
+    """Return True for a folder or an image file, which is read batch by batch."""
+    return isinstance(source, (str, Path)) and (Path(source).is_dir() or FolderStream.reads(Path(source)))
+
+
+def normal_images(model: LikelihoodModel, source: Any, conditions: bool = False) -> Any:
+    """Return the validation split of a named source, a file or splits that have one; everything else unchanged.
 
     The training images would make unseen normal images look anomalous, and the test images are those to score.
-
-    Returns:
-        The images, and the training split, which may be neighbours; None without one.
     """
-    if isinstance(source, (str, Path)) and not (Path(source).is_dir() or FolderStream.reads(Path(source))):
-        images, _, train = validation_images(model, source, DataOptions(valid_fraction=0.0), conditions)
-        return images, train
+    if isinstance(source, (str, Path)) and not _is_folder(source):
+        return validation_images(model, source, DataOptions(valid_fraction=0.0), conditions)[0]
     if isinstance(source, DataSplits):
-        return source.get("all" if source.valid is None else "valid"), _train_split(source)
-    return source, None
+        return source.get("all" if source.valid is None else "valid")
+    return source
 
 
-def neighbour_levels(
-    model: LikelihoodModel, images: Any, size: tuple[int, int], most: int
-) -> Int[np.ndarray, "m c h w"] | None:
-    """Read normal images that may be neighbours, evenly spaced if there are more than `most`.
-
-    Returns:
-        Their levels; None if they have another size than those to judge.
-    """
-    if isinstance(images, ImageDataset) and len(images) > most:
-        images = images.subset(np.linspace(0, len(images) - 1, most).astype(int))
-    parts = [batch.levels for batch in ImageBatches(model, images).read(most)]
-    if any(part.shape[2:] != size for part in parts):
-        return None
-    levels = np.concatenate(parts)
-    spaced = levels[np.linspace(0, len(levels) - 1, min(most, len(levels))).astype(int)]
-    return np.asarray(spaced.astype(np.uint16))
+def training_images(model: LikelihoodModel, source: Any) -> Any:
+    """Return the training split of a named source, a file or splits that have one; everything else unchanged."""
+    if isinstance(source, (str, Path)) and not _is_folder(source):
+        source = load_data(source, spec=model.image)
+    return training_split(source) if isinstance(source, DataSplits) else source
 
 
-def _train_split(splits: DataSplits) -> ImageDataset | None:
-    return None if splits.valid is None else splits.train
+def training_split(splits: DataSplits) -> ImageDataset:
+    """Return the training split, or all images without one."""
+    return splits.get("all" if splits.train is None else "train")
 
 
 def validation_images(
     model: LikelihoodModel, source: str | Path, options: DataOptions, conditions: bool, *, hold_out: bool = True
-) -> tuple[ImageDataset, str, ImageDataset | None]:
-    """Return the validation split of a source, its name and the training split; if it has none all images, and `all`.
+) -> tuple[ImageDataset, str]:
+    """Return the validation split of a source with its name; if it has none all images, and `all`.
 
     Args:
         model: the model that reads them.
@@ -269,11 +260,11 @@ def validation_images(
         options = options.changed(valid_fraction=DataOptions().valid_fraction)
         splits = load_data(source, options, spec=model.image, classes=classes)
     name = "all" if splits.valid is None else "valid"
-    return splits.get(name), name, _train_split(splits)
+    return splits.get(name), name
 
 
 def _open(model: LikelihoodModel, source: str | Path, conditions: bool) -> Any:
     """Open a folder as a stream, and read everything else whole."""
-    if (Path(source).is_dir() or FolderStream.reads(Path(source))) and not conditions:
+    if _is_folder(source) and not conditions:
         return FolderStream(Path(source), DataOptions(), model.image)
     return load_data(source, spec=model.image, classes=model.classes, valid_fraction=0.0).get("all")

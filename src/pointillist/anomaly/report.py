@@ -241,8 +241,6 @@ def _figure(record: AnomalyRecord, verdict: str, page: str | None) -> str:
         pictures.append((html.pixels(mask, "The mask"), "mask"))
     figures = "".join(f"<figure>{picture}<figcaption>{name}</figcaption></figure>" for picture, name in pictures)
     row, column = record.location
-    look, *others = record.words
-    words = "".join(f"<li>{escape(text)}</li>" for text in others)
     largest = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))[:3]
     numbers = ", ".join(f"{escape(name)} {value:+.1f}" for name, value in largest)
     name = f"image {record.name}" if record.name.isdecimal() else record.name
@@ -251,9 +249,8 @@ def _figure(record: AnomalyRecord, verdict: str, page: str | None) -> str:
     link = "" if page is None else f'<br><a href="{quote(page)}">Explain this image, pixel by pixel</a>'
     return (
         f'<div class="anomalous"><div class="pictures">{figures}</div><div class="words"><b>{escape(name)}</b>{label}'
-        f"{verdict}<p>{escape(look[0].upper() + look[1:])}</p><ul>{words}</ul>"
-        f"<small>p = {record.p_value:.4f}, score {record.score:.2f}; {numbers} standard deviations; most unusual at "
-        f"row {row}, column {column}</small>{link}</div></div>"
+        f"{verdict}<br>p = {record.p_value:.4f}, score {record.score:.2f}<br>most unusual at row {row}, column {column}"
+        f"<br><small>{numbers} standard deviations</small>{link}</div></div>"
     )
 
 

@@ -1,15 +1,24 @@
-"""Maps of surprisal and of the PIT of images, by one pass of the model, and the statistics that are judged."""
+"""Statistics and heat maps of images, batch by batch: by one pass of the model, and by distances to normal images."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.moments import centred_pit, entropy_and_variance
+from pointillist.errors import ConfigError, check_number, check_whole
+from pointillist.evaluation.lossless import deflate_bits
+from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int, Shaped
-from pointillist.model.protocols import ScoringLikelihood, ScoringModel
+from pointillist.model.batches import check_likelihood
+from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, ScoringModel
 
 NATS_PER_BIT = 0.6931471805599453
 _TABLE_SIZE = 1_000_000  # probabilities at once: they stay in the cache of the processor
@@ -24,12 +33,14 @@ DESCRIPTIONS = {
     "pit_lag_column": "correlation of the PIT with the PIT of the pixel above",
     "background": "bits/dim above the background model's",
     "condition": "bits/dim that the conditions of the image save",
-    "neighbours": "distance to the five nearest normal images, pixel by pixel, without the model",
+    "neighbours": "distance to the five nearest of some normal images, pixel by pixel, without the model",
 }
 """Name of each statistic, with its meaning and unit."""
 _PEAKS = {"peak_3x3": 3, "peak_5x5": 5}
 _PIT = ("pit_mean", "pit_lag_row", "pit_lag_column")
 _LEAST = 1e-9  # variance below which nothing varies
+_COUNT = 5  # nearest images
+_REACH = 3  # standard deviations at which the smoothing kernel ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,21 +107,6 @@ def _moments(
     return entropy, variance, pit, pit_variance
 
 
-def statistic_names(*, ordered: bool, background: bool, condition: bool) -> tuple[str, ...]:
-    """List the statistics of an image under a model, in the order of their columns.
-
-    Args:
-        ordered: whether levels are ordered, so that they have a PIT.
-        background: whether there is a background model.
-        condition: whether images are scored with their conditions.
-
-    Example:
-        statistic_names(ordered=True, background=False, condition=False)[:2]  # ("bits", "excess")
-    """
-    applies = {**dict.fromkeys(_PIT, ordered), "background": background, "condition": condition, "neighbours": False}
-    return tuple(name for name in DESCRIPTIONS if applies.get(name, True))
-
-
 def image_statistics(
     maps: PixelMaps,
     dims: int,
@@ -118,7 +114,7 @@ def image_statistics(
     background_bits: Float[np.ndarray, " b"] | None = None,
     unconditional_bits: Float[np.ndarray, " b"] | None = None,
 ) -> Float[np.ndarray, "b k"]:
-    """Compute the statistics of each image, float64, in the order of `statistic_names`.
+    """Compute the statistics of each image, float64, in the order of `DESCRIPTIONS`, without the distances.
 
     Args:
         maps: maps of the images.
@@ -158,3 +154,162 @@ def _pit_statistics(
         (pit[..., 1:, :] * pit[..., :-1, :], variance[..., 1:, :] * variance[..., :-1, :]),
     ]
     return [value.sum((1, 2, 3)) / np.sqrt(spread.sum((1, 2, 3)).clip(min=_LEAST)) for value, spread in pairs]
+
+
+@dataclass(frozen=True, eq=False)
+class NearestImages:
+    """Normal images, to which the distance of others is measured: Euclidean, or the number of other levels.
+
+    ```python
+    NearestImages(levels, ordered=True).distances(images)  # [n]
+    ```
+
+    Attributes:
+        reference: the images, `[m c h w]`.
+        ordered: whether levels are ordered, so that their differences mean something.
+    """
+
+    reference: Int[np.ndarray, "m c h w"]
+    ordered: bool
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        flat = self.reference.reshape(len(self.reference), -1)
+        return flat.astype(np.float64) if self.ordered else flat
+
+    def distances(self, levels: Int[np.ndarray, "b c h w"]) -> Float[np.ndarray, " b"]:
+        """Compute the mean distance of each image to its nearest images of the reference, at most five."""
+        queries = levels.reshape(len(levels), -1)
+        if self.ordered:  # whole numbers below 2^53, so that the products are exact in any order
+            queries = queries.astype(np.float64)
+            squares = (queries**2).sum(1)[:, None] + (self._rows**2).sum(1) - 2 * queries @ self._rows.T
+            distances = np.sqrt(squares)
+        else:
+            distances = np.stack([(self._rows != query).sum(1) for query in queries]).astype(np.float64)
+        count = min(_COUNT, len(self._rows))
+        return np.asarray(np.sort(np.partition(distances, count - 1, axis=1)[:, :count], axis=1).mean(1))
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredBatch:
+    """Some images with their statistics and maps.
+
+    Attributes:
+        images: the images.
+        statistics: statistics of each window of each image, `[b windows k]`.
+        excess: smoothed excess surprisal, in bits a pixel, `[b h w]`.
+    """
+
+    images: ImageBatch
+    statistics: Float[np.ndarray, "b n k"]
+    excess: Float[np.ndarray, "b h w"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Compute the statistics that a detector scores images by.
+
+    ```python
+    scorer = Scorer(model=model)
+    for batch in scorer.score(images):
+        batch.statistics[..., 0]  # bits/dim
+    ```
+
+    Attributes:
+        model: the model of normal images.
+        background: a model of what all images of this kind share.
+        neighbours: normal images, to which distances are measured.
+        conditions: whether images are scored with their conditions as well as without.
+        smoothing: standard deviation of the Gaussian that smooths maps, in pixels; 0 leaves them as they are.
+        batch_size: images, or windows of them, at once.
+        engine: what gives the distributions, as for `evaluate`; a background model without a program is in floats.
+    """
+
+    model: LikelihoodModel
+    background: LikelihoodModel | None = None
+    neighbours: NearestImages | None = None
+    conditions: bool = False
+    smoothing: float = 1.5
+    batch_size: int = 64
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_whole("batch_size", self.batch_size, 1)
+        check_number("smoothing", self.smoothing, 0, 1000, "be 0 to 1,000 pixels: 1.5 suits small images")
+        if self.background is not None and self.background.image.model_dump() != self.model.image.model_dump():
+            raise ConfigError(
+                f"`background` is a model of {self.background.image}, and the model is one of {self.model.image}: "
+                "train it on the same images."
+            )
+        if self.conditions and not self.model.conditions.readers:
+            raise ConfigError("`conditions` (=True) needs a model with conditions, and this one has none.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the statistics, in the order of their columns."""
+        applies = {
+            **dict.fromkeys(_PIT, self.model.image.ordered),
+            "background": self.background is not None,
+            "condition": self.conditions,
+            "neighbours": self.neighbours is not None,
+        }
+        return tuple(name for name in DESCRIPTIONS if applies.get(name, True))
+
+    def score(self, images: Any) -> Iterator[ScoredBatch]:
+        """Score images of any source that `ImageBatches` reads, in their order.
+
+        Raises:
+            DataError, ShapeError, ConfigError: if they do not fit the model.
+        """
+        source = ImageBatches(self.model, images, self.conditions)
+        done = 0
+        with Bar("scoring", source.count) as bar:
+            for batch in source.read(self.batch_size):
+                yield self._score(batch)
+                done += len(batch.names)
+                bar.show(done)
+
+    def _score(self, batch: ImageBatch) -> ScoredBatch:
+        x, windows = batch.x, batch.windows
+        scorer = self.model.scorer(self.engine, windows.window)
+        maps = pixel_maps(scorer, x, batch.inputs)
+        check_likelihood(maps.surprisal.sum((1, 2)))
+        background = None if self.background is None else self._background_bits(self.background, x)
+        unconditional = _bits(scorer, x, batch.inputs.unconditional()) if self.conditions else None
+        result = image_statistics(maps, x[0].size, deflate_bits(x), background, unconditional)
+        excess = smooth(windows.blend(maps.excess), self.smoothing)
+        statistics = result.reshape(len(batch.names), len(windows), -1)
+        if self.neighbours is not None:
+            distances = np.repeat(self.neighbours.distances(batch.levels)[:, None, None], len(windows), 1)
+            statistics = np.concatenate([statistics, distances], 2)
+        return ScoredBatch(batch, statistics, excess)
+
+    def _background_bits(self, background: LikelihoodModel, x: Int[np.ndarray, "n c i j"]) -> Float[np.ndarray, " n"]:
+        size = (x.shape[2], x.shape[3])
+        scorer = background.scorer("torch" if self.engine == "torch" else "auto", size)
+        inputs = background.conditions.inputs(None, len(x), size=size)
+        return _bits(scorer, background.check_array(x), inputs)
+
+
+def _bits(scorer: ScoringModel, x: Int[np.ndarray, "n c i j"], inputs: ConditionInputs) -> Float[np.ndarray, " n"]:
+    """Compute the bits of each image."""
+    return np.asarray(-scorer.unchecked_log_prob_map(x, inputs).sum((1, 2, 3)) / NATS_PER_BIT)
+
+
+def smooth(maps: Float[np.ndarray, "b h w"], deviation: float) -> Float[np.ndarray, "b h w"]:
+    """Smooth maps by a Gaussian, cut off at the border and normalised there.
+
+    Args:
+        deviation: standard deviation of the Gaussian, in pixels; 0 changes nothing.
+    """
+    if not deviation:
+        return maps
+    reach = math.ceil(_REACH * deviation)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    both = np.concatenate([maps, np.ones_like(maps[:1])])
+    for axis in (1, 2):
+        padding = [(0, 0), (0, 0), (0, 0)]
+        padding[axis] = (reach, reach)
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(both, padding), len(kernel), axis)
+        both = (windows * kernel).sum(-1)  # `@` would round by the number of maps
+    return np.asarray(both[:-1] / both[-1:])

@@ -78,8 +78,8 @@ def detect(settings: DetectSettings) -> Detection:
     if settings.windows and settings.fit is None and largest <= max(model.image.height, model.image.width):
         note("note       `--windows` changed nothing: no image is larger than the model's")
     source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
-    source += [("engine", engine_text(detector.engine_)), *_parts(detector, report)]
-    warnings = [line for line in [detector.model_fit_.warning(detector.combination_)] if line is not None]
+    source.append(("engine", engine_text(detector.engine_)))
+    warnings = [line for line in [detector.model_fit_.warning] if line is not None]
     if settings.report is not None:
         _explain(model, settings.model, report, pages)
         report.save(
@@ -93,21 +93,6 @@ def detect(settings: DetectSettings) -> Detection:
         source.append(("fitted on", normal.describe()))
         warnings += normal.warnings(judged)
     return Detection(report, facts, [*source, _total(report), *(("warning", line) for line in warnings)])
-
-
-def _parts(detector: AnomalyDetector, report: AnomalyReport) -> list[tuple[str, str]]:
-    """Say what the distance to neighbours would do alone, and what it and the model did on synthetic anomalies."""
-    alone = sum(row["neighbour_p_value"] <= report.false_alarms for row in report.rows)
-    lines = [("neighbours", f"their distance alone, without the model, would call {alone:,} anomalous")]
-    trial = detector.combination_.trial
-    if trial is not None:
-        text = (
-            f"AUROC {trial.model:.2f} by the model alone, {trial.neighbours:.2f} by neighbours alone, "
-            f"{trial.together:.2f} together, on {trial.count:,} synthetic anomalies; "
-            f"weight of neighbours {detector.combination_.weight:g}"
-        )
-        lines.append(("trial", text))
-    return lines
 
 
 def _explain(model: Any, source: str, report: AnomalyReport, pages: list[Path]) -> None:
@@ -143,8 +128,7 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyR
         "false_alarms": detector.contamination,
         "engine": detector.engine_,
         "held_out": len(detector.calibration_scores_),
-        "neighbour_weight": detector.combination_.weight,
-        "trial": None if detector.combination_.trial is None else asdict(detector.combination_.trial),
+        "neighbours": 0 if detector.neighbours_ is None else len(detector.neighbours_.reference),
         "model_fit": asdict(detector.model_fit_),
         "count": len(report.rows),
         "anomalous": report.anomalous,

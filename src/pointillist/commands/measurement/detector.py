@@ -117,10 +117,10 @@ def fit_detector(
     if settings.false_alarms is not None:
         fitting["contamination"] = settings.false_alarms
     detector = AnomalyDetector(model, background=background, **fitting)
-    images, neighbours, normal = _open_normal_images(model, settings, detector.conditions)
+    images, normal = _open_normal_images(model, settings, detector.conditions)
+    neighbours = None
     if settings.neighbours is not None:
-        named, _, train = open_images(model, settings.neighbours, settings, split="valid?", conditions=False)
-        neighbours = named if train is None else train
+        neighbours, _ = open_images(model, settings.neighbours, settings, split="train?", conditions=False)
     detector.fit(images, neighbours=neighbours)
     if folder is not None:
         detector.save(folder)
@@ -134,10 +134,10 @@ def open_judged(model: LikelihoodModel, settings: DetectSettings, conditions: bo
     """
     from pointillist.data import ImageDataset
 
-    images, *_ = open_images(model, settings.data, settings, split=settings.split, conditions=conditions)
+    images, _ = open_images(model, settings.data, settings, split=settings.split, conditions=conditions)
     if not isinstance(images, ImageDataset) or images.labels is not None or settings.report is None:
         return images
-    labelled, *_ = open_images(model, settings.data, settings, split=settings.split, conditions=False, named=True)
+    labelled, _ = open_images(model, settings.data, settings, split=settings.split, conditions=False, named=True)
     return labelled if labelled.fingerprint == images.fingerprint else images
 
 
@@ -149,21 +149,21 @@ def open_images(
     split: str | None,
     conditions: bool,
     named: bool = False,
-) -> tuple[Any, str, Any]:
+) -> tuple[Any, str]:
     """Open images as the model was trained to read them: a folder as a stream, everything else whole.
 
     Args:
         model: the model that scores them.
         data: their source.
         settings: of the command.
-        split: name of a split; `valid?` is the validation split, if any; None is all images.
+        split: name of a split; `valid?` and `train?` are these splits, if there are any; None is all images.
         conditions: whether they are read with labels and captions.
         named: whether labels are read to be named alone, of any class.
 
     Returns:
-        The images, the name of their split, and the training split where that is a validation split.
+        The images and the name of their split.
     """
-    from pointillist.anomaly.reading import validation_images
+    from pointillist.anomaly.reading import training_split, validation_images
     from pointillist.data import load_data
     from pointillist.data.readers.folder_stream import FolderStream
     from pointillist.model.folder.image_sources import is_training_source, resolve_data_options
@@ -174,20 +174,20 @@ def open_images(
     if settings.windows:
         options = options.changed(size=None)
     path = Path(data)
-    if (path.is_dir() or FolderStream.reads(path)) and split in (None, "valid?") and not conditions:
+    if (path.is_dir() or FolderStream.reads(path)) and split in (None, "valid?", "train?") and not conditions:
         stream = FolderStream(path, options, model.image)
         if split is None or not (stream.has_splits or is_training_source(model, data)):
-            return stream, "all", None
+            return stream, "all"
     if split == "valid?":
         return validation_images(model, data, options, conditions, hold_out=not is_training_source(model, data))
     classes = model.classes if options.labels and not named else ()
     splits = load_data(data, options, spec=model.image, classes=classes)
-    return splits.get(split or "all"), split or "all", None
+    if split == "train?":
+        return training_split(splits), "train"
+    return splits.get(split or "all"), split or "all"
 
 
-def _open_normal_images(
-    model: LikelihoodModel, settings: DetectSettings, conditions: bool
-) -> tuple[Any, Any, NormalImages]:
+def _open_normal_images(model: LikelihoodModel, settings: DetectSettings, conditions: bool) -> tuple[Any, NormalImages]:
     from pointillist.data.raw import split_name
     from pointillist.model.folder.image_sources import is_training_source
 
@@ -195,13 +195,11 @@ def _open_normal_images(
     wanted = (
         settings.fit_split if settings.fit_split in (None, "all") else split_name(settings.fit_split, "`fit_split`")
     )
-    images, split, training = open_images(model, data, settings, split=wanted or "valid?", conditions=conditions)
+    images, split = open_images(model, data, settings, split=wanted or "valid?", conditions=conditions)
     in_training = 0
     if is_training_source(model, data) and split in ("train", "all"):
         train = (
             images if split == "train" else open_images(model, data, settings, split="train", conditions=conditions)[0]
         )
         in_training = len(train)
-    if training is not None and len(training) < len(images) // 2:
-        training = None  # half of the images themselves are more
-    return images, training, NormalImages(data=data, split=split, count=len(images), in_training=in_training)
+    return images, NormalImages(data=data, split=split, count=len(images), in_training=in_training)

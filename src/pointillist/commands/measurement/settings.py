@@ -133,7 +133,7 @@ class DetectSettings(Settings):
     neighbours: str | None = _FITTING.option(
         None,
         "NORMAL",
-        "With --fit: measure distances to these, training images too. Default: the training split of NORMAL.",
+        "With --fit: measure distances to these, training images too: adds a statistic.",
     )
     false_alarms: float | None = option(
         None,
