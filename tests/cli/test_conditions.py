@@ -117,16 +117,11 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     assert "no attribute 'eyes'" in fails("sample", "m", "--attribute", "eyes=blue")
     Path("bad.npy").write_bytes(b"x")
     assert "bad.npy cannot be read as npy" in fails("sample", "m", "--condition", "vector=bad.npy")
-    assert "(=bad.npy2) does not exist" in fails("sample", "m", "--hint", "bad.npy2")
     assert "takes no hint" in fails("sample", "m", "--hint-from-image", "none.png")
-    Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save("small.png")
-    assert "takes no hint" in fails("sample", "m", "--hint-from-image", "small.png")
     np.save("v.npy", np.ones(3))
     assert "trained without `vector`" in fails("sample", model, "--condition", "vector=v.npy")
     assert "`--condition` (='red') must be NAME=VALUE" in fails("sample", "m", "--condition", "red")
     assert "`--condition` (='label') must be one of vector" in fails("sample", "m", "--condition", "label=3")
-    assert "`--condition` (='warmth') must be one of vector" in fails("sample", "m", "--condition", "warmth=3")
-    assert "must be lowres:N" in fails("train", archive, "--hint-rule", "edges")
     assert "drop one" in fails("train", archive, "--hint-rule", "outline", "--hint-column", "rough", "--out", "z")
 
 

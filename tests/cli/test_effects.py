@@ -75,8 +75,14 @@ VALUES: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures that `digits` painted, some of other colours, a detector, a palette, rules, texts."""
+    """The files that the commands read."""
     root = tmp_path_factory.mktemp("effects")
+    write_files(root)
+    return root
+
+
+def write_files(root: Path) -> None:
+    """Write pictures that `digits` painted, some of other colours, a detector, a palette, rules, texts."""
     samples = pt.sample("digits", 48, seed=3)
     noise = np.random.default_rng(0).integers(0, 16, (28, 28)) * 17
     for number, picture in enumerate([*samples.images[:3], Image.fromarray(noise.astype(np.uint8))]):
@@ -91,7 +97,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "rules.toml").write_text('border = ["wall"]\n')
     (root / "holes.csv").write_text("row,column,level\n3,4,15\n")
     (root / "texts.txt").write_text("heart\nstar\n")
-    return root
 
 
 def cases() -> Iterator[Any]:

@@ -95,17 +95,13 @@ def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path
     before = files_in(Path())
     assert "'bird'" in fails("evaluate", model, birds)
     assert evaluated(model, birds, "--no-labels")["count"] == 4
-    assert "5x6" in fails("evaluate", sprites, wide)
     assert "images of 4x9, where the model was trained on 5x6" in str(evaluated(model, wide, "--no-labels")["notes"])
     assert "'test'" in fails("evaluate", model, pets, "--split", "test")
     assert "'tset'" in fails("evaluate", model, pets, "--split", "tset")
-    assert "`data.sise`" in fails("evaluate", model, pets, "--set", "data.sise=3")
     assert "train.lr" in fails("evaluate", model, pets, "--set", "train.lr=3")
     assert "`data.levels` (=9) has no effect" in fails("evaluate", model, pets, "--set", "data.levels=9")
-    assert "nothing" in fails("evaluate", model, "nothing")
     assert "is a folder" in fails("evaluate", model, pets, "--per-image", "birds")
     assert "birds.txt must end in .csv" in fails("evaluate", model, pets, "--per-image", "birds.txt")
-    assert "cuda" in fails("evaluate", model, pets, "--device", "cuda:9")
     assert files_in(Path()) == before
 
 
@@ -142,7 +138,6 @@ def test_info_of_images(pets: Path) -> None:
 def test_faults_of_info(model: Path) -> None:
     assert "nowhere" in fails("info", "nowhere")
     assert "is a model" in fails("info", model, "--set", "data.size=3")
-    assert "does not exist" in fails("info", "missing.npz")
     Path("empty").mkdir()
     assert "empty" in fails("info", "empty")
 
@@ -176,12 +171,10 @@ def test_receptive_field_of_a_trained_model(model: Path, sprites: Path) -> None:
 def test_faults_of_receptive_field(model: Path, sprites: Path, pets: Path) -> None:
     field = "--receptive-field"
     assert "`row` (=5)" in fails("info", model, field, "5,0")
-    assert "`column` (=28)" in fails("info", "pixelcnn:tiny", field, "5,28")
     assert "ROW,COLUMN" in fails("info", model, field, "five")
     assert "no preset 'huge'" in fails("info", "pixelcnn:huge", field, "1,1")
     assert "describes a model, not images" in fails("info", pets, field, "1,1")
     assert ".png" in fails("info", model, field, "1,1", "--out", "field.jpg")
-    assert "learned positions" in fails("info", sprites, field, "1,1", "--size", "9")
     assert "belong to `--receptive-field" in fails("info", model, "--out", "field.png")
     assert not list(Path().glob("*.png"))
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from pointillist.studio.http.server import Server
 from pointillist.studio.job_queue import QueueEntry
 from pointillist.studio.service import StudioService
 
@@ -81,11 +82,29 @@ def kept(page: Page) -> None:
     page.evaluate(STORED)
 
 
-def choose_file(page: Page, path: Path) -> None:
-    """Choose a file in the file dialog."""
-    with page.expect_file_chooser() as found:
-        page.get_by_role("button", name="Open a picture or a manifest").click()
-    found.value.set_files(path)
+@contextmanager
+def serving(service: StudioService, wait: bool = True) -> Iterator[Server]:
+    """Start a studio; within the block its models are ready."""
+    server = Server(service)
+    server.start()
+    try:
+        if wait:
+            service.models.wait(600)
+        yield server
+    finally:
+        server.close()
+
+
+def choose_file(
+    page: Page, file: Path | tuple[str, bytes], button: str = "Open a picture or a manifest", exact: bool = False
+) -> None:
+    """Choose a file, or a name and its content, in the file dialog of a button."""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name=button, exact=exact).click()
+    if isinstance(file, tuple):
+        chooser.value.set_files({"name": file[0], "mimeType": "application/octet-stream", "buffer": file[1]})
+    else:
+        chooser.value.set_files(file)
 
 
 def choose(page: Page, group: str, name: str) -> None:
@@ -162,6 +181,24 @@ def point(page: Page, row: float, column: float, size: tuple[int, int] = (8, 8),
     y = box["y"] + box["height"] * (row + 0.5) / size[0]
     page.mouse.move(x, y)
     return x, y
+
+
+def drag(page: Page, *places: tuple[int, int], size: tuple[int, int] = (8, 8), place: int = 0) -> None:
+    """Press at a pixel with the tool in hand, go over others, and let go."""
+    point(page, *places[0], size, place)
+    page.mouse.down()
+    for each in places[1:]:
+        point(page, *each, size, place)
+    page.mouse.up()
+
+
+def sticking_out(page: Page, column: str) -> list[str]:
+    """Return what ends to the right of the column that it is in."""
+    found: list[str] = page.locator(column).evaluate(
+        "column => [...column.querySelectorAll('*')].filter((el) => el.offsetParent"
+        " && el.getBoundingClientRect().right > column.getBoundingClientRect().right).map((el) => el.outerHTML)"
+    )
+    return found
 
 
 def saved(page: Page, button: str, folder: Path) -> Path:

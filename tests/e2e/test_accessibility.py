@@ -15,7 +15,7 @@ from pointillist.commands import demo as command
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.commands.test_demo import SMALL
-from tests.e2e.helpers import COLOURS, OUTLINE, choose_model, opened, paint, point
+from tests.e2e.helpers import COLOURS, OUTLINE, choose_model, drag, opened, paint, point, serving
 from tests.e2e.models import digits
 from tests.e2e.test_training import write_checkpoint
 
@@ -69,10 +69,7 @@ def drawing(page: Page) -> None:
 def filled(page: Page) -> None:
     paint(page, seed=5)
     page.get_by_role("button", name="Select a rectangle (M)").click()
-    page.mouse.move(*point(page, 2, 2))
-    page.mouse.down()
-    page.mouse.move(*point(page, 5, 5))
-    page.mouse.up()
+    drag(page, (2, 2), (5, 5))
     page.get_by_role("button", name="Fill", exact=True).click()
     expect(page.locator(".candidates button").first).to_be_visible()
 
@@ -152,14 +149,9 @@ def test_nothing_to_mend_on_a_phone(browser: Browser, studio: Server, scheme: Sc
 def test_nothing_to_mend_beside_a_training(browser: Browser, tmp_path: Path) -> None:
     """The panel of a run."""
     write_checkpoint(tmp_path, 100)
-    server = Server(StudioService([], run=tmp_path))
-    server.start()
-    try:
-        with opened(browser, server.url) as page:
-            expect(page.get_by_role("button", name="Show the canvas of step 100")).to_be_visible()
-            assert violations(page) == []
-    finally:
-        server.close()
+    with serving(StudioService([], run=tmp_path), wait=False) as server, opened(browser, server.url) as page:
+        expect(page.get_by_role("button", name="Show the canvas of step 100")).to_be_visible()
+        assert violations(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import SECONDS, opened, pixels, wait_for_frame, wait_until_painted
+from tests.e2e.helpers import SECONDS, choose_file, opened, pixels, serving, wait_for_frame, wait_until_painted
 from tests.e2e.models import outliner
 from tests.studio.helpers import coded, coloured, labelled, mapper, numbered, upscaler
 from tests.studio.test_offline_advanced import saved
@@ -57,11 +56,8 @@ CONTROLS = ".prompt-panel :is(input, select, textarea):not([type=file])"
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
     """One studio with all of them, each opened by its number."""
-    server = Server(StudioService([build() for build, _ in MODELS.values()]))
-    server.start()
-    server.service.models.wait(600)
-    yield server
-    server.close()
+    with serving(StudioService([build() for build, _ in MODELS.values()])) as server:
+        yield server
 
 
 def asked(page: Page) -> list[str]:
@@ -171,13 +167,6 @@ def elsewhere(browser: Browser, url: str, page: Page) -> np.ndarray:
         return pixels(other)
 
 
-def choose(page: Page, button: str, name: str, content: bytes) -> None:
-    """Choose a file by a button."""
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name=button).click()
-    chooser.value.set_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
-
-
 def test_files_that_change_a_picture_are_in_the_address(browser: Browser, studio: Server) -> None:
     """Numbers of a hint, which differ from pixel to pixel; the colours of a palette."""
     ids = dict(zip(MODELS, (info.id for info in studio.service.models.infos()), strict=True))
@@ -186,7 +175,7 @@ def test_files_that_change_a_picture_are_in_the_address(browser: Browser, studio
     with opened(browser, f"{studio.url}#model={ids['numbers']}&seed=5&numbers=0,0", WATCH) as page:
         page.get_by_label("Speed", exact=True).select_option("Infinity")
         painted(page)
-        choose(page, "Open numbers", "hint.npy", numbers.getvalue())
+        choose_file(page, ("hint.npy", numbers.getvalue()), "Open numbers")
         expect(page.locator(".prompt-panel")).to_contain_text("hint.npy")
         page.get_by_role("button", name="Paint", exact=True).click()
         painted(page)
@@ -197,36 +186,21 @@ def test_files_that_change_a_picture_are_in_the_address(browser: Browser, studio
         painted(page)
         before = pixels(page)
         page.keyboard.press("b")
-        choose(page, "Palette", "two.hex", b"102030\nf0e0d0\n")
+        choose_file(page, ("two.hex", b"102030\nf0e0d0\n"), "Palette")
         wait_for_frame(page)
         wait_for_frame(page)
         assert not np.array_equal(pixels(page), before)
         np.testing.assert_array_equal(elsewhere(browser, studio.url, page), pixels(page))
 
 
-def test_rules_of_a_file_are_in_the_address(browser: Browser, studio: Server) -> None:
-    """They stay with the image that is painted again, until they are switched off."""
-    name = studio.service.models.infos()[list(MODELS).index("rules")].id
-    rules = {"counts": [{"levels": ["door"], "at_least": 2, "at_most": 2}]}
-    address = f"{studio.url}#model={name}&seed=5&declared={quote(json.dumps(rules))}"
-    with opened(browser, address, WATCH) as page:
-        page.get_by_label("Speed", exact=True).select_option("Infinity")
-        (request,) = painted(page)
-        assert json.loads(request)[1]["rules"] == rules
-        assert "declared=" in page.evaluate("location.hash")
-        page.get_by_label("Rules of a file").uncheck()
-        page.get_by_role("button", name="Paint", exact=True).click()
-        (request,) = painted(page)
-        assert "rules" not in json.loads(request)[1]
-        assert "declared" not in page.evaluate("location.hash")
-
-
 def test_an_endless_map_is_in_the_address(browser: Browser) -> None:
     """Seed, rules, place, and what was changed by hand."""
-    server = Server(StudioService(["dungeons"]))
-    server.start()
-    server.service.models.wait(600)
-    with opened(browser, f"{server.url}#world=7&at=0,0", WATCH) as page:
+    with serving(StudioService(["dungeons"])) as server:
+        check_an_endless_map(browser, server.url)
+
+
+def check_an_endless_map(browser: Browser, url: str) -> None:
+    with opened(browser, f"{url}#world=7&at=0,0", WATCH) as page:
         inputs = page.locator(".world-page input")
         for number in range(inputs.count()):
             page.evaluate(ASKED, SECONDS)
@@ -237,12 +211,11 @@ def test_an_endless_map_is_in_the_address(browser: Browser) -> None:
         page.evaluate(ASKED, SECONDS)
         (now,) = {declared(request) for request in asked(page)}
         values, address = [value(each) for each in inputs.all()], page.evaluate("location.hash")
-    with opened(browser, f"{server.url}{address}&edits=0.0.1.h_-3.5.2", WATCH) as other:
+    with opened(browser, f"{url}{address}&edits=0.0.1.h_-3.5.2", WATCH) as other:
         expect(other.locator(".world-page .note")).to_contain_text("2 cells were changed")
         assert {declared(request) for request in asked(other)} == {now}
         assert [value(each) for each in other.locator(".world-page input").all()] == values
         assert "edits=0.0.1.h_-3.5.2" in other.evaluate("location.hash")
-    server.close()
 
 
 def declared(request: str) -> str:

@@ -83,18 +83,6 @@ def test_the_figure_follows_the_paragraph(browser: Browser, article: str, size: 
         assert violations(page) == []
 
 
-def test_the_figure_is_read_by_keys_and_at_rest(browser: Browser, article: str) -> None:
-    """The slider walks from pixel to pixel; with reduced motion the picture is there at once."""
-    with reading(browser, article, reduced_motion="reduce") as page:
-        words, slider = page.locator(".story-figure p"), page.get_by_label("Pixel")
-        expect(words).to_have_text(re.compile("^Row 23, column 23: .*72.4 bits"))
-        slider.focus()
-        page.keyboard.press("ArrowLeft")
-        expect(words).to_contain_text("Row 23, column 22")
-        page.keyboard.press("Home")
-        expect(words).to_contain_text("Row 0, column 0")
-
-
 def test_the_article_is_whole_without_scripts(browser: Browser, article: str) -> None:
     """The picture of the text stays."""
     with reading(browser, article, java_script_enabled=False) as page:

@@ -14,12 +14,14 @@ from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     choose,
     choose_model,
+    drag,
     grey,
     opened,
     paint,
     pixels,
     pixels_of,
     point,
+    serving,
     wait_for_frame,
     wait_until_painted,
 )
@@ -37,11 +39,8 @@ SWITCHES = {"walls": "Walls around", "stairs": "One way in, one way out", "reach
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
     """In the order of `pointillist studio`, without `digits` and `scenes`."""
-    server = Server(StudioService(["icons", "outline-to-tile", "dungeons"]))
-    server.start()
-    server.service.models.wait(600)
-    yield server
-    server.close()
+    with serving(StudioService(["icons", "outline-to-tile", "dungeons"])) as server:
+        yield server
 
 
 def shades(levels: np.ndarray) -> np.ndarray:
@@ -61,31 +60,6 @@ def test_the_first_minute(browser: Browser, studio: Server) -> None:
                 paint(page, seed=seed)
             expected = pt.sample("icons", 1, text="heart", seed=seed).levels[0, 0]
             np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
-
-
-def test_unknown_words_and_prompts_to_avoid(page: Page) -> None:
-    """The sentence of the command line; a negative prompt is that of `sample`."""
-    page.get_by_label("Text", exact=True).fill("zxcv")
-    paint(page, seed=3)
-    expect(page.locator(".notice")).to_contain_text("zxcv")
-    expect(page.locator(".notice")).to_contain_text("nearest")
-    page.get_by_label("Text", exact=True).fill("heart")
-    page.locator("summary", has_text="Not").click()
-    page.get_by_label("Not", exact=True).fill("broken")
-    paint(page, seed=3)
-    expected = pt.sample("icons", 1, text="heart", negative_prompt="broken", seed=3).levels[0, 0]
-    np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
-
-
-def test_a_plural_is_painted_as_the_name(page: Page) -> None:
-    """The picture of the name, and a sentence; what is quoted is painted as it is."""
-    for typed, read in (("hearts", "heart"), ('"hearts"', '"hearts"')):
-        page.get_by_label("Text", exact=True).fill(typed)
-        paint(page, seed=4)
-        expected = pt.sample("icons", 1, text=read, seed=4).levels[0, 0]
-        np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
-        if typed != read:
-            expect(page.locator(".notice")).to_contain_text("is sampled as 'heart'")
 
 
 def test_rules_of_maps_are_switches(page: Page) -> None:
@@ -140,10 +114,7 @@ def test_a_fill_shows_each_candidate_once(page: Page) -> None:
     """With how many of the eight agree; the canvas says that it works."""
     paint(page, seed=5)
     page.keyboard.press("m")
-    page.mouse.move(*point(page, 6, 6, (24, 24)))
-    page.mouse.down()
-    page.mouse.move(*point(page, 17, 17, (24, 24)))
-    page.mouse.up()
+    drag(page, (6, 6), (17, 17), size=(24, 24))
     page.evaluate(WATCH)
     page.get_by_role("button", name="Fill", exact=True).click()
     candidates = page.get_by_role("radiogroup", name="Candidates").get_by_role("radio")

@@ -1,4 +1,4 @@
-"""Details of a trial by a user: what is said and for how long, what fits, where the focus goes, what is kept."""
+"""Details of trials by users: what is said and for how long, what fits, what is read without having been told."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.e2e.helpers import (
     SLOW,
     choose,
     choose_model,
-    count,
     emptied,
     opened,
     paint,
-    paint_and_stop,
     pixels,
     point,
+    serving,
+    sticking_out,
     wait_until_painted,
 )
 from tests.e2e.models import slow
@@ -39,37 +39,10 @@ def compare(page: Page, by: str, field: str, values: str) -> None:
     page.get_by_role("button", name="Paint", exact=True).click()
 
 
-def test_a_notice_covers_nothing_and_goes_away(page: Page) -> None:
-    """By itself, after half a minute; until then it has a place of its own."""
-    paint(page, seed=3)
-    page.clock.install()
-    compare(page, "temperature", "Values of temperature", "abc")
-    notice = page.locator(".notice")
-    expect(notice).to_contain_text("abc")
-    box = notice.bounding_box()
-    assert box
-    for other in (".canvas-grid", ".player", ".toolbar", ".panel.pixel", ".panel.prompt-panel"):
-        there = page.locator(other).bounding_box()
-        assert there
-        apart = box["y"] + box["height"] <= there["y"] + 1 or there["y"] + there["height"] <= box["y"] + 1
-        assert apart or box["x"] + box["width"] <= there["x"] + 1 or there["x"] + there["width"] <= box["x"] + 1, other
-    page.clock.fast_forward(31_000)
-    expect(notice).to_be_hidden()
-
-
-def test_too_many_values_are_said(page: Page) -> None:
-    """Nothing is cut in silence."""
-    compare(page, "temperature", "Values of temperature", "1 2 3 4 5 6 7 8 9")
-    expect(page.get_by_role("alert")).to_contain_text("9 values are more than 8")
-
-
 def test_a_studio_that_ends_while_it_paints_is_said(browser: Browser) -> None:
     """In a sentence, not in the browser's words; what is there stays."""
     service = StudioService([slow()])
-    server = Server(service)
-    server.start()
-    service.models.wait(600)
-    with opened(browser, server.url) as page:
+    with serving(service) as server, opened(browser, server.url) as page:
         choose(page, "Canvases", "16")
         page.get_by_label("Speed", exact=True).select_option("Infinity")
         page.get_by_role("button", name="Paint", exact=True).click()
@@ -79,15 +52,6 @@ def test_a_studio_that_ends_while_it_paints_is_said(browser: Browser) -> None:
         expect(page.get_by_role("alert")).to_contain_text(re.compile("interrupted|stopped|closed|answer"))
         assert "network error" not in page.get_by_role("alert").inner_text()
         expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
-
-
-def test_undo_brings_back_a_stopped_painting_as_it_was(page: Page, service: StudioService) -> None:
-    """With as many pixels as it had, not with all."""
-    paint_and_stop(page, service)
-    before = count(page)
-    page.get_by_role("button", name="Empty the canvas").click()
-    page.keyboard.press("Control+z")
-    assert count(page) == before
 
 
 def test_enter_paints_what_was_typed_also_during_a_painting(page: Page, service: StudioService) -> None:
@@ -151,15 +115,6 @@ def test_reduced_motion_shows_the_image_at_once(browser: Browser, studio: Server
         expect(page.get_by_label("Speed", exact=True)).to_have_value("Infinity")
 
 
-def test_the_prompt_comes_before_the_canvas(page: Page) -> None:
-    """In the order of the tab key."""
-    order = page.evaluate(
-        "() => [...document.querySelectorAll('.studio button, .studio canvas.image')]"
-        ".map((el) => el.matches('canvas') ? 'canvas' : el.textContent)"
-    )
-    assert order.index("Paint") < order.index("canvas")
-
-
 def test_long_and_many_names_of_classes(browser: Browser) -> None:
     """Long ones wrap, and none reverses the text around it. More than there are canvases are not cut in silence."""
     reversing = "\u202eevil"
@@ -174,37 +129,15 @@ def test_long_and_many_names_of_classes(browser: Browser) -> None:
         randomise_weights(pt.build("pixelcnn", classes=classes, **settings))
         for classes in (long, [f"class {number}" for number in range(40)])
     ]
-    service = StudioService(models)
-    server = Server(service)
-    server.start()
-    service.models.wait(600)
-    try:
-        with opened(browser, server.url) as page:
-            found = page.locator(".panel.prompt-panel").evaluate(
-                "column => [...column.querySelectorAll('*')].filter((el) => el.offsetParent"
-                " && el.getBoundingClientRect().right > column.getBoundingClientRect().right).map((el) => el.outerHTML)"
-            )
-            assert found == []
-            choose(page, "Label", "\ufffdevil")
-            assert reversing not in page.locator(".studio").inner_text()
-            choose_model(page, "pixelcnn-2")
-            compare(page, "label", "Names of labels", "")
-            expect(page.get_by_role("alert")).to_contain_text("40 labels are more than 36 canvases: name those")
-    finally:
-        server.close()
-        service.close()
-
-
-def test_a_comparison_begins_with_examples(page: Page) -> None:
-    """Labels and prompts of the model, as many as fit, and not all of its labels."""
-    choose_model(page, OUTLINE)
-    wait_until_painted(page, 1)  # the picture with which the model opens
-    page.get_by_role("combobox", name="Compare").select_option("text")
-    expect(page.get_by_label("Prompts, with a semicolon between them")).to_have_value("red heart; green apple")
-    page.get_by_role("combobox", name="and, in columns").select_option("label")
-    expect(page.get_by_label("Names of labels")).to_have_value("style 3")
-    page.get_by_role("button", name="Paint", exact=True).click()
-    wait_until_painted(page, images=3)
+    with serving(StudioService(models)) as server, opened(browser, server.url) as page:
+        assert sticking_out(page, ".panel.prompt-panel") == []
+        choose(page, "Label", "\ufffdevil")
+        assert reversing not in page.locator(".studio").inner_text()
+        choose_model(page, "pixelcnn-2")
+        page.get_by_role("combobox", name="Compare").select_option("label")
+        page.get_by_label("Names of labels").fill("")
+        page.get_by_role("button", name="Paint", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("40 labels are more than 36 canvases: name those")
 
 
 def test_chances_are_numbers_that_one_can_read(page: Page) -> None:
@@ -214,3 +147,58 @@ def test_chances_are_numbers_that_one_can_read(page: Page) -> None:
         "return [0.01, 1, 10, 24.3, 60].map(modules['shared/dom.js'].oneIn) }"
     )
     assert shown == ["as good as certain", "1 in 2.0", "1 in 1,024", "1 in 21,000,000", "1 in 2 to the 60"]
+
+
+def test_bars_have_a_legend(page: Page) -> None:
+    """Of what is drawn there: a chosen level is named once there is one, and guidance where it changed the bars."""
+    key = page.locator(".bars-key")
+    page.get_by_label("Temperature", exact=True).fill("0.5")
+    paint(page, seed=5, label="3")
+    expect(key).to_be_hidden()
+    page.mouse.click(*point(page, 3, 4))
+    expect(key).to_contain_text("the level that is there")
+    expect(key).to_contain_text("after guidance, temperature and top-p")
+    expect(key).not_to_contain_text("that you chose")
+    page.locator(".likeliest button:not(.observed)").first.click()
+    expect(key).to_contain_text("the level that you chose")
+
+
+def test_colours_have_names(page: Page) -> None:
+    """Levels of a palette are colours, in the order of colours; the arrow keys go along the bars that are shown."""
+    choose_model(page, COLOURS)
+    paint(page, seed=2)
+    page.mouse.click(*point(page, 3, 4))
+    likeliest = page.locator(".likeliest button")
+    expect(likeliest.first).to_be_visible()
+    for text in likeliest.all_inner_texts():
+        assert re.match(r"(transparent|(dark |light )?[a-z]+)\s", text)
+    chart = page.locator(".channel .chart")
+    fills = chart.locator("g rect").evaluate_all("all => all.map((one) => one.getAttribute('fill'))")
+    places = chart.locator("g rect").evaluate_all("all => all.map((one) => Number(one.getAttribute('x')))")
+    shown = [fill for _, fill in sorted(zip(places, fills, strict=True))]
+    assert sorted(shown) == sorted(fills)
+    chart.press("Home")
+    expect(chart).to_have_attribute("aria-valuenow", "0")
+    chart.press("ArrowRight")
+    expect(chart).to_have_attribute("aria-valuenow", "1")
+    assert page.locator(".channel .chart text").count() == 2  # shares; no number of a colour
+
+
+def test_the_scale_of_normal_images_is_offered_with_a_detector_only(page: Page, service: StudioService) -> None:
+    """The studio says which models have one: nothing is asked for in vain."""
+    assert {info.id: info.detector for info in service.infos()}[DIGITS]
+    for model, offered in ((DIGITS, True), (COLOURS, False)):
+        choose_model(page, model)
+        paint(page, seed=1)
+        page.get_by_role("button", name="Surprise").click()
+        expect(page.get_by_label("normal scale")).to_be_visible(visible=offered)
+
+
+def test_the_header_says_what_a_model_is_for(page: Page) -> None:
+    """What it paints, and from what; its network and size are in the tooltip."""
+    about = page.locator(".header .about")
+    choose_model(page, OUTLINE)
+    expect(about).to_have_text("8 × 8 pictures in 4 colours by name and from an outline, in 40 styles")
+    expect(about).to_have_attribute("title", re.compile(r"^pixelcnn · 8 × 8 palette, 4 colours · [\d,]+ weights$"))
+    choose_model(page, DIGITS)
+    expect(about).to_have_text("8 × 8 pictures in grey, by 10 labels")

@@ -1,4 +1,4 @@
-"""Draw: pencil, eraser, pictures that are dropped; other files."""
+"""Draw: pencil, eraser, ghosts, pictures that are dropped; other files."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-import pointillist as pt
-from pointillist.studio.service import StudioService
-from tests.e2e.helpers import COLOURS, RGB, choose_model, grey, pixels, point, saved, wait_until_painted
+from pointillist.model.config import model_fingerprint
+from pointillist.studio import reproduce
+from pointillist.studio.service import LIMITS, StudioService
+from tests.e2e.helpers import (
+    COLOURS,
+    DIGITS,
+    choose_file,
+    choose_model,
+    drag,
+    grey,
+    pixels,
+    pixels_of,
+    point,
+    saved,
+    wait_for_frame,
+    wait_until_painted,
+)
 
 
 def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
     """On an empty canvas; a line between two places; Alt takes a level from the canvas."""
     page.keyboard.press("b")
     page.get_by_role("button", name="Level 9", exact=True).click()
-    point(page, 1, 1)
-    page.mouse.down()
-    point(page, 1, 6)
-    page.mouse.up()
+    drag(page, (1, 1), (1, 6))
     drawn = pixels(page)
     assert (drawn[1, 1:7, 0] == grey(np.array(9))).all()
     assert (drawn[..., 3] == 255).sum() == 6
@@ -38,27 +49,6 @@ def test_the_pencil_draws_levels_and_undo_takes_them_back(page: Page) -> None:
     page.mouse.click(*point(page, 1, 2))
     page.keyboard.up("Alt")
     expect(page.get_by_role("button", name="Level 9", exact=True)).to_have_attribute("aria-pressed", "true")
-
-
-def test_a_drawn_image_is_filled(page: Page, service: StudioService) -> None:
-    """With the keyboard alone: two pixels, then the model does the rest, and the colours are those that were drawn."""
-    choose_model(page, RGB)
-    page.keyboard.press("b")
-    for channel, level in enumerate((3, 0, 1)):
-        page.locator(".ink input[type=range]").nth(channel).fill(str(level))
-    page.locator(".canvas-view:not([hidden]) canvas.image").first.focus()
-    for key in ("ArrowRight", "Enter", "ArrowRight", "Enter"):
-        page.keyboard.press(key)
-    page.get_by_label("Seed", exact=True).fill("2")
-    page.get_by_role("button", name="Fill", exact=True).click()
-    expect(page.locator(".fill-panel .note")).to_contain_text("Exact: the hole comes last in the order raster")
-    model = service.models[RGB].model
-    levels, known = np.zeros((3, 4, 5), np.int64), np.zeros((4, 5), bool)
-    known[0, :2] = True
-    levels[:, 0, :2] = np.array([3, 0, 1])[:, None]
-    result = pt.inpaint(model, levels, known, 8, seed=2)
-    expected = result.levels[int(result.numbers.argmin())]  # the first that was drawn
-    np.testing.assert_array_equal(pixels(page)[..., :3], grey(expected, 4).transpose(1, 2, 0))
 
 
 def test_a_picture_is_dropped(page: Page) -> None:
@@ -86,14 +76,6 @@ def test_a_picture_of_another_size_is_offered_to_be_resized(page: Page) -> None:
     dialog.get_by_role("button", name="Resize").click()
     expect(page.locator(".notice")).to_contain_text("resized to 8x8")
     np.testing.assert_array_equal(pixels(page)[..., 0], np.tile(np.repeat([0, 255], 4), (8, 1)))
-
-
-def test_a_picture_may_keep_its_size(page: Page, service: StudioService) -> None:
-    """Where the model paints any."""
-    drop(page, np.full((6, 12), 255, np.uint8), "small.png")
-    page.get_by_role("button", name="Keep its size").click()
-    expect(page.locator(".player .count")).to_have_text("72 / 72")
-    assert pixels(page).shape == (6, 12, 4)
 
 
 def test_other_files_are_rejected_in_a_sentence(page: Page) -> None:
@@ -132,10 +114,7 @@ def test_images_are_shown_and_saved_in_other_colours(page: Page, tmp_path: Path)
     wait_until_painted(page, 1)
     before = pixels(page)
     page.keyboard.press("b")
-    (tmp_path / "two.hex").write_text("102030\nf0e0d0\n")
-    with page.expect_file_chooser() as found:
-        page.get_by_role("button", name="Palette …").click()
-    found.value.set_files(tmp_path / "two.hex")
+    choose_file(page, ("two.hex", b"102030\nf0e0d0\n"), "Palette …")
     expect(page.get_by_role("button", name="Own colours")).to_be_visible()
     shown = pixels(page)
     checks = {(255, 255, 255), (206, 206, 206)}  # under transparent pixels
@@ -146,4 +125,50 @@ def test_images_are_shown_and_saved_in_other_colours(page: Page, tmp_path: Path)
     opaque = exact[..., 3] == 255
     np.testing.assert_array_equal(exact[..., :3][opaque], shown[::2, ::2, :3][opaque])
     page.get_by_role("button", name="Own colours").click()
+    np.testing.assert_array_equal(pixels(page), before)
+
+
+def draw(page: Page, row: int, size: tuple[int, int] = (8, 8)) -> None:
+    """Draw a line with the pencil."""
+    drag(page, (row, 1), (row, size[1] - 2), size=size)
+
+
+def test_tab_takes_the_faint_completion(page: Page, service: StudioService, tmp_path: Path) -> None:
+    """Three of them: the picture keeps what was drawn, and its file names it."""
+    ghosts = page.locator(".ghosts button")
+    page.keyboard.press("b")
+    page.get_by_role("button", name="Level 9", exact=True).click()
+    draw(page, 3)
+    expect(ghosts).to_have_count(3)
+    drawn, faint = pixels(page), pixels_of(page.locator("canvas.ghost").first)
+    assert ((faint[..., 3] == 0) == (drawn[..., 3] == 255)).all()
+    page.keyboard.press("Tab")
+    expect(ghosts).to_have_count(0)
+    wait_until_painted(page)
+    taken = pixels(page)
+    np.testing.assert_array_equal(taken, np.where(drawn[..., 3:] == 255, drawn, faint))
+    manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
+    model = service.models[DIGITS].model
+    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+    page.keyboard.press("Control+z")
+    np.testing.assert_array_equal(pixels(page), drawn)
+
+
+def test_ghosts_are_put_away_and_switched_off(page: Page) -> None:
+    """Esc until the next stroke, the switch for good; then Tab goes to the next field, as everywhere."""
+    ghosts = page.locator(".ghosts button")
+    page.keyboard.press("b")
+    draw(page, 2)
+    expect(ghosts).to_have_count(3)
+    page.keyboard.press("Escape")
+    expect(ghosts).to_have_count(0)
+    draw(page, 5)
+    expect(ghosts).to_have_count(3)
+    page.get_by_label("Ghosts").uncheck()
+    expect(ghosts).to_have_count(0)
+    draw(page, 6)
+    wait_for_frame(page)
+    before = pixels(page)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") != "image"
     np.testing.assert_array_equal(pixels(page), before)

@@ -13,11 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.engine import library
-from pointillist.model.config import model_fingerprint
-from pointillist.studio import reproduce
 from pointillist.studio.export import page as work
-from pointillist.studio.service import LIMITS
-from tests.e2e.helpers import SECONDS, canvas, choose, opened, pixels, point, saved, wait_until_painted
+from tests.e2e.helpers import canvas, choose, opened, pixels, point, saved, wait_until_painted
 from tests.e2e.test_accessibility import violations
 
 SETTINGS: dict[str, Any] = {"seed": 7, "guidance": 2.0, "temperature": 0.8, "top_p": 0.9}
@@ -69,60 +66,6 @@ def test_a_page_paints_the_pictures_of_the_command_line(browser: Browser, digits
         expect(page.locator(".provenance")).to_contain_text(re.compile("digits, licence .*, program [0-9a-f]{16}"))
 
 
-def test_a_file_that_a_page_saved_is_reproduced(browser: Browser, digits: str, tmp_path: Path) -> None:
-    """It carries its manifest, by which the command line paints it again."""
-    with opened(browser, digits + LINK) as page:
-        painted(page)
-        manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
-    model = pt.load("digits")
-    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
-
-
-@pytest.mark.parametrize("kind", ["interpolate", "replace", "regions"])
-def test_variations_are_reproduced(browser: Browser, digits: str, tmp_path: Path, kind: str) -> None:
-    """Of a painting, of a drawing, whose uniforms are recovered, and of their parts: `reproduce` paints the same."""
-    model = pt.load("digits")
-    with opened(browser, digits + "#label=3&seed=7&guidance=2&temperature=0.9&top_p=1") as page:
-        before = painted(page)
-        page.get_by_text("Variations of the canvas").click()
-        page.get_by_label("Way to vary").select_option(kind)
-        page.get_by_label("Strength").fill("0.6")
-        for shown, is_drawn in ((2, False), (4, True)):  # the drawing is kept, too
-            if is_drawn:
-                page.keyboard.press("b")
-                page.mouse.click(*point(page, 20, 4, (28, 28)))
-            page.get_by_role("button", name="Paint variations").click()
-            wait_until_painted(page, shown)
-            manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
-            (spec,) = manifest.request.samples
-            assert spec.variation.kind == kind
-            assert (spec.variation.levels is not None) == (is_drawn or kind == "regions")
-            assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
-            assert not np.array_equal(pixels(page)[..., :3], before)
-
-
-def test_a_pixel_shows_its_distribution_and_a_hole_is_filled(browser: Browser, digits: str, tmp_path: Path) -> None:
-    """A click holds a pixel; what is erased gets candidates that keep the rest; `reproduce` draws them again."""
-    with opened(browser, digits + LINK) as page:
-        before = painted(page)
-        page.mouse.click(*point(page, 14, 14, (28, 28)))
-        expect(page.locator(".likeliest button").first).to_contain_text("%")
-        page.get_by_role("button", name=re.compile("^Eraser")).click()
-        page.mouse.move(*point(page, 20, 4, (28, 28)))
-        page.mouse.down()
-        page.mouse.move(*point(page, 20, 24, (28, 28)), steps=20)
-        page.mouse.up()
-        hole = pixels(page)[..., 3] == 0
-        assert hole.sum() > 10
-        page.get_by_role("button", name="Fill", exact=True).click()
-        expect(page.locator(".candidates button").first).to_be_visible()
-        after = pixels(page)[..., :3]
-        np.testing.assert_array_equal(after[~hole], before[~hole])
-        manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
-    model = pt.load("digits")
-    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
-
-
 def test_icons_are_black_on_white_and_saved_with_transparent_paper(browser: Browser, tmp_path: Path) -> None:
     """A file has no paper, and is read as the levels that were painted; a prompt to avoid is that of `sample`."""
     pt.export("icons", html=tmp_path / "icons.html")
@@ -145,52 +88,6 @@ def test_icons_are_black_on_white_and_saved_with_transparent_paper(browser: Brow
         np.testing.assert_array_equal(pt.load("icons").image.level_array(picture), samples.levels)
     assert not rgba[..., :3].any()
     np.testing.assert_array_equal(rgba[..., 3], 255 - shown[..., 0])
-
-
-WATCH = """() => {
-  window.seen = [];
-  const note = (state) => window.seen.includes(state) || window.seen.push(state);
-  const look = () => {
-    const range = document.querySelector(".scrub");
-    const isWhole = range.value === range.max && 0 < Number(range.max) && Number(range.max) < 1024;
-    if (document.querySelector(".candidates button")) note("candidates");
-    else if (document.querySelector(".go .stop") && isWhole) note("first");
-    requestAnimationFrame(look);
-  };
-  look();
-}"""
-"""What a fill shows: the first candidate, while others are drawn; then all of them."""
-
-
-def test_a_map_is_completed_exactly(browser: Browser, tmp_path: Path) -> None:
-    """By a model that reads all known tiles first; one is shown before the others, and `reproduce` draws it again.
-
-    In generation order only, and by particles, where that is chosen.
-    """
-    pt.export("dungeons", html=tmp_path / "dungeons.html")
-    with opened(browser, (tmp_path / "dungeons.html").as_uri() + "#seed=7&temperature=1&guidance=1") as page:
-        painted(page)
-        page.get_by_role("button", name=re.compile("^Eraser")).click()
-        page.mouse.move(*point(page, 8, 4, (32, 32)))
-        page.mouse.down()
-        page.mouse.move(*point(page, 8, 28, (32, 32)), steps=20)
-        page.mouse.up()
-        page.evaluate(WATCH)
-        page.get_by_role("button", name="Fill", exact=True).click()
-        expect(page.locator(".candidates button").first).to_be_visible()
-        assert page.evaluate("window.seen") == ["first", "candidates"]
-        note = page.locator(".fill-panel .note")
-        expect(note).to_contain_text("trained to complete images")
-        manifests = [reproduce.read_manifest(saved(page, "PNG", tmp_path))]
-        for method, sentence in (("sequential", "In the order"), ("smc", "By Sequential Monte Carlo")):
-            page.get_by_label("What counts when a hole is filled").select_option(method)
-            page.get_by_role("button", name="Fill again").click()
-            expect(note).to_contain_text(sentence, timeout=240_000)  # particles are the work of a hundred maps
-            manifests.append(reproduce.read_manifest(saved(page, "PNG", tmp_path)))
-    assert [manifest.request.method for manifest in manifests] == ["known", "sequential", "smc"]
-    model = pt.load("dungeons")
-    for manifest in manifests:
-        assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
 
 
 def test_a_page_without_webassembly_paints_the_same(
@@ -222,54 +119,6 @@ def test_axe_finds_nothing_to_mend(browser: Browser, digits: str, scheme: str, s
         page.mouse.click(*point(page, 14, 14, (28, 28)))
         expect(canvas(page)).to_be_visible()
         assert violations(page) == []
-
-
-def test_an_endless_map_without_a_server(browser: Browser, tmp_path: Path) -> None:
-    """The tiles are those of `World`; one walks from chunk to chunk."""
-    path = tmp_path / "dungeons.html"
-    pt.export("dungeons", html=path)
-    with opened(browser, path.as_uri(), offline=True) as page:
-        page.get_by_role("button", name="Endless map").click()
-        page.keyboard.press("ArrowRight")
-        expect(page.locator(".world-page").get_by_role("status").first).to_have_text("row 0, column 4")
-        page.get_by_role("button", name="To the canvas", exact=True).click()
-        levels = pt.World("dungeons", seed=7).tiles(-16, 4 - 16, 32, 32)
-        tileset = pt.load("dungeons").tileset
-        assert tileset is not None
-        np.testing.assert_array_equal(pixels(page)[..., :3], tileset.draw(levels)[..., :3])
-
-
-def test_maps_and_worlds_by_rules(browser: Browser, tmp_path: Path) -> None:
-    """By the switches of the prompt panel, which the address holds, and of the endless map: the tiles of Python."""
-    path = tmp_path / "dungeons.html"
-    pt.export("dungeons", html=path)
-    model = pt.load("dungeons")
-    assert model.tileset is not None
-    walkable = [name for name in model.image.level_names or () if name not in ("outside", "wall", "water", "tree")]
-    counts = [{"levels": [name], "at_least": 1, "at_most": 1} for name in ("stairs up", "stairs down")]
-    rules = {"border": ["outside", "wall"], "counts": counts, "connected": [{"levels": walkable}]}
-    with opened(browser, path.as_uri() + "#seed=3&rules=walls,stairs", offline=True) as page:
-        page.get_by_label("Everything reachable").check()
-        page.get_by_role("button", name="Paint", exact=True).click()
-        page.get_by_label("Speed", exact=True).select_option("Infinity")
-        wait_until_painted(page, 2)
-        levels = pt.sample(model, 1, seed=3, rules=rules).levels[0, 0]
-        np.testing.assert_array_equal(pixels(page)[..., :3], model.tileset.draw(levels)[..., :3])
-        assert "rules=walls%2Cstairs%2Creachable" in page.evaluate("location.hash")
-        manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
-        assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
-    small = {"width": 420, "height": 500}  # a window of few chunks
-    with opened(browser, path.as_uri(), offline=True, viewport=small) as page:
-        page.get_by_role("button", name="Endless map").click()
-        page.get_by_role("button", name="All controls").click()  # the map takes all of a small window
-        page.get_by_label("Passages").check()
-        expect(page.locator(".world-page").get_by_role("status").first).to_have_text(
-            "row 0, column 0", timeout=5 * SECONDS
-        )
-        page.get_by_role("button", name="To the canvas", exact=True).click()
-        world = pt.World(model, 7, {"connected": [{"levels": walkable}]})
-        colours = model.tileset.mean_colours()[world.tiles(-16, -16, 32, 32)]
-        np.testing.assert_array_equal(pixels(page)[..., :3], colours[..., :3])
 
 
 @pytest.mark.parametrize("width", [360, 1000])

@@ -18,7 +18,9 @@ from tests.e2e.helpers import (
     at_work,
     canvas,
     choose,
+    choose_file,
     choose_model,
+    drag,
     grey,
     paint,
     paint_and_stop,
@@ -30,14 +32,6 @@ from tests.e2e.helpers import (
     wait_for_frame,
     wait_until_painted,
 )
-
-
-def drag(page: Page, start: tuple[int, int], end: tuple[int, int], size: tuple[int, int] = (8, 8)) -> None:
-    """From one pixel to another with the tool in hand."""
-    point(page, *start, size)
-    page.mouse.down()
-    point(page, *end, size)
-    page.mouse.up()
 
 
 def fill(page: Page) -> None:
@@ -104,7 +98,7 @@ def test_only_allowed_levels_are_painted(page: Page) -> None:
     page.get_by_role("button", name="Paint", exact=True).click()
     wait_until_painted(page, 1)
     page.keyboard.press("m")
-    drag(page, (0, 0), (1, 3), (4, 4))
+    drag(page, (0, 0), (1, 3), size=(4, 4))
     page.get_by_role("button", name="Allow levels …").click()
     dialog = page.get_by_role("dialog", name="Levels allowed in the selection")
     dialog.get_by_role("checkbox", name="#78").check()
@@ -147,18 +141,6 @@ def test_every_stopped_canvas_goes_on(page: Page, service: StudioService) -> Non
     np.testing.assert_array_equal(pixels(page, 3)[known], stopped[known])
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(pixels(page, 3), stopped)
-
-
-def test_a_repeated_seed_repaints_something_else(page: Page) -> None:
-    """From the held pixel on; the image before it is kept."""
-    paint(page, seed=4)
-    before = pixels(page)
-    page.mouse.click(*point(page, 2, 2))
-    page.keyboard.press("r")
-    wait_until_painted(page, 2)
-    after = pixels(page)
-    assert (after[:2] == before[:2]).all()
-    assert (after != before).any()
 
 
 def test_a_hole_is_hatched_and_the_brush_outlined_where_it_draws(page: Page) -> None:
@@ -217,9 +199,7 @@ def test_paint_completes_what_is_drawn(page: Page, service: StudioService, tmp_p
     entry = service.models[DIGITS]
     assert all(reproduce(entry.model, entry.sha256, read_manifest(path), LIMITS).identical)
     before = page.locator(".thumbnails canvas").count()
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Open a picture or a manifest").click()
-    chooser.value.set_files(path)
+    choose_file(page, path)
     expect(page.get_by_role("alert")).to_contain_text("Identical to the bit")
     np.testing.assert_array_equal(pixels(page), painted)
     assert page.locator(".thumbnails canvas").count() == before

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import choose_model, opened
+from tests.e2e.helpers import choose_model, serving
 from tests.tolerances import printed
 
 ROUNDS, SURE, LEVELS = 12, 80, 16
@@ -22,11 +22,8 @@ ROUNDED = 1.01
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
     """Bundled models of digits, and of photographs, whose pixels have too many levels to be asked."""
-    server = Server(StudioService(["digits", "photos"]))
-    server.start()
-    server.service.models.wait(600)
-    yield server
-    server.close()
+    with serving(StudioService(["digits", "photos"])) as server:
+        yield server
 
 
 def bits_in(text: str) -> list[float]:
@@ -89,24 +86,6 @@ def test_the_game_is_played_by_keys(page: Page) -> None:
     expect(levels.first).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-
-
-@pytest.mark.parametrize("size", [(390, 844), (844, 390), (1280, 720)], ids=["upright", "side", "wide"])
-def test_a_round_of_the_game_is_in_view(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
-    """Picture, levels, guess and bits, before and after it, without scrolling."""
-    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
-        dialog = start(page)
-        for part in (".guess-picture", ".guess-levels", "button:text-is('Guess')"):
-            expect(dialog.locator(part)).to_be_in_viewport(ratio=1)
-        dialog.get_by_role("radio").first.check()
-        dialog.get_by_role("button", name="Guess").click()
-        for part in (".guess-picture", ".chart", "button:text-is('Next pixel')", ".guess-scores"):
-            expect(dialog.locator(part)).to_be_in_viewport(ratio=1)
-        picture, mark = (dialog.locator(part).bounding_box() for part in (".guess-frame", ".guess-marker"))
-        assert picture is not None
-        assert mark is not None
-        assert picture["x"] - 1 <= mark["x"] <= picture["x"] + picture["width"]
-        assert picture["y"] - 1 <= mark["y"] <= picture["y"] + picture["height"]
 
 
 def test_models_of_many_levels_have_no_game(page: Page) -> None:

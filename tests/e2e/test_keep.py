@@ -1,4 +1,4 @@
-"""Nothing is lost: work, gallery and settings survive a reload; files carry their settings."""
+"""Save: pictures, animations, manifests; work, gallery and settings survive a reload; files carry their settings."""
 
 from __future__ import annotations
 
@@ -127,32 +127,6 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
     assert [(one["x"], one["y"]) for one in places] == [(0, 0), (8, 0), (0, 8), (8, 8)]
 
 
-def test_a_manifest_of_another_model_names_it(page: Page, tmp_path: Path) -> None:
-    """And damaged ones are a sentence."""
-    paint(page, seed=8)
-    manifest = json.loads(saved(page, "Manifest", tmp_path).read_text())
-    manifest["model"] = {"name": "tiles", "sha256": "0" * 64}
-    path = tmp_path / "other.json"
-    path.write_text(json.dumps(manifest))
-    choose_file(page, path)
-    expect(page.get_by_role("alert")).to_contain_text("made with tiles, which is not open here")
-    path.write_text('{"format": "pointillist-manifest"}')
-    choose_file(page, path)
-    expect(page.get_by_role("alert")).to_contain_text("not a manifest")
-
-
-def test_an_image_is_deleted_after_a_question(page: Page) -> None:
-    """From the gallery; the others stay."""
-    paint(page, seed=1)
-    paint(page, seed=2)
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    expect(page.locator(".thumbnails canvas")).to_have_count(2)
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
-    expect(page.locator(".thumbnails canvas")).to_have_count(1)
-
-
 def test_each_model_keeps_its_draft_and_undo_survives_a_reload(page: Page) -> None:
     """Canvas, prompt and settings of a model are there when one comes back to it, also after a reload."""
     page.keyboard.press("b")
@@ -277,3 +251,39 @@ def test_a_damaged_manifest_does_not_hide_the_picture(page: Page, tmp_path: Path
     choose_file(page, tmp_path / "damaged.png")
     expect(page.get_by_role("alert")).to_contain_text("Its manifest is damaged")
     np.testing.assert_array_equal(pixels(page), expected)
+
+
+def test_pictures_are_exact_and_enlarged(page: Page, service: StudioService, tmp_path: Path) -> None:
+    """And the animation ends with the image."""
+    paint(page, seed=8, label="2")
+    expected = grey(pt.sample(service.models[DIGITS].model, 1, label="2", seed=8).levels[0, 0])
+    exact = saved(page, "PNG", tmp_path)
+    assert exact.name == "gated-pixelcnn-2-seed-8.png"
+    np.testing.assert_array_equal(np.array(Image.open(exact).convert("L")), expected)
+    large = np.array(Image.open(saved(page, "PNG large", tmp_path)).convert("L"))
+    assert large.shape == (512, 512)
+    np.testing.assert_array_equal(large, expected.repeat(64, 0).repeat(64, 1))
+    with Image.open(saved(page, "GIF", tmp_path)) as animation:
+        assert getattr(animation, "n_frames", 1) > 30
+
+
+def test_a_manifest_is_reproduced_and_the_page_says_whether_it_is_the_same(page: Page, tmp_path: Path) -> None:
+    """Identical to the bit; or, when it was changed by hand, different, and why."""
+    paint(page, seed=8, count=2, label="2")
+    page.locator("canvas.image").nth(1).focus()
+    manifest = saved(page, "Manifest", tmp_path)
+    expected = pixels(page, 1)
+    paint(page, seed=9)
+    choose_file(page, manifest)
+    expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")
+    expect(page.locator(".verdict").first).to_have_class("verdict same")
+    np.testing.assert_array_equal(pixels(page), expected)
+    other = json.loads(manifest.read_text())
+    other["request"]["samples"][0]["seed"] = 12345
+    manifest.write_text(json.dumps(other))
+    choose_file(page, manifest)
+    expect(page.get_by_role("alert")).to_contain_text("The image differs")
+    expect(page.locator(".verdict").first).to_have_text("differs")
+    manifest.write_text("{}")
+    choose_file(page, manifest)
+    expect(page.get_by_role("alert")).to_contain_text("not a manifest")

@@ -20,13 +20,14 @@ from pointillist.studio.service import LIMITS, StudioService
 from tests.cli.helpers import run
 from tests.e2e.helpers import (
     choose,
-    choose_file,
     choose_model,
+    drag,
     grey,
     opened,
     pixels_of,
     point,
     saved,
+    serving,
     wait_for_frame,
     wait_until_painted,
 )
@@ -39,11 +40,8 @@ RULES = ("Walls around", "One way in, one way out", "Everything reachable")
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
     """Four bundled models."""
-    server = Server(StudioService(list(MODELS)))
-    server.start()
-    server.service.models.wait(600)
-    yield server
-    server.close()
+    with serving(StudioService(list(MODELS))) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -206,10 +204,7 @@ def stroke(page: Page, size: int) -> None:
     """Draw a line with the tool in hand, which is a drawing tool, or with the pencil."""
     if page.get_by_role("button", name="Eraser").get_attribute("aria-pressed") != "true":
         page.keyboard.press("b")
-    point(page, size // 4, size // 4, (size, size))
-    page.mouse.down()
-    point(page, size // 2, size // 2, (size, size))
-    page.mouse.up()
+    drag(page, (size // 4, size // 4), (size // 2, size // 2), size=(size, size))
     wait_for_frame(page)
 
 
@@ -294,28 +289,6 @@ def test_a_prompt_that_a_page_does_not_hold(
         assert "letters" not in page.evaluate("location.hash")
 
 
-def test_settings_follow_the_image(browser: Browser, studio: Server, tmp_path: Path) -> None:
-    """By undo, from the gallery and from a PNG: rules are switched as they were; captions and files name them."""
-    with opened(browser, studio.url) as page:
-        begin(page, "dungeons")
-        rule = page.get_by_label(RULES[0])
-        seeded(page, 5)
-        rule.check()
-        finished(page, "Paint")
-        expect(page.locator(".canvas-grid .words")).to_contain_text("seed 5 · walls around")
-        path = saved(page, "PNG", tmp_path)
-        assert path.name == "dungeons-rules-seed-5.png"
-        page.keyboard.press("Control+z")
-        expect(rule).not_to_be_checked()
-        page.keyboard.press("Control+y")
-        expect(rule).to_be_checked()
-        page.locator(".thumbnails button").nth(1).click()
-        expect(rule).not_to_be_checked()
-        choose_file(page, path)
-        expect(page.locator(".notice")).to_contain_text("Identical to the bit")
-        expect(rule).to_be_checked()
-
-
 def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, str]) -> None:
     """Negative prompts that it does not hold; it paints others as `sample` does."""
     with opened(browser, exported["icons"] + "#text=heart&not=zxcv&seed=3") as page:
@@ -376,21 +349,3 @@ def test_sample_prints_the_address_of_the_same_picture(
             manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
         levels = np.load(f"{number}.npz")["levels"].astype(np.uint8)
         assert manifest.sha256[0] == hashlib.sha256(levels[0].tobytes()).hexdigest()
-
-
-def test_sample_with_a_palette_prints_its_colours(
-    browser: Browser, exported: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The page shows the picture that was written."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POINTILLIST_SITE", exported["icons"].replace("icons.html", "{model}.html"))
-    colours = [f"#{4 * i:02x}{255 - 4 * i:02x}{(37 * i) % 256:02x}" for i in range(64)]
-    Path("autumn.hex").write_text("\n".join(colours))
-    command = ("sample", "outline-to-tile", "-n", "1", "--seed", "5", "--palette", "autumn.hex", "--out", "a.png")
-    address = json.loads(run(*command, "--json").stdout)["page"]
-    with opened(browser, address) as page:
-        page.get_by_label("Speed", exact=True).select_option("Infinity")
-        expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
-        wait_until_painted(page)
-        with Image.open("a.png") as written:
-            np.testing.assert_array_equal(picture(page, tmp_path), np.asarray(written.convert("RGBA")))

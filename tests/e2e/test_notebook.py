@@ -19,6 +19,7 @@ from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     DIGITS,
     at_work,
+    choose_file,
     emptied,
     grey,
     paint,
@@ -55,9 +56,7 @@ def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], service: StudioServ
     expect(page.locator(".pixel > .numbers")).to_contain_text(f"{surprisal:.2f} bits")
     exact = saved(page, "PNG", tmp_path)
     assert exact.read_bytes().startswith(b"\x89PNG")
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Open a picture").click()
-    chooser.value.set_files(exact)
+    choose_file(page, exact)
     expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")  # the file carries its manifest
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(levels[0]))
     asked = {message["address"].rpartition("/")[2] for message in kernel.requests}

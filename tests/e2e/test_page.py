@@ -15,7 +15,7 @@ from pointillist.studio.http.server import Server
 from pointillist.studio.page_text import script_text, style_text
 from pointillist.studio.service import StudioService
 from pointillist.visualization.html import SHARED
-from tests.e2e.helpers import opened, paint, pixels, point
+from tests.e2e.helpers import opened, paint, pixels, point, serving, sticking_out
 from tests.e2e.models import digits
 
 from ..scripts import script
@@ -74,30 +74,22 @@ def test_types_are_those_of_the_server() -> None:
 
 def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) -> None:
     """A model that cannot be loaded has its sentence; the others work, and the sentence can be put away."""
-    server = Server(StudioService([str(tmp_path / "nothing"), digits()]))
-    server.start()
-    try:
-        with opened(browser, server.url) as page:
-            expect(page.locator(".loading .failed")).to_contain_text("could not be loaded")
-            paint(page)
-            page.get_by_role("button", name="Close the message").click()
-            expect(page.locator(".loading")).to_be_hidden()
-    finally:
-        server.close()
+    service = StudioService([str(tmp_path / "nothing"), digits()])
+    with serving(service, wait=False) as server, opened(browser, server.url) as page:
+        expect(page.locator(".loading .failed")).to_contain_text("could not be loaded")
+        paint(page)
+        page.get_by_role("button", name="Close the message").click()
+        expect(page.locator(".loading")).to_be_hidden()
 
 
 def test_without_a_model_nothing_can_be_painted(browser: Browser, tmp_path: Path) -> None:
     """And the page says why."""
-    server = Server(StudioService([str(tmp_path / "nothing")]))
-    server.start()
-    try:
+    with serving(StudioService([str(tmp_path / "nothing")]), wait=False) as server:
         page = browser.new_page()
         page.goto(server.url)
         expect(page.locator(".loading .failed")).to_contain_text("could not be loaded")
         expect(page.get_by_role("button", name="Paint", exact=True)).to_be_disabled()
         page.close()
-    finally:
-        server.close()
 
 
 def test_a_studio_that_went_away_is_said(page: Page) -> None:
@@ -154,11 +146,7 @@ def test_nothing_sticks_out_of_its_column(browser: Browser, studio: Server, widt
         expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
         expect(page.get_by_role("heading", name="Saliency")).to_be_visible()
         for column in (".panel.prompt-panel", ".panel.pixel", ".player", ".toolbar"):
-            found = page.locator(column).evaluate(
-                "column => [...column.querySelectorAll('*')].filter((el) => el.offsetParent"
-                " && el.getBoundingClientRect().right > column.getBoundingClientRect().right).map((el) => el.outerHTML)"
-            )
-            assert found == [], column
+            assert sticking_out(page, column) == [], column
 
 
 def test_the_toolbar_takes_one_row_at_1280(page: Page) -> None:

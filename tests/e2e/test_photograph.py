@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import opened, pixels
+from tests.e2e.helpers import opened, pixels, serving
 
 MODEL = "photos"
 INTEGERS = 0.01
@@ -28,11 +28,8 @@ INTEGERS = 0.01
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
     """The bundled model of photographs."""
-    server = Server(StudioService([MODEL]))
-    server.start()
-    server.service.models.wait(600)
-    yield server
-    server.close()
+    with serving(StudioService([MODEL])) as server:
+        yield server
 
 
 def shown_example(page: Page) -> None:

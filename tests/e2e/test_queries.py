@@ -1,4 +1,4 @@
-"""Question: any pixel tells what the model held possible there, and can be another."""
+"""Question: any pixel tells what the model held possible there, how the network sees it, and how normal it is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import torch
 from playwright.sync_api import Page, Response, expect
 
 import pointillist as pt
-from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient
+from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient, logit_lens, word_gains
 from pointillist.studio.service import StudioService
+from pointillist.visualization import diverging_colors
 from tests.e2e.helpers import (
+    COLOURS,
     DIGITS,
-    RGB,
+    OUTLINE,
     canvas,
     choose_model,
     grey,
@@ -22,6 +24,7 @@ from tests.e2e.helpers import (
     pixels,
     pixels_of,
     point,
+    wait_for_frame,
     wait_until_painted,
 )
 from tests.tolerances import network_rounding, rounding
@@ -94,18 +97,6 @@ def test_a_saliency_map(page: Page, service: StudioService) -> None:
     expect(page.get_by_role("button", name="Saliency")).to_be_hidden()
 
 
-def test_channels_are_asked_one_by_one(page: Page, service: StudioService) -> None:
-    """For colours: three distributions, each given the channels before it."""
-    choose_model(page, RGB)
-    paint(page, seed=2)
-    point(page, 1, 2, (4, 5))
-    levels = pt.sample(service.models[RGB].model, 1, seed=2).levels[0]
-    for channel in range(3):
-        expected = distribution(ImageQuery.of(service.models[RGB].model, levels), 1, 2, channel)
-        expect(page.locator(".channel").nth(channel)).to_contain_text(f"Observed level {expected.observed}")
-    assert canvas(page).get_attribute("aria-label")
-
-
 def pixel_of(response: Response) -> tuple[int, int] | None:
     """The pixel that an answer is about."""
     if not response.url.endswith("/pixel"):
@@ -129,3 +120,121 @@ def bar_height(outline: str) -> float:
 def scale_top(page: Page) -> float:
     """The probability at the top of the chart."""
     return float(page.locator(".channel .chart").first.locator("text").nth(1).text_content() or 0)
+
+
+BLUE = (107, 164, 214)
+
+
+def test_the_inside_of_the_network_is_shown(page: Page, service: StudioService) -> None:
+    """What a pixel can depend on, its bits after each layer, and an activation by name."""
+    model = service.models[DIGITS].model
+    paint(page, seed=5)
+    page.get_by_text("Look inside the network").click()
+    expect(page.locator(".inside")).to_contain_text("Point at a pixel.")
+    point(page, 3, 4)
+    field = pt.receptive_field(model, 3, 4)
+    panel = page.locator(".inside")
+    expect(panel).to_contain_text(f"can depend on {field.num_seen} of the 28 pixels before it")
+    shown = pixels_of(panel.locator("canvas").first)[..., :3]
+    np.testing.assert_array_equal((shown == BLUE).all(-1), field.depends[0] & field.earlier[0])
+    expect(panel).to_contain_text("Click the pixel to see the layers")
+    levels = pt.sample(model, 1, seed=5).levels[0]
+    lens = logit_lens(ImageQuery.of(model, levels))  # before the studio looks inside the same model, in its own thread
+    bits = lens.surprisal[:, 0, 3, 4]
+    page.mouse.click(*point(page, 3, 4))
+    chart = panel.get_by_role("img")
+    expect(chart).to_have_attribute("aria-label", f"Bits of this pixel after each layer: {words(lens.names, bits)}")
+    panel.get_by_label("Layer", exact=True).select_option(label=lens.names[2])
+    total = lens.saved[1].sum()
+    decimals = 2 if abs(total) < 10 else 1
+    expect(panel).to_contain_text(f"It {'saves' if total > 0 else 'costs'} {abs(total):.{decimals}f} bits")
+    panel.get_by_label("Activation", exact=True).select_option(label="layers.1.hook_skip")
+    expect(panel).to_contain_text("Root mean square of its 8 features")
+
+
+def test_a_network_without_a_lens_says_so(page: Page) -> None:
+    """And its receptive field is shown all the same."""
+    choose_model(page, COLOURS)
+    paint(page, seed=1)
+    page.mouse.click(*point(page, 2, 2, (4, 4)))
+    page.get_by_text("Look inside the network").click()
+    panel = page.locator(".inside")
+    expect(panel).to_contain_text("The logit lens is not defined")
+    expect(panel).to_contain_text("of the 10 pixels before it")
+
+
+def test_a_word_lights_up_its_pixels_and_a_pixel_its_words(page: Page, service: StudioService) -> None:
+    """Over the image in grey, until the word is left or, clicked, is clicked again; without a prompt there is none."""
+    choose_model(page, OUTLINE)
+    page.get_by_label("Text", exact=True).fill("red red heart")
+    paint(page, seed=5)
+    model = service.models[OUTLINE].model
+    page.get_by_text("What each word did").click()
+    panel = page.locator(".prompt-words")
+    buttons = panel.get_by_role("button")
+    expect(buttons).to_have_count(3)
+    levels = pt.sample(model, 1, text="red red heart", seed=5, guidance=2.0, temperature=0.7).levels[0]
+    gains = word_gains(ImageQuery.of(model, levels, text="red red heart"))
+    expect(buttons.nth(0)).to_contain_text("not read")
+    expect(buttons.nth(2)).to_contain_text(f"{gains[2].bits:+.1f}".replace("-", "\u2212"))
+    overlay, saved = page.locator("canvas.map").first, gains[2].saved[0]
+    assert overlay.is_hidden()
+    buttons.nth(2).hover()
+    drawn = pixels_of(overlay).astype(int)
+    strong = np.abs(saved) > 0.5 * np.abs(saved).max()
+    assert np.array_equal(np.sign(drawn[strong][:, 2] - drawn[strong][:, 0]), np.sign(saved[strong]))  # blue saves
+    buttons.nth(0).hover()
+    drawn = pixels_of(overlay).astype(int)
+    assert (drawn[..., 0] == drawn[..., 2]).all()
+    row, column = (int(i) for i in np.unravel_index(int(np.abs(saved).argmax()), saved.shape))
+    point(page, row, column)
+    expect(page.locator(".word-bits")).to_contain_text(f"heart {saved[row, column]:+.1f}".replace("-", "\u2212"))
+    assert overlay.is_hidden()
+    assert buttons.nth(2).evaluate("b => b.style.background") != ""
+    assert buttons.nth(0).evaluate("b => b.style.background") == ""
+    for pressed in ("true", "false"):
+        buttons.nth(2).click()
+        expect(buttons.nth(2)).to_have_attribute("aria-pressed", pressed)
+    buttons.nth(2).click()
+    point(page, 0, 0)
+    wait_for_frame(page)
+    expect(overlay).to_be_visible()
+    page.get_by_label("Text", exact=True).fill("")
+    paint(page, seed=6)
+    expect(page.get_by_text("What each word did")).to_be_hidden()
+    assert overlay.is_hidden()
+    assert canvas(page).is_visible()
+
+
+def words(names: tuple[str, ...], bits: np.ndarray) -> str:
+    """The depths and their bits, as the chart says them."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in zip(names, bits, strict=True))
+
+
+def test_surprise_on_the_scale_of_normal_images(page: Page, service: StudioService) -> None:
+    """The map and the p-value are the detector's; the switch goes back to bits; a hole is not judged."""
+    paint(page, seed=5)
+    page.get_by_role("button", name="Surprise").click()
+    switch = page.get_by_label("normal scale")
+    expect(switch).not_to_be_checked()
+    switch.check()
+    words = page.locator(".verdict-words")
+    expect(words).to_contain_text("p = ")
+    entry = service.models[DIGITS]
+    record = service.detectors.find(entry).explain(pt.sample(entry.model, 1, seed=5).levels[0])
+    said = words.inner_text()
+    assert f"p = {record.p_value:.3f}" in said
+    assert (
+        f"Most unusual is {record.top_statistic}, {abs(record.statistics[record.top_statistic]):.1f} standard" in said
+    )
+    assert ("below" if record.statistics[record.top_statistic] < 0 else "above") in said
+    assert (": odd at" if record.pred_label else ": normal at") in said
+    expect(page.locator(".legend .ends")).to_contain_text(f"{record.top:.1f}")
+    shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)
+    assert np.abs(shown - diverging_colors(record.z_map, record.top)).max() <= 3  # 256 steps
+    page.get_by_role("button", name="Eraser").click()
+    page.mouse.click(*point(page, 3, 3))
+    expect(words).to_contain_text("unpainted pixels")
+    switch.uncheck()
+    expect(words).to_be_hidden()
+    expect(page.locator(".legend")).to_contain_text("surprise in bits")

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from tests.e2e.helpers import choose, paint, pixels, point, wait_for_frame
+from tests.e2e.helpers import choose, drag, paint, pixels, point, wait_for_frame
 
 
 def draw_square(page: Page) -> None:
@@ -29,16 +29,6 @@ def selected(page: Page) -> str:
     wait_for_frame(page)
     outline = page.locator(".canvas-view:not([hidden]) .selection")
     return (outline.locator("path").first.get_attribute("d") or "") if outline.is_visible() else ""
-
-
-def drag(page: Page, *places: tuple[int, int]) -> None:
-    """With the pointer, over pixels, once the page shows the tool: its settings may move the canvas."""
-    wait_for_frame(page)
-    page.mouse.move(*point(page, *places[0]))
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*point(page, *place), steps=4)
-    page.mouse.up()
 
 
 def test_a_wand_selects_one_colour_and_move_carries_it(page: Page) -> None:

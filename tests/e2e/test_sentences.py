@@ -14,9 +14,8 @@ from playwright.sync_api import Browser, expect
 import pointillist as pt
 from pointillist.analysis import ImageQuery, condition_gain
 from pointillist.model.folder.generation import MeasuredPrompts
-from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import opened, paint, pixels, wait_until_painted
+from tests.e2e.helpers import opened, paint, pixels, serving, wait_until_painted
 from tests.e2e.test_accessibility import violations
 from tests.model.test_free_prompts import CAPTIONS, KINDS
 from tests.model.test_prompt_vocabulary import model_of
@@ -78,11 +77,8 @@ def address_of_scenes(where: str, folder: Path) -> Iterator[str]:
         pt.export("scenes", html=folder / "scenes.html")
         yield (folder / "scenes.html").as_uri()
         return
-    server = Server(StudioService(["scenes"]))
-    server.start()
-    server.service.models.wait(600)
-    yield server.url
-    server.close()
+    with serving(StudioService(["scenes"])) as server:
+        yield server.url
 
 
 @pytest.mark.parametrize("where", ["studio", "page"])

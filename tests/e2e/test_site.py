@@ -16,7 +16,6 @@ from tests.e2e.test_accessibility import violations
 
 pytest.importorskip("furo", reason="the theme of the site (the extra `docs`) is not installed")
 
-PIXEL = 1  # boxes end within one of the edge of their row: columns are shared out in fractions of pixels
 DOCS = Path(__file__).parents[2] / "docs"
 SECOND = """# A second page
 
@@ -77,19 +76,3 @@ def test_nothing_to_mend_in_the_site(
     page.goto((site / f"{page_name}.html").as_uri())
     assert violations(page) == []
     context.close()
-
-
-@pytest.mark.parametrize("width", [390, 560, 844, 1280, 1920])
-def test_the_cards_of_the_front_page_fill_their_rows(browser: Browser, site: Path, width: int) -> None:
-    """No card is alone in its row unless it takes all of it, no place is left empty, and none sticks out."""
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto((site / "index.html").as_uri())
-    boxes = page.locator(".cards a").evaluate_all("cards => cards.map(card => card.getBoundingClientRect().toJSON())")
-    outer = page.locator(".cards").bounding_box()
-    page.close()
-    assert outer is not None
-    assert len(boxes) == 7
-    rows: dict[int, list[float]] = {}
-    for box in boxes:
-        rows.setdefault(round(box["top"]), []).append(box["right"])
-    assert all(max(ends) == pytest.approx(outer["x"] + outer["width"], abs=PIXEL) for ends in rows.values()), rows

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import choose_file, opened, paint, pixels, point, saved
+from tests.e2e.helpers import choose_file, opened, paint, pixels, point, saved, serving
 
 SCAN = np.arange(1000, 1000 + 64 * 20, 20).astype(np.uint16).reshape(8, 8)
 
@@ -26,11 +26,8 @@ def model() -> pt.PixelModel:
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
     """A studio of this model."""
-    server = Server(StudioService([model()]))
-    server.start()
-    server.service.models.wait(600)
-    yield server
-    server.close()
+    with serving(StudioService([model()])) as server:
+        yield server
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])

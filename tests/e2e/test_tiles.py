@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import canvas, choose_model, paint, pixels, pixels_of, point, press_in_menu, saved, saved_atlas
+from tests.e2e.helpers import choose_model, paint, pixels, pixels_of, point, press_in_menu, saved, saved_atlas, serving
 from tests.studio.helpers import TILES, mapper
 
 NOTHING = "Nothing is painted yet: paint, draw or open an image first."
@@ -32,11 +32,8 @@ def studio() -> Iterator[Server]:
     """Maps of 5x7 cells, of 60x60 cells, and without a tileset: in place of the studio of the other tests."""
     without = mapper("pixelcnn")
     without.tileset = None
-    found = Server(StudioService([mapper("gated-pixelcnn"), mapper("gated-pixelcnn", 60, 60), without]))
-    found.start()
-    found.service.models.wait(600)
-    yield found
-    found.close()
+    with serving(StudioService([mapper("gated-pixelcnn"), mapper("gated-pixelcnn", 60, 60), without])) as server:
+        yield server
 
 
 def test_a_map_is_shown_and_saved_by_its_tiles(page: Page, studio: Server, tmp_path: Path) -> None:
@@ -58,32 +55,6 @@ def test_a_map_is_shown_and_saved_by_its_tiles(page: Page, studio: Server, tmp_p
     page.mouse.click(*point(page, 1, 2, (5, 7)))
     np.testing.assert_array_equal(pixels(page)[6:12, 20:30, :3], SHOWN[3])
     expect(page.get_by_role("button", name="GIF", exact=True)).to_have_attribute("title", CHANGED)
-
-
-def test_a_map_between_its_repetitions_stays_large(page: Page) -> None:
-    """An eighth of each neighbour is shown, and the cells go on where the map ends."""
-    choose_model(page, "gated-pixelcnn-2")
-    paint(page, seed=2)
-    page.keyboard.press("t")
-    around = page.locator(".canvas-view:not([hidden]) canvas.tiles")
-    expect(around).to_be_visible()
-    drawn, inside = pixels_of(around)[..., :3], pixels(page)[..., :3]
-    edge = round(len(inside) / 8)
-    assert drawn.shape[:2] == (len(inside) + 2 * edge,) * 2
-    np.testing.assert_array_equal(drawn[edge:-edge, edge:-edge], inside)
-    np.testing.assert_array_equal(drawn[:edge, edge:-edge], inside[-edge:])
-
-
-def test_small_cells_have_the_mean_colour(page: Page) -> None:
-    """Closer, they are tiles."""
-    choose_model(page, "gated-pixelcnn-2")
-    paint(page, seed=2)
-    assert pixels(page).shape[:2] in {(60, 60), (120, 120)}  # with a checkerboard four squares each
-    opaque = {tuple(colour) for colour in TILES.mean_colours()[1:].tolist()}
-    assert {tuple(colour) for colour in pixels(page).reshape(-1, 4).tolist()} & opaque
-    for _ in range(2):
-        page.get_by_role("button", name="Zoom in").click()
-    expect(canvas(page)).to_have_js_property("width", 600)
 
 
 def test_codes_without_tiles_say_why_they_are_not_saved(page: Page) -> None:

@@ -14,7 +14,7 @@ import pointillist as pt
 from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.service import LIMITS
-from tests.e2e.helpers import SECONDS, opened, pixels, point, saved, wait_for_frame, wait_until_painted
+from tests.e2e.helpers import SECONDS, drag, opened, pixels, point, saved, wait_for_frame, wait_until_painted
 
 COUNT = """
 Object.defineProperty(navigator, "hardwareConcurrency", { get: () => PROCESSORS });
@@ -55,10 +55,7 @@ def check_pictures(browser: Browser, address: str, script: str, folder: Path) ->
             np.testing.assert_array_equal(pixels(page, place)[..., :3], np.broadcast_to(expected, (28, 28, 3)))
         page.mouse.click(*point(page, 1, 1, (28, 28), 2))
         page.get_by_role("button", name=re.compile("^Eraser")).click()
-        page.mouse.move(*point(page, 20, 4, (28, 28), 2))
-        page.mouse.down()
-        page.mouse.move(*point(page, 20, 24, (28, 28), 2), steps=8)
-        page.mouse.up()
+        drag(page, (20, 4), (20, 24), size=(28, 28), place=2)
         page.get_by_role("button", name="Fill", exact=True).click()
         expect(page.locator(".candidates button").first).to_be_visible()
         manifest = reproduce.read_manifest(saved(page, "PNG", folder))

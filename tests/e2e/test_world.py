@@ -15,16 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import (
-    choose_file,
-    choose_model,
-    kept,
-    opened,
-    paint,
-    pixels,
-    wait_for_frame,
-    wait_until_painted,
-)
+from tests.e2e.helpers import choose_file, choose_model, kept, opened, pixels, serving, wait_for_frame
 
 SHOWN = "row {row}, column {column}"
 Edits = dict[tuple[int, int], tuple[int, bool]]
@@ -34,11 +25,8 @@ Edits = dict[tuple[int, int], tuple[int, bool]]
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
     """Bundled models of maps and of digits."""
-    server = Server(StudioService(["dungeons", "digits"]))
-    server.start()
-    server.service.models.wait(600)
-    yield server
-    server.close()
+    with serving(StudioService(["dungeons", "digits"])) as server:
+        yield server
 
 
 def test_an_endless_map_is_walked_and_changed(page: Page) -> None:
@@ -109,38 +97,6 @@ def test_an_endless_map_obeys_rules_and_is_in_a_project(page: Page, studio: Serv
         page.get_by_role("dialog", name="Gallery").get_by_role("button", name="Project", exact=True).click()
     found.value.save_as(path)
     assert json.loads(path.read_text())["maps"] == project["maps"][:1]
-
-
-def test_an_image_tiles_and_is_the_best_of_several(page: Page, studio: Server) -> None:
-    """Both under More; the images are those of `sample`."""
-    choose_model(page, "digits")
-    model = studio.service.models["digits"].model
-    page.locator(".prompt-panel summary", has_text="More").click()
-    page.get_by_label("Tiles").select_option("x")
-    paint(page, seed=4, label="3")
-    tiles = pt.sample_seamless(model, 1, label=3, seed=4, sides="x").levels[0, 0]
-    np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(tiles * 17))
-    page.get_by_label("Tiles").select_option("")
-    page.get_by_label("Best of").fill("3")
-    paint(page, seed=4, label="3")
-    best = pt.sample(model, 1, label=3, seed=4, best_of=3).levels[0, 0]
-    np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(best * 17))
-
-
-def test_parts_of_an_image_are_drawn_anew(page: Page, studio: Server) -> None:
-    """As `vary` does."""
-    choose_model(page, "digits")
-    paint(page, seed=4, label="3")
-    page.locator("summary", has_text="Variations of the canvas").click()
-    page.get_by_label("Way to vary").select_option("regions")
-    before = page.locator(".thumbnails canvas").count()
-    page.get_by_role("button", name="Paint variations").click()
-    wait_until_painted(page, before + 1)
-    wait_for_frame(page)
-    model = studio.service.models["digits"].model
-    image = pt.sample(model, 1, label=3, seed=4).levels[0]
-    varied = pt.vary(model, image, 0.3, 2, label=3, seed=4).levels[1, 0]
-    np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(varied * 17))
 
 
 def edits_of(page: Page) -> Edits:
@@ -228,23 +184,6 @@ def healed(model: pt.PixelModel, stroke: list[tuple[int, int]], edits: Edits | N
     return after
 
 
-def test_a_map_says_that_a_link_does_not_hold_it(page: Page, studio: Server, tmp_path: Path) -> None:
-    """More cells than an address takes are kept in this browser and in a project."""
-    choose_model(page, "dungeons")
-    (sha256,) = (
-        info.details.sha256 for info in studio.service.models.infos() if info.details and info.id == "dungeons"
-    )
-    cells = [[row, column, 1] for row in range(100, 130) for column in range(100, 130)]
-    maps = [{"model": {"name": "dungeons", "sha256": sha256}, "seed": 7, "cells": cells}]
-    path = tmp_path / "project.json"
-    path.write_text(json.dumps({"format": "pointillist-project", "version": "1", "images": [], "maps": maps}))
-    choose_file(page, path)
-    expect(page.get_by_role("alert").or_(page.locator(".notice")).first).to_contain_text("900 cells")
-    page.get_by_role("button", name="Endless map").click()
-    expect(page.locator(".world-page .note")).to_contain_text("changed, too many for a link: save a project")
-    assert "edits=" not in page.url
-
-
 WALKS = ("floor", "door", "grass", "stairs up", "stairs down")
 
 
@@ -281,27 +220,6 @@ def test_a_figure_walks_and_an_address_is_a_place(page: Page, studio: Server) ->
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
     assert "world=" not in page.url
-
-
-@pytest.mark.parametrize("size", [(390, 844), (844, 390)], ids=["upright", "side"])
-def test_an_endless_map_takes_the_screen_of_a_phone(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
-    """More than half of it is map, upright and on its side; the other controls are a press away."""
-    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
-        choose_model(page, "dungeons")
-        page.get_by_role("button", name="Endless map").click()
-        dialog = page.get_by_role("dialog", name="Endless map")
-        box = dialog.locator("canvas.world").bounding_box()
-        assert box is not None
-        assert box["width"] * box["height"] > size[0] * size[1] / 2
-        dialog.get_by_role("button", name="Change here").click()
-        expect(dialog.get_by_role("button", name="Eraser")).to_be_in_viewport()
-        box = dialog.locator("canvas.world").bounding_box()
-        assert box is not None
-        assert box["width"] * box["height"] > size[0] * size[1] / 3
-        assert box["x"] + box["width"] <= size[0]
-        dialog.get_by_role("button", name="End changes").click()
-        dialog.get_by_role("button", name="All controls").click()
-        expect(dialog.get_by_label("Seed of the map")).to_be_visible()
 
 
 def place_of(text: str) -> tuple[int, int]:

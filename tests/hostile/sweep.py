@@ -38,12 +38,18 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist.cli import app
 from pointillist.commands.archives import CompressSettings, DecompressSettings
-from pointillist.commands.inspection.settings import ExampleSettings, InfoSettings, ReproduceSettings
+from pointillist.commands.inspection.settings import (
+    ExampleSettings,
+    ExportSettings,
+    InfoSettings,
+    ModelsSettings,
+    ReproduceSettings,
+)
 from pointillist.commands.jobs.settings import MergeSettings, StatusSettings
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings
-from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings
+from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
 from pointillist.commands.settings import Argument, Setting, Settings, settings_of
-from pointillist.commands.training import QuantizeSettings
+from pointillist.commands.training import RUN_OPTIONS, QuantizeSettings
 from pointillist.errors import MAX_MESSAGE
 
 from .files import damage
@@ -70,6 +76,11 @@ BASES: dict[str, list[str]] = {
     "jobs merge": ["jobs", "merge", "job", "--out", "out.npz"],
     "reproduce": ["reproduce", "digits", "manifest.json"],
     "example": ["example", "tile", "out.png"],
+    "world": ["world", "dungeons", "--size", "1x1", "--chunk", "8", "--out", "out.csv"],
+    "models": ["models"],
+    "export": ["export", "digits", "--js", "out"],
+    "inpaint cells": ["inpaint", "digits", "--data", "cells.csv", "-n", "1", "--out", "out.npz"],
+    "explain cells": ["explain", "dungeons", "map.csv", "--max-attributions", "0", "--out", "out.html"],
 }
 """A command that succeeds, of each kind."""
 
@@ -87,7 +98,12 @@ SETTINGS: dict[str, type[Settings]] = {
     "jobs merge": MergeSettings,
     "reproduce": ReproduceSettings,
     "example": ExampleSettings,
+    "world": WorldSettings,
+    "models": ModelsSettings,
+    "export": ExportSettings,
 }
+AGAIN = {"sample icons": "sample", "inpaint cells": "inpaint", "explain cells": "explain"}
+"""Bases of commands that have another one, for mixed cases."""
 
 ARGUMENTS = {
     "train": 1, "evaluate": 2, "detect": 2, "explain": 2, "inpaint": 2, "compress": 2, "decompress": 1, "info": 1,
@@ -171,6 +187,8 @@ def write_bases(folder: Path) -> None:
         image.save(folder / "pictures" / f"{number}.png")
     images[0].save(folder / "a.png")
     (folder / "manifest.json").write_text("{}")
+    (folder / "cells.csv").write_text("row,column,level\n3,4,15\n9,9,0\n")
+    (folder / "map.csv").write_text("0,1,2\n1,0,3\n")
     image = pt.load("digits").image
     model = pt.build("pixelcnn", shape=image, preset="tiny", channels=4, layers=1).eval()
     model.save_pretrained(folder / "model")
@@ -265,14 +283,15 @@ def is_large(words: Sequence[str]) -> bool:
 
 def mixed_cases(names: list[str], seed: int) -> Iterator[Case]:
     """Command lines with up to three hostile values, switches and files, without end."""
-    rng = random.Random(seed)
+    rng, skipped = random.Random(seed), ("device", "force", "compile", "epochs", "steps")
     while True:
-        name = rng.choice(list(SETTINGS))
+        name = rng.choice([*SETTINGS, *AGAIN, "train"])
         words, at = list(BASES[name]), ARGUMENTS.get(name)
         if at is not None and rng.random() < 0.5:
             words[at] = rng.choice(names)
-        settings = settings_of(SETTINGS[name])
-        options = [s for s in settings if not isinstance(s.option, Argument) and s.name not in ("device", "force")]
+        run = (option.setting for option in RUN_OPTIONS)
+        settings = run if name == "train" else settings_of(SETTINGS[AGAIN.get(name, name)])
+        options = [s for s in settings if not isinstance(s.option, Argument) and s.name not in skipped]
         chosen = rng.sample(options, min(len(options), rng.randint(1, 3)))
         for setting in chosen:
             words = [*without(words, setting), flag_of(setting)]

@@ -69,20 +69,6 @@ def test_pictures(tmp_path: Path, kind: str) -> None:
     assert "a.png" in sentence(lambda: pt.explain(pt.load("digits"), path))
 
 
-@pytest.mark.parametrize("kind", ["bomb", "largest", "eps"])
-@pytest.mark.parametrize("option", ["--hint", "--hint-from-image", "--palette"])
-def test_pictures_of_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, option: str) -> None:
-    """`sample` refuses them before it samples; Ghostscript is not looked for."""
-    monkeypatch.setattr(
-        "PIL.EpsImagePlugin.EpsImageFile._open", lambda self: pytest.fail("the reader of EPS was tried")
-    )
-    path = tmp_path / "a.png"
-    path.write_bytes(PICTURES[kind])
-    told = fails("sample", "outline-to-tile", "-n", 1, option, path, "--out", tmp_path / "out.png")
-    assert "a.png" in told
-    assert not (tmp_path / "out.png").exists()
-
-
 @pytest.mark.parametrize("kind", METADATA)
 def test_metadata(tmp_path: Path, kind: str) -> None:
     write_picture(tmp_path / "a.png")
@@ -113,13 +99,6 @@ def test_overrides(value: str) -> None:
     """What is not TOML is text, and no number of more than 64 bits comes through."""
     assert parse_value(value) == value
     fails("train", "uci-digits", "--dry-run", "--set", f"train.steps={value}")
-
-
-@pytest.mark.parametrize("seed", [2**53, 2**64, 10**400, -1])
-def test_seeds(seed: int) -> None:
-    model = pt.load("digits")
-    assert "`seed`" in sentence(lambda: pt.sample(model, 1, seed=seed))
-    assert "seed" in sentence(lambda: pt.TrainConfig.from_dict({"seed": seed}))
 
 
 def pipes(folder: Path) -> list[Path]:

@@ -53,12 +53,6 @@ def test_pixels_of_32_bits_are_refused_by_every_reader(kind: type) -> None:
     assert files_in(Path()) == ["a.tif"]
 
 
-def test_16_bits_are_read_by_all() -> None:
-    Image.fromarray(np.full((28, 28), 65_535, np.uint16)).save("a.png")
-    run("inpaint", "digits", "a.png", "--region", "20:,:", "-n", 1, "--engine", "numpy", "--out", "b.png")
-    run("info", "a.png")
-
-
 def test_hidden_pictures_are_counted(digits: Path) -> None:
     """Their names, or those of their folders, begin with a dot or two underscores."""
     for name in (".a.png", "__MACOSX/b.png", ".cache/c/d.png"):

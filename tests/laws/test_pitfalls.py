@@ -1,7 +1,8 @@
 """One test for each pitfall of published code that touches today's models, named after its number.
 
-The survey has nineteen. P1, P2 and P6 are about recurrent models: `test_law_recurrent.py`. P17 is about coding, P18
-about anomaly scores: their tests come with those packages.
+The survey has nineteen. P1, P2 and P6 are about recurrent models: `test_law_recurrent.py`. P10 to P14 are laws of every
+model: evaluation, likelihoods, samplers, sizes. P17 is about coding, P18 about anomaly scores: their tests come with
+those packages.
 """
 
 from __future__ import annotations
@@ -11,23 +12,18 @@ import math
 import pytest
 import torch
 
-from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.distributions.registry import LikelihoodName
-from pointillist.evaluation.likelihood import evaluate
 from pointillist.images import ImageSpec
 from pointillist.model.folder.pretrained import build
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
-from pointillist.sampling.api import sample
 from pointillist.training.setup import ExponentialMovingAverage
 from tests.equality import equal
 
 from .attention import check_first_site, check_is_a_mean
 from .causal import check_batch, check_causal, check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
-from .evaluation_law import check_evaluation, check_known_entropy
-from .likelihood import check_consistent, check_extremes, check_half_precision, check_joint
-from .samplers import DISTINCT_ENGINES, check_same_image, check_sample_frequencies, check_scored_as_sampled
+from .samplers import DISTINCT_ENGINES
 from .strategies import FEWER, SIZES, load_random_weights, make_model, random_levels, randomise_weights
 from .teacher_forcing import engine, teacher_forced
 from .textbook import check_parameter_count, check_textbook
@@ -118,23 +114,6 @@ def test_p9_training_mode_is_causal_and_images_do_not_mix(name: str) -> None:
 
 
 @every_network
-def test_p10_every_image_counts_once(name: str) -> None:
-    """155 of 156 batches, a dropped remainder or a mean of means would show."""
-    check_evaluation(randomise_weights(make_model(name, ImageSpec.infer((1, 3, 3), 4))), count=11)
-    check_known_entropy(make_model(name, ImageSpec.infer((1, 3, 3), 256)))
-
-
-@pytest.mark.parametrize("levels", [2, 3, 4, 32, 256])
-def test_p11_mixture_bins_are_exact_at_every_depth(levels: int) -> None:
-    """All levels sum to one, all triples too; narrow scales and far means stay finite; half precision is refused."""
-    check_consistent(DiscretizedLogisticMixture(3, levels, 3), scale=4.0)
-    check_extremes(DiscretizedLogisticMixture(3, levels, 3))
-    check_half_precision(DiscretizedLogisticMixture(3, levels, 3))
-    if levels <= 4:
-        check_joint(DiscretizedLogisticMixture(3, levels, 3))
-
-
-@every_network
 def test_p11_the_loss_is_float32_under_autocast(name: str) -> None:
     """The network may run in bfloat16, the likelihood never does."""
     model = make_model(name, ImageSpec.infer((3, 3, 4), 256), likelihood="mixture").float()
@@ -145,42 +124,6 @@ def test_p11_the_loss_is_float32_under_autocast(name: str) -> None:
     x = torch.full_like(x, 255)
     model(x).sum().backward()
     assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
-
-
-@every_network
-def test_p12_the_sampler_draws_from_the_likelihood(name: str) -> None:
-    """On the grid, at the right frequency, and scored as it was drawn."""
-    model = randomise_weights(make_model(name, ImageSpec.infer((3, 1, 1), 3), likelihood="mixture"))
-    check_sample_frequencies(model, 1, 1, "auto")
-    check_scored_as_sampled(model, 2, 3, temperature=0.5)
-
-
-@pytest.mark.one_in(5)
-@every_network
-@pytest.mark.parametrize("count", [1, 5])
-def test_p13_the_fast_sampler_is_the_naive_one(name: str, count: int) -> None:
-    """Borders, odd sizes, batches larger and smaller than before, every condition: the same image."""
-    model = randomise_weights(
-        make_model(name, ImageSpec.infer((2, 4, 5), 3), {"kernel": 5}, labels=True, position=True)
-    )
-    check_same_image(model, 4, 5, count, label="owl", guidance=2.0)
-    free = randomise_weights(make_model(name, ImageSpec.infer((2, 4, 5), 3), labels=True))
-    for height, width in ((1, 1), (1, 7), (6, 1), (3, 4)):
-        check_same_image(free, height, width, count)
-
-
-@pytest.mark.one_in(3)
-@every_network
-def test_p14_height_and_width_are_not_swapped(name: str) -> None:
-    """One row, one column, one pixel, odd and non-square sizes, smaller than the kernel."""
-    for height, width in (*SIZES, (2, 7), (7, 2)):
-        model = randomise_weights(
-            make_model(name, ImageSpec.infer((1, height, width), 3), {"first_kernel": 7}, position=True)
-        )
-        check_no_leak(model, height, width)
-        check_textbook(model, height, width)
-        assert sample(model, 2, seed=0).levels.shape == (2, 1, height, width)
-        assert evaluate(model, random_levels(model, 2)).dims == height * width
 
 
 def test_p15_the_network_is_the_one_that_was_asked_for() -> None:

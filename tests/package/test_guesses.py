@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from torch.utils.data import DataLoader, TensorDataset
 import pointillist as pt
 from tests.equality import equal
 
-DIGIT = np.zeros((1, 28, 28), np.int64)
 FLOOR = 98
 WORKS = ""
 """In place of the name that an answer must hold: the guess works."""
@@ -219,40 +217,3 @@ def test_hasattr_is_false_and_private_names_are_plain(scope: dict[str, Any]) -> 
         assert not hasattr(thing, "sampel_images")
         with pytest.raises(AttributeError, match="has no attribute '_private'"):
             thing._private  # noqa: B018
-
-
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (lambda: pt.sample("digits", np.zeros((2, 2))), "n"),
-        (lambda: pt.sample("digits", 1, temperature=np.zeros(3)), "temperature"),
-        (lambda: pt.sample("digits", 1, order=["raster"]), "order"),
-        (lambda: pt.sample("icons", 1, text=1.5), "text"),
-        (lambda: pt.sample_seamless("dungeons", 1, sides=np.array(["x", "y"])), "sides"),
-        (lambda: pt.vary("digits", DIGIT, pattern=np.zeros(2)), "pattern"),
-        (lambda: pt.vary("digits", DIGIT, first=" "), "first"),
-        (lambda: pt.inpaint("digits", DIGIT, DIGIT[0] == 0, method=np.zeros(2)), "method"),
-        (lambda: pt.rank("icons", np.zeros((1, 24, 24), int), ["a", "b"], batch_size=None), "batch_size"),
-        (lambda: pt.compress("digits", DIGIT[None], per_record="x"), "per_record"),
-        (lambda: pt.compress("digits", DIGIT[None], threads=(3, 4)), "threads"),
-        (lambda: pt.compress(7, DIGIT[None]), "model"),
-        (lambda: pt.World("dungeons", 1, margin=""), "margin"),
-        (lambda: pt.World("digits", 1), "model"),
-        (lambda: pt.sample("icons", 1, text="heart\0"), "text"),
-        (lambda: pt.evaluate("digits", DIGIT[None], seed=1.9), "seed"),
-        (lambda: pt.Rules(border="rock"), "border"),
-        (lambda: pt.build("pixelcnn", shape=(1, 4, 4), hint=1.5), "channels"),
-        (lambda: pt.evaluate("digits", DIGIT[None], text=True), "text"),
-        (lambda: pt.rank("icons", np.zeros((1, 24, 24), int), Path("a")), "texts"),
-        (lambda: pt.receptive_field(7, 1, 1), "model"),
-        (lambda: pt.read_cells("x.csv", pt.load("dungeons").image, (4, 5, 6)), "size"),
-        (lambda: pt.export("digits", js="a\0b"), "js"),
-        (lambda: pt.World("dungeons", 1, remembered="x"), "remembered"),
-        (lambda: pt.AnomalyDetector("digits", contamination=print).fit(DIGIT[None]), "contamination"),
-        (lambda: pt.AnomalyDetector("digits", batch_size=(1, 2)).fit(DIGIT[None]), "batch_size"),
-    ],
-)
-def test_values_of_other_kinds_are_named(call: Callable[[], Any], name: str) -> None:
-    """Arrays, tuples, functions and nothing where a number or a name is asked for."""
-    with pytest.raises(pt.ConfigError, match=rf"^(Unknown )?`{name}`"):
-        call()

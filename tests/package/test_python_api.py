@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from pathlib import Path
@@ -85,35 +84,6 @@ def test_sizes_and_shapes_are_taken_as_they_are_written(model: pt.PixelModel, fo
     for wrong in (0, -3, True, "big", (1, 2, 3), 2.5):
         with pytest.raises(pt.ConfigError, match="`size`"):
             pt.sample(model, 1, size=wrong)  # type: ignore[arg-type]
-
-
-def test_what_is_no_image_is_said_in_one_sentence(model: pt.PixelModel, digits: pt.DataSplits, tmp_path: Path) -> None:
-    x = torch.from_numpy(digits.get("test").batch([0]).levels)
-    for no_image in (None, 3.5, {"a": 1}):
-        with pytest.raises(pt.DataError, match="is not an image: give levels"):
-            pt.explain(model, no_image)
-        with pytest.raises(pt.DataError, match="is not a source of images"):
-            pt.evaluate(model, no_image)
-    with pytest.raises(pt.ShapeError, match="2 images are given"):
-        pt.inpaint(model, x.expand(2, 1, 8, 8), torch.ones(8, 8).bool())
-    with pytest.raises(pt.ShapeError, match=r"`known` \(<U3, shape \(\)\) must be boolean"):
-        pt.inpaint(model, x, "4:,")
-    with pytest.raises(pt.ConfigError, match=r"Settings \(='steps=3'\) must be a dictionary"):
-        pt.train(model, digits, "steps=3")  # type: ignore[arg-type]
-    maps = pt.build("pixelcnn", shape=(1, 2, 3), levels=4, ordered=False, preset="tiny")
-    for name in "ab":
-        (tmp_path / f"{name}.csv").write_text("0,1,2\n3,0,1\n")
-    assert pt.inpaint(maps, tmp_path / "a.csv", torch.ones(2, 3).bool(), n=1).levels.shape == (1, 1, 2, 3)
-    with pytest.raises(pt.ShapeError, match="2 images are given"):
-        pt.inpaint(maps, tmp_path, torch.ones(2, 3).bool())
-
-
-def test_one_image_has_no_interval(model: pt.PixelModel, digits: pt.DataSplits) -> None:
-    test = digits.get("test")
-    one, two = (str(pt.evaluate(model, test.batch(rows).levels)) for rows in ([0], [0, 1]))
-    assert re.fullmatch(r"\S+ bits/dim, \S+ nats an image, 1 image of 64 dims", one)
-    assert "(95 % " in two
-    assert "2 images" in two
 
 
 def test_train_reads_a_tensor_as_the_models_kind(model: pt.PixelModel, digits: pt.DataSplits) -> None:

@@ -18,13 +18,17 @@ from pointillist.evaluation.likelihood import guided_log_probs
 
 WRONG: list[Any] = [
     None, "", "nonsense", True, -1, 10**12, 10**400, 1.5, float("nan"), "3", b"x", [], {}, object(),
-    np.array("x"), np.zeros(0), np.array([1.5]), torch.zeros(2), Path("gone"),
+    np.array("x"), np.zeros(0), np.array([1.5]), torch.zeros(2), Path("gone"), "x" * 5000, "caf\udcff\0", [1, 2],
+    ["a", None], {"a": {"b": []}}, (3, 4, 5), print, np.full((1, 28, 28), np.nan), np.full((1, 28, 28), -1),
 ]  # fmt: skip
 SAMPLING = ("seed", "guidance", "temperature", "top_p", "engine", "order", "batch_size", "rules")
 MODEL = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=4, layers=1, classes=("a", "b"))
 LEVELS, KNOWN = np.zeros((2, 1, 8, 8), np.int64), np.arange(64).reshape(8, 8) < 32
 WORLD = pt.World("dungeons", 1, chunk_size=8, margin=2)
 DIGIT = np.zeros((1, 1, 28, 28), np.int64)
+HALF = np.full((1, 1, 2, 2), 0.5)
+SAMPLES = pt.sample("digits", 2, seed=1)
+DETECTOR = ("contamination", "density", "smoothing", "batch_size", "background")
 JOB = {"out": "job", "tasks": 1, "model": "tiny", "n": 1}
 JOBS = partial(pt.jobs.run, **{**JOB, "executor": "torchrun"})
 """A job in this process, as `torchrun` has it: a start of `local` takes seconds, and its values are checked before."""
@@ -33,7 +37,11 @@ CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "sample_seamless": (pt.sample_seamless, [MODEL, 1], ("sides", "seed", "engine")),
     "inpaint": (pt.inpaint, [MODEL, LEVELS[0], KNOWN], ("n", "method", "particles", "moves", "label", *SAMPLING)),
     "evaluate": (pt.evaluate, [MODEL, LEVELS], ("order", "batch_size", "guidance", "engine", "label", "text")),
-    "explain": (pt.explain, [MODEL, LEVELS[0]], ("label", "order", "engine", "text")),
+    "explain": (
+        pt.explain,
+        [MODEL, LEVELS[0]],
+        ("label", "order", "engine", "text", "edits", "exchange", "calibration"),
+    ),
     "load": (pt.load, ["digits"], ()),
     "load_data": (pt.load_data, ["uci-digits"], ("size", "mode", "levels", "palette")),
     "build": (
@@ -58,19 +66,32 @@ CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "SamplingConfig": (pt.SamplingConfig, [], (*SAMPLING[1:], "best_of", "threads")),
     "TrainConfig": (pt.TrainConfig, [], ("steps", "batch_size", "seed")),
     "ImageSpec": (pt.ImageSpec, [], ("channels", "height", "width", "levels", "ordered")),
-    "Rules": (pt.Rules, [], ("border", "counts", "connected", "paths", "tries", "mirror")),
+    "Rules": (pt.Rules, [], ("border", "fixed", "regions", "counts", "connected", "paths", "tries", "mirror")),
+    "vary": (pt.vary, [MODEL, LEVELS[0]], ("share", "n", "pattern", "keep", "seed", "first")),
+    "interpolate_uniforms": (pt.interpolate_uniforms, [HALF, HALF, 0.5], ()),
+    "replace_uniforms": (pt.replace_uniforms, [HALF, HALF, 0.5], ("seed",)),
+    "Archive": (lambda index: pt.Archive(pt.compress("digits", DIGIT), "digits")[index], [0], ()),
+    "Samples.__getitem__": (SAMPLES.__getitem__, [0], ()),
+    "Samples.save": (SAMPLES.save, ["out.png"], ()),
+    "Samples.recoloured": (SAMPLES.recoloured, [[(0, 0, 0)] * 16], ()),
+    "AnomalyDetector": (lambda **k: pt.AnomalyDetector(MODEL, **k).fit(np.repeat(LEVELS, 20, 0)), [], DETECTOR),
+    "to_levels": (MODEL.to_levels, [np.zeros((8, 8), np.uint8)], ()),
+    "log_prob": (MODEL.log_prob, [LEVELS], ("label", "order")),
+    "GenerationConfig": (pt.GenerationConfig, [], ("guidance", "prompts", "labels", "hints", "min_is_white")),
+    "train": (pt.train, [MODEL, LEVELS, {"steps": 1, "batch_size": 2}], ("resume",)),
 }
 
 
 def raw(call: Callable[..., Any], args: list[Any], keywords: dict[str, Any]) -> str | None:
-    """Return the error of a call that is not of the package, or has more than one sentence's line; else None."""
+    """Return the error of a call that is neither of the package nor a whole sentence, or has lines; else None."""
     try:
         call(*args, **keywords)
     except pt.PointillistError as error:
         return None if "\n" not in str(error) else f"lines: {error}"
     except Exception as error:
         named = isinstance(error, TypeError) and "does not take" in str(error)  # an unknown keyword, as Python has it
-        return None if named else f"{type(error).__name__}: {error}"
+        whole = isinstance(error, (TypeError, AttributeError, IndexError)) and str(error).rstrip().endswith((".", "?"))
+        return None if named or whole else f"{type(error).__name__}: {error}"
     return None
 
 
@@ -145,10 +166,6 @@ def test_levels_are_the_same_in_any_memory(change: Callable[[np.ndarray], np.nda
     x = np.random.default_rng(0).integers(0, 4, (2, 1, 8, 8))
     expected = pt.evaluate(MODEL, x, label=0).nats_per_image
     np.testing.assert_array_equal(pt.evaluate(MODEL, change(x), label=0).nats_per_image, expected)
-
-
-HALF = np.full((1, 1, 2, 2), 0.5)
-SAMPLES = pt.sample("digits", 2, seed=1)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import random
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import pointillist as pt
 
-from .lab import Lab, NothingComparedError, SilentError, Subject, law, listening, near, same, with_integers
+from .lab import Lab, NothingComparedError, SilentError, Subject, law, listening, same, with_integers
 
 
 def hole_of(rng: random.Random, size: tuple[int, int]) -> np.ndarray:
@@ -103,69 +101,6 @@ def another_seed(rng: random.Random, lab: Lab) -> None:
         second = pt.inpaint(subject.model, x, known, 4, **{**how, name: changes[name]}, particles=8)
     if np.array_equal(first.levels, second.levels) and np.array_equal(first.nats, second.nats) and not said:
         raise SilentError(f"{subject.name} {how}: {name}={changes[name]} changes nothing")
-
-
-def with_cells(subject: Subject) -> bool:
-    """Return True for models of one channel, whose cells are given by coordinates."""
-    return bool(subject.model.image.channels == 1)
-
-
-def write_cells(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """Write a table."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-@law(4)
-def tables_of_cells(rng: random.Random, lab: Lab) -> None:
-    """Rows in any order, `x` and `y` for columns and rows, a GSLIB file, and an image with a mask are one thing."""
-    subject, n = lab.choose(rng, with_cells), rng.randint(1, 3)
-    x, known, how = drawn(rng, subject)
-    height = len(known)
-    places = list(zip(*np.nonzero(known), strict=True))
-    if not places:
-        raise NothingComparedError("nothing is known")
-    rows = [{"row": int(r), "column": int(c), "level": int(x[0, r, c])} for r, c in places]
-    kind = rng.choice(["moved", "xy", "npz", "gslib", "cells"])
-    first = pt.inpaint(subject.model, x, known, n, **how, particles=8)
-    if kind == "moved":
-        rng.shuffle(rows)
-    path = lab.path({"npz": ".npz", "gslib": ".dat"}.get(kind, ".csv"))
-    if kind == "npz":
-        np.savez(path, **{name: np.array([row[name] for row in rows]) for name in rows[0]})
-    elif kind == "gslib":
-        lines = ["cells", "3", "x", "y", "facies"]
-        lines += [f"{row['column']} {height - 1 - row['row']} {row['level']}" for row in rows]
-        path.write_text("\n".join(lines) + "\n")
-    elif kind == "xy":
-        write_cells(path, [{"x": r["column"], "y": height - 1 - r["row"], "facies": r["level"]} for r in rows])
-    else:
-        write_cells(path, rows)
-    cells = pt.read_cells(path, subject.model.image, subject.size)
-    same(known, cells.known, f"{subject.name}: known cells by {kind}")
-    second = pt.inpaint(subject.model, cells, n=n, **how, particles=8)
-    same(first.levels, second.levels, f"{subject.name} {how}: by {kind}")
-    near(first.nats, second.nats, f"{subject.name} {how}: nats by {kind}", 1e-12)
-
-
-@law(2)
-def soft_data(rng: random.Random, lab: Lab) -> None:
-    """Rows in any order; what is certain is as good as known; and a probability moves the draws, or it is said."""
-    subject = lab.choose(rng, with_cells, lambda s: 2 <= s.model.image.levels <= 64)
-    _, _, how = drawn(rng, subject)
-    height, width = subject.size
-    cells = rng.sample([(r, c) for r in range(height) for c in range(width)], 3)
-    level = rng.randrange(subject.model.image.levels)
-    rows = [{"row": r, "column": c, f"p_{level}": rng.choice([0.05, 0.9])} for r, c in cells]
-    how = {k: v for k, v in how.items() if k != "temperature"} | {"particles": 16}
-    tables = [write_cells(lab.path(".csv"), one) for one in (rows, rng.sample(rows, 3))]
-    read = [pt.read_cells(path, subject.model.image, subject.size) for path in tables]
-    same(read[0].soft, read[1].soft, f"{subject.name}: soft data of rows in another order")
-    first, second = (pt.inpaint(subject.model, one, n=2, **how) for one in read)
-    same(first.levels, second.levels, f"{subject.name} {how}: soft data {rows}")
 
 
 @law(2)

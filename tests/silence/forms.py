@@ -12,7 +12,7 @@ from PIL import Image
 import pointillist as pt
 
 from .filling import hole_of
-from .lab import PROMPTS, Lab, NothingComparedError, SilentError, Subject, law, near, same, with_integers
+from .lab import PROMPTS, Lab, NothingComparedError, Subject, law, same
 from .reading import images_of, pictured
 from .sampling import numbers
 
@@ -140,26 +140,6 @@ def sources(rng: random.Random, lab: Lab) -> None:
     same(expected, pt.evaluate(subject.model, data).nats_per_image, f"{subject.name}: {n} images by {name}")
 
 
-@law(4)
-def archives_of_files(rng: random.Random, lab: Lab) -> None:
-    """Bytes, a path, an open file and slices of an archive give the same images, and so does it record by record."""
-    subject, n = lab.choose(rng, with_integers), rng.randint(1, 6)
-    x, per_record = images_of(rng, subject, n), rng.choice([None, 1, 2, 3])
-    coded, path = pt.compress(subject.model, x, per_record=per_record), lab.path(".pxl")
-    path.write_bytes(coded)
-    about = f"{subject.name}: {n} images, {per_record} in a record"
-    first, last = sorted(rng.choices(range(n + 1), k=2))
-    with path.open("rb") as opened:
-        for source in (coded, path, str(path), opened):
-            archive = pt.Archive(source, subject.model, threads=rng.randint(1, 2))
-            if len(archive) != n:
-                raise SilentError(f"{about}: {len(archive)} images by {type(source).__name__}")
-            same(list(x[first:last]), [archive[i] for i in range(first, last)], f"{about} by {type(source).__name__}")
-            same(x[n - 1], archive[-1], f"{about}: the last")
-    if len(coded) != len(pt.compress(subject.model, x[::-1].copy(), per_record=n)) and per_record == n:
-        raise SilentError(f"{about}: another length in another order")
-
-
 @law(5)
 def hints(rng: random.Random, lab: Lab) -> None:
     """A hint as a path, a picture or levels, of one image or of each."""
@@ -181,57 +161,3 @@ def hints(rng: random.Random, lab: Lab) -> None:
     except pt.PointillistError:
         raise NothingComparedError("no such hint") from None
     same(numbers(first), numbers(second), f"{subject.name}: a hint as {name}, {type(reader).__name__}")
-
-
-@law(4)
-def parts_of_samples(rng: random.Random, lab: Lab) -> None:
-    """Slices, lists and joined parts of samples keep each image with its number, label and prompt; files hold them."""
-    subject, n = lab.choose(rng), rng.randint(2, 6)
-    how = subject.draw(rng)
-    if subject.model.classes:
-        how["label"] = [rng.choice(subject.model.classes) for _ in range(n)]
-    samples = pt.sample(subject.model, n, **how)
-    moved = rng.sample(range(n), n)
-    about = f"{subject.name} {how}: {moved}"
-    part = samples[moved]
-    same(samples.levels[moved], part.levels, about)
-    same([samples.nats[moved], samples.labels[moved]], [part.nats, part.labels], about)
-    at = rng.randint(1, n)
-    joined = [p for p in (samples[:at], samples[at:]) if len(p)]
-    same(numbers(samples), numbers(type(samples).concat(joined)), f"{about} joined at {at}")
-    same(samples.levels, samples.torch().numpy(), f"{about} as a tensor")
-    if subject.model.image.mode != "codes":
-        same([np.asarray(samples.images[i]) for i in moved], [np.asarray(one) for one in part.images], about)
-        path = lab.path(".png")
-        samples[moved[0] : moved[0] + 1].save(path)
-        with Image.open(path) as stored:
-            picture = samples.images[moved[0]]
-            same(np.asarray(picture), np.asarray(stored.convert(picture.mode)), f"{about}: saved")
-
-
-@law(5)
-def uniforms_back(rng: random.Random, lab: Lab) -> None:
-    """The uniforms of an image draw it again; mixed with others by 0 and 1 they are one or the other; a seed tells."""
-    subject = lab.choose(rng, with_integers)
-    x, seed = images_of(rng, subject, 1), rng.randrange(2**53)
-    given = {k: v for k, v in subject.draw_conditions(rng).items() if k in ("label", "text")}
-    about = f"{subject.name} {given}"
-    how = {"order": rng.choice(subject.model.config.orders)} if len(subject.model.config.orders) > 1 else {}
-    size = {} if subject.model.fixed_size else {"size": subject.size}
-    try:
-        own = pt.recover_uniforms(subject.model, x[0], seed=seed, **given, **how)
-    except pt.EngineError:
-        raise NothingComparedError("a level of probability 0 under these conditions") from None
-    drawn = pt.sample(subject.model, 1, uniforms=own, **given, **how, **size)
-    same(x, drawn.levels, f"{about} {how}: from its uniforms")
-    others = np.random.default_rng(seed % 2**32).random(own.shape)
-    for mix in (pt.interpolate_uniforms, pt.replace_uniforms):
-        same(own, mix(own, others, 0.0), f"{about}: {mix.__name__} by 0")
-        near(others, mix(own, others, 1.0), f"{about}: {mix.__name__} by 1", 1e-12)
-    first, second = (pt.replace_uniforms(own, others, 0.5, seed=s) for s in (1, 2))
-    if own.size > 30 and np.array_equal(first, second):
-        raise SilentError(f"{about}: another seed replaces the same uniforms")
-    again = pt.recover_uniforms(subject.model, x[0], seed=seed ^ 1, **given, **how)
-    if np.array_equal(own, again):
-        raise SilentError(f"{about}: another seed recovers the same uniforms")
-    same(x, pt.sample(subject.model, 1, uniforms=again, **given, **how, **size).levels, f"{about}: another seed")

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import re
 import shutil
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
 from typer.testing import CliRunner
 
-import pointillist as pt
 from pointillist.cli import app
 from tests.cli import test_effects as effects
 
-from .lab import Lab, NothingComparedError, SilentError, law, listening, same
+from .lab import Lab, NothingComparedError, SilentError, law, listening
 
 TOGETHER = 2
 """Most further options of the command to which one is added."""
-KEEPS = {
-    # settings that change nothing of the numbers beside these others, by intent
-    ("sample", "best_of", "temperature"), ("inpaint", "moves", "method"),
-}  # fmt: skip
 HARMLESS = {
     "sample": [["--batch-size", "1"], ["--threads", "2"], ["--verbose"], ["--json"], ["--force"]],
     "inpaint": [["--threads", "2"], ["--json"], ["--force"]],
@@ -35,27 +29,12 @@ HARMLESS = {
 """Options that must not change a file."""
 
 
-def write_files(root: Path) -> None:
-    """Write the pictures, detector, rules and texts that the commands of `test_effects` read, and maps."""
-    effects.folder.__wrapped__(Factory(root))  # type: ignore[attr-defined]
-
-
-class Factory:
-    """A maker of temporary folders that gives one folder."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def mktemp(self, name: str) -> Path:
-        self.root.mkdir(parents=True)
-        return self.root
-
-
 def folder_of(lab: Lab) -> Path:
     """Return the folder of the files, which is written once."""
     root = lab.folder / "effects"
     if not root.exists():
-        write_files(root)
+        root.mkdir()
+        effects.write_files(root)
     return root
 
 
@@ -95,8 +74,6 @@ def names_of(command: str) -> list[str]:
 @law(12)
 def an_option_more(rng: random.Random, lab: Lab) -> None:
     """Beside up to two others."""
-    import os
-
     os.chdir(folder_of(lab))
     command = rng.choice(
         ["sample"] * 4 + ["inpaint"] * 4 + ["world", "evaluate", "evaluate", "explain", "detect", "compress"]
@@ -114,8 +91,6 @@ def an_option_more(rng: random.Random, lab: Lab) -> None:
 @law(5)
 def an_option_of_how(rng: random.Random, lab: Lab) -> None:
     """Batches, threads, JSON and `--force` change no file, beside any other option."""
-    import os
-
     os.chdir(folder_of(lab))
     command = rng.choice(sorted(HARMLESS))
     names = names_of(command)
@@ -128,25 +103,3 @@ def an_option_of_how(rng: random.Random, lab: Lab) -> None:
     second = outcome([*base, *how])
     if first[1] != second[1]:
         raise SilentError(f"{' '.join(base)}: {' '.join(how)} changes {sorted(first[1].items() ^ second[1].items())}")
-
-
-@law(3)
-def formats(rng: random.Random, lab: Lab) -> None:
-    """The same images in files and in an archive."""
-    subject = lab.choose(rng, lambda s: s.model.image.mode in ("grey", "rgb") and s.model.image.levels <= 256)
-    n, seed = rng.randint(1, 3), rng.randrange(999)
-    size = "x".join(map(str, subject.size))
-    path, form = lab.path(), rng.choice(["files", "npz"])
-    base = ["sample", subject.source, "-n", str(n), "--seed", str(seed), "--size", size, "--format", form]
-    out = f"{path}/" if form == "files" else f"{path}.{form}"
-    done = CliRunner().invoke(app, [*base, "--out", out])
-    if done.exit_code:
-        raise SilentError(f"{' '.join(base)} --out {form}: {done.output} {done.exception!r}")
-    samples = pt.sample(subject.source, n, seed=seed, size=subject.size)
-    if form == "files":
-        pictures = [np.asarray(Image.open(one).convert("RGBA")) for one in sorted(path.glob("*.png"))]
-        files = samples.image.to_files(samples.levels)  # a drawing in black ink has transparent paper there
-        same(pictures, [np.asarray(one.convert("RGBA")) for one in files], f"{' '.join(base)}: files")
-        return
-    with np.load(out) as stored:
-        same(stored["levels"], samples.levels, f"{' '.join(base)}: {form}")

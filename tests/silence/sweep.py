@@ -17,7 +17,7 @@ from contextlib import chdir
 
 from tests.sweeps import run_sweep
 
-from . import elsewhere, filling, forms, options, reading, roads, sampling, stopping, training, worlds  # noqa: F401  (they register laws)
+from . import filling, forms, options, reading, roads, sampling, training  # noqa: F401  (they register laws)
 from .lab import LAWS, Lab, NothingComparedError, SilentError
 
 

@@ -253,7 +253,8 @@ def condition_gain(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]
     by_label = [_with_label(query, label).surprisal for label in range(len(classes))]
     class_bits = np.array([surprisal.sum() for surprisal in by_label])
     best = by_label[int(class_bits.argmin())] if by_label and not query.conditions.is_conditional else query.surprisal
-    exchanges = tuple(word_gain(query, word, other) for word, other in check_exchange(query, exchange or {}))
+    put = {} if exchange is None else exchange
+    exchanges = tuple(word_gain(query, word, other) for word, other in check_exchange(query, put))
     return ConditionGain(
         best,
         query.unconditional().surprisal,

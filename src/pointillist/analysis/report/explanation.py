@@ -129,12 +129,13 @@ def explain(
     """
     opened, x = _open(model, image, query.get("engine", "auto"))
     about = ImageQuery.of(opened, x, label, text, **query)
-    log_unlearned(opened, [about.prompt, *(other for _, other in check_exchange(about, exchange or {}))])
+    exchange = {} if exchange is None else exchange
+    log_unlearned(opened, [about.prompt, *(other for _, other in check_exchange(about, exchange))])
     return Explanation(
         query=about,
         title=Path(model).name if isinstance(model, (str, Path)) else opened.model_type,
         source=str(model) if isinstance(model, (str, Path)) else Explanation.source,
-        exchange=exchange or {},
+        exchange=exchange,
         calibration=calibration,
         edits=edits,
         continuations=continuations,
