@@ -3,7 +3,7 @@
     python benchmarks/measure_speed.py                       # gated-pixelcnn, untrained
     python benchmarks/measure_speed.py pixelsnail:small --size 16 --mode rgb --batch-sizes 1,16
     python benchmarks/measure_speed.py runs/digits --engines naive,numpy --train-batch-size 0
-    python benchmarks/measure_speed.py --set model.network.channels=128 --quantize int8
+    python benchmarks/measure_speed.py --set model.network.channels=128
     python benchmarks/measure_speed.py --threads 1,2 --json speed.json
 
 MODEL is a folder, a bundled name, hf:USER/MODEL, or an untrained NAME[:PRESET]. The roofline bound is the time of the
@@ -46,7 +46,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--size", help="28 or 48x64; by default the model's own, or 28")
     add("--levels", type=int, default=256, help="levels of an untrained model")
     add("--mode", choices=("grey", "rgb", "rgba"), default="grey", help="mode of an untrained model")
-    add("--quantize", choices=("int8", "bf16"), help="quantize the matrices first")
     add("--batch-sizes", type=_numbers, default=(1, 16), metavar="N,N", help="images sampled at once")
     add("--engines", type=lambda text: tuple(text.split(",")), metavar="NAME,NAME", help="by default all that run here")
     add("--threads", type=_numbers, default=(1,), metavar="N,N", help="more than one are compared with one")
@@ -71,8 +70,6 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     size = None if options.size is None else parse_size(options.size)
     model, name = _model(options, size)
-    if options.quantize is not None:
-        model, name = pt.quantize_weights(model, options.quantize), f"{name} {options.quantize}"
     config = BenchConfig(
         size=size or (model.image.height, model.image.width),
         batch_sizes=options.batch_sizes,

@@ -38,7 +38,7 @@ TASKS = {
     ),
     "Find anomalies": ("AnomalyDetector", "AnomalyRecord"),
     "Compress": ("compress", "decompress", "Archive"),
-    "Quantize": ("quantize_integer", "quantize_weights"),
+    "Quantize": ("quantize_integer",),
     "Worlds": ("World",),
     "Work at scale, show, export": ("jobs", "Studio", "export"),
     "Errors": (

@@ -1,6 +1,6 @@
 """Make a bundled model from a finished run: `python tools/make_zoo.py NAME RUN DATA [MEASURED_RUN MEASURED_DATA]`.
 
-Quantizes the weights to int8, samples a sheet, makes the integer program, evaluates the quantized model (not the run)
+Rounds the weights to int8, samples a sheet, makes the integer program, evaluates the rounded model (not the run)
 with the commands on its card, and writes `src/pointillist/zoo/NAME`. Facts that only a person knows (data, licence,
 limits) are in `docs/evidence/zoo.toml`: look at the sheet and correct the limits. Two evaluations run at a time: set
 `OMP_NUM_THREADS` to half of the cores. A run whose last part saw the test images is not evaluated: `MEASURED_RUN`, the
@@ -26,10 +26,10 @@ import numpy as np
 from PIL import Image
 
 import pointillist as pt
+from int8_weights import pack_encoders, pack_folder, round_weights
 from pointillist.commands.training import add_integer_program
 from pointillist.conditioning import hint_rule
 from pointillist.files.checkpoint.header import CARD, WEIGHTS
-from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.files.writing import write_text
 from pointillist.images import to_picture
 from pointillist.model.folder.generation import GenerationConfig
@@ -54,13 +54,14 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
     about = tomllib.loads(FACTS.read_text(encoding="utf-8"))[name]
     trained = pt.load(run)
     # the first layer is a prediction where levels are relative to one
-    model = quantize_weights(trained, "int8", fine=("backbone.first.weight",) if trained.config.local_gain else ())
+    model = round_weights(trained, bf16=("backbone.first.weight",) if trained.config.local_gain else ())
     model.training_record = public(trained.training_record)
     folder = zoo / name
     model.generation_config = settings_of(
         about, GenerationConfig.read(folder) if folder.is_dir() else GenerationConfig()
     )
     model.save_pretrained(folder)
+    pack_folder(folder)
     make_program(name, data, zoo)
     drawn = surprisals(folder, data) if about.get("sheet") == "surprisal" else sheet(model, about, data)
     save_png(indexed(drawn), folder / SHEET)
@@ -69,7 +70,7 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
         subject, images = folder, data
         if measured is not None:
             subject, images = Path(temporary), measured[1]
-            quantize_weights(pt.load(measured[0]), "int8").save_pretrained(subject)
+            round_weights(pt.load(measured[0])).save_pretrained(subject)
         lines = list(zip(commands, pool.map(lambda command: evaluate(subject, images, command), commands), strict=True))
     write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run), measured))
     return folder
@@ -86,7 +87,7 @@ def make_program(name: str, data: str, zoo: Path = ZOO) -> Path:
     folder = zoo / name
     model = pt.load(folder)
     add_integer_program(model, data, CALIBRATION, [])
-    save(model.integer_model().integers, folder)
+    save(pack_encoders(model.integer_model().integers), folder)
     return folder
 
 
@@ -145,7 +146,7 @@ def indexed(image: Image.Image) -> Image.Image:
 
 
 def evaluate(folder: Path, data: str, options: list[str]) -> str:
-    """Return the output of `pointillist evaluate` for the quantized weights, without its time."""
+    """Return the output of `pointillist evaluate` for the rounded weights, without its time."""
     with tempfile.TemporaryDirectory() as empty:
         command = [sys.executable, "-m", "pointillist", "evaluate", str(folder), str(Path(data).resolve()), *options]
         run = subprocess.run(command, cwd=empty, capture_output=True, text=True)
@@ -221,7 +222,7 @@ tags: [pointillist, {model.config.model_type}]
 
 A `{model.config.model_type}` of {model.num_parameters():,} parameters, {image.mode} {image.height}x{image.width} with
 {image.levels} levels. Conditions: {", ".join(model.config.describe_conditions()) or "none"}. The matrices are
-quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; {subject}. The integer program
+rounded to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; {subject}. The integer program
 beside them, {(folder / PROGRAM_TENSORS).stat().st_size / 1e6:.1f} MB, is the model in integers, calibrated on
 {CALIBRATION} training images; `pointillist sample` runs it, without torch.
 

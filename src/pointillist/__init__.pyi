@@ -23,7 +23,6 @@ from pointillist.errors import (
 )
 from pointillist.evaluation.captions import Ranking, rank
 from pointillist.evaluation.likelihood import Evaluation, evaluate
-from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.listing import list_models
@@ -94,7 +93,6 @@ __all__ = [
     "load",
     "load_data",
     "quantize_integer",
-    "quantize_weights",
     "rank",
     "read_cells",
     "receptive_field",

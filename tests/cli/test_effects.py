@@ -42,7 +42,7 @@ VALUES: dict[str, Any] = {
         "n": 3, "label": "3", "text": "heart", "texts": "texts.txt", "negative_prompt": "star", "best_of": 2,
         "attribute": "hair=red", "condition": "vector=1,2", "hint": "a.png", "hint_from_image": "a.png",
         "temperature": 0.5, "top_p": 0.5, "guidance": 2, "size": "30", "seamless": "x",
-        "rules": "rules.toml", "order": "raster-br", "quantize": "int8", "palette": "p.hex", "animate": "a.gif",
+        "rules": "rules.toml", "order": "raster-br", "palette": "p.hex", "animate": "a.gif",
     },
     "inpaint": {
         "mask": "mask.png", "region": "20:,:", "transparent": None, "vary": 0.5, "pattern": "scattered",
@@ -57,7 +57,7 @@ VALUES: dict[str, Any] = {
         "text": "x", "set": "data.size=20", "order": "raster-br", "guidance": 2, "condition_metrics": None,
         "retrieval_candidates": 3,
         "retrieval_repeats": 3, "captions": "a;b", "captions_file": "texts.txt", "caption_prior": "1,2",
-        "memorization": 2, "precision": "bf16", "quantize": "int8", "code_length": None,
+        "memorization": 2, "precision": "bf16", "code_length": None,
     },
     "explain": {
         "index": 2, "split": "test", "label": "4", "text": "x", "exchange": "a=b", "attributes": "hair=red",
@@ -149,7 +149,6 @@ def test_an_option_changes_something(
         (["evaluate", "digits", "few", "--retrieval-candidates", "3"], "--condition-metrics"),
         (["evaluate", "digits", "few", "--retrieval-repeats", "3"], "--condition-metrics"),
         (["evaluate", "digits", "few", "--precision", "bf16"], "--condition-metrics"),
-        (["quantize", "digits", "--out", "x", "--images", "3"], "--integer"),
         (["train", "uci-digits", "--resize-mode", "pad"], "--size"),
         (["train", "uci-digits", "--tile-size", "8"], "--tileset"),
     ],

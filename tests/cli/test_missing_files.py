@@ -44,7 +44,7 @@ FILES = [
     *(f"train few --tileset gone.{ending}" for ending in ("png", "tsx")),
     *(f"train few --level-names gone.{ending}" for ending in ("toml", "json")),
     "train few --hint-column gone/hints",
-    "quantize digits --integer --data gone --out o",
+    "quantize digits gone --out o",
     f"jobs sample icons -n 4 --texts gone.txt {TASKS}",
     f"jobs sample outline-to-tile -n 4 --hint gone.png {TASKS}",
     f"jobs evaluate digits gone.npz {TASKS}",

@@ -36,7 +36,7 @@ def test_a_job_has_the_settings_of_its_command(job: type[Settings], command: typ
     names = [setting.name for setting in settings_of(command) if setting.name not in job.left_out]
     assert [setting.name for setting in settings_of(job) if setting.name in names] == names
     types = {setting.name: setting.type for setting in settings_of(job)}
-    replaced = {*job.__annotations__, "batch_size", "threads", "device", "quantize", "model"}
+    replaced = {*job.__annotations__, "batch_size", "threads", "device", "model"}
     for setting in settings_of(command):
         if setting.name in names and setting.name not in replaced:
             assert types[setting.name] == setting.type

@@ -69,7 +69,7 @@ BASES: dict[str, list[str]] = {
     "explain": ["explain", "model", "a.png", "--out", "out.html"],
     "compress": ["compress", "digits", "a.png", "--out", "out.pxl"],
     "decompress": ["decompress", "a.pxl", "--out", "out"],
-    "quantize": ["quantize", "model", "--out", "out"],
+    "quantize": ["quantize", "model", "pictures", "--images", "2", "--out", "out"],
     "train": ["train", "pictures", "--preset", "tiny", "--steps", "1", "--batch-size", "2", "--out", "out"],
     "info": ["info", "pictures"],
     "jobs status": ["jobs", "status", "job"],

@@ -111,7 +111,7 @@ def test_an_empty_number_of_a_list_is_refused(digits: Path) -> None:
 def test_a_dash_is_standard_output_for_compress_alone(digits: Path) -> None:
     for command in (
         ["sample", "digits", "-n", 1], ["inpaint", "digits", digits / "0.png", "--region", "3:5,:"],
-        ["explain", "digits", digits / "0.png"], ["quantize", "digits"], ["decompress", "a.pxl"],
+        ["explain", "digits", digits / "0.png"], ["quantize", "digits", "uci-digits"], ["decompress", "a.pxl"],
     ):  # fmt: skip
         assert "standard output" in fails(*command, "--out", "-")
     assert files_in(Path()) == ["digits", *(f"digits/{number}.png" for number in range(4))]
@@ -165,17 +165,17 @@ def test_a_record_that_declares_more_than_it_holds_is_damage(digits: Path, monke
     assert "declares 1,000,000,000 pictures" in str(archive.check_bytes()[0])
 
 
-def test_a_model_without_weights_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_weights_is_not_left(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full when the weights are written."""
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tensors, "write_tensors", full)
-    assert "no space left" in fails("quantize", "digits", "--out", "q")
+    assert "no space left" in fails("quantize", "digits", digits, "--out", "q")
     assert not Path("q").exists()
     Path("q").mkdir()
-    assert "no space left" in fails("quantize", "digits", "--out", "q")
+    assert "no space left" in fails("quantize", "digits", digits, "--out", "q")
     assert Path("q").is_dir()
 
 

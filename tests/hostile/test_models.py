@@ -67,7 +67,7 @@ def test_no_command_uses_such_weights(tmp_path: Path) -> None:
     for command in (
         ["sample", folder, "-n", 1, "--out", tmp_path / "a.png"],
         ["evaluate", folder, "uci-digits"],
-        ["quantize", folder, "--out", tmp_path / "q"],
+        ["quantize", folder, "uci-digits", "--out", tmp_path / "q"],
         ["explain", folder, write_picture(tmp_path / "x.png"), "--out", tmp_path / "r.html"],
         ["train", "uci-digits", "--init-from", folder, "--out", tmp_path / "r", "--steps", 1],
         ["reproduce", folder, tmp_path / "x.json"],

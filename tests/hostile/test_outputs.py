@@ -111,7 +111,7 @@ def test_force_does_not_replace_a_device(picture: Path, device: Path) -> None:
     assert "a device" in fails("sample", "digits", "-n", 1, "--engine", "numpy", "--out", device, "--force")
     assert "a device" in fails("evaluate", "digits", picture, "--per-image", device, "--force")
     assert "a device" in fails("decompress", picture, "--out", device, "--force")
-    assert "null" in fails("quantize", "digits", "--out", device, "--force")
+    assert "null" in fails("quantize", "digits", picture, "--out", device, "--force")
     assert stat.S_ISCHR(device.stat().st_mode)
     assert files_in(Path()) == ["a.png", "null"]
 
@@ -252,7 +252,7 @@ def test_a_disk_without_room_is_a_sentence_before_the_first_image(out: str) -> N
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("model/program.json", "quantize digits --out model --force"),
+        ("model/program.json", "quantize digits a.png --out model --force"),
         ("page/model.c", "export digits --c page --force"),
         ("out/00000.png", "sample digits -n 1 --out out/ --force"),
         ("out/00000.png", "inpaint digits a.png --region 14:,: -n 1 --seed 1 --out out/ --force"),

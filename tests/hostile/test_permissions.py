@@ -47,7 +47,7 @@ CASES = {
     "sample digits -n 1 --engine numpy --out closed/a/": "closed",
     "sample digits -n 1 --engine numpy --out closed/a.npz": "closed",
     "evaluate digits images.npz --set data.size=28x28 --per-image closed/a.csv": "closed",
-    "quantize digits --out closed/q": "closed",
+    "quantize digits images.npz --set data.size=28x28 --out closed/q": "closed",
     "train images.npz --steps 1 --out closed/r": "closed",
     "info secret.npz": "secret.npz",
     "train secret.npz --steps 1 --out r": "secret.npz",

@@ -82,13 +82,6 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, text: str, words: str) -> 
     assert len(str(caught.value)) < 600
 
 
-def test_a_quantized_copy_keeps_it() -> None:
-    """As it keeps the training record."""
-    built: Any = model()
-    built.generation_config = GenerationConfig(top_p=0.9)
-    assert pt.quantize_weights(built, "int8").generation_config == built.generation_config
-
-
 def test_the_command_uses_it_and_says_so(tmp_path: Path) -> None:
     """Unless an option is given."""
     built = model()

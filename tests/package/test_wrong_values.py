@@ -55,7 +55,6 @@ CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "read_cells": (pt.read_cells, ["x.csv", MODEL.image], ("size",)),
     "rank": (pt.rank, [MODEL, LEVELS, ["a"]], ()),
     "recover_uniforms": (pt.recover_uniforms, [MODEL, LEVELS], ("seed", "order", "label")),
-    "quantize_weights": (pt.quantize_weights, [MODEL, "int8"], ()),
     "World.chunk": (WORLD.chunk, [0, 0], ()),
     "World.tiles": (WORLD.tiles, [0, 0, 2, 2], ()),
     "jobs.run": (JOBS, ["sample"], (*JOB, "workers", "time_limit", "executor", "seed", "label", "temperature")),

@@ -11,10 +11,11 @@ import torch
 import pointillist as pt
 from pointillist.conditioning.known import KnownFeatures
 from pointillist.conditioning.portable import StoredWeights, grid
-from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
+from pointillist.portable import load, save
 from tests.portable.networks import features_of
+from tests.scripts import script
 from tests.tolerances import FIXED_POINT
 
 IMAGES = {
@@ -23,22 +24,25 @@ IMAGES = {
 }
 
 
-def completing(kind: str, *, int8: bool = False) -> pt.PixelModel:
+def completing(kind: str) -> pt.PixelModel:
     torch.manual_seed(0)
-    model = pt.build("gated-pixelcnn", shape=IMAGES[kind], channels=8, layers=2, known=True)
-    return quantize_weights(model, "int8") if int8 else model
+    return pt.build("gated-pixelcnn", shape=IMAGES[kind], channels=8, layers=2, known=True)
 
 
 @pytest.mark.parametrize("int8", [False, True])
 @pytest.mark.parametrize("kind", list(IMAGES))
 @pytest.mark.parametrize("size", [(8, 8), (5, 13)])
 def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[int, int], tmp_path: Path) -> None:
-    model, rng = completing(kind, int8=int8), np.random.default_rng(1)
+    """Also by weights that a bundled model stores in int8."""
+    model, rng = completing(kind), np.random.default_rng(1)
+    weights = script("int8_weights")
+    model = weights.round_weights(model) if int8 else model
     levels = rng.integers(0, model.image.levels, (4, model.image.channels, *size))
     known = rng.random(levels.shape) < np.array([0.0, 0.3, 0.7, 1.0])[:, None, None, None]
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, model.image.levels, (4, *model.image.shape))), images=4)
-    model.save_pretrained(tmp_path / "model")
-    encoder = PortableModel.open(tmp_path / "model").integer_model.parts[0][-1].encoder
+    stored = model.integer_model().integers
+    save(weights.pack_encoders(stored) if int8 else stored, tmp_path)
+    encoder = load(tmp_path).parts[0][-1].encoder
     assert isinstance(encoder, KnownFeatures)
     features = features_of(encoder, (levels, known), 4, size)
     with torch.no_grad():

@@ -12,20 +12,20 @@ import pointillist as pt
 from pointillist.distributions.transform import Transform
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
+from tests.scripts import script
 
 PROMPTS = ["a red dragon", "", "  ", "Heart, outline", "!"]
 
 
-@pytest.fixture(scope="module", params=["float32", "int8"])
-def model(request: pytest.FixtureRequest) -> pt.PixelModel:
+@pytest.fixture(scope="module")
+def model() -> pt.PixelModel:
     """A model of prompts and labels, with its integer model."""
     torch.manual_seed(0)
     built = pt.build(
         "gated-pixelcnn", shape=(1, 6, 5), levels=4, preset="tiny", classes=("cat", "dog"), text="use+learned",
         orders=("raster", "raster-tr"), position_channels=2,
     )  # fmt: skip
-    built = built.eval() if request.param == "float32" else pt.quantize_weights(built, "int8").eval()
-    pt.quantize_integer(built, torch.randint(0, 4, (3, 1, 6, 5)))
+    pt.quantize_integer(built.eval(), torch.randint(0, 4, (3, 1, 6, 5)))
     return built
 
 
@@ -46,13 +46,12 @@ def test_features_are_those_of_torch(model: pt.PixelModel, tmp_path: Path) -> No
 
 
 def test_int8_weights_stay_int8(tmp_path: Path) -> None:
-    """A quantized encoder takes a quarter of the bytes, and its matrices are those of the model to the bit."""
-    sizes = {}
-    for kind in ("float32", "int8"):
-        built = pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny", text="learned").eval()
-        built = built if kind == "float32" else pt.quantize_weights(built, kind)
-        pt.quantize_integer(built, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
-        save(built.integer_model().integers, tmp_path / kind)
+    """An encoder of a bundled model takes a quarter of the bytes; its matrices are those of the model to the bit."""
+    sizes, weights = {}, script("int8_weights")
+    built = weights.round_weights(pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny", text="learned").eval())
+    stored = pt.quantize_integer(built, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
+    for kind, integers in {"float32": stored, "int8": weights.pack_encoders(stored)}.items():
+        save(integers, tmp_path / kind)
         sizes[kind] = (tmp_path / kind / PROGRAM_TENSORS).stat().st_size
         encoder = next(p.encoder for p in load(tmp_path / kind).parts[0] if p.encoder is not None)
         weight = built.state_dict()["conditions.words.embedding.weight"]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist import zoo
 from pointillist.cli.app import app
-from pointillist.files.checkpoint.quantization import weight_dtype
+from pointillist.files.checkpoint.tensors import read_tensors
 from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.files import meta_init
 from pointillist.model.folder.generation import GenerationConfig
@@ -169,7 +170,8 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     assert "private" not in card + config
     assert "# little: little things" in card
     model = pt.load(folder)
-    assert weight_dtype(model.state_dict()) == "int8"
+    stored = read_tensors(folder / "model.safetensors")
+    assert any(tensor.dtype == torch.int8 for tensor in stored.values())
     assert load(folder).source == model_fingerprint(model)
     splits = pt.load_data(
         data,

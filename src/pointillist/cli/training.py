@@ -27,9 +27,8 @@ EXAMPLES = {
         torchrun --nproc-per-node 2 -m pointillist train DATA
     """,
     "quantize": """
-        pointillist quantize runs/tiles --out tiles-int8
-        pointillist quantize runs/tiles --dtype bf16 --out tiles-bf16
-        pointillist quantize runs/tiles --integer --data tiles/ --out tiles-integer
+        pointillist quantize runs/tiles tiles/ --out tiles-integer
+        pointillist quantize runs/tiles tiles/ --images 256 --out runs/tiles --force
     """,
     "demo": "pointillist demo --out demo",
 }
@@ -69,12 +68,10 @@ def _watched_by_studio(out: Path) -> Iterator[None]:
 
 
 def quantize(settings: QuantizeSettings) -> None:
-    """Quantize the matrices of a model, and save it in a smaller file.
+    """Make the integer program of a model that has none, or make it again with other images.
 
-    The result is a separate model: evaluate it, sample from it. The last
-    layer and small tensors stay as they are. With --integer the weights stay
-    as they are too, unless --dtype is given, and the model gets its exact
-    program next to them.
+    A training ends with it, and every command uses it by default. The weights
+    do not change.
     """
     from pointillist.commands import training as work
 

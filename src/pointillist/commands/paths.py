@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pointillist.commands.report import note
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.writing import LOCK, is_stream
@@ -91,7 +90,7 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
     reject_existing(path, force)
 
 
-def open_scored_model(name: str, device: str, engine: str, quantize: str | None = None) -> LikelihoodModel:
+def open_scored_model(name: str, device: str, engine: str) -> LikelihoodModel:
     """Open a model to score or to complete images: by its stored integer program if that suffices, else with torch.
 
     Raises:
@@ -101,27 +100,20 @@ def open_scored_model(name: str, device: str, engine: str, quantize: str | None 
     from pointillist.model.folder.opening import open_program
 
     # a program runs on the processor, where it was measured
-    if device in ("auto", "cpu") and quantize is None:
+    if device in ("auto", "cpu"):
         program = open_program(find_model(name, {}), engine)
         if program is not None:
             return program
-    return open_model(name, device, quantize)
+    return open_model(name, device)
 
 
-def open_model(name: str, device: str, quantize: str | None = None) -> PixelModel:
-    """Load a model, quantize its matrices (`int8` or `bf16`), and move it to a device.
+def open_model(name: str, device: str) -> PixelModel:
+    """Load a model, and move it to a device.
 
     Raises:
         CheckpointError, ConfigError: if it cannot be loaded, or a setting is wrong.
     """
-    from pointillist.files.checkpoint.quantization import quantize_weights
     from pointillist.model.folder.pretrained import load
     from pointillist.system import resolve_device
 
-    model = load(name)
-    if quantize is not None:
-        quantized = quantize_weights(model, quantize)
-        if quantized.weights_fingerprint == model.weights_fingerprint:
-            note(f"note       `--quantize` (={quantize}) changed nothing: the weights of {name} are so already")
-        model = quantized
-    return model.to(resolve_device(device))
+    return load(name).to(resolve_device(device))

@@ -1,4 +1,4 @@
-"""`train`: a model trained on images; `quantize`: a model in a smaller file."""
+"""`train`: a model trained on images; `quantize`: its integer program."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.paths import reject_filled
-from pointillist.commands.report import Report, console, note, size_text
+from pointillist.commands.report import Report, console, note
 from pointillist.commands.run_options import RunOption
-from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, Settings, argument, option
+from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, SETS, Settings, argument, option
 from pointillist.errors import ConfigError, counted, without_effect
 
 if TYPE_CHECKING:
@@ -110,17 +110,10 @@ class QuantizeSettings(Settings):
     """Settings of `quantize`."""
 
     model: str = MODEL.field()
-    out: Path = option(REQUIRED, "DIR", "Folder for the smaller model.", flags=("--out", "-o"))
-    dtype: str | None = option(None, "KIND", "int8 (a quarter of the size) or bf16 (half). Default: int8.")
-    integer: bool = option(
-        False,
-        FLAG,
-        "Make the integer program of a model that has none, or make it again.",
-        parameter="integer_model",
-    )
-    data: str | None = option(None, "DATA", "With --integer: training images, as for train; a few are enough.")
-    images: int = option(64, "N", "With --integer: number of images for the calibration.", low=1, needs=("integer",))
-    set: tuple[str, ...] = option((), "KEY=VALUE", "With --integer: how DATA is read; data.* only.", needs=("integer",))
+    data: str = argument("DATA", "Training images, as for train; a few are enough.")
+    out: Path = option(REQUIRED, "DIR", "Folder for the model with its integer program.", flags=("--out", "-o"))
+    images: int = option(64, "N", "Number of images for the calibration.", low=1)
+    set: tuple[str, ...] = SETS.field(())
     force: bool = option(False, FLAG, "Replace an existing model.")
     as_json: bool = JSON.field(False)
 
@@ -231,44 +224,26 @@ def _lines(out: Path, trained: TrainResult) -> list[str]:
 
 
 def quantize(settings: QuantizeSettings) -> Report:
-    """Quantize the matrices of a model, add its integer program if that is asked for, and save it.
+    """Save a model with its integer program, which is calibrated on images.
 
     Raises:
         PointillistError: naming what is wrong with a setting, the model or the images.
     """
-    from pointillist.files.checkpoint.header import WEIGHTS
-    from pointillist.files.checkpoint.quantization import quantize_weights
     from pointillist.files.writing import folder_lock
-    from pointillist.model.folder.files import default_card
     from pointillist.model.folder.pretrained import load
 
     out = settings.out
     reject_filled(out, settings.force, "the model in it")
-    if settings.integer != (settings.data is not None):
-        raise ConfigError(
-            "`--integer` and `--data` belong together: the integer program is calibrated on training images."
-        )
-    kind = settings.dtype or (None if settings.integer else "int8")
-    source = load(settings.model)
-    small = source if kind is None else quantize_weights(source, kind)
-    if kind is not None:
-        card = source.card or default_card(source.config, source.likelihood.name, source.num_parameters())
-        small.card = f"{card}\n{_note(kind)}"
-    if settings.data is not None:
-        add_integer_program(small, settings.data, settings.images, settings.set)
+    model = load(settings.model)
+    add_integer_program(model, settings.data, settings.images, settings.set)
     with folder_lock(out):
         reject_filled(out, settings.force, "the model in it")  # by a command that ended meanwhile
-        small.save_pretrained(out)
-    before = sum(t.numel() * t.element_size() for t in source.state_dict().values())
-    after = (out / WEIGHTS).stat().st_size
-    facts = {"dtype": kind, "bytes_before": before, "bytes": after, "out": str(out)}
-    lines = [("weights", kind or "unchanged"), ("size", f"{size_text(after)}, {size_text(before)} before")]
-    if settings.integer:
-        facts["fingerprint"] = small.integer_model().integers.fingerprint
-        assert small.integer_cost is not None
-        facts["integers_cost"] = small.integer_cost.bits_per_dim
-        lines.append(("integers", f"program {facts['fingerprint'][:16]}, costs {small.integer_cost}"))
-    return Report(facts, [*lines, ("written", str(out))])
+        model.save_pretrained(out)
+    assert model.integer_cost is not None
+    fingerprint = model.integer_model().integers.fingerprint
+    facts = {"out": str(out), "fingerprint": fingerprint, "integers_cost": model.integer_cost.bits_per_dim}
+    lines = [("integers", f"program {fingerprint[:16]}, costs {model.integer_cost}"), ("written", str(out))]
+    return Report(facts, lines)
 
 
 def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequence[str]) -> None:
@@ -286,12 +261,3 @@ def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequenc
     splits = load_data(data, options, spec=model.image, classes=classes)
     quantize_integer(model, splits, images=images)
     model.integer_cost = measure_cost(model, splits, is_default=True)
-
-
-def _note(kind: str) -> str:
-    """Return the note for the model card: figures above it may have been measured on the original weights."""
-    text = "int8 with one scale an output" if kind == "int8" else "bf16"
-    return (
-        f"## Weights\n\nThe matrices are quantized to {text} (`pointillist quantize`). "
-        "Figures of the training were measured on the original weights.\n"
-    )

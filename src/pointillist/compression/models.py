@@ -89,7 +89,7 @@ def _folder(model: str | Path) -> Path:
     if not has_program(folder):
         raise ConfigError(
             f"{model} has no integer program, which compression needs: make it with `pointillist quantize {model} "
-            "--integer --data DATA --out DIR`, and give DIR."
+            "DATA --out DIR`, and give DIR."
         )
     return folder
 

@@ -94,6 +94,6 @@ class ConditionEncoder(ReadsValues, nn.Module):
         """Make the half that a model without torch stores and computes; without one it knows "unknown" only.
 
         Args:
-            weights: the weights of this encoder, in int8 if they are quantized; without the weights of "unknown".
+            weights: the weights of this encoder, without the weights of "unknown".
         """
         return None

@@ -18,8 +18,6 @@ from pointillist.files.checkpoint.header import METADATA_KEY, open_weights, read
 from pointillist.files.writing import atomic_path
 
 Array = NDArray[Any]
-SCALE_SUFFIX = "_scale"
-"""End of the name of the array that holds the scales of an int8 matrix."""
 
 
 class ArrayWriter:

@@ -16,7 +16,7 @@ _SAMPLE, _TRAIN, _LOAD = "`pt.sample(model, n)`", "`pt.train(model, data)`", "`p
 _DETECT = "`pt.AnomalyDetector(model).fit(normal).score_samples(images)`"
 _SCORE = "`model.log_prob(x)`, or `pt.evaluate(model, data)` for a data set"
 _BUILD, _INPAINT = "`pt.build(name, shape=(1, 28, 28))`", "`pt.inpaint(model, image, known)`"
-_QUANTIZE = "`pt.quantize_integer(model, data)`, or `pt.quantize_weights(model)` for int8 and bf16"
+_QUANTIZE = "`pt.quantize_integer(model, data)`"
 _PREDICT = "`pt.sample(model, n)` for new images, or `pt.explain(model, image)` for the distribution of each pixel"
 _SIZE = "`model.image.shape`"
 _DEVICE = "`model.to(device)` before the call"

@@ -186,8 +186,8 @@ class WithIntegerModel:
         integer_model = self._stored_or_attached()
         if integer_model is None:
             raise EngineError(
-                "This model has no integer program: make it with `pointillist quantize MODEL --integer --data DATA "
-                "--out DIR`, or in Python with `pt.quantize_integer(model, data)`."
+                "This model has no integer program: make it with `pointillist quantize MODEL DATA --out DIR`, or "
+                "in Python with `pt.quantize_integer(model, data)`."
             )
         verified = VERIFIED.get()
         is_compared = verified is not None and any(each is self for each in verified)

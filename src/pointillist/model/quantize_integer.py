@@ -22,7 +22,6 @@ from pointillist.engine.rewrite.builder import input_name, is_constant_map
 from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, DataError
-from pointillist.files.checkpoint.quantization import encode_tensors, weight_dtype
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
@@ -377,6 +376,5 @@ def _portable(encoder: ConditionEncoder | None) -> PortableEncoder | None:
     """Return what a stored model needs to encode a condition; None where it knows only "unknown" and named values."""
     if encoder is None:
         return None
-    weights = {name: t for name, t in encoder.state_dict().items() if name != "absent"}
-    stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
-    return encoder.portable(StoredWeights({name: t.detach().cpu().numpy() for name, t in stored.items()}))
+    weights = {name: t.detach().cpu().numpy() for name, t in encoder.state_dict().items() if name != "absent"}
+    return encoder.portable(StoredWeights(weights))

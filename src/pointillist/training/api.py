@@ -19,7 +19,7 @@ from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.evaluation.memorization import copied_windows
-from pointillist.files.checkpoint.quantization import check_values
+from pointillist.files.checkpoint.tensors import check_values
 from pointillist.files.suggestions import checked_keywords
 from pointillist.model.batches import check_spec
 from pointillist.model.folder.files import default_card

@@ -168,7 +168,7 @@ def test_archives_equal_the_plain_command(model: str) -> None:
     run("compress", "exact", "data", "--per-record", 3, "--out", "tiles.pxl")
     assert merged("tiles", "c.pxl") == Path("tiles.pxl").read_bytes()
     with pytest.raises(pt.ConfigError, match="works in integers"):
-        compute("compress", "other", 1, model="exact", images="data", quantize="int8")
+        compute("compress", "other", 1, model="exact", images="data", device="cuda")
 
 
 def test_pictures_that_cannot_be_read_are_rejected(model: str, pictures: str) -> None:
@@ -286,7 +286,7 @@ def test_another_job_is_not_mixed_in(model: str) -> None:
     base: Mapping[str, Any] = {"model": model, **SAMPLE}
     compute("sample", "job", 2, **base)
     for other, words in (
-        ({"seed": 1}, "`seed` 0, now 1"), ({"n": 15}, "`n` 14, now 15"), ({"quantize": "bf16"}, "`quantize`"),
+        ({"seed": 1}, "`seed` 0, now 1"), ({"n": 15}, "`n` 14, now 15"), ({"device": "auto"}, "`device`"),
     ):  # fmt: skip
         with pytest.raises(pt.ConfigError, match=words):
             compute("sample", "job", 2, **{**base, **other})

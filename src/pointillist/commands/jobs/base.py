@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.jobs import kinds
 from pointillist.commands.paths import open_scored_model
-from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
+from pointillist.commands.settings import DEVICE, MODEL, Settings, sampling_option
 from pointillist.errors import check_name
 
 if TYPE_CHECKING:
@@ -42,14 +42,12 @@ class JobSettings(Settings):
         model: a model folder, a bundled name, or `hf:USER/MODEL`; every process loads it.
         batch_size: items that are computed at once. Batches are fixed, so tasks and workers do not change a bit.
         device, threads: of each process. Another number of threads may round differently.
-        quantize: quantize the matrices first, `int8` or `bf16`.
     """
 
     model: str = MODEL.field()
     batch_size: Any = sampling_option(64, "N", "Items computed at once.", low=1)
     device: str = DEVICE.field("cpu")
     threads: Any = sampling_option(1, "N", "Threads of each process.", low=1)
-    quantize: str | None = QUANTIZE.field(None)
 
 
 class JobKind(ABC):
@@ -118,7 +116,7 @@ def open_job_model(settings: JobSettings) -> LikelihoodModel:
     engine = getattr(settings, "engine", "auto")
     from pointillist.model.folder.portable import PortableModel
 
-    model = open_scored_model(settings.model, settings.device, engine, settings.quantize)
+    model = open_scored_model(settings.model, settings.device, engine)
     if not isinstance(model, PortableModel):
         import torch
 

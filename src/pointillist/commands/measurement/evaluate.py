@@ -50,13 +50,13 @@ def evaluate(settings: EvaluateSettings) -> Report:
         raise ConfigError(f"`--precision` (={settings.precision!r}) must be fp32 or bf16.")
     # bf16 is a speed that only floats have
     engine = "torch" if settings.precision == "bf16" else settings.engine
-    model = open_scored_model(settings.model, settings.device, engine, settings.quantize)
+    model = open_scored_model(settings.model, settings.device, engine)
     check_guidance(settings.guidance)  # before images are read
     model.scoring_engine(settings.engine)
     captions = parse_captions(settings, model)
     source = _read(model, settings)
     size = (source.images.spec.height, source.images.spec.width)
-    others = [open_scored_model(name, settings.device, engine, settings.quantize) for name in settings.mixture]
+    others = [open_scored_model(name, settings.device, engine) for name in settings.mixture]
     mixture_engine = settings.engine  # each model has its own default
     settings = settings.changed(engine=model.scoring_engine(settings.engine, size))
     started = time.perf_counter()

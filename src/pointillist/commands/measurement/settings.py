@@ -13,7 +13,6 @@ from pointillist.commands.settings import (
     FORCE,
     MODEL,
     ONLY_JSON,
-    QUANTIZE,
     SETS,
     Option,
     Panel,
@@ -72,7 +71,6 @@ class EvaluateSettings(Settings):
     precision: str = _METRICS.option(
         "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.", needs=_METRIC
     )
-    quantize: str | None = QUANTIZE.field(None)
     engine: Any = _ENGINE.sampling_field("auto")
     code_length: bool = option(False, FLAG, "Also compress the images, and count the real bytes.")
     force: bool = option(False, FLAG, "Replace an existing CSV.")

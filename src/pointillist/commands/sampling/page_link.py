@@ -29,7 +29,7 @@ def page_text(images: PlannedImages, settings: SampleSettings) -> str | None:
     site, plan = os.environ.get(SITE), images.plan
     if not site:
         return None
-    if plan.config.engine != "integer" or settings.quantize is not None:
+    if plan.config.engine != "integer":
         return "none: a page paints by the stored integer program alone"
     link = {name: value for name, value in _link(images, settings).items() if value is not None}
     missing = [

@@ -11,7 +11,6 @@ from pointillist.commands.settings import (
     FORCE,
     JSON,
     MODEL,
-    QUANTIZE,
     Argument,
     Option,
     Panel,
@@ -85,7 +84,6 @@ class SampleSettings(Settings):
     threads: Any = _THREADS.sampling_field(None)
     verbose: bool = _SAMPLING.option(False, FLAG, "Print which engine was chosen, and why.")
     order: Any = _ORDER.sampling_field(None)
-    quantize: str | None = replace(QUANTIZE, panel=_SAMPLING).field(None)
     batch_size: Any = _SAMPLING.sampling_option(64, "N", "Images sampled at once.", low=1)
     out: str | None = _OUTPUT.option(
         None,

@@ -62,15 +62,14 @@ def open_model(settings: SampleSettings) -> OpenedModel:
     from pointillist.commands import paths
     from pointillist.sampling.config import choose_model_engine
 
-    model = paths.open_model(name, settings.device, settings.quantize)
+    model = paths.open_model(name, settings.device)
     choice = choose_model_engine(model, engine, size)
     return OpenedModel(model, choice, engine_text(choice.engine, choice.why_floats))
 
 
 def _needs_torch(settings: SampleSettings) -> bool:
     """Return whether a setting is for a model that torch runs; stored integer programs do not have it."""
-    in_memory = settings.device != "cpu" or settings.quantize is not None
-    return in_memory or settings.seamless is not None
+    return settings.device != "cpu" or settings.seamless is not None
 
 
 def read_rules(settings: SampleSettings) -> Rules | None:

@@ -28,7 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.errors import ConfigError
-from pointillist.files.arrays import SCALE_SUFFIX, Array, ArrayReader, ArrayWriter
+from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
+from pointillist.files.checkpoint.header import SCALE_SUFFIX
 
 if TYPE_CHECKING:
     from pointillist.data import Batch

@@ -1,1 +1,1 @@
-"""Model folders: safe files, quantization of weights, and construction without memory."""
+"""Files of a model folder, which cannot run code."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +24,9 @@ TILESET = "tileset.png"
 FORMAT_VERSION = 1
 METADATA_KEY = "pointillist"
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
+SCALE_SUFFIX = "_scale"
+"""End of the name of the array that holds the scales of an int8 matrix."""
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """The header entry of a tensor in a safetensors file.
-
-    Attributes:
-        dtype: safetensors name of its type, for example `F32`, `BF16` or `I8`.
-        shape: its shape.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return f"{self.dtype} {self.shape}"
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -70,15 +56,41 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_tensor_info(path: Path) -> dict[str, TensorInfo]:
-    """Read names, types and shapes of the tensors in a safetensors file, without loading any tensor.
+def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read names and shapes of the weights in a safetensors file, without loading any tensor.
+
+    Weights are floating point, or matrices in int8 with a float32 scale for each output: the first axis, or the last
+    axis of the kernels `[taps, in, out]` of recurrences.
 
     Raises:
-        CheckpointError: if the file is missing, a pickle, or damaged.
+        CheckpointError: if the file is missing, a pickle, or damaged, or a tensor has another type.
     """
     with open_weights(path) as file:
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        return {name: TensorInfo(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+        stored = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+    shapes = {name: shape for name, (_, shape) in stored.items()}
+    for name, (dtype, shape) in stored.items():
+        if dtype == "I8" and len(shape) > 1:
+            outputs = shape[2 if len(shape) == 3 else 0]
+            is_weight = stored.get(name + SCALE_SUFFIX) == ("F32", (outputs,))
+            shapes.pop(name + SCALE_SUFFIX, None)
+        else:
+            is_weight = dtype in ("F64", "F32", "F16", "BF16")
+        if not is_weight:
+            raise CheckpointError(
+                f"The weights `{name}` of {path} are {dtype} {shape}, not floating point or int8 with a float32 scale "
+                "for each output: copy the whole folder again."
+            )
+    return shapes
+
+
+def count_weights(path: Path) -> int:
+    """Count the weights of a model from the header of its file.
+
+    Raises:
+        CheckpointError: as `weight_shapes`.
+    """
+    return sum(map(math.prod, weight_shapes(path).values()))
 
 
 def check_config_hash(folder: Path, config: Mapping[str, Any]) -> None:

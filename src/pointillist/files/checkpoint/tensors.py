@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,16 @@ from pointillist.files.checkpoint.header import (
     CONFIG,
     FORMAT_VERSION,
     METADATA_KEY,
+    SCALE_SUFFIX,
     WEIGHTS,
     open_weights,
     read_metadata,
     settings_digest,
 )
 from pointillist.files.writing import atomic_path, write_text
+
+MAX_WEIGHT = 1e6
+"""Largest magnitude of a weight that is loaded; weights of the bundled models stay below 5."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: str) -> None:
@@ -47,7 +52,7 @@ def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[st
 
     Args:
         folder: created if necessary.
-        tensors: weights, as returned by `encode_tensors`.
+        tensors: weights.
         config: the settings, JSON values.
         card: the model card, Markdown.
     """
@@ -76,6 +81,39 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if expected is not None and expected != _digest(tensors):
         raise CheckpointError(f"{path} is damaged (its checksum is wrong): copy or download it again.")
     return tensors
+
+
+def decode_weights(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert weights to float32; int8 matrices of bundled models are multiplied by the scale of each output, exactly.
+
+    Args:
+        stored: tensors of a file that `weight_shapes` has checked.
+    """
+    result = {name: tensor.float() for name, tensor in stored.items()}
+    for name, tensor in stored.items():
+        if tensor.dtype == torch.int8:
+            scale = result.pop(name + SCALE_SUFFIX)
+            result[name] *= scale if tensor.ndim == 3 else scale.reshape(-1, *[1] * (tensor.ndim - 1))
+    return result
+
+
+def check_values(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Reject weights that are not finite, or absurdly large: every likelihood computed from them would be NaN.
+
+    Args:
+        tensors: decoded weights, by name.
+        path: their file, for the message.
+
+    Raises:
+        CheckpointError: naming the first such tensor.
+    """
+    for name, tensor in tensors.items():
+        if tensor.numel() and not (largest := float(tensor.abs().max())) <= MAX_WEIGHT:  # a NaN compares as false
+            what = "a weight that is not finite" if not math.isfinite(largest) else f"a weight of size {largest:.3g}"
+            raise CheckpointError(
+                f"{path} cannot be used: tensor {name!r} holds {what}, where at most {MAX_WEIGHT:.0e} is allowed; "
+                "train again, or download the model again."
+            )
 
 
 def fingerprint(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> str:

@@ -18,8 +18,7 @@ from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files.checkpoint import header
 from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, TILESET, WEIGHTS
-from pointillist.files.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
-from pointillist.files.checkpoint.tensors import read_tensors, write_folder
+from pointillist.files.checkpoint.tensors import check_values, decode_weights, read_tensors, write_folder
 from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
@@ -81,7 +80,7 @@ def write_model(folder: Path, model: ModelContents) -> None:
                 (folder / name).unlink(missing_ok=True)
         record = {"training": model.training} if model.training else {}
         config = model.config.model_dump(mode="json") | record
-        write_folder(folder, encode_tensors(model.tensors), config, model.card or "")
+        write_folder(folder, model.tensors, config, model.card or "")
 
 
 def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> ModelContents:
@@ -127,15 +126,15 @@ def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn
     Raises:
         CheckpointError: if they are not, or a file is damaged.
     """
-    result = header.read_tensor_info(folder / WEIGHTS)
+    actual = header.weight_shapes(folder / WEIGHTS)
     try:
         with meta_init():
             expected = {name: tuple(t.shape) for name, t in build().state_dict().items()}
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(expected, expanded_shapes(result), folder)
+    _compare_shapes(expected, actual, folder)
     header.check_config_hash(folder, record)
-    tensors = decode_tensors(read_tensors(folder / WEIGHTS))
+    tensors = decode_weights(read_tensors(folder / WEIGHTS))
     check_values(tensors, folder / WEIGHTS)
     return tensors
 

@@ -17,12 +17,12 @@ from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import resolve_likelihood
 from pointillist.errors import CheckpointError, ConfigError, EngineError
 from pointillist.files.arrays import as_array
-from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, read_config, read_tensor_info
+from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, count_weights, read_config
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.folder.settings import count_parameters, read_tileset
+from pointillist.model.folder.settings import read_tileset
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.protocols import Settings
 from pointillist.portable import IntegerModel, load
@@ -287,7 +287,7 @@ def _network(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         conditions = {kind: known[kind](**values) for kind, values in config["conditions"].items() if kind in known}
         return {
             "model_type": str(config["model_type"]),
-            "weights": count_parameters(read_tensor_info(path)) if path.is_file() else 0,
+            "weights": count_weights(path) if path.is_file() else 0,
             "likelihood_name": resolve_likelihood(config["likelihood"], config["image"]),
             "condition_settings": conditions,
         }
@@ -306,6 +306,6 @@ def program_files(folder: Path) -> tuple[bytes, bytes]:
     paths = folder / PROGRAM, folder / PROGRAM_TENSORS
     if not all(path.is_file() for path in paths):
         raise CheckpointError(
-            f"{folder} has no integer program, which an export runs: make one with `pointillist quantize --integer`."
+            f"{folder} has no integer program, which an export runs: make one with `pointillist quantize`."
         )
     return paths[0].read_bytes(), paths[1].read_bytes()

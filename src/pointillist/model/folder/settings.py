@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -13,15 +12,13 @@ from pointillist.conditioning.registry import condition_kinds, parse_conditions
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.distributions.registry import LikelihoodName, resolve_likelihood
 from pointillist.errors import CheckpointError
-from pointillist.files.arrays import SCALE_SUFFIX
 from pointillist.files.checkpoint.header import (
     CONFIG,
     TILESET,
     WEIGHTS,
-    TensorInfo,
     check_config_hash,
+    count_weights,
     read_config,
-    read_tensor_info,
 )
 from pointillist.files.settings_tree import StrictNumbers
 from pointillist.images.ordering import parse_orders
@@ -89,13 +86,12 @@ def describe_model(folder: Path) -> dict[str, Any]:
     config = read_config(folder)
     training = config.pop("training", {})
     check_config_hash(folder, config)
-    tensors = read_tensor_info(folder / WEIGHTS)
+    parameters = count_weights(folder / WEIGHTS)
     try:
         image, conditions = config["image"], config["conditions"]
         facts: dict[str, Any] = {
             "model": config["model_type"],
-            "parameters": count_parameters(tensors),
-            "weights": stored_dtype(tensors),
+            "parameters": parameters,
             "image": {name: value for name, value in image.items() if name not in ("palette", "level_names")},
             "level_names": list(image.get("level_names") or ()),
             "likelihood": resolve_likelihood(config["likelihood"], image),
@@ -138,18 +134,6 @@ def _training_facts(training: Settings) -> dict[str, Any]:
         **{key: training[key] for key in keys if key in training},
         "settings": settings,
     }
-
-
-def stored_dtype(tensors: Mapping[str, TensorInfo]) -> str:
-    """Detect how the matrices of a file are stored: `int8`, `bf16` or `float32`."""
-    result = {tensor.dtype for tensor in tensors.values()}
-    return "int8" if "I8" in result else "bf16" if "BF16" in result else "float32"
-
-
-def count_parameters(tensors: Mapping[str, TensorInfo]) -> int:
-    """Count the weights of a model from the header of its file; the scales of int8 weights are none."""
-    scales = {name + SCALE_SUFFIX for name, tensor in tensors.items() if tensor.dtype == "I8"}
-    return sum(math.prod(tensor.shape) for name, tensor in tensors.items() if name not in scales)
 
 
 def read_tileset(folder: Path, levels: int) -> Tileset | None:

@@ -211,7 +211,7 @@ def load_integer_model(folder: str | Path) -> IntegerModel:
     if not has_program(folder):
         raise CheckpointError(
             f"{folder} holds no integer program ({PROGRAM}, {PROGRAM_TENSORS}): make it with `pointillist quantize "
-            "MODEL --integer --data DATA`."
+            "MODEL DATA --out DIR`."
         )
     document, path = _read_document(folder), folder / PROGRAM
     fingerprint, checksum, version = (document.pop(key, None) for key in ("fingerprint", "weights", "format_version"))
@@ -244,7 +244,7 @@ def _compare_weights(folder: Path, checksum: Any) -> None:
     if weights is not None and weights != checksum:
         raise CheckpointError(
             f"{folder / PROGRAM} was made from other weights than those in {folder / WEIGHTS}: copy the whole folder "
-            f"again, or delete {PROGRAM} and make it again with `pointillist quantize MODEL --integer --data DATA`."
+            f"again, or delete {PROGRAM} and make it again with `pointillist quantize MODEL DATA --out DIR`."
         )
 
 

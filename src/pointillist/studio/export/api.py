@@ -102,6 +102,6 @@ def _export_open(model: Any, **files: Any) -> Exported:
         except CheckpointError:
             raise CheckpointError(
                 "`model` has no integer program, which an export runs: save it, and make one with "
-                "`pointillist quantize --integer`."
+                "`pointillist quantize`."
             ) from None
         return export(Path(parent, "model"), **files)

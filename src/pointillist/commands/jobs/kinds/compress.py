@@ -57,10 +57,8 @@ class CompressJob(JobKind):
         from pointillist.compression.writer import header_of, make_codec
         from pointillist.errors import ConfigError
 
-        if settings.quantize is not None or settings.device != "cpu":
-            raise ConfigError(
-                "`quantize` and `device` do not go with compression, which works in integers: leave them."
-            )
+        if settings.device != "cpu":
+            raise ConfigError("`device` does not go with compression, which works in integers: leave it.")
         integer_model, self._image = as_integer_model(settings.model), image_of(settings.model)
         label = resolve_labels(integer_model, settings.label, 1)
         self._label, self._verify = None if label is None else label[0], settings.verify
