@@ -85,7 +85,7 @@ def _page(tree: Any, title: str, file: str, public: Mapping[str, Node]) -> str:
     rest = ", ".join(f"[`{name}`](../api.md#{_anchor(name, public)})" for name in described)
     more = [f"On the page of `pointillist`: {rest}.", ""] if rest else []
     return "\n".join(
-        [*head, *more, _table(others, others, "name"), *(_entry(name, node) for name, node in others.items())]
+        [*head, *more, _table(others, others, "name"), *(_setting(name, node) for name, node in others.items())]
     )
 
 
@@ -127,6 +127,18 @@ def _definition(tree: Any, file: str, name: str, depth: int = 0) -> Node | None:
                 if (alias.asname or alias.name) == name and source is not None and source != file:
                     return _definition(tree, source, alias.name, depth + 1)
     return None
+
+
+def _setting(name: str, node: Node) -> str:
+    """Return the section of a name of a package; fields of a settings class stand on the page of settings."""
+    if not (name.endswith("Config") and isinstance(node, ast.ClassDef)):
+        return _entry(name, node)
+    rest = [item for item in node.body if not isinstance(item, ast.AnnAssign)]
+    if len(rest) == len(node.body):
+        return _entry(name, node)
+    docstring = (ast.get_docstring(node) or "").partition("\n\nAttributes:")[0]
+    plain = ast.ClassDef(node.name, node.bases, [], [ast.Expr(ast.Constant(docstring)), *rest[1:]], [])
+    return _entry(name, plain).replace("\n```\n", "\n```\n\nFields: [settings](../settings.md).\n", 1)
 
 
 def _entry(name: str, node: Node) -> str:
