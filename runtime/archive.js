@@ -4,7 +4,6 @@
 
 import { POWERS, check } from "./arithmetic.js";
 import { MASK, Run, conditions, crc32, hex, joined, orderOf, siteOf } from "./pointillist.js";
-import { open } from "./stages.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
 /** @typedef {import("./pointillist.js").Order} Order */
@@ -130,7 +129,7 @@ function decodeRecord(content, model, order, labelled, count, height, width) {
   const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
   const levels = stored ? Uint16Array.from({ length: size }, () => decoder.uniform(values)) : new Uint16Array(size);
   const runs = stored ? [] : labels.flatMap((label) => Array.from({ length: perPicture }, () =>
-    open(model, order, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }), (...what) => new Run(...what))));
+    new Run(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));
   while (!stored && !runs[0].done) {
     const { row, column, step } = runs[0], [y, x] = siteOf(order, row, column, th, tw);
     runs.forEach((run, n) => {

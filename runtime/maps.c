@@ -29,11 +29,11 @@ static int64_t lay_out(const pt_map_rules *r, int64_t mask, int64_t workspace, i
 /* Lay out the map of a model; -1 if the rules do not fit it. */
 static int64_t lay_out_of(const pt_model *model, const pt_map_rules *r, map *m, void *memory) {
   const pt_rules *of = &r->of;
-  if (model->num_stages != 1 || of->channels != 1 || model->channels != 1 || of->levels != model->levels) return -1;
+  if (of->channels != 1 || model->channels != 1 || of->levels != model->levels) return -1;
   if (of->height != model->height || of->width != model->width || r->tries < 1 || (of->num_rules && !r->words)) return -1;
   int64_t painting = pt_memory(model), mask = pt_mask_memory(of, 1);
   if (painting < 0 || mask < 0) return -1;
-  return lay_out(r, mask, pt_workspace(model->stages->program, 2, model->height, model->width, 0), painting, m, memory);
+  return lay_out(r, mask, pt_workspace(model->program, 2, model->height, model->width, 0), painting, m, memory);
 }
 
 int64_t pt_map_memory(const pt_model *model, const pt_map_rules *rules) {

@@ -15,7 +15,7 @@ typedef struct {
 } pt_map_rules;
 
 /* Return the bytes of memory that painting by rules needs; -1 if the program or the rules are damaged, the rules are of
-   maps of another size, or the model has several channels or stages. */
+   maps of another size, or the model has several channels. */
 PT_API int64_t pt_map_memory(const pt_model *model, const pt_map_rules *rules);
 
 /* Paint a map that obeys rules: levels [height, width]. `memory`: as many bytes as `pt_map_memory` says, aligned to 64.

@@ -105,91 +105,36 @@ int32_t pt_number_of(const char *const *names, const char *name) {
   return -1;
 }
 
-/* What a painting needs: of the whole picture, and of the grid of a stage. Under guidance a condition is there twice. */
+/* What a painting needs. Under guidance a condition is there twice. */
 typedef struct {
-  uint8_t *workspace, *upsampling, *known, *fixed;
-  int32_t *conditions[PT_KINDS], *map;
-  double *uniforms, *numbers;
-  int64_t *levels, *sizes;
+  uint8_t *workspace, *known;
+  int32_t *conditions[PT_KINDS];
+  double *uniforms;
+  int64_t *sizes;
 } buffers;
 
-static int64_t rows_of(const pt_model *m, const pt_stage *stage) { return (m->height + stage->down - 1) / stage->down; }
-static int64_t columns_of(const pt_model *m, const pt_stage *stage) { return (m->width + stage->right - 1) / stage->right; }
-static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/* Return what an upsampler reads of image `copy`, and writes. */
-static pt_picture picture_of(const pt_model *m, const pt_stage *stage, const buffers *b, int64_t copy, const int64_t *levels) {
-  pt_picture p = {m->height, m->width, stage[-1].down, stage[-1].right, levels, {0}, 0, stage->map_channels};
-  for (int32_t kind = 0; kind < PT_KINDS; kind++) p.conditions[kind] = b->conditions[kind] + copy * numbers_of(m, kind);
-  p.map = b->map + copy * rows_of(m, stage) * columns_of(m, stage) * stage->map_channels;
-  return p;
-}
-
-/* Lay out the memory of a painting from `base` on, and return its end; -1 if a program does not take such pictures. */
+/* Lay out the memory of a painting from `base` on, and return its end; -1 if the program does not take such pictures. */
 static int64_t lay_out(const pt_model *m, buffers *b, uint8_t *base) {
-  int64_t at = 0, pixels = pixels_of(m), count = m->channels * pixels, run = 0, map = 0, upsampling = 0;
-  for (const pt_stage *stage = m->stages; stage < m->stages + m->num_stages; stage++) {
-    int64_t rows = rows_of(m, stage), columns = columns_of(m, stage);
-    int64_t bytes = pt_workspace(stage->program, 2, rows, columns, 0);
-    if (bytes < 0) return -1;
-    run = larger(run, bytes), map = larger(map, 8 * rows * columns * stage->map_channels);
-    if (!stage->upsample) continue;
-    pt_picture whole = {m->height, m->width, stage[-1].down, stage[-1].right, 0, {0}, 0, 0};
-    upsampling = larger(upsampling, stage->upsample(stage->upsampler, &whole, 0));
-  }
+  int64_t at = 0, count = m->channels * pixels_of(m), run = pt_workspace(m->program, 2, m->height, m->width, 0);
+  if (run < 0) return -1;
   PT_TAKE(b->workspace, run);
-  PT_TAKE(b->upsampling, upsampling);
   for (int32_t kind = 0; kind < PT_KINDS; kind++) PT_TAKE(b->conditions[kind], 8 * numbers_of(m, kind));
-  PT_TAKE(b->map, map);
   PT_TAKE(b->uniforms, 8 * count);
-  PT_TAKE(b->numbers, 8 * count);
-  PT_TAKE(b->levels, 8 * count);
   PT_TAKE(b->sizes, 8 * count);
-  PT_TAKE(b->known, pixels);
-  PT_TAKE(b->fixed, count);
+  PT_TAKE(b->known, count);
   return at;
 }
 
 int64_t pt_memory(const pt_model *m) {
   buffers b;
-  for (int32_t i = 0; i < m->num_stages; i++)
-    if (pt_check(m->stages[i].program, m->stages[i].size)) return -1;
-  return lay_out(m, &b, 0);
-}
-
-/* Draw the pixels of the grid of a stage that no earlier stage has; `copies`: 2 under guidance. */
-static void draw(const pt_model *m, const pt_stage *stage, const buffers *b, int64_t copies, const pt_transform *transform,
-                 const pt_sampler *sampler, int64_t *levels) {
-  int64_t rows = rows_of(m, stage), columns = columns_of(m, stage), sites = rows * columns, pixels = pixels_of(m), missing = 0;
-  int64_t signal[2] = {0, 0}, channels = channels_of(m, PT_MAP);
-  const int32_t *inputs[PT_KINDS] = {0};
-#define SITE(k) ((k) / columns * stage->down * m->width + (k) % columns * stage->right)
-  for (int64_t k = 0; k < m->channels * sites; k++) {
-    int64_t pixel = SITE(k % sites), at = k / sites * pixels + pixel;
-    b->levels[k] = levels[at], b->fixed[k] = b->known[pixel], b->numbers[k] = b->uniforms[at];
-    missing += !b->known[pixel];
-  }
-  if (!missing) return;
-  for (int64_t copy = 0; copy < copies; copy++) {
-    pt_picture p = stage->upsample ? picture_of(m, stage, b, copy, levels) : (pt_picture){0};
-    const int32_t *from = b->conditions[PT_MAP] + copy * pixels * channels;
-    int32_t *to = b->map + copy * sites * stage->map_channels;
-    for (int64_t k = 0; k < sites; k++)
-      for (int64_t i = 0; i < channels && i < stage->map_channels; i++) to[k * stage->map_channels + i] = from[SITE(k) * channels + i];
-    if (stage->upsample) stage->upsample(stage->upsampler, &p, b->upsampling);
-  }
-  for (int32_t i = 0; i < stage->num_inputs; i++) inputs[i] = stage->inputs[i] == PT_MAP ? b->map : b->conditions[stage->inputs[i]];
-  pt_run *run = pt_begin(stage->program, copies, rows, columns, 0, inputs, b->workspace, PT_BEST);
-  if (sampler) sampler->sample(sampler, run, b->levels, b->fixed, b->numbers, b->sizes, transform);
-  else pt_sample(run, b->levels, b->fixed, b->numbers, b->sizes, 0, transform, signal);
-  for (int64_t k = 0; k < m->channels * sites; k++) levels[k / sites * pixels + SITE(k % sites)] = b->levels[k], b->known[SITE(k % sites)] = 1;
-#undef SITE
+  return pt_check(m->program, m->size) ? -1 : lay_out(m, &b, 0);
 }
 
 void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *levels) { pt_paint_with(m, q, 0, memory, levels); }
 
 void pt_paint_with(const pt_model *m, const pt_request *q, const pt_sampler *sampler, void *memory, int64_t *levels) {
-  int64_t pixels = pixels_of(m), count = m->channels * pixels;
+  int64_t count = m->channels * pixels_of(m), signal[2] = {0, 0};
+  const int32_t *inputs[PT_KINDS] = {0};
   int is_guided = q->guidance != 1 && (q->label >= 0 || q->prompt >= 0);
   buffers b;
   lay_out(m, &b, memory);
@@ -200,14 +145,16 @@ void pt_paint_with(const pt_model *m, const pt_request *q, const pt_sampler *sam
   pt_generator generator;
   pt_seed(&generator, (const u64[]){q->seed, q->index}, 2);
   pt_uniforms(&generator, b.uniforms, count);
-  for (int64_t i = 0; i < count; i++) levels[i] = 0;
-  for (int64_t i = 0; i < pixels; i++) b.known[i] = 0;
+  for (int64_t i = 0; i < count; i++) levels[i] = 0, b.known[i] = 0;
   pt_transform transform = {is_guided, (int64_t)(q->guidance * 65536 + 0.5), 0, (int64_t)(q->top_p * 1073741824 + 0.5)};
   if (q->temperature >= 1.0 / 1024) transform.inverse_temperature = (int64_t)(65536 / q->temperature + 0.5);
   if (q->temperature >= 1.0 / 1024 && transform.inverse_temperature < 1) transform.inverse_temperature = 1;
   if (transform.top_p < 1) transform.top_p = 1;
   int is_plain = !is_guided && q->temperature == 1 && q->top_p == 1;
-  for (int32_t i = 0; i < m->num_stages; i++) draw(m, m->stages + i, &b, 1 + is_guided, is_plain ? 0 : &transform, sampler, levels);
+  for (int32_t i = 0; i < m->num_inputs; i++) inputs[i] = b.conditions[m->inputs[i]];
+  pt_run *run = pt_begin(m->program, 1 + is_guided, m->height, m->width, 0, inputs, b.workspace, PT_BEST);
+  if (sampler) sampler->sample(sampler, run, levels, b.known, b.uniforms, b.sizes, is_plain ? 0 : &transform);
+  else pt_sample(run, levels, b.known, b.uniforms, b.sizes, 0, is_plain ? 0 : &transform, signal);
 }
 
 void pt_colours(const pt_model *m, const int64_t *levels, uint8_t *rgb) {

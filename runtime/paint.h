@@ -12,33 +12,11 @@ typedef struct {
   const int32_t *rows;
 } pt_part;
 
-/* A picture of which the grid before a stage is known, and the map of the stage [rows, columns, map_channels], which the
-   upsampler fills from its first channel on: those before hold the map of the condition. */
 typedef struct {
-  int32_t height, width, down, right;  /* of the picture; rows and columns between the pixels of the grid before */
-  const int64_t *levels;               /* of the picture [channels, height, width] */
-  const int32_t *conditions[PT_KINDS]; /* of the picture */
-  int32_t *map;
-  int64_t map_channels;
-} pt_picture;
-
-/* Computes the map of a stage in `memory`, aligned to 64 bytes. Returns the bytes that it needs, and does no more without any. */
-typedef struct pt_upsampler pt_upsampler;
-typedef int64_t pt_upsample_function(const pt_upsampler *upsampler, const pt_picture *picture, void *memory);
-
-/* A stage: the program of a grid of the picture, of every `down` rows and `right` columns. */
-typedef struct {
+  int32_t channels, height, width, levels, num_inputs, num_parts;
   const void *program;
-  int64_t size;
-  int32_t down, right, map_channels, num_inputs;
+  int64_t size;          /* of the program */
   const int32_t *inputs; /* the kind of each input of the program */
-  pt_upsample_function *upsample; /* NULL of the first stage */
-  const pt_upsampler *upsampler;
-} pt_stage;
-
-typedef struct {
-  int32_t channels, height, width, levels, num_stages, num_parts;
-  const pt_stage *stages; /* the coarsest grid first; most models have one stage, of all pixels */
   const pt_part *parts;
   const uint8_t *colours;       /* RGB of each level of a palette, or NULL */
   const uint8_t *values;        /* of each level of a channel, 0 to 255 */

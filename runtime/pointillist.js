@@ -19,7 +19,7 @@
  *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
 /** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, tokens: any, hints: any, known: any}} Part */
 /** @typedef {{image: {channels: number, height: number, width: number, levels: number}, fixedSize: boolean, fingerprint: string,
- *   orders: Record<string, number>, parts: Part[][], programs: Program[], stages: import("./stages.js").Stage[], tensor: TensorReader,
+ *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader,
  *   products?: import("./grid.js").Products}} Model `products` of a library encode hints and known pixels faster than `grid.js` */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
 /** @typedef {Record<string, Int32Array>} Inputs conditions: `[channels]`, or `[rows, columns, channels]` of the raster frame */
@@ -32,7 +32,6 @@ import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";
 import { LOCAL_GAIN, intervals, mixture, standardTables } from "./local_gain.js";
-import { open, readStages } from "./stages.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
 export const MASK = (1n << 64n) - 1n;
@@ -110,8 +109,8 @@ export async function openProgram(json, file) {
     return { ...part, rows };
   }));
   for (const order of Object.values(document.orders)) check(order < programs.length && order < parts.length, "an order");
-  const { image, fixed_size: fixedSize, orders } = document, stages = readStages(document, programs, tensor);
-  return { image, fixedSize, fingerprint, orders, parts, programs, stages, tensor };
+  const { image, fixed_size: fixedSize, orders } = document;
+  return { image, fixedSize, fingerprint, orders, parts, programs, tensor };
 }
 
 /** Constants of each opcode and their types. @type {Record<string, Record<string, string>>} */
@@ -540,7 +539,7 @@ export function prepare(model, options) {
   const label = PROMPT_PARTS.some((name) => options.features?.[name] ?? options.negative?.[name]) ? options.label : null; // of an image with a prompt the label stays
   const reference = guided ? conditions(model, order, height, width, { known, label, features: options.negative ?? undefined }) : null;
   const u = options.uniforms ?? uniforms([seed, index], model.image.channels * height * width);
-  return { stages: model.stages.length, order, program, height, width, rows, columns, inputs, reference, uniforms: u, guidance, temperature, topP, known };
+  return { order, program, height, width, rows, columns, inputs, reference, uniforms: u, guidance, temperature, topP, known };
 }
 /** Sample an image from its seed and conditions, one sub-pixel after the other. `inputs` replaces conditions by integers; `known`
  *  has a level or null for each sub-pixel `[channels, height, width]`, which a completing model reads before the first draw; `observed`
@@ -551,7 +550,7 @@ export function prepare(model, options) {
 export function* draws(model, options = {}) {
   const { known = null, observed = known, allowed = null, all = false, tables = true, begin = (...what) => new Run(...what) } = options;
   const { order, program, height, width, rows, columns, inputs, reference: without, uniforms: u, guidance, temperature, topP } = prepare(model, options);
-  const run = open(model, order, rows, columns, inputs, begin), other = without && open(model, order, rows, columns, without, begin), { precision } = program.head;
+  const run = begin(program, rows, columns, inputs), other = without && begin(program, rows, columns, without), { precision } = program.head;
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
   let left = observed && !all ? levels.reduce((sum, _, at) => sum + Number(observed[at] == null), 0) : Infinity; // nothing is computed after the last of them
   const byIntervals = !tables && !other && temperature === 1 && topP === 1 && !allowed;

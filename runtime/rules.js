@@ -165,7 +165,6 @@ export function openMap(rules, of, height, width, open) {
 
 /** Draw a map until it obeys the rules. @param {{mask: Mask, constraints: Constraints}} opened @param {number} tries @param {import("./pointillist.js").Prepared} prepared */
 export function drawUntilAccepted({ mask, constraints: { checks } }, tries, prepared) {
-  if (prepared.stages > 1) throw new Error(`This model samples in ${prepared.stages} stages, and a page draws by rules in one: use \`pointillist sample --rules\`.`);
   /** @type {Map<string, number>} */
   const reasons = new Map();
   for (let attempt = 0; attempt < tries; attempt++) {

@@ -41,7 +41,7 @@ static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rule
   int64_t at = pt_aligned(sizeof(pt_world)) + pt_aligned(sizeof(parts)), sites = window_of(size, margin), most = 0;
   for (int tall = 0; tall < 3; tall++) /* windows have 0, 1 or 2 margins a side, and a smaller one may need no less */
     for (int wide = 0; wide < 3; wide++) {
-      int64_t bytes = pt_workspace(m->stages->program, 1, size + tall * margin, size + wide * margin, 0);
+      int64_t bytes = pt_workspace(m->program, 1, size + tall * margin, size + wide * margin, 0);
       if (bytes < 0) return -1;
       most = bytes > most ? bytes : most;
     }
@@ -66,7 +66,7 @@ static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rule
 int64_t pt_world_memory(const pt_model *m, const pt_known *k, const pt_world_rules *r, int32_t size, int32_t margin, int32_t remembered) {
   parts p;
   if (size < 2 || margin < 1 || margin > size || size > 1024 || remembered < 9 || remembered > 1 << 20) return -1;
-  if (m->num_stages != 1 || m->channels != 1 || m->levels > 1 << 15 || pt_check(m->stages->program, m->stages->size) || (r && pt_wrong_rules(r, m->levels))) return -1;
+  if (m->channels != 1 || m->levels > 1 << 15 || pt_check(m->program, m->size) || (r && pt_wrong_rules(r, m->levels))) return -1;
   return lay_out(m, k, r, size, margin, remembered, &p, 0);
 }
 
@@ -188,10 +188,10 @@ static void prepare(pt_world *w, pt_window b, const int16_t *known) {
 
 static pt_run *begin(pt_world *w, pt_window b) {
   parts *p = parts_of(w);
-  const pt_stage *stage = w->model->stages;
+  const pt_model *m = w->model;
   const int32_t *inputs[2] = {0, 0};
-  for (int32_t i = 0; i < stage->num_inputs; i++) inputs[i] = stage->inputs[i] == PT_MAP ? p->map : p->vector;
-  return pt_begin(stage->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
+  for (int32_t i = 0; i < m->num_inputs; i++) inputs[i] = m->inputs[i] == PT_MAP ? p->map : p->vector;
+  return pt_begin(m->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
 }
 
 /* Draw the tiles of a window within rules; where the passages of a chunk are not joined soon, around straight paths. */

@@ -10,11 +10,11 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import PortableEncoder
+from pointillist.engine.executors import Inputs
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import IntegerModel
-from pointillist.portable.stages import Inputs
 
 CASES: dict[str, dict[str, Any]] = {
     "gated-pixelcnn": {"shape": (3, 5, 7), "levels": 16, "classes": ("cat", "dog"), "orders": ("raster", "raster-tr")},
@@ -86,18 +86,6 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "row-lstm": {"shape": (2, 4, 5), "levels": 8},
     "diagonal-bilstm": {"shape": (1, 5, 6), "levels": 8},
-    "multiscale-pixelrnn": {"shape": (1, 5, 6), "levels": 8, "classes": ("cat", "dog")},
-    "parallel-multiscale": {"shape": (2, 6, 5), "levels": 16, "orders": ("raster", "raster-columns-br")},
-    "parallel-conditions": {
-        "model_type": "parallel-multiscale",
-        "shape": (1, 5, 7),
-        "levels": 5,
-        "ordered": False,
-        "context": 3,
-        "text": "learned+tokens",
-        "position_channels": 3,
-        "known": True,
-    },
 }
 
 

@@ -143,7 +143,7 @@ LEVELS_IN_C = """#include <stdio.h>
 #include <stdlib.h>
 #include "model.h"
 int main(int argc, char **argv) {
-  const pt_model *m = &model_staged;
+  const pt_model *m = &model_tokens;
   pt_request request = pt_request_of(m, strtoull(argv[1], 0, 10));
   request.label = atoi(argv[2]), request.prompt = atoi(argv[3]);
   request.guidance = atof(argv[4]), request.temperature = atof(argv[5]);
@@ -158,20 +158,18 @@ int main(int argc, char **argv) {
 PROMPTS = ("red cat", "a big dog")
 
 
-@pytest.mark.one_in(4)
-@pytest.mark.parametrize("name", ["parallel-conditions", "multiscale-pixelrnn", "parallel-multiscale", "tokens"])
-def test_c_paints_in_stages(name: str, in_c: Path, tmp_path: Path) -> None:
-    """Several stages, and prompts as tokens, by labels, prompts and guidance, under sanitizers."""
-    model, _, _ = integer_case(name)
-    model.save_pretrained(tmp_path / "staged")
-    prompts = PROMPTS if "text" in model.config.conditions else ()
-    files = export_c("staged", tmp_path / "staged", prompts)
+def test_c_paints_by_tokens(in_c: Path, tmp_path: Path) -> None:
+    """By labels, prompts as tokens, and guidance, under sanitizers."""
+    model, _, _ = integer_case("tokens")
+    model.save_pretrained(tmp_path / "tokens")
+    files = export_c("tokens", tmp_path / "tokens", PROMPTS)
     for file, text in {**files, "example.c": LEVELS_IN_C}.items():
         (tmp_path / file).write_text(text, encoding="utf-8")
     checked = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if shutil.which("gcc") else []
-    sources = [file for file in ("example.c", "model.c", "paint.c", "stages.c") if (tmp_path / file).exists()]
     command = [shutil.which("gcc") or str(compiler()), "-O1", "-std=c11", "-Wall", "-Wextra", "-Werror", *checked]
-    subprocess.run([*command, *sources, in_c / "pointillist.o", "-o", "example"], cwd=tmp_path, check=True)
+    subprocess.run(
+        [*command, "example.c", "model.c", "paint.c", in_c / "pointillist.o", "-o", "example"], cwd=tmp_path, check=True
+    )
     for seed, label, prompt, guidance, temperature in (
         (7, -1, -1, 1, 1),
         (2**40 + 1, 1, 0, 2.5, 1),
@@ -179,30 +177,16 @@ def test_c_paints_in_stages(name: str, in_c: Path, tmp_path: Path) -> None:
         (4, -1, 1, 3, 0.5),
     ):
         conditions: dict[str, Any] = {}
-        if label >= 0 and model.classes:
+        if label >= 0:
             conditions["label"] = model.classes[label]
-        if prompt >= 0 and prompts:
-            conditions["text"] = prompts[prompt]
+        if prompt >= 0:
+            conditions["text"] = PROMPTS[prompt]
         how = {"guidance": guidance if conditions else 1, "temperature": temperature}
-        numbers = [seed, label if "label" in conditions else -1, prompt if "text" in conditions else -1, *how.values()]
+        numbers = [seed, label, prompt, *how.values()]
         arguments = ["./example", *map(str, numbers)]
         done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
-        drawn = pt.sample(tmp_path / "staged", 1, seed=seed, **conditions, **how)
+        drawn = pt.sample(tmp_path / "tokens", 1, seed=seed, **conditions, **how)
         assert [int(level) for level in done.stdout.split()] == drawn.levels.flatten().tolist()
-
-
-def test_c_builds_stages_by_its_makefile(tmp_path: Path, in_c: Path) -> None:
-    """The example joins what computes the maps of stages; a model of one stage has no such file."""
-    assert not (in_c / "stages.c").exists()
-    model, _, _ = integer_case("multiscale-pixelrnn")
-    model.save_pretrained(tmp_path / "staged")
-    with pytest.raises(pt.ConfigError, match="`map_rules` bind maps that a program in C draws in one stage"):
-        pt.export(tmp_path / "staged", c=tmp_path, map_rules={"border": [0]})
-    pt.export(tmp_path / "staged", c=tmp_path)
-    shutil.copy(in_c / "pointillist.o", tmp_path)
-    subprocess.run(["make", "--silent", f"CC={compiler()}", "CFLAGS=-Os"], cwd=tmp_path, check=True)
-    drawn = pt.sample(tmp_path / "staged", 1, seed=7, label="dog")
-    np.testing.assert_array_equal(picture(["./example", "7", "dog"], tmp_path), colours(drawn))
 
 
 RULES = {
@@ -268,27 +252,6 @@ def test_javascript_paints_the_pictures_of_python(tmp_path: Path) -> None:
     )
     typed = set(re.findall(r"^  readonly (\w+):", (tmp_path / "digits.d.ts").read_text(), re.MULTILINE))
     assert typed == set(names.stdout.strip().split(",")) - {"opened"}
-
-
-@pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
-@pytest.mark.parametrize("name", ["multiscale-pixelrnn", "parallel-multiscale"])
-def test_javascript_paints_in_stages(name: str, tmp_path: Path) -> None:
-    """By WebAssembly: the levels of Python, and the pixels of a page in the order in which they are drawn."""
-    model, _, x = integer_case(name)
-    model.save_pretrained(tmp_path / "staged")
-    pt.export(tmp_path / "staged", js=tmp_path)
-    script = """import { open } from "./staged.js";
-    const model = await open(), { levels } = model.paint({ seed: 7 }), [height, width] = [model.height, model.width];
-    const { pixels } = model.opened.sequence(null, height, width);
-    console.log(JSON.stringify({ levels: [...levels], pixels, fast: model.compiled }));"""
-    done = subprocess.run(
-        [str(NODE), "--input-type=module", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    painted = json.loads(done.stdout)
-    assert painted["levels"] == pt.sample(model, 1, seed=7).levels.flatten().tolist()
-    rank = model.generation_rank(*x.shape[2:])
-    assert painted["pixels"] == rank.flatten().argsort().tolist()
-    assert painted["fast"]
 
 
 @pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")

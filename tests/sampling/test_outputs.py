@@ -89,7 +89,7 @@ def test_under_guidance_they_are_those_of_the_images_that_are_told(engine: str) 
     torch.testing.assert_close(outputs, expected, rtol=0, atol=DOUBLE)
 
 
-@pytest.mark.parametrize(("case", "guidance"), [*((c, 1.0) for c in CASES), ("channels", 3.0), ("stages", 3.0)])
+@pytest.mark.parametrize(("case", "guidance"), [*((c, 1.0) for c in CASES if c != "stages"), ("channels", 3.0)])
 def test_outputs_of_integers_are_log_probabilities_of_the_program(case: str, guidance: float) -> None:
     """At every sub-pixel that is drawn, of the conditional images; known ones stay, cost nothing and have none."""
     name, image, further = CASES[case]

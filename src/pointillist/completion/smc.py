@@ -37,7 +37,6 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Int
-from pointillist.portable.particles import draw_particles_by_stages
 from pointillist.sampling.program import as_program, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 
@@ -141,10 +140,7 @@ def _draw_by_program(
     rows, size = np.array([image]), (task.shape[1], task.shape[2])
     negative = None if task.negative is None else task.negative[rows]
     inputs, transform = guided_inputs(scorer, task.inputs[rows], negative, size, order, task.config.transform)
-    on_row = task.on_row
-    report = None if on_row is None else (lambda rows, shown: on_row(rows, order.array_from_raster(shown)))
-    draw_particles_by_stages(scorer.integers, inputs, batch, order, transform, mask=mask, on_row=report)
-    return order.array_from_raster(batch.levels)
+    return scorer.integers.draw_particles(batch, inputs, order, transform, mask=mask, on_row=task.on_row)
 
 
 def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | None) -> None:

@@ -203,7 +203,7 @@ class Codec:
 
     def _in_order(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return values of sub-pixels `[n, c, h, w]` in generation order, `[h w c, n]`."""
-        visits = self.integer_model.generation_rank(x.shape[2], x.shape[3], self.order).reshape(-1).argsort()
+        visits = self.order.rank(x.shape[2], x.shape[3]).reshape(-1).argsort()
         result = x.reshape(*x.shape[:2], -1)[:, :, visits].transpose(2, 1, 0)
         return result.reshape(-1, len(x))
 

@@ -26,7 +26,7 @@ class SampleBatch:
         known: sub-pixels that are given, of the same shape. They are not drawn and add no nats.
         uniforms: in [0, 1), `[n, c, h, w]`.
         nats: log-likelihood of each image `[n]` under the model at guidance 1 and temperature 1, to which draws add.
-        params: `[n, h, w, p]`, filled with the parameters at every site, or None.
+        params: `[n, h, w, p]`, filled with the parameters of every sub-pixel that is drawn, or None.
         mask: levels that each sub-pixel may have, from `LevelMask.begin_stage` on; None for all.
         sizes: for an integer program, `[n, c, h, w]`, filled with the frequency of the level of each sub-pixel.
     """

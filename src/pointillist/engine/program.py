@@ -181,8 +181,7 @@ class ConditionInput:
         kind: `vector`, or `map` of the image.
         channels: its channels.
         default: `[n, channels]` or `[n, height, width, channels]` as seen while recording; empty if it must be given.
-        unit: the number that an integer of each channel stands for. In floating point empty, or for the first
-            channels of a map what the program of another stage has chosen.
+        unit: the number that an integer of each channel stands for; empty in floating point.
     """
 
     kind: Literal["vector", "map"]

@@ -16,6 +16,7 @@ from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.particles import DRAWN, WEIGHED, ParticleBatch
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
+from pointillist.images.spec import sum_images
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -35,8 +36,8 @@ def sample_batch(
 
     Args:
         inputs: conditions of the images as integers; under guidance the conditions of the reference follow.
-        batch: levels and their frequencies (`sizes`) are filled in place, and `params` with the log-probabilities of
-            all levels. Known sub-pixels are certain. A mask has begun the stage.
+        batch: levels and their frequencies (`sizes`) are filled in place, `nats` added, and `params` filled with the
+            log-probabilities of all levels, where they are drawn. Known sub-pixels are certain. A mask has begun.
         transform: guidance, temperature and top-p; the identity draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
         threads: how many share the batch; the result is the same for any number. Numpy and torch have one.
@@ -46,26 +47,13 @@ def sample_batch(
         EngineError: if there is no such executor, or the inputs do not fit.
     """
     batch.sizes = np.full(batch.levels.shape, 1 << program.head.precision)
-    _fill(program, inputs, batch, transform, on_row, threads, executor)
-
-
-def _fill(
-    program: Program,
-    inputs: Mapping[str, IntArray],
-    batch: SampleBatch,
-    transform: Transform,
-    on_row: Callable[[int], None] | None,
-    threads: int,
-    executor: str,
-) -> None:
-    """Fill in the levels of a batch and their frequencies."""
-    chosen = choose_executor(program, executor)
-    if chosen == "compiled":
+    if choose_executor(program, executor) == "compiled":
         from pointillist.engine.c.run import sample_in_c
 
         sample_in_c(program, inputs, batch, transform, on_row, threads)
     else:
         _step(program, inputs, batch, transform, on_row, executor)
+    batch.nats += sum_images(log_probs(batch.sizes, program.head.precision))
 
 
 def _step(
@@ -111,7 +99,7 @@ def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch,
         if batch.params is not None:
             first = channel * program.head.levels
             tables = log_probs(site[:count].frequencies(), precision)
-            batch.params[:, row, column, first : first + program.head.levels] = tables
+            batch.params[~known, row, column, first : first + program.head.levels] = tables[~known]
         if batch.mask is not None:
             place = batch.mask.site(row, column)
             drawn = draw_in_mask(batch.mask, channel, place, site.frequencies(), uniforms, transform)
@@ -161,7 +149,6 @@ def draw_particles(
     mask: LevelMask | None = None,
     on_row: Callable[[int], None] | None = None,
     executor: str = "auto",
-    resamples: bool = True,
 ) -> None:
     """Draw the particles of an image, in place: levels, weights and evidence.
 
@@ -172,20 +159,18 @@ def draw_particles(
         transform: guidance, temperature and top-p.
         on_row: called with the number of finished rows.
         executor: one of `EXECUTORS`; the result is the same.
-        resamples: False to draw and to weigh alone, one sub-pixel after the other: then `inputs` holds the conditions
-            of each particle, and there are as many particles in each row.
 
     Raises:
         EngineError: if there is no such executor, an input does not fit, or the memory does not suffice.
         ValueError: if an array of the batch has another shape.
     """
     batch.check()
-    if resamples and choose_executor(program, executor) == "compiled":
+    if choose_executor(program, executor) == "compiled":
         from pointillist.engine.c.particles import draw_particles_in_c
 
         draw_particles_in_c(program, inputs, batch, transform, mask, on_row)
     else:
-        _ParticleSteps(program, inputs, batch, transform, mask, executor, resamples=resamples).run(on_row)
+        _ParticleSteps(program, inputs, batch, transform, mask, executor).run(on_row)
 
 
 class _ParticleSteps:
@@ -202,29 +187,27 @@ class _ParticleSteps:
         transform: Transform,
         mask: LevelMask | None,
         executor: str,
-        *,
-        resamples: bool,
     ) -> None:
         slots, _, height, width = batch.levels.shape
-        copies, repeats = 1 + transform.is_guided, slots if resamples else 1
-        prepared = prepare_inputs(program, copies * slots // repeats, inputs, (height, width))
-        repeated = {name: np.repeat(array, repeats, 0) for name, array in prepared.items()}
+        copies = 1 + transform.is_guided
+        prepared = prepare_inputs(program, copies, inputs, (height, width))
+        repeated = {name: np.repeat(array, slots, 0) for name, array in prepared.items()}
         for name, condition in program.inputs.items():
             if condition.kind == "vector":
                 repeated[name] = repeated[name].reshape(copies * slots, -1)
         self.steps: ProgramStepper = open_steps(program, copies * slots, height, width, repeated, executor)
         self.program, self.batch, self.transform, self.mask = program, batch, transform, mask
-        self.slots, self.copies, self.resamples = slots, copies, resamples
+        self.slots, self.copies = slots, copies
 
     def run(self, on_row: Callable[[int], None] | None) -> None:
         """Draw all rows."""
         steps, batch = self.steps, self.batch
         for row in range(batch.levels.shape[2]):
-            if self.resamples and (batch.counts[row] != len(batch.weights) or row == 0):
+            if batch.counts[row] != len(batch.weights) or row == 0:
                 self._select(batch.regroup(row))
             while not steps.done and steps.site[0] == row:
                 column, channel = steps.site[1:]
-                if self.resamples and channel == 0 and (batch.roles[:, row, column] == DRAWN).any():
+                if channel == 0 and (batch.roles[:, row, column] == DRAWN).any():
                     self._drop_dead()
                     ancestors = batch.resample(row, column)
                     if ancestors is not None:

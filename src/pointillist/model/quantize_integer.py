@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, HashedTokenEncoder, PortableEncoder
-from pointillist.conditioning.encoder import as_tensor
 from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import DataSplits
 from pointillist.engine.head.tables import MIN_LOG_SCALE
 from pointillist.engine.program import Instruction, IntArray, Program
-from pointillist.engine.rewrite.builder import input_name, is_constant_map
+from pointillist.engine.rewrite.builder import is_constant_map
 from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
 from pointillist.engine.weights import inference_mode
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, EngineError
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
@@ -30,14 +27,10 @@ from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
-from pointillist.networks import Stage
-from pointillist.networks.upsampler import Upsampler
 from pointillist.nn import Condition
 from pointillist.portable import IntegerModel, IntegerPart
 from pointillist.portable.conditions import quantize_inputs
-from pointillist.portable.stages import IntegerStage
 from pointillist.portable.storage import with_fingerprint
-from pointillist.portable.upsampler import TOKENS, FixedLayer, FixedUpsampler, fixed
 from pointillist.system import single_threaded
 
 Chosen = Sequence[tuple[IntArray, ConditionInputs]]
@@ -60,7 +53,8 @@ def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int =
         images: number of images of the calibration, spread evenly over the data.
 
     Raises:
-        EngineError: if the network, its likelihood or a condition cannot be exact; the message names it.
+        EngineError: if the network, its likelihood or a condition cannot be exact, or the model has several stages; the
+            message names it.
         DataError, ConfigError: if the images do not fit the model.
 
     Example:
@@ -96,6 +90,11 @@ def make_integer_model(model: PixelModel, data: Any, *, images: int) -> IntegerM
     reader = BatchReader(model, x)
     if reader.count == 0:
         raise DataError("There is no image to calibrate on: the data set is empty.")
+    if model.stage_count(reader.height, reader.width) > 1:
+        raise EngineError(
+            f"{model.config.model_type} generates an image in stages, and integer programs have one: sample and score "
+            "it in floating point, with the engine auto."
+        )
     with inference_mode(model), single_threaded():
         return with_fingerprint(_make(model, reader, images))
 
@@ -107,16 +106,14 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
     for order in (model.order(name) for name in model.config.orders):
         recorded = _record(model, chosen, order, size)
         for group in groups:
-            if all(map(_same, group.programs, recorded.programs)):
+            if _same(group.program, recorded.program):
                 group.orders.append(order)
-                for batches, more in zip(group.batches, recorded.batches, strict=True):
-                    batches.extend(more)
+                group.batches.extend(recorded.batches)
                 break
         else:
             groups.append(recorded)
-    stages = _stages(model, chosen, size)
-    programs = tuple(program for group in groups for program in _rewrite(model, group))
-    image, first = model.image, programs[:: len(stages)]
+    programs = tuple(_rewrite(model, group) for group in groups)
+    image = model.image
     return IntegerModel(
         channels=image.channels,
         height=image.height,
@@ -124,20 +121,19 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
         levels=image.levels,
         fixed_size=model.fixed_size or any(program.size is not None for program in programs),
         programs=programs,
-        orders={order.name: n * len(stages) for n, group in enumerate(groups) for order in group.orders},
-        parts=tuple(part for program in first for part in (_parts(model, program), *[()] * (len(stages) - 1))),
+        orders={order.name: n for n, group in enumerate(groups) for order in group.orders},
+        parts=tuple(_parts(model, program) for program in programs),
         source=model_fingerprint(model),
-        stages=stages,
     )
 
 
 @dataclass(frozen=True)
 class _Recorded:
-    """Orders that share programs: the recorded program of each stage, and the batches of its calibration."""
+    """Orders that share a program: the recorded program, and the batches of its calibration."""
 
-    programs: list[Program]
+    program: Program
     orders: list[PixelOrder]
-    batches: list[list[Batch]]
+    batches: list[Batch]
 
 
 def spread(reader: BatchReader, images: int) -> Iterator[tuple[IntArray, ConditionInputs]]:
@@ -183,109 +179,17 @@ def _condition(
     return model.conditions.to_raster_frame(model.encode(inputs, count, size), order)
 
 
-def _record(
-    model: PixelModel,
-    chosen: Chosen,
-    order: PixelOrder,
-    size: tuple[int, int],
-) -> _Recorded:
-    inputs, (rows, columns) = chosen[0][1], order.raster_size(*size)
+def _record(model: PixelModel, chosen: Chosen, order: PixelOrder, size: tuple[int, int]) -> _Recorded:
+    (stage,), (_, inputs) = model.stages(*size), chosen[0]
     condition = _condition(model, inputs, len(inputs), order, size).image(0)
-    empty = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64)
-    programs = []
-    for stage, levels, conditioned in _on_grids(model, empty, condition):
-        height, width = (n * step for n, step in zip(levels.shape[2:], stage.step, strict=True))
-        programs.append(record_stage(model, stage, conditioned, height, width, order))
-    batches = [_batches(model, x, inputs, order) for x, inputs in chosen]
-    return _Recorded(programs, [order], [list(of_stage) for of_stage in zip(*batches, strict=True)])
+    program = record_stage(model, stage, condition, *order.raster_size(*size), order)
+    return _Recorded(program, [order], [_batch(model, x, inputs, order) for x, inputs in chosen])
 
 
-def _batches(model: PixelModel, x: IntArray, inputs: ConditionInputs, order: PixelOrder) -> Iterator[Batch]:
-    """Yield the levels and features of images on the grid of each stage."""
+def _batch(model: PixelModel, x: IntArray, inputs: ConditionInputs, order: PixelOrder) -> Batch:
+    """Return images in the raster frame of an order, and the features of their conditions."""
     condition = _condition(model, inputs, len(x), order, tuple(x.shape[2:]))
-    levels = as_tensor(order.array_to_raster(x).copy())  # a view of one row or column may have a negative stride
-    for _, part, conditioned in _on_grids(model, levels, condition):
-        yield part.cpu().numpy(), condition_features(conditioned, len(x))
-
-
-def _on_grids(
-    model: PixelModel, x: torch.Tensor, condition: Condition
-) -> Iterator[tuple[Stage, torch.Tensor, Condition]]:
-    """Yield each stage with images on its grid and its condition; of several stages, on two rows and columns at least.
-
-    On a single one not every instruction runs, and a map of one pixel is recorded as a vector.
-    """
-    stages, coarse = model.stages(*x.shape[2:]), None
-    for stage in stages:
-        levels, conditioned = stage.grid(x), stage.condition(coarse, condition)
-        coarse = model.canvas(levels.to(model.device))
-        repeats = tuple(1 + (n == 1) for n in levels.shape[2:]) if len(stages) > 1 else (1, 1)
-        yield (
-            stage,
-            levels.tile(repeats),
-            conditioned if conditioned.map is None else replace(conditioned, map=conditioned.map.tile(repeats)),
-        )
-
-
-def _stages(model: PixelModel, chosen: Chosen, size: tuple[int, int]) -> tuple[IntegerStage, ...]:
-    """Return the stages, whose upsamplers are calibrated on images in the usual order."""
-    order, result, before = model.order(), [], (1, 1)
-    stages = model.stages(*order.raster_size(*size))
-    with _largest_inputs([stage.upsampler for stage in stages if stage.upsampler is not None]) as largest:
-        for x, inputs in chosen:
-            list(_batches(model, x, inputs, order))
-    values = model.level_embeddings().detach().cpu().numpy()
-    for stage in stages:
-        factor = before[0] // stage.step[0], before[1] // stage.step[1]
-        upsampler = None if stage.upsampler is None else _fixed(stage.upsampler, factor, values, largest)
-        result.append(IntegerStage(stage.step, upsampler))
-        before = stage.step
-    return tuple(result)
-
-
-@contextmanager
-def _largest_inputs(upsamplers: Sequence[Upsampler]) -> Iterator[dict[torch.nn.Module, np.ndarray]]:
-    """Within the block, note the largest input of each channel of the layers of bytes."""
-    largest: dict[torch.nn.Module, np.ndarray] = {}
-
-    def note(layer: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        most = inputs[0].amax((0, 2, 3)).cpu().numpy()
-        largest[layer] = np.maximum(largest.get(layer, most), most)
-
-    with ExitStack() as stack:
-        for layer in (layer for each in upsamplers for layer in (*each.blocks, each.spread)):
-            stack.callback(layer.register_forward_pre_hook(note).remove)
-        yield largest
-
-
-def _fixed(
-    upsampler: Upsampler,
-    factor: tuple[int, int],
-    level_values: np.ndarray,
-    largest: Mapping[torch.nn.Module, np.ndarray],
-) -> FixedUpsampler:
-    """Round an upsampler to integers."""
-    bias = upsampler.condition
-    layers = {name: layer for name, layer in (("vector", bias.vector), ("map", bias.map)) if layer is not None}
-    if bias.tokens is not None:
-        layers |= {name: getattr(bias.tokens, name) for name in TOKENS}
-    return FixedUpsampler(
-        factor,
-        fixed(level_values).astype(np.int32),
-        _layer(upsampler.first),
-        tuple(_layer(block, largest[block]) for block in upsampler.blocks),
-        tuple(int(block.dilation[0]) for block in upsampler.blocks),  # type: ignore[index]
-        _layer(upsampler.spread, largest[upsampler.spread]),
-        {name: _layer(layer) for name, layer in layers.items()},
-        0 if bias.tokens is None else bias.tokens.heads,
-    )
-
-
-def _layer(layer: torch.nn.Module, largest: np.ndarray | None = None) -> FixedLayer:
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in layer.named_parameters()}
-    weight = arrays["weight"].reshape(*arrays["weight"].shape[:2], *(arrays["weight"].shape[2:] or (1, 1)))
-    weight = weight.swapaxes(0, 1) if isinstance(layer, torch.nn.ConvTranspose2d) else weight
-    return FixedLayer.of(weight, arrays.get("bias"), largest)
+    return np.ascontiguousarray(order.array_to_raster(x)), condition_features(condition, len(x))
 
 
 def _same(a: Program, b: Program) -> bool:
@@ -310,31 +214,19 @@ def _constant(program: Program, key: str) -> np.ndarray:
     return program.inputs[key].default if is_constant_map(key) else np.zeros(0)
 
 
-def _rewrite(model: PixelModel, group: _Recorded) -> list[Program]:
-    """Rewrite the programs of all stages: coarse grids take the units of the map from the finest grid."""
+def _rewrite(model: PixelModel, group: _Recorded) -> Program:
+    """Rewrite the program of a group in integers."""
     likelihood = model.likelihood
-    result: list[Program] = []
-    for recorded, batches in reversed(list(zip(group.programs, group.batches, strict=True))):
-        program = _with_units(model, recorded, result[-1]) if result else recorded
-        rewritten = rewrite_to_integers(
-            program,
-            batches,
-            model.level_embeddings().detach().cpu().numpy(),
-            likelihood.name,
-            ordered=model.image.ordered,
-            channels=model.image.channels,
-            mixtures=getattr(likelihood, "mixtures", 0),
-            min_log_scale=round(getattr(likelihood, "min_log_scale", MIN_LOG_SCALE)),
-        )
-        result.append(rewritten)
-    return result[::-1]
-
-
-def _with_units(model: PixelModel, program: Program, later: Program) -> Program:
-    """Return a recorded program that takes the map of the condition in the units of a later stage."""
-    unit = later.inputs["map"].unit[: sum(model.conditions.widths("map").values())]
-    maps = {key: replace(taken, unit=unit) for key, taken in program.inputs.items() if input_name(key) == "map"}
-    return replace(program, inputs=program.inputs | maps)
+    return rewrite_to_integers(
+        group.program,
+        group.batches,
+        model.level_embeddings().detach().cpu().numpy(),
+        likelihood.name,
+        ordered=model.image.ordered,
+        channels=model.image.channels,
+        mixtures=getattr(likelihood, "mixtures", 0),
+        min_log_scale=round(getattr(likelihood, "min_log_scale", MIN_LOG_SCALE)),
+    )
 
 
 def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:

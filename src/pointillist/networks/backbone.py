@@ -62,7 +62,7 @@ class Stage:
             first stage), all of whose pixels are known, and the condition of the image, whose map has the size of the
             image. Nothing else reaches the network, so nothing else can leak.
         upsampler: the network of the canvas of the grid before, whose map `condition` puts after the map of the
-            condition, restricted to the grid; None for the first stage. An integer program computes it in fixed point.
+            condition, restricted to the grid; None for the first stage.
         independent: the network reads no pixel of the grid but the earlier sub-pixels of the pixel itself. The new
             pixels are then independent of each other given the condition: one pass samples a sub-pixel of all of them.
     """

@@ -6,8 +6,8 @@ likelihood of the model it was made from, but not equal to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +17,19 @@ from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.label import Label
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.executors import decode_images, intervals_of_images, open_steps, params_of_images
+from pointillist.engine.executors import Inputs, decode_images, intervals_of_images, open_steps, params_of_images
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import RangeDecoder
+from pointillist.engine.particles import CERTAIN, DRAWN, ParticleBatch
 from pointillist.engine.program import IntArray, Program
+from pointillist.engine.sampler import draw_particles, sample_batch
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import ShapeError
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int
-from pointillist.images.ordering import PixelOrder, resolve_order, stage_rank
+from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.images.spec import sum_images
 from pointillist.portable.conditions import IntegerPart, StoredConditions, encode_inputs
-from pointillist.portable.stages import Inputs, IntegerStage, StageRun, StageSteps, run_stages, sample_runs
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -45,12 +46,10 @@ class IntegerModel:
     Attributes:
         channels, height, width, levels: of its images.
         fixed_size: whether they have this size only.
-        programs: for each group of orders that share them, one for each stage.
-        orders: names of its generation orders, with the number of the program of the first stage of each.
-        parts: parts of the condition for each program, in the order of their channels; programs of later stages have
-            none.
+        programs: one for each group of orders that share it.
+        orders: names of its generation orders, with the number of the program of each.
+        parts: parts of the condition for each program, in the order of their channels.
         source: hash of the weights that the model was made from; empty if unknown.
-        stages: its stages, the coarsest grid first; a single one for most models.
         fingerprint: SHA-256 of all of it: two models with the same fingerprint give the same bits.
         executor: runs it, where a method names no other: `auto`, `compiled`, `numpy`, `torch`, or `cuda` on a GPU. All
             of them give the same bits.
@@ -65,7 +64,6 @@ class IntegerModel:
     orders: Mapping[str, int]
     parts: tuple[tuple[IntegerPart, ...], ...]
     source: str = ""
-    stages: tuple[IntegerStage, ...] = (IntegerStage(),)
     fingerprint: str = field(default="", compare=False)
     executor: str = field(default="auto", compare=False)
 
@@ -85,23 +83,8 @@ class IntegerModel:
         return resolve_order(tuple(self.orders), name)
 
     def program(self, order: PixelOrder) -> Program:
-        """Return the program of an order; of several stages the first, which declares the conditions."""
+        """Return the program of an order."""
         return self.programs[self.orders[order.name]]
-
-    def stage_programs(self, order: PixelOrder) -> tuple[Program, ...]:
-        """Return the programs of the stages of an order."""
-        return self.programs[self.orders[order.name] :][: len(self.stages)]
-
-    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
-        """Return the rank of each pixel in a generation order, from 0."""
-        if len(self.stages) == 1:
-            return order.rank(height, width)
-        steps = (stage.step for stage in self.stages)
-        return order.array_from_raster(stage_rank(steps, *order.raster_size(height, width)))
-
-    def runs(self, order: PixelOrder, levels: IntArray, inputs: Inputs) -> Iterator[StageRun]:
-        """Yield the stages of images in the raster frame; see `run_stages`."""
-        return run_stages(self.stages, self.stage_programs(order), levels, inputs)
 
     def inputs(
         self,
@@ -162,15 +145,10 @@ class IntegerModel:
         other. The result is in the orientation of the image, and the same for any executor and number of threads.
         """
         order = self.order() if order is None else order
-        if inputs is None:
-            inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
+        inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order) if inputs is None else inputs
         levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
-        result = np.empty((2, *levels.shape), np.int64)
-        for run in self.runs(order, levels, inputs):
-            grid = np.ascontiguousarray(run.stage.grid(levels))
-            both = intervals_of_images(run.program, grid, run.inputs, executor or self.executor, threads)
-            np.copyto(run.stage.grid(result), np.stack(both), where=~run.known)
-        return order.array_from_raster(result[0]), order.array_from_raster(result[1])
+        starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
+        return order.array_from_raster(starts), order.array_from_raster(sizes)
 
     def params(
         self,
@@ -186,14 +164,9 @@ class IntegerModel:
         `frequencies(program.head, params[:, rows], pixels, channel)` are the frequencies of all levels there.
         """
         order = self.order() if order is None else order
-        if inputs is None:
-            inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
+        inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order) if inputs is None else inputs
         levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
-        params = np.empty((len(x), *levels.shape[2:], self.program(order).params.channels), np.int32)
-        for run in self.runs(order, levels, inputs):
-            grid = np.ascontiguousarray(run.stage.grid(levels))
-            values = params_of_images(run.program, grid, run.inputs, executor or self.executor, threads)
-            np.copyto(run.stage.sites(params), values, where=~run.known[:, :, None])
+        params = params_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
         return np.moveaxis(order.array_from_raster(np.moveaxis(params, 3, 1)), 1, 3)
 
     def log_prob_map(
@@ -223,7 +196,7 @@ class IntegerModel:
         order: PixelOrder | None = None,
         *,
         executor: str | None = None,
-    ) -> ProgramStepper | StageSteps:
+    ) -> ProgramStepper:
         """Open the model at the first sub-pixel of images, in generation order: for decoding, and for sampling.
 
         steps = integer_model.steps(batch=1)
@@ -233,15 +206,8 @@ class IntegerModel:
         order = self.order() if order is None else order
         size = (self.height, self.width) if size is None else size
         self.check_size(*size)
-        if inputs is None:
-            inputs = self.inputs(batch, size, order)
-
-        def opened(run: StageRun) -> ProgramStepper:
-            return open_steps(run.program, batch, *run.size, run.inputs, executor or self.executor)
-
-        levels = np.zeros((batch, self.channels, *order.raster_size(*size)), np.int64)
-        runs = self.runs(order, levels, inputs)
-        return opened(next(runs)) if len(self.stages) == 1 else StageSteps(runs, levels, opened)
+        inputs = self.inputs(batch, size, order) if inputs is None else inputs
+        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor or self.executor)
 
     def decode(
         self,
@@ -261,10 +227,7 @@ class IntegerModel:
             order: generation order.
         """
         levels = np.zeros((len(coded), self.channels, *coded.shape[1:]), np.int64)
-        for run in self.runs(order, levels, inputs):
-            x, new = np.ascontiguousarray(run.stage.grid(levels)), run.stage.grid(coded) & ~run.known
-            decode_images(run.program, x, new, decoders, decoder_of, run.inputs, self.executor)
-            run.stage.grid(levels)[...] = x
+        decode_images(self.program(order), levels, coded, decoders, decoder_of, inputs, self.executor)
         return order.array_from_raster(levels)
 
     def sample(
@@ -305,7 +268,6 @@ class IntegerModel:
         transform: Transform = IDENTITY,
         *,
         mask: LevelMask | None = None,
-        on_row: Callable[[int, IntArray], None] | None = None,
         executor: str | None = None,
         threads: int = 1,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
@@ -313,13 +275,10 @@ class IntegerModel:
 
         Args:
             mask: levels that each sub-pixel may have; None for all.
-            on_row: called with the rows done (in rows of the raster frame) and the levels so far.
         """
         self.check_size(uniforms.shape[2], uniforms.shape[3])
-        batch = empty_batch(uniforms, order)
-        batch.mask = mask
-        levels = self.draw(batch, inputs, order, transform, on_row=on_row, executor=executor, threads=threads)
-        return levels, batch.nats
+        batch = replace(empty_batch(uniforms, order), mask=mask)
+        return self.draw(batch, inputs, order, transform, executor=executor, threads=threads), batch.nats
 
     def draw(
         self,
@@ -335,14 +294,44 @@ class IntegerModel:
         """Draw the unknown sub-pixels of images in the raster frame, in place; return the levels of the images.
 
         Args:
-            batch: the images; see `empty_batch`. Its `params` are filled with log-probabilities, row by row, before
-                `on_row` is called.
-            inputs, order, transform, on_row: as for `sample_given`.
+            batch: the images; see `empty_batch`. Before `on_row` is called, rows of `params` have log-probabilities.
+            on_row: called with the rows done (in rows of the raster frame) and the levels so far.
+            inputs, order, transform: as for `sample_given`.
         """
-        report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
-        runs, executor = self.runs(order, batch.levels, inputs), executor or self.executor
-        sample_runs(runs, batch, order, transform, on_row=report, threads=threads, executor=executor)
-        return order.array_from_raster(batch.levels)
+        levels = batch.levels
+        if batch.mask is not None:
+            frames = (order.array_from_raster(array) for array in (levels, np.asarray(batch.known[0].all(0))))
+            batch.mask.begin_stage(order, (1, 1), *frames)
+        report = None if on_row is None else _report(levels, levels.copy(), order, on_row)
+        executor = executor or self.executor
+        sample_batch(self.program(order), inputs, batch, transform, on_row=report, threads=threads, executor=executor)
+        return order.array_from_raster(levels)
+
+    def draw_particles(
+        self,
+        batch: ParticleBatch,
+        inputs: Inputs,
+        order: PixelOrder,
+        transform: Transform = IDENTITY,
+        *,
+        mask: LevelMask | None = None,
+        on_row: Callable[[int, IntArray], None] | None = None,
+    ) -> Int[np.ndarray, "n c h w"]:
+        """Draw the particles of an image in the raster frame, in place; return their levels.
+
+        Args:
+            inputs: conditions of one image; under guidance the conditions of the reference follow.
+            mask: levels that each sub-pixel may have; its draws are weighted.
+            order, transform, on_row: as for `draw`.
+        """
+        levels = batch.levels
+        if mask is not None:
+            frames = (order.array_from_raster(array) for array in (levels, (batch.roles == CERTAIN).all(0)))
+            mask.begin_stage(order, (1, 1), *frames)
+        shown = np.where(batch.roles == DRAWN, 0, levels)
+        report = None if on_row is None else _report(levels, shown, order, on_row)
+        draw_particles(self.program(order), inputs, batch, transform, mask=mask, on_row=report, executor=self.executor)
+        return order.array_from_raster(levels)
 
     def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of images of this model.
@@ -376,6 +365,18 @@ class IntegerModel:
             )
 
 
+def _report(
+    levels: IntArray, shown: IntArray, order: PixelOrder, on_row: Callable[[int, IntArray], None]
+) -> Callable[[int], None]:
+    """Return what reports finished rows; the library draws on, so later ones are shown as they were."""
+
+    def finished(rows: int) -> None:
+        shown[:, :, :rows] = levels[:, :, :rows]
+        on_row(rows, order.array_from_raster(shown))
+
+    return finished
+
+
 def join_inputs(inputs: Inputs, reference: Inputs) -> dict[str, IntArray]:
     """Return the conditions of images, and then the reference of guidance."""
     return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
@@ -395,5 +396,5 @@ def empty_batch(
     nothing = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape[1:], bool)
     levels, kept = (order.array_to_raster(array) for array in (nothing if known is None else known))
     u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
-    sites = np.array(np.broadcast_to(kept, u.shape))
-    return SampleBatch(np.where(kept, levels, 0).astype(np.int64), sites, u, np.zeros(len(u)))
+    sites = np.array(np.broadcast_to(kept, u.shape), order="C")
+    return SampleBatch(np.array(np.where(kept, levels, 0), np.int64, order="C"), sites, u, np.zeros(len(u)))

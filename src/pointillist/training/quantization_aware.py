@@ -9,8 +9,8 @@ for each channel. Its units of features come from the images of the calibration;
 so that a step still depends on nothing but its seed, its number and the weights before it.
 
 Not rounded: the products of vector conditions, which have 16 bits and more in the integer program, residuals, tables,
-the queries, keys and values of attention, and the network of a coarse image. A kernel over finished rows and the
-current row has one unit for each output here, and two in the integer program, which splits it.
+and the queries, keys and values of attention. A kernel over finished rows and the current row has one unit for each
+output here, and two in the integer program, which splits it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from pointillist.errors import ConfigError
 from pointillist.images.array_types import Float
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model
-from pointillist.networks.upsampler import Upsampler
 from pointillist.nn.passes import FullPass
 from pointillist.training.config import TrainConfig
 
@@ -62,21 +61,8 @@ def quantization_aware(model: PixelModel, config: TrainConfig) -> Iterator[None]
     def leave(network: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         modes.pop().__exit__(None, None, None)
 
-    def pause(upsampler: nn.Module, inputs: tuple[Any, ...]) -> None:
-        for mode in modes:
-            if isinstance(mode, RoundedProducts):
-                mode.paused = True
-
-    def resume(upsampler: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        for mode in modes:
-            if isinstance(mode, RoundedProducts):
-                mode.paused = False
-
     with ExitStack() as stack:
         if config.quantization_aware:
-            for upsampler in (module for module in model.backbone.modules() if isinstance(module, Upsampler)):
-                stack.callback(upsampler.register_forward_pre_hook(pause).remove)
-                stack.callback(upsampler.register_forward_hook(resume, always_call=True).remove)
             stack.callback(model.backbone.register_forward_pre_hook(enter).remove)
             stack.callback(model.backbone.register_forward_hook(leave, always_call=True).remove)
         yield
@@ -106,12 +92,7 @@ class RoundedProducts(TorchFunctionMode):
         canvas: the input of the network.
         unit: of its levels, which the integer program holds as they are; None where a level is a learned vector, which
             is rounded as any feature.
-
-    Attributes:
-        paused: True to round nothing.
     """
-
-    paused = False
 
     def __init__(self, canvas: Tensor | None, unit: float | None) -> None:
         super().__init__()
@@ -127,8 +108,6 @@ class RoundedProducts(TorchFunctionMode):
     ) -> Any:
         """Call a function of torch, with rounded operands if it is a product."""
         kwargs = kwargs or {}
-        if self.paused:
-            return func(*args, **kwargs)
         if func is F.conv2d and args[0].shape[2:] != (1, 1):
             x, weight, *rest = args
             # layers read windows, so that only the state of an LSTM is padded by the convolution

@@ -31,11 +31,10 @@ ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
     "binary": ("row-lstm", {"count": 5}),
     "recurrence": ("diagonal-bilstm", {"count": 2}),
     "tiles": ("local-gain-few", {"count": 2, "size": (2, 515)}),
-    "stages": ("multiscale", {"count": 3, "label": ["cat", None, "dog"], "size": (7, 4)}),
     "stored": ("pixelcnn-pp", {"count": 3, "per_record": 2, "size": (7, 5)}),
 }
 """Model of each archive; number and size of its images, and arguments of `compress`."""
-SEPARATE = ("tiles", "stages", "stored")
+SEPARATE = ("tiles", "stored")
 """Archives that came later: their images have a file each."""
 
 

@@ -23,7 +23,7 @@ EXPECTED = "expected.json"
 MODELS: tuple[str, ...] = tuple(json.loads((HERE / EXPECTED).read_text(encoding="utf-8")))
 """Names of the models, of every opcode, head and curve.
 
-Local gains are of version 2, two factors and tokens of 3, several stages of 4, mixtures of many levels of 5.
+Local gains are of version 2, two factors and tokens of 3, mixtures of many levels of 5.
 """
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, check_batch_memory, prepare_inputs, run_slices, split_batch
-from pointillist.engine.c.blob import pack
 from pointillist.engine.c.lower import lower
 from pointillist.engine.head.frequencies import Distribution, Frequencies, log_probs
 from pointillist.engine.head.range_decoder import DecoderState
@@ -24,7 +23,6 @@ from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError
 
 __all__ = [
-    "ByteMatrix",
     "CStepper",
     "decode_in_c",
     "frequencies_in_c",
@@ -38,7 +36,6 @@ _SCORED_AT_ONCE = 2**16
 """Sub-pixels that the library scores in a call, so that an interrupt is not waited for longer than a second or so."""
 _SHORT = 2**30
 """Products of a call that runs in the calling thread: 0.01 s by the fastest kernels, 0.1 s by plain ones."""
-_FLOAT32_INTEGERS = 2**24
 _LOWERING = Lock()
 """Held while a program is lowered: several threads decode with one."""
 
@@ -212,8 +209,8 @@ def sample_in_c(
     assert batch.sizes is not None
     batch.check(channels * program.head.levels)
     tables: NDArray[np.int32] | None = None
-    if batch.params is not None:  # known sub-pixels are certain
-        tables = np.full(batch.params.shape, 1 << program.head.precision, np.int32)
+    if batch.params is not None:
+        tables = np.ones(batch.params.shape, np.int32)
     arrays = (batch.levels, batch.known, batch.uniforms, batch.sizes, tables)
     copies = 1 + transform.is_guided
     inputs = prepare_inputs(program, count * copies, inputs, (height, width))
@@ -235,7 +232,9 @@ def sample_in_c(
 
     def finished(rows: int) -> None:
         if tables is not None and batch.params is not None:
-            batch.params[:, rows - 1] = log_probs(tables[:, rows - 1], program.head.precision)
+            drawn = np.repeat(~batch.known[:, :, rows - 1].swapaxes(1, 2), program.head.levels, axis=2)
+            logs = log_probs(tables[:, rows - 1], program.head.precision)
+            np.copyto(batch.params[:, rows - 1], logs, where=drawn)
         if on_row is not None:
             on_row(rows)
 
@@ -333,37 +332,3 @@ def frequencies_in_c(
         -1 if level is None else level,
     )
     return result
-
-
-class ByteMatrix:
-    """A matrix of signed bytes, which multiplies unsigned ones.
-
-    ```python
-    np.ones((2, 3), np.uint8) @ ByteMatrix(np.ones((3, 4), np.int8))  # 3 everywhere, int32 [2, 4]
-    ```
-
-    Args:
-        matrix: int8 `[k, n]`, with at most 2^16 rows, so that no sum leaves 32 bits.
-    """
-
-    __array_ufunc__ = None  # so that numpy leaves the product to this class
-
-    def __init__(self, matrix: IntArray) -> None:
-        whole = np.abs(matrix.astype(np.int64)).sum(axis=0).max(initial=0) * 255
-        self._floats = matrix.astype(np.float32 if whole < _FLOAT32_INTEGERS else np.float64)
-        packed = pack(matrix, [len(matrix)])
-        self._packed = aligned(packed.size)
-        self._packed[:] = packed.view(np.uint8)
-
-    def __rmatmul__(self, x: NDArray[np.uint8]) -> IntArray:
-        """Multiply rows of bytes `[m, k]`."""
-        library, level = load_library(), chosen_level()
-        if library is None or level is None:
-            sums: IntArray = (x.astype(self._floats.dtype) @ self._floats).astype(np.int32)
-            return sums
-        (rows, inputs), columns = x.shape, self._floats.shape[1]
-        padded = np.ascontiguousarray(x if inputs % 4 == 0 else np.pad(x, ((0, 0), (0, -inputs % 4))))
-        result = np.empty((rows, columns), np.int32)
-        pointers = padded.ctypes.data, self._packed.ctypes.data
-        library.pt_product(*pointers, rows, padded.shape[1] // 4, columns, result.ctypes.data, level)
-        return result

@@ -216,8 +216,6 @@ def rewrite_input(rewriter: Rewriter, i: Instruction) -> None:
         rewriter.emit("INPUT", i, output, key=input_name(i.key))
         return
     unit, _ = rewriter.narrow_grid(i.output)
-    chosen = rewriter.program.inputs[i.key].unit
-    unit[: len(chosen)] = chosen
     quantized = rewriter.value(i.output.value, i.output.channels, dtype=INT8)
     unit = rewriter.declare_input(i, unit)
     form = Form(quantized, unit, np.zeros(quantized.channels))

@@ -209,7 +209,7 @@ class PortableModel:
 
     def stage_count(self, height: int, width: int) -> int:
         """Return the number of stages in which an image of this size is generated."""
-        return len(self.integer_model.stages)
+        return 1
 
     def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramScorer:
         """Return what scores images: the program, which is the only one without the weights.
@@ -264,7 +264,7 @@ class PortableModel:
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
         """Return the rank of each pixel in a generation order."""
-        return self.integer_model.generation_rank(height, width, order)
+        return order.rank(height, width)
 
     def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of its images, and return it as an array; see `IntegerModel.check`."""

@@ -35,9 +35,7 @@ from pointillist.errors import quote
 from pointillist.files.arrays import ArrayReader
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
-from pointillist.portable.stages import IntegerStage
 from pointillist.portable.storage import schema
-from pointillist.portable.storage.stages import decode_stages
 
 
 def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> IntegerModel:
@@ -53,9 +51,7 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> Intege
         first = error.errors()[0]
         raise arrays.damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     programs = tuple(ProgramDecoder(stored, arrays).decode() for stored in result.programs)
-    stages = (IntegerStage(),) if result.stages is None else decode_stages(result, programs, arrays)
-    numbers = set(range(0, len(programs) + 1 - len(stages), len(stages)))
-    if not numbers.issuperset(result.orders.values()) or len(result.parts) != len(programs):
+    if any(number >= len(programs) for number in result.orders.values()) or len(result.parts) != len(programs):
         raise arrays.damaged("an order has no program")
     return IntegerModel(
         **result.image.model_dump(),
@@ -64,7 +60,6 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> Intege
         programs=programs,
         orders=result.orders,
         parts=tuple(tuple(decode_part(part, arrays) for part in parts) for parts in result.parts),
-        stages=stages,
         fingerprint=fingerprint,
     )
 
@@ -282,8 +277,6 @@ def version_of(model: IntegerModel) -> int:
     """Return the least version of the format that can hold a model."""
     if any(not program.head.has_table and program.head.kind == "mixture" for program in model.programs):
         return 5
-    if len(model.stages) > 1:
-        return 4
     encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
     opcodes = {i.opcode for program in model.programs for _, part in program.parts() for i in part}
     version = max(LIKELIHOODS[program.head.kind].format_version for program in model.programs)

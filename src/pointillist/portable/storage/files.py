@@ -26,14 +26,11 @@ from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
-from pointillist.portable.stages import IntegerStage
 from pointillist.portable.storage.decode import decode_model, has_local_gain, version_of
-from pointillist.portable.upsampler import FixedLayer
 
 
 def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
     """Return the JSON values of a model; its arrays are added to `arrays`."""
-    several = {"stages": [_encode_stage(stage, arrays) for stage in model.stages]} if len(model.stages) > 1 else {}
     return {
         "image": {name: getattr(model, name) for name in ("channels", "height", "width", "levels")},
         "fixed_size": model.fixed_size,
@@ -41,29 +38,7 @@ def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
         "orders": dict(model.orders),
         "parts": [[_encode_part(part, arrays) for part in parts] for parts in model.parts],
         "programs": [encode_program(program, arrays) for program in model.programs],
-        **several,
     }
-
-
-def _encode_stage(stage: IntegerStage, arrays: ArrayWriter) -> dict[str, Any]:
-    result: dict[str, Any] = {"step": list(stage.step)}
-    upsampler = stage.upsampler
-    if upsampler is not None:
-        result["upsampler"] = {
-            "factor": list(upsampler.factor),
-            "levels": arrays.name(upsampler.levels),
-            "first": _encode_layer(upsampler.first, arrays),
-            "blocks": [_encode_layer(block, arrays) for block in upsampler.blocks],
-            "dilations": list(upsampler.dilations),
-            "spread": _encode_layer(upsampler.spread, arrays),
-            "conditions": {name: _encode_layer(layer, arrays) for name, layer in upsampler.conditions.items()},
-            "heads": upsampler.heads,
-        }
-    return result
-
-
-def _encode_layer(layer: FixedLayer, arrays: ArrayWriter) -> dict[str, str]:
-    return {name: arrays.name(getattr(layer, name)) for name in ("matrix", "scale", "bias", "cut")}
 
 
 def _encode_part(part: IntegerPart, arrays: ArrayWriter) -> dict[str, Any]:
@@ -153,7 +128,8 @@ def _encode_instruction(
 
 
 PROGRAM, PROGRAM_TENSORS = "program.json", "program.safetensors"
-FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 4, 5)
+FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 5)
+"""Version 4 had several stages."""
 MAX_BYTES = 64 * 2**20
 """Largest size of the JSON file."""
 

@@ -11,8 +11,6 @@ from pointillist.distributions.kinds import LikelihoodKind
 Count = Annotated[int, Field(ge=0, le=2**24, strict=True)]
 Size = Annotated[int, Field(ge=1, le=2**20, strict=True)]
 Name = Annotated[str, Field(max_length=1000)]
-Step = Annotated[int, Field(ge=1, le=4096, strict=True)]
-Factor = Annotated[int, Field(ge=1, le=64, strict=True)]
 Offset = Annotated[int, Field(ge=-4096, le=4096, strict=True)]
 ViewModel = tuple[Count, Count, Size]
 ValueModel = tuple[Size, Annotated[int, Field(ge=0, le=3)], Annotated[int, Field(ge=0, le=64)], Size, int, int]
@@ -96,35 +94,6 @@ class PartModel(BaseModel):
     names: list[Name] = Field(max_length=2**20)
 
 
-class LayerModel(Strict):
-    """A layer of an upsampler."""
-
-    matrix: Name
-    scale: Name
-    bias: Name
-    cut: Name
-
-
-class UpsamplerModel(Strict):
-    """The network of a coarse image."""
-
-    factor: tuple[Factor, Factor]
-    levels: Name
-    first: LayerModel
-    blocks: list[LayerModel] = Field(max_length=512)
-    dilations: list[Annotated[int, Field(ge=1, le=1024, strict=True)]] = Field(max_length=512)
-    spread: LayerModel
-    conditions: dict[Literal["vector", "map", "query", "keys", "values", "out"], LayerModel]
-    heads: Annotated[int, Field(ge=0, le=1024, strict=True)]
-
-
-class StageModel(Strict):
-    """A stage."""
-
-    step: tuple[Step, Step]
-    upsampler: UpsamplerModel | None = None
-
-
 class ImageModel(Strict):
     """The images."""
 
@@ -143,4 +112,3 @@ class IntegerDocument(Strict):
     orders: dict[Name, Count] = Field(min_length=1, max_length=64)
     parts: list[list[PartModel]] = Field(max_length=1024)
     programs: list[ProgramModel] = Field(min_length=1, max_length=1024)
-    stages: list[StageModel] | None = Field(None, min_length=2, max_length=64)

@@ -24,7 +24,6 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.errors import ConfigError, check_whole
 from pointillist.images.array_types import Int
 from pointillist.model.folder.portable import PortableModel
-from pointillist.portable.stages import sample_runs
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.sampling.candidates import draw_until_accepted
 from pointillist.sampling.uniforms import check_seed
@@ -206,8 +205,7 @@ class World:
         arrays = (order.array_to_raster(array) for array in (levels, known, uniforms[None, None]))
         x, fixed, u = (np.ascontiguousarray(array) for array in arrays)
         batch = SampleBatch(x.astype(np.int64), fixed, u.astype(np.float64), np.zeros(1), mask=mask)
-        sample_runs(integers.runs(order, batch.levels, inputs), batch, order, executor=integers.executor)
-        result: np.ndarray = order.array_from_raster(batch.levels)[0, 0]
+        result: np.ndarray = integers.draw(batch, inputs, order)[0, 0]
         return result
 
 

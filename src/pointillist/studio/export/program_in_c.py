@@ -37,8 +37,6 @@ def known_encoder(model: PortableModel) -> KnownFeatures | None:
     parts = [part for part in source.parts[source.orders[order.name]] if part.kind == "map"]
     if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
         return None
-    if len(source.stages) > 1:
-        return None
     encoder = parts[0].encoder
     if not isinstance(encoder, KnownFeatures) or not encoder.has_tables:
         return None
@@ -102,7 +100,6 @@ def _encoder_text(symbol: str, model: PortableModel, encoder: KnownFeatures) -> 
 
 
 _SOURCES = ("pointillist.c", "pointillist.h", "paint.c", "paint.h")
-_STAGES = ("stages.c", "stages.h")
 _BY = {"label": "PT_LABEL", "text": "PT_PROMPT"}
 _PLAIN = {"rules": "", "memory": "pt_memory(m)", "paint": "pt_paint(m, &request, memory, levels);"}
 _BY_RULES = {
@@ -144,11 +141,10 @@ def export_c(
     if order not in ("raster", "s-curve"):
         raise ConfigError(f"{folder} paints in the order {order}, and C is written for `raster` and `s-curve` only.")
     worlds = world_files(name, symbol, model, rules)
-    sources = _SOURCES + _STAGES * (len(model.integer_model.stages) > 1)
     how = {
         "programs": "example walk" if worlds else "example",
         "options": "-DPT_WITHOUT_PARTICLES" if worlds or map_rules else "-DPT_WITHOUT_RULES",
-        "stages": "stages.o " * (sources != _SOURCES) + "map_rules.o maps.o sentences.o " * (map_rules is not None),
+        "rules": "map_rules.o maps.o sentences.o " * (map_rules is not None),
     }
     makefile = Template(template("Makefile.txt")).substitute(how)
     calls = _PLAIN if map_rules is None else _BY_RULES
@@ -161,7 +157,7 @@ def export_c(
         worlds |= {file: runtime_text(file) for file in _MAPS + _RULES}
         worlds["map_rules.c"] = map_rules_in_c(name, symbol, model, map_rules)
     return {
-        **{file: runtime_text(file) for file in sources},
+        **{file: runtime_text(file) for file in _SOURCES},
         "model.h": f'/* {name}, {license_of(folder)} */\n#include "paint.h"\nextern const pt_model {symbol};\n',
         "model.c": _model_text(symbol, model, prompts),
         "example.c": Template(template("example.c")).substitute(example),
@@ -178,20 +174,20 @@ def _model_text(symbol: str, model: PortableModel, prompts: tuple[str, ...]) -> 
     parts, arrays = _parts(model, names)
     palette = _palette(model)
     arrays += [] if palette is None else [array_in_c("const uint8_t colours", palette)]
-    stages = [_stage(model, number) for number in range(len(source.stages))]
+    program = source.program(model.order())
+    kinds = ", ".join(_KINDS[name] for name in program.inputs)
     return "\n".join(
         [
             '#include "model.h"',
-            *['#include "stages.h"'] * (len(stages) > 1),
-            *(text for _, text in stages),
+            array_in_c("_Alignas(64) const uint8_t program", lower(program)),
+            f"static const int32_t inputs[] = {{{kinds or '0'}}};",
             *arrays,
             array_in_c("const uint8_t values", image.values),
-            f"static const pt_stage stages[] = {{{', '.join(entry for entry, _ in stages)}}};",
             f"static const pt_part parts[] = {{{', '.join(parts) or '{0}'}}};",
             texts_in_c("labels", source.classes),
             texts_in_c("prompts", names),
             f"const pt_model {symbol} = {{{image.channels}, {image.height}, {image.width}, {image.levels}, "
-            f"{len(stages)}, {len(parts)}, stages, parts, "
+            f"{len(program.inputs)}, {len(parts)}, program, sizeof program, inputs, parts, "
             f"{'0' if palette is None else 'colours'}, values, labels, prompts, "
             f"{settings.guidance!r}, {settings.temperature!r}, {settings.top_p!r}}};",
             "",
@@ -222,24 +218,6 @@ def _parts(model: PortableModel, names: tuple[str, ...]) -> tuple[list[str], lis
         arrays.append(array_in_c(f"const int32_t part_{number}", flat))
         parts.append(f"{{{_KINDS[part.kind]}, {by}, {len(rows)}, {flat.shape[1]}, {width}, part_{number}}}")
     return parts, arrays
-
-
-def _stage(model: PortableModel, number: int) -> tuple[str, str]:
-    """Return the entry of a stage, and its arrays."""
-    programs, stage = model.integer_model.stage_programs(model.order()), model.integer_model.stages[number]
-    program, (down, right) = programs[number], stage.step
-    upsampler, arrays = "0, 0", []
-    if stage.upsampler is not None:
-        upsampler = f"pt_upsample, &upsampler_{number}"
-        arrays = [stage.upsampler.in_c(f"upsampler_{number}", programs[0], program)]
-    channels = program.inputs["map"].channels if "map" in program.inputs else 0
-    kinds = ", ".join(_KINDS[name] for name in program.inputs)
-    arrays += [
-        array_in_c(f"_Alignas(64) const uint8_t program_{number}", lower(program)),
-        f"static const int32_t inputs_{number}[] = {{{kinds or '0'}}};",
-    ]
-    entry = f"program_{number}, sizeof program_{number}, {down}, {right}, {channels}, {len(program.inputs)}"
-    return f"{{{entry}, inputs_{number}, {upsampler}}}", "\n".join(arrays)
 
 
 def _palette(model: PortableModel) -> IntArray | None:

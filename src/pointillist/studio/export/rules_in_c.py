@@ -6,7 +6,6 @@ import numpy as np
 
 from pointillist.engine.constraints.solver import Check, to_bits
 from pointillist.engine.library import array_in_c, text_in_c, texts_in_c
-from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.rules.config import Level, Rules
 from pointillist.sampling.candidates import open_image_mask
@@ -59,14 +58,9 @@ def map_rules_in_c(name: str, symbol: str, model: PortableModel, rules: Rules) -
         rules: the rules.
 
     Raises:
-        ConfigError: if the model draws in several stages, or the rules do not fit it, or cannot be met.
+        ConfigError: if the rules do not fit the model, or cannot be met.
     """
-    image, stages = model.image, len(model.integer_model.stages)
-    if stages > 1:
-        raise ConfigError(
-            f"`map_rules` bind maps that a program in C draws in one stage, and {name} has {stages}: use "
-            "`pointillist sample --rules`."
-        )
+    image = model.image
     mask = open_image_mask(model, rules, (image.height, image.width))
     assert mask is not None
     constraints, checks = mask.rules.constraints, [_check_in_c(*each) for each in enumerate(mask.rules.checks)]

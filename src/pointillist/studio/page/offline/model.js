@@ -153,8 +153,7 @@ export class OfflineModel {
     const name = order ?? this.details.orders[0];
     const turned = name.includes("-columns"), [rows, columns] = turned ? [width, height] : [height, width];
     const corner = /-(tr|bl|br)$/.exec(name)?.[1] ?? "";
-    const stageOf = (/** @type {number} */ n) => this.model.stages.findIndex(({ step: [down, right] }) => Math.floor(n / columns) % down === 0 && (n % columns) % right === 0);
-    const pixels = Array.from({ length: height * width }, (_, n) => n).sort((a, b) => stageOf(a) - stageOf(b)).map((n) => {
+    const pixels = Array.from({ length: height * width }, (_, n) => {
       const row = Math.floor(n / columns), column = name.startsWith("s-curve") && row % 2 ? columns - 1 - (n % columns) : n % columns;
       const [y, x] = turned ? [column, row] : [row, column];
       return (corner.startsWith("b") ? height - 1 - y : y) * width + (corner.endsWith("r") ? width - 1 - x : x);

@@ -98,8 +98,8 @@ function framed({ order, rows, columns, height, width }, channels) {
  */
 export async function completeByParticles(opened, options, hole, stopped) {
   const { compiled, model } = opened, { levels, mask, seed, number = 0, count } = hole;
-  if (!compiled || model.stages.length > 1)
-    throw new Error(`Known pixels after the hole are weighed by particles, which ${compiled ? "a page does not draw for a model of several stages" : "need WebAssembly, and it does not run here"}: use \`pointillist studio\`.`);
+  if (!compiled)
+    throw new Error(`Known pixels after the hole are weighed by particles, which need WebAssembly, and it does not run here: use \`pointillist studio\`.`);
   compiled.release();
   const drawn = await new Particles(opened, options, hole).draw(stopped);
   if (!drawn) return null;
