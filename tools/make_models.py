@@ -80,7 +80,7 @@ papers' own PDFs: figures from write-ups or from memory, and our own choices, ar
 def page() -> str:
     """Write the whole page."""
     summaries = pt.list_models()
-    return "\n".join([HEAD, contexts(), costs(), *map(_section, summaries), papers()])
+    return "\n".join([HEAD, contexts(), costs(), _networks(summaries), papers()])
 
 
 def contexts() -> str:
@@ -126,39 +126,49 @@ def costs() -> str:
     return COSTS.format(where=where, table="\n".join(table))
 
 
-def _section(summary: ModelSummary) -> str:
-    name = summary.name
+def _rows(summary: ModelSummary) -> dict[str, str]:
+    """Return the rows of the table of a network."""
     sizes = ", ".join(f"`{preset}` {count:,}" for preset, count in summary.presets.items())
-    likelihoods = "; ".join(f"{kind}: {', '.join(fitting)}" for kind, fitting in summary.likelihoods.items())
-    return f"""## `{name}`
+    return {
+        "parameters": sizes,
+        "conditions": ", ".join(summary.conditions) or "none",
+        "likelihoods": "; ".join(f"{kind}: {', '.join(fitting)}" for kind, fitting in summary.likelihoods.items()),
+        "orders": "; ".join(f"{kind}, from each corner, along rows or columns (8)" for kind in summary.orders),
+    }
 
-{summary.summary[:1].upper()}{summary.summary[1:]}.
 
-| | |
-|---|---|
-| parameters | {sizes} |
-| conditions | {", ".join(summary.conditions) or "none"} |
-| likelihoods | {likelihoods} |
-| orders | {"; ".join(f"{kind}, from each corner, along rows or columns (8)" for kind in summary.orders)} |
+def _networks(summaries: Sequence[ModelSummary]) -> str:
+    """Write what all networks share in one table, and a section of each with what is its alone."""
+    tables = [_rows(summary) for summary in summaries]
+    shared = {head: row for head, row in tables[0].items() if all(table[head] == row for table in tables)}
+    parts = ["## Every network", *_table(shared)]
+    for summary, table in zip(summaries, tables, strict=True):
+        parts += [f"## `{summary.name}`", "", f"{summary.summary[:1].upper()}{summary.summary[1:]}."]
+        parts += _table({head: row for head, row in table.items() if head not in shared})
+        parts += [f"![Receptive field of {summary.name}](../pictures/{summary.name}.png)", ""]
+    return "\n".join(parts)
 
-![Receptive field of {name}](../pictures/{name}.png)
-"""
+
+def _table(rows: Mapping[str, str]) -> list[str]:
+    return ["", "| | |", "|---|---|", *(f"| {head} | {row} |" for head, row in rows.items()), ""]
 
 
 def papers() -> str:
     """Write the presets of the papers: settings, training, source, and unverified figures."""
     parts = [PAPERS]
     for name in names():
+        said: dict[str, str] = {}
         for preset, paper in entry(name).papers.items():
             shape = " x ".join(map(str, paper.shape[1:])) + (" RGB" if paper.shape[0] == 3 else "")
             parts_of = [("network", paper.network), ("model", paper.model), ("training", paper.train)]
-            lines = [f"| {name_of} | {_settings(settings)} |" for name_of, settings in parts_of if settings]
-            parts.append(
-                f"### `{name}` {preset}\n\n| | |\n|---|---|\n| images | {shape}, {paper.levels} levels |\n"
-                + "\n".join([*lines, f"| source | {paper.source} |"])
-                + "".join(f"\n| **not verified** | {figure} |" for figure in paper.unverified)
-                + "\n"
-            )
+            table = {head: _settings(settings) for head, settings in parts_of if settings} | {"source": paper.source}
+            same = [head for head, row in table.items() if said.get(head) == row]
+            said |= table
+            lines = [f"| {head} | {row} |" for head, row in table.items() if head not in same]
+            lines += [f"| {', '.join(same)} | as above |"] if same else []
+            lines += [f"| **not verified** | {figure} |" for figure in paper.unverified]
+            head = f"### `{name}` {preset}\n\n| | |\n|---|---|\n| images | {shape}, {paper.levels} levels |"
+            parts.append("\n".join([head, *lines, ""]))
     return "\n".join(parts)
 
 
