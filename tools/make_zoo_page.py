@@ -73,6 +73,14 @@ PROMPT_TABLE = """
 | prompts | number | first guess right | over real images | in the first five | real images |
 |---|---|---|---|---|---|
 """
+METRICS = ("top1", "top5", "mrr")
+RANKS = r"^(classes|caption retrieval|caption retrieval unguided) +top1 ([\d.]+).*? top5 ([\d.]+).*? mrr ([\d.]+)"
+KEYS = {
+    "classes": "classes",
+    "caption retrieval": "captions",
+    "caption retrieval unguided": "captions by the model itself",
+}
+# of cards that were written before 2026-12-02
 RANKED = r"^(\w+) ranked\s+first ([\d.]+).*?in five ([\d.]+).*?mean reciprocal rank ([\d.]+)"
 Row = tuple[str, str, str, str]
 
@@ -110,13 +118,17 @@ def figures(name: str, option: str = "--condition-metrics") -> Any:
 def facts(text: str) -> dict[str, Any]:
     """Parse the figures that `evaluate` prints, where long lines continue indented."""
     text = re.sub(r"\n +", " ", text)
-    result: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
+    saved = "".join(re.findall(r"^bits saved\s+(.*)", text, re.MULTILINE))
+    old = re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE)
+    result: dict[str, Any] = {"bits_saved": dict(old + re.findall(r"(\w+) (-?[\d.]+) \(95 %", saved))}
+    for name, *ranked in re.findall(RANKS, text, re.MULTILINE):
+        result[KEYS[name]] = dict(zip(METRICS, ranked, strict=True))
     result |= dict(re.findall(r"^(guidance)\s+(.+), where 1 is the model itself", text, re.MULTILINE))
-    result |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", text, re.MULTILINE))
+    result |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", re.sub("(?m)^count ", "images ", text), re.MULTILINE))
     own, *others = re.split(r"^(by the model itself)", text, flags=re.MULTILINE)
     for ending, part in (("", own), *zip(others[::2], others[1::2], strict=True)):
         for what, *ranked in re.findall(RANKED, part, re.MULTILINE):
-            result[f"{what} {ending}".rstrip()] = dict(zip(("top1", "top5", "mrr"), ranked, strict=True))
+            result[f"{what} {ending}".rstrip()] = dict(zip(METRICS, ranked, strict=True))
     return result
 
 

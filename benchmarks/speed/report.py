@@ -48,7 +48,7 @@ def print_report(report: BenchReport) -> None:
         for r in report.sampling
     ]
     heads = ("engine", "n", "thr", "ms/image", "x naive", "range", "x bound", "setup ms", "MB")
-    print_table(heads, sampling, range(1, 9))
+    print_table(heads, sampling)
     print(
         "n: batch size. thr: threads. x bound: time over the roofline bound. setup ms: not in ms/image and the ratios."
     )
@@ -74,7 +74,7 @@ def print_report(report: BenchReport) -> None:
             for r in report.training
         ]
         title = f"training, batch {report.training[0].batch}"
-        print_table((title, "images/s", "x dense", "range", "MB", "first s"), training, range(1, 6))
+        print_table((title, "images/s", "x dense", "range", "MB", "first s"), training)
         print("x dense: speedup over dense masked kernels. NHWC: channels_last. first s: wall time of the first step.")
 
 

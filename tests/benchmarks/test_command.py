@@ -88,7 +88,7 @@ def test_times_of_the_command(tmp_path: Path) -> None:
     model = pt.build("pixelcnn", shape=(3, 3, 3), levels=4, channels=3, layers=1, head_channels=3)
     model.save_pretrained(tmp_path / "m")
     result = run("bench", tmp_path / "m", "--engines", "numpy,warp", "--rounds", 1, "--json")
-    rows = json.loads(result.stdout)
+    rows = json.loads(result.stdout)["times"]
     assert [(row["engine"], row["n"]) for row in rows] == [("numpy", 1), ("numpy", 16)]
     assert all(row["first_seconds"] > 0 and row["ms_per_image"] > 0 for row in rows)
     assert "Unknown `engine` 'warp'" in result.stderr

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.cli.output import print_facts
-from pointillist.commands.measurement.evaluate import metrics_lines
+from pointillist.cli.output import print_report
 from pointillist.images import ImageSpec
 from tests.scripts import script
 
@@ -133,8 +132,7 @@ def test_the_page_says_what_was_measured(
     assert "| bits saved by the unseen name | not measured yet |" in maker.page()
     assert "primed |" not in maker.page()
     card = "# icons\n"
-    metrics = metrics_lines({"bits_saved": {"text": _share(30.2)}})
-    print_facts([("bits/dim", "0.9137   (95 % interval 0.7 to 1)"), *metrics])
+    print_report({"bits_per_dim": 0.9137, "bits_saved": {"text": _share(30.2)}})
     command = "pointillist evaluate icons icons.npz --split test --condition-metrics"
     card += f"\n```text\n$ {command}\n{capsys.readouterr().out.strip()}\n```\n\nMore.\n"
     (tmp_path / "icons").mkdir()
@@ -142,7 +140,7 @@ def test_the_page_says_what_was_measured(
     page = maker.page()
     assert "| 0.914 |" in page
     assert "| 30.2 |" in page
-    assert maker.figures("icons")["bits_saved"] == {"text": "30.20"}
+    assert maker.figures("icons")["bits_saved"] == {"text": "30.200"}
 
 
 def _share(value: float) -> dict[str, Any]:

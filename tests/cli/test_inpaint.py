@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_a_share_of_a_region_varies(completing: Path, picture: Path) -> None:
 def test_a_completing_model_is_exact(completing: Path, picture: Path) -> None:
     """By its option alone; the sheet, the animation and the archive are those of the library."""
     shown = run("inpaint", completing, picture, "--region", "1:4,2:5", "-n", "3", "--seed", "1", "--animate", "a.gif")
-    assert "method     known, order raster: exact" in shown.output
+    assert re.search("exact +yes\n(.*\n)?method +known", shown.output)
     assert Path("completions.png").exists()
     assert Path("a.gif").exists()
     found = json.loads(
@@ -79,8 +80,7 @@ def test_any_model_completes(model: Path, picture: Path) -> None:
     Image.fromarray(hole).save("hole.png")
     for name, how in (("a", ["--region", "1:4,2:5"]), ("b", ["--mask", "hole.png"])):
         shown = run("inpaint", model, picture, *how, "-n", "2", "--seed", "0", "--particles", "8", "--out", f"{name}/")
-        assert "method     smc" in shown.output
-        assert "effective sample size" in shown.output
+        assert "method      smc" in shown.output
     for number in range(2):
         assert Path(f"a/0000{number}.png").read_bytes() == Path(f"b/0000{number}.png").read_bytes()
     with Image.open("a/00000.png") as filled:
@@ -94,7 +94,7 @@ def test_transparent_pixels_are_filled(sprites: Path, pets: Path) -> None:
         array = np.asarray(image.convert("RGBA")).copy()
     array[4:, :, 3] = 0
     Image.fromarray(array).save("cut.png")
-    assert "filled     6 sub-pixels" in run("inpaint", sprites, "cut.png", "--transparent", "-n", "2").output
+    assert "unknown    6\n" in run("inpaint", sprites, "cut.png", "--transparent", "-n", "2").output
 
 
 def test_pictures_are_read_as_data_sets_read_them(completing: Path, picture: Path) -> None:
@@ -122,7 +122,7 @@ def test_pictures_are_read_as_data_sets_read_them(completing: Path, picture: Pat
 def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> None:
     """An image is extended beyond its edges, and made to tile; windows where the model has one size."""
     found = run("inpaint", completing, picture, "--canvas", "9x8", "--at", "2,1", "-n", "2", "--out", "x.npz")
-    assert "method     known, order raster: 1 window" in found.output
+    assert "methods    known\norders     raster" in found.output
     with np.load("x.npz") as archive:
         assert archive["levels"].shape == (2, 1, 9, 8)
     shown = json.loads(run("inpaint", completing, picture, "--seamless", "both", "-n", "2", "--json").output)
@@ -131,7 +131,7 @@ def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> N
     assert Path("completions.png").exists()
     how = ["--canvas", "7x6", "-n", "1", "--particles", "4", "--moves", "0"]
     shown_windows = run("inpaint", sprites, picture, *how).output  # the second window; the first one is the image
-    assert "method     order, order raster: 1 window" in shown_windows
+    assert "methods    order\norders     raster" in shown_windows
     for arguments, words in (
         (["--canvas", "9x8", "--seamless", "x"], "give one of them"),
         (["--canvas", "9x8", "--region", "1:2,1:2"], "give one of them"),
@@ -194,7 +194,7 @@ def test_observed_cells(completing: Path) -> None:
     Path("holes.csv").write_text("x,y,value,p_7\n0,0,3,\n8,6,1,\n4,4,,0.9\n", encoding="utf-8")
     how = ("--data", "holes.csv", "--size", "7x9", "-n", "5", "--seed", "2")
     shown = run("inpaint", completing, *how, "--format", "npy", "--out", "real", "--maps", "maps")
-    assert "method     soft, order raster: effective sample size" in shown.output
+    assert "method     soft" in shown.output
     model = pt.load(completing)
     expected = pt.inpaint(model, pt.read_cells("holes.csv", model.image, (7, 9)), n=5, seed=2)
     levels = np.stack([np.load(f"real/{i:05d}.npy") for i in range(5)])

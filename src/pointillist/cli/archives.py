@@ -8,7 +8,6 @@ from pointillist.cli.output import print_report
 from pointillist.commands.archives import CompressSettings, DecompressSettings
 from pointillist.commands.inspection.settings import ExportSettings
 from pointillist.commands.paths import reject_existing, reject_filled
-from pointillist.commands.report import Report
 
 EXAMPLES = {
     "compress": """
@@ -41,18 +40,18 @@ def compress(settings: CompressSettings) -> None:
     """
     from pointillist.commands import archives as work
 
-    report = work.compress(settings)
-    if report is not None:
-        print_report(report, settings.as_json)
+    facts = work.compress(settings)
+    if facts is not None:
+        print_report(facts, settings.as_json)
 
 
 def decompress(settings: DecompressSettings) -> None:
     """Write the images of an archive again, equal to the pixel."""
     from pointillist.commands import archives as work
 
-    report = work.decompress(settings)
-    print_report(report, settings.as_json)
-    if report.facts["damage"]:
+    facts = work.decompress(settings)
+    print_report(facts, settings.as_json)
+    if facts["damage"]:
         raise typer.Exit(1)
 
 
@@ -71,7 +70,5 @@ def export(settings: ExportSettings) -> None:
             reject_filled(folder, settings.force, "files in it")
     rules = {"rules": settings.rules, "map_rules": settings.map_rules}
     result = write(settings.model, html=settings.html, c=settings.c, js=settings.js, **rules)
-    lines = [("model", result.model), ("licence", result.license)]
-    lines += [("written", f"{path}, {size:,} bytes") for path, size in result.files.items()]
     facts = {"model": result.model, "license": result.license, "files": result.files}
-    print_report(Report(facts, lines), settings.as_json)
+    print_report(facts, settings.as_json)

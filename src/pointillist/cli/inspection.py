@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, print_report, print_table
+from pointillist.cli.output import print_facts, print_json, print_report
 from pointillist.commands.inspection.settings import (
     ExampleSettings,
     InfoSettings,
@@ -20,7 +19,6 @@ from pointillist.commands.report import size_text
 
 if TYPE_CHECKING:
     from pointillist.model.folder.listing import ModelSummary
-    from pointillist.studio.schemas import ReproduceResult, SampleManifest
 
 EXAMPLES = {
     "info": """
@@ -66,53 +64,47 @@ def models(settings: ModelsSettings) -> None:
     from pointillist.model.folder.listing import list_models as all_models
     from pointillist.zoo import list_pretrained
 
-    summaries = all_models()
-    ready = list_pretrained()
+    summaries, ready = all_models(), list_pretrained()
     if settings.as_json:
         trained = [{**asdict(model), "folder": str(model.folder)} for model in ready]
         print_json({"models": [asdict(summary) for summary in summaries], "pretrained": trained})
         return
-    if ready:
-        print_table(
-            ("pretrained", "images", "size"), [(m.name, m.summary, size_text(m.bytes)) for m in ready], right=(2,)
-        )
-        typer.echo(f"Sample with: pointillist sample {ready[0].name} -n 8; details: pointillist info {ready[0].name}\n")
-    print_facts([(summary.name, summary.summary) for summary in summaries])
-    typer.echo()
-    _print_sizes(summaries)
-    print_facts(_takes(summaries))
-    typer.echo("\nTrain one with: pointillist train DATA --model NAME --preset PRESET")
-    if not ready:
-        typer.echo("\nThis release has no pretrained model.")
+    facts = {
+        "pretrained": [{"pretrained": m.name, "images": m.summary, "size": size_text(m.bytes)} for m in ready],
+        "parameters": _sizes(summaries),
+        "of": "ours for 28 x 28 grey images with 256 levels, a paper's for its own images",
+        **{summary.name: summary.summary for summary in summaries},
+        **_takes(summaries),
+        "sample": f"pointillist sample {ready[0].name} -n 8; details: pointillist info {ready[0].name}"
+        if ready
+        else None,
+        "train": "pointillist train DATA --model NAME --preset PRESET",
+    }
+    print_report(facts)
 
 
-def _print_sizes(summaries: Sequence[ModelSummary]) -> None:
-    """Print numbers of parameters: a column for each of our presets, and one for the papers' presets."""
+def _sizes(summaries: Sequence[ModelSummary]) -> list[dict[str, str]]:
+    """List numbers of parameters: a column for each of our presets, and one for the papers' presets."""
     ours = list(dict.fromkeys(preset for s in summaries for preset in s.presets if not preset.startswith(PAPER)))
     rows = []
     for summary in summaries:
         papers = [f"{name} {short(count)}" for name, count in summary.presets.items() if name.startswith(PAPER)]
-        sizes = [short(summary.presets[preset]) if preset in summary.presets else "" for preset in ours]
-        rows.append((summary.name, *sizes, "\n".join(papers)))
-    print_table(("parameters", *ours, "of the papers"), rows, right=range(1, len(ours) + 1))
-    typer.echo("Ours for 28 x 28 grey images with 256 levels, a paper's for its own images.\n")
+        sizes = {preset: short(summary.presets[preset]) if preset in summary.presets else "" for preset in ours}
+        rows.append({"parameters": summary.name, **sizes, "of the papers": "\n".join(papers)})
+    return rows
 
 
-def _takes(summaries: Sequence[ModelSummary]) -> Iterator[tuple[str, str]]:
-    """Yield conditions, likelihoods and orders of models: once where most agree."""
-    yield from _shared("takes", {s.name: ", ".join(s.conditions) or "nothing" for s in summaries})
+def _takes(summaries: Sequence[ModelSummary]) -> dict[str, str]:
+    """List conditions, likelihoods and orders of models: the most common value, and models that differ."""
+    values = {"takes": {s.name: ", ".join(s.conditions) or "nothing" for s in summaries}}
     for kind in summaries[0].likelihoods:
-        yield from _shared(kind, {s.name: ", ".join(s.likelihoods[kind]) or "none" for s in summaries})
-    yield from _shared("orders", {s.name: ", ".join(f"{kind} (8)" for kind in s.orders) for s in summaries})
-
-
-def _shared(what: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield a line for the most common value, and one for each model that differs."""
-    usual = max(values.values(), key=list(values.values()).count)
-    yield what, usual
-    for name, value in values.items():
-        if value != usual:
-            yield "", f"{name}: {value}"
+        values[kind] = {s.name: ", ".join(s.likelihoods[kind]) or "none" for s in summaries}
+    values["orders"] = {s.name: ", ".join(f"{kind} (8)" for kind in s.orders) for s in summaries}
+    lines = {}
+    for what, each in values.items():
+        usual = max(each.values(), key=list(each.values()).count)
+        lines[what] = "\n".join([usual, *(f"{name}: {value}" for name, value in each.items() if value != usual)])
+    return lines
 
 
 def short(count: int) -> str:
@@ -152,18 +144,9 @@ def reproduce(settings: ReproduceSettings) -> None:
     result = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
     if out is not None:
         studio.write_images(loaded, result, out)
-    _print_reproduced(record, result, out, settings.as_json)
+    written = None if out is None else str(out)
+    print_report(
+        {"model": record.model.name, **result.model_dump(exclude={"images"}), "out": written}, settings.as_json
+    )
     if not all(result.identical):
         raise typer.Exit(1)
-
-
-def _print_reproduced(manifest: SampleManifest, reproduced: ReproduceResult, out: Path | None, as_json: bool) -> None:
-    if as_json:
-        print_json({**reproduced.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
-        return
-    facts = [
-        ("result", reproduced.message),
-        ("model", f"{manifest.model.name}, {'the same' if reproduced.same_model else 'another'}"),
-    ]
-    facts += [] if out is None else [("written", str(out))]
-    print_facts(facts)

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from pointillist.cli.output import print_facts, print_json
+from pointillist.cli.output import print_report
 from pointillist.cli.parameters import examples_text, parameter, parsed, typer_command, with_parameters, with_signature
 from pointillist.commands.jobs.settings import MergeSettings, RunSettings, StatusSettings
 from pointillist.commands.settings import REQUIRED, settings_of, to_dict
-from pointillist.errors import counted
 
 if TYPE_CHECKING:
-    from pointillist.commands.jobs.api import JobResult
     from pointillist.commands.jobs.base import JobSettings
 
 EXAMPLES = """
@@ -103,45 +101,19 @@ def _run(name: str, settings: JobSettings, options: RunSettings) -> None:
         time_limit=options.time_limit,
         **to_dict(settings),
     )
-    _report(result, time.perf_counter() - started, options.as_json)
-
-
-def _report(job: JobResult, seconds: float, as_json: bool) -> None:
-    state = job.status
-    if as_json:
-        print_json({**_state_facts(job.out), "rejected_items": list(job.rejected), "seconds": round(seconds, 3)})
-        return
-    lines = [
-        ("job", f"{state.job}, {counted(state.count, 'item')} in {counted(state.tasks, 'task')}"),
-        ("finished", f"{state.finished} of {counted(state.tasks, 'task')}, in {seconds:.1f} s"),
-    ]
-    if state.rejected:
-        lines.append(("rejected", f"{state.rejected:,}, see {job.out / 'rejected.jsonl'}"))
-    lines.append(("written", str(job.out)))
-    print_facts(lines)
-    if state.is_finished:
-        typer.echo(f"\nMerge it with: pointillist jobs merge {job.out} --out PATH")
+    facts = {**_state(result.out), "rejected_items": list(result.rejected)}
+    facts["seconds"] = round(time.perf_counter() - started, 3)
+    if result.status.is_finished:
+        facts["merge"] = f"pointillist jobs merge {result.out} --out PATH"
+    print_report(facts, options.as_json)
 
 
 def _status(settings: StatusSettings) -> None:
     """Show which tasks of a job are finished."""
-    facts = _state_facts(settings.folder)
-    if settings.as_json:
-        print_json(facts)
-        return
-    pending = facts["pending"]
-    shown = ", ".join(map(str, pending[:20])) + (", ..." if len(pending) > 20 else "")
-    print_facts(
-        [
-            ("job", f"{facts['job']}, {counted(facts['count'], 'item')}"),
-            ("finished", f"{facts['finished']} of {counted(facts['tasks'], 'task')}"),
-            ("pending", shown or "none"),
-            ("rejected", f"{facts['rejected']:,}"),
-        ]
-    )
+    print_report(_state(settings.folder), settings.as_json)
 
 
-def _state_facts(folder: Path) -> dict[str, Any]:
+def _state(folder: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
     from pointillist.commands.jobs.state import status
@@ -153,11 +125,8 @@ def _merge(settings: MergeSettings) -> None:
     """Write the result of a finished job, in the format of the plain command."""
     from pointillist.commands.jobs.state import merge
 
-    facts = [*merge(settings.folder, settings.out, force=settings.force), ("written", str(settings.out))]
-    if settings.as_json:
-        print_json(dict(facts))
-    else:
-        print_facts(facts)
+    facts = merge(settings.folder, settings.out, force=settings.force)
+    print_report({**facts, "out": str(settings.out)}, settings.as_json)
 
 
 _READERS: dict[str, Callable[..., None]] = {"status": _status, "merge": _merge}

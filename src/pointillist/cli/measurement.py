@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, print_report, print_table
-from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings
-from pointillist.commands.settings import FLAG
-
-if TYPE_CHECKING:
-    from pointillist.commands.measurement.detect import Detection
+from pointillist.cli.output import print_report
+from pointillist.commands.measurement.settings import BenchSettings, DetectSettings, EvaluateSettings, ExplainSettings
 
 EXAMPLES = {
     "evaluate": """
@@ -55,33 +50,10 @@ def detect(settings: DetectSettings) -> None:
     """Find anomalous images by a model of normal ones, with p-values and heat maps."""
     from pointillist.commands.measurement import detect as work
 
-    result = work.detect(settings)
-    if settings.as_json:
-        print_json(result.facts)
-    else:
-        _print_detection(result, settings)
-    if settings.fail_on_anomaly and result.report.anomalous:
+    facts = work.detect(settings)
+    print_report(facts, settings.as_json, settings.top)
+    if settings.fail_on_anomaly and facts["anomalous"]:
         raise typer.Exit(1)
-
-
-def _print_detection(detection: Detection, settings: DetectSettings) -> None:
-    rows = detection.report.sorted_rows
-    lines = [
-        (
-            row["file"],
-            f"{row['p_value']:.4f}",
-            f"{row['score']:.2f}",
-            f"{row['top_statistic']} {row['statistics'][row['top_statistic']]:+.1f}",
-            f"{row['location'][0]}, {row['location'][1]}",
-            detection.report.verdict(row),
-        )
-        for row in rows[: settings.top]
-    ]
-    print_table(("file", "p", "score", "top statistic (sd)", "row, column", ""), lines, right=(1, 2))
-    if len(rows) > settings.top:
-        typer.echo(f"and {len(rows) - settings.top:,} more images, less anomalous\n")
-    written = [path for path in (settings.heatmaps, settings.report, settings.csv) if path is not None]
-    print_facts([*detection.lines, *(("written", str(path)) for path in written)])
 
 
 def explain(settings: ExplainSettings) -> None:
@@ -98,25 +70,8 @@ def _export_page(model: str, page: Path) -> None:
     export(model, html=page)
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A trained model, such as a folder or a bundled name.")]
-Engines = Annotated[str, typer.Option(metavar="NAME,NAME", help="Engines to compare; naive takes long.")]
-BatchSizes = Annotated[str, typer.Option(metavar="N,N", help="Images of one call.")]
-Rounds = Annotated[int, typer.Option(metavar="N", min=1, help="Timed calls of each; the median is printed.")]
-Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the times as JSON.")]
-
-
-def bench(
-    model: Model = "digits",
-    engines: Engines = "integer,numpy,torch",
-    batch_sizes: BatchSizes = "1,16",
-    rounds: Rounds = 5,
-    as_json: Json = False,
-) -> None:
+def bench(settings: BenchSettings) -> None:
     """Time whole calls of `pt.sample`, unconditional: the first call of each engine, and those after it."""
     from pointillist.commands.measurement import bench as work
 
-    rows = work.bench(model, engines, batch_sizes, rounds)
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(*work.table(rows), (1, 2, 3))
+    print_report(work.bench(settings), settings.as_json)

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from pointillist.commands.paths import reject_existing
-from pointillist.commands.report import Report, size_text
+from pointillist.commands.report import Facts
 from pointillist.commands.settings import (
     FLAG,
     FORCE,
@@ -27,10 +27,6 @@ from pointillist.commands.settings import (
     sampling_option,
 )
 from pointillist.files.progress import Bar
-
-if TYPE_CHECKING:
-    from pointillist.compression.extract import Extraction
-
 
 STANDARD = "-"
 """Stands for standard input or output."""
@@ -72,8 +68,8 @@ class DecompressSettings(Settings):
     as_json: bool = ONLY_JSON.field(False)
 
 
-def compress(settings: CompressSettings) -> Report | None:
-    """Compress images; return the report, or None where the archive goes to standard output.
+def compress(settings: CompressSettings) -> Facts | None:
+    """Compress images; return the facts, or None where the archive goes to standard output.
 
     Raises:
         ConfigError, EngineError, DataError: naming what is wrong with a setting, the model or an image.
@@ -101,7 +97,7 @@ def _reject_input(out: Path, files: Sequence[Path]) -> None:
         raise ConfigError(f"`--out` (={out}) is one of the files to compress: give another path, such as NAME.pxl.")
 
 
-def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
+def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     """Compress with a bar, which also stands while the headers of many pictures are read."""
     from pointillist.compression.api import resolve_labels
     from pointillist.compression.files import open_inputs
@@ -127,19 +123,22 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
             archive.add(levels, None if labels is None else labels[0], partial(_show_share, bar, done))
             sub_pixels += levels.size
             bar.show(done)
+    size = archive.bytes_written
     facts = {
         "images": inputs.count,
         "left_out": inputs.left_out,
         "bytes_before": inputs.bytes,
-        "bytes": archive.bytes_written,
-        "bits_per_dim": 8 * archive.bytes_written / max(1, sub_pixels),
+        "bytes": size,
+        "saved": _saved(inputs.bytes, size),
+        # of few pixels, names and headers over the sub-pixels say nothing of the model
+        "bits_per_dim": None if inputs.bytes <= size < _SMALL else 8 * size / max(1, sub_pixels),
         "model": settings.model,
         "fingerprint": integer_model.fingerprint,
         "verified": settings.verify,
         "seconds": round(time.perf_counter() - started, 3),
         "out": out,
     }
-    return None if out == STANDARD else Report(facts, _lines(facts))
+    return None if out == STANDARD else facts
 
 
 def _show_share(bar: Bar, done: int, share: float) -> None:
@@ -159,30 +158,14 @@ def _opened(out: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    before, after = facts["bytes_before"], facts["bytes"]
-    each = f", {after / facts['images']:.1f} bytes an image" if facts["images"] else ""
-    # of few pixels, names and headers over the sub-pixels say nothing of the model
-    rate = f"{8 * after:,} bits in all" if before <= after < _SMALL else f"{facts['bits_per_dim']:.4f} bits/dim"
-    return [
-        ("images", f"{facts['images']:,}, {size_text(before)} as they were"),
-        *([("left out", f"{facts['left_out']}: no pictures")] if facts["left_out"] else []),
-        ("archive", f"{size_text(after)}{each}, {rate}"),
-        ("saved", _saved(before, after)),
-        ("verified", "decoded again, and equal" if facts["verified"] else "no"),
-        ("model", f"{facts['model']}, {facts['fingerprint'][:8]}: needed to decompress"),
-        ("written", facts["out"]),
-    ]
-
-
 def _saved(before: int, after: int) -> str:
     if after < before:
         return f"{1 - after / before:.0%}"
     return "nothing: names and headers are most of it" if after < _SMALL else f"nothing: {after / before:.0%} of before"
 
 
-def decompress(settings: DecompressSettings) -> Report:
-    """Write the images of an archive; its `facts["damage"]` is empty for a whole one.
+def decompress(settings: DecompressSettings) -> Facts:
+    """Write the images of an archive; its fact `damage` is empty for a whole one.
 
     A command that was interrupted goes on where it ended.
 
@@ -217,13 +200,8 @@ def decompress(settings: DecompressSettings) -> Report:
                 coding |= {"start": start, "on_image": note, "on_share": bar.show}
                 result = extract(Path(settings.archive), path, settings.model, **coding)
             output.discard()
-    facts = {
-        "images": result.written,
-        "lost": result.lost,
-        "damage": [str(error) for error in result.damage],
-        "out": settings.out,
-    }
-    return Report(facts, _report_lines(result, facts))
+    damage = [str(error) for error in result.damage]
+    return {"images": result.written, "lost": result.lost or None, "damage": damage, "out": settings.out}
 
 
 def _digest(archive: Path) -> str:
@@ -244,11 +222,3 @@ def _check_out(path: Path, settings: DecompressSettings) -> None:
         raise ConfigError(f"`--out` (={settings.out}) must be a folder or end in .npz: give DIR/ or NAME.npz.")
     if path.exists() and unfinished(path) is None and any(path.iterdir()) and not settings.force:
         raise ConfigError(f"{settings.out} is not empty: add `--force` to write into it, or give a new folder.")
-
-
-def _report_lines(extraction: Extraction, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    lost_count = f"{extraction.lost:,} images or more" if extraction.lost else "an unknown number of images"
-    reasons = "\n".join([lost_count, *facts["damage"]])
-    lost = [("lost", reasons)] if extraction.damage else []
-    written = [("written", facts["out"])] if extraction.written else []
-    return [("images", f"{extraction.written:,}"), *lost, *written]

@@ -1,10 +1,9 @@
-"""The report of a command: numbers for JSON, text for people; and notes on stderr while it works."""
+"""Facts of a command as text, by one table of units for all commands; and notes on stderr while it works."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pointillist.errors import counted
@@ -12,24 +11,108 @@ from pointillist.errors import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
+Facts = dict[str, Any]
+"""The result of a command: values of JSON by name; what is None has no line in the text."""
 
-@dataclass(frozen=True)
-class Report:
-    """The result of a command.
+_FORMS = {
+    "anomalous": ("anomalous", "{:,} images"),
+    "bits_per_dim": ("bits/dim", "{:.4f}"),
+    "deviation": ("sd", "{:+.1f}"),
+    "dims": ("dims", "{:,} an image"),
+    "expected_bits": ("expected", "{:.2f} bits"),
+    "fingerprint": ("fingerprint", "{:.16}"),
+    "highest": ("highest", "{:.4f}"),
+    "guidance": ("guidance", "{:g}, where 1 is the model itself"),
+    "interval_95": ("95 % interval", "{0[0]:.4f} to {0[1]:.4f}"),
+    "lost": ("lost", "{:,} images or more"),
+    "lowest": ("lowest", "{:.4f}"),
+    "nats": ("nats", "{:.3f} an image"),
+    "out": ("written", "{}"),
+    "p_value": ("p", "{:.4f}"),
+    "rule_acceptance": ("rules", "{:.1%} of the maps that were drawn obeyed them"),
+    "seconds": ("time", "{:.1f} s"),
+    "seed": ("seed", "{}"),
+    "site": ("site", "row {0[0]}, column {0[1]}, channel {0[2]}"),
+    "valid_bits_per_dim": ("validation", "{:.4f} bits/dim"),
+    "z_score": ("z-score", "{:+.2f} standard deviations"),
+}
+"""Label and form of the facts that need more than their name and a number."""
+_HIDDEN = ("log_weights", "masked_pixels", "pred_label", "pred_score", "settings", "statistics")
+_SIZES = ("bytes", "bytes_before", "file_size", "size_on_disk")
+
+
+def lines_of(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield a name and a text for each fact that is known and not a table.
 
     ```python
-    Report({"bits_per_dim": 1.03}, [("bits/dim", "1.0300")])
+    list(lines_of({"bits_per_dim": 1.03, "order": "raster"}))  # [("bits/dim", "1.0300"), ("order", "raster")]
     ```
-
-    Attributes:
-        facts: for JSON.
-        lines: for people: name and value.
-        text: for people, before the lines.
     """
+    texts = ((label_of(name), fact_text(name, value)) for name, value in facts.items())
+    yield from (line for line in texts if line[1])
 
-    facts: Mapping[str, Any]
-    lines: Sequence[tuple[str, str]] = ()
-    text: str = ""
+
+def table_of(rows: Sequence[Mapping[str, Any]], most: int) -> tuple[list[str], list[list[str]]]:
+    """Return the heads and the cells of the first rows, without columns of which nothing is shown."""
+    shown = {label_of(name): [fact_text(name, row[name]) for row in rows[:most]] for name in rows[0]}
+    columns = {label: cells for label, cells in shown.items() if any(cells)}
+    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def label_of(name: str) -> str:
+    """Return the name of a fact for people."""
+    return _FORMS[name][0] if name in _FORMS else name.replace("_", " ")
+
+
+def fact_text(name: str, value: Any) -> str:
+    """Format a fact; empty for one that is not shown."""
+    text = "" if name in _HIDDEN else text_of(value)
+    if name in _SIZES and isinstance(value, int):
+        return size_text(value)
+    form = _FORMS[name][1] if name in _FORMS and not isinstance(value, Mapping) else ""
+    return form.format(value) if form and text else text
+
+
+def text_of(value: Any) -> str:
+    """Format a value of JSON; empty for one that is unknown, or that is a table.
+
+    A mapping with `value` and `interval_95` is a mean with its confidence interval; `text` says all of another one.
+    """
+    if isinstance(value, Mapping):
+        if "interval_95" in value:
+            return f"{value['value']:.3f} (95 % {value['interval_95'][0]:.3f} to {value['interval_95'][1]:.3f})"
+        if isinstance(value.get("text"), str):
+            return str(value["text"])
+        parts = {label_of(name): fact_text(name, each) for name, each in value.items() if not _is_long(each)}
+        return ", ".join(f"{name} {text}".strip() for name, text in parts.items() if text)
+    if isinstance(value, list | tuple):
+        return _list_text(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value != value:
+        return ""
+    if isinstance(value, int | float):
+        return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+def _list_text(values: Sequence[Any]) -> str:
+    if is_table(values) or None in values or any(value != value for value in values):
+        return ""
+    if _is_long(values) and isinstance(values[0], float):
+        return f"{text_of(min(values))} to {text_of(max(values))}"
+    texts = list(map(text_of, values))
+    return "\n".join(texts) if any(" " in text for text in texts) else names_text(texts)
+
+
+def _is_long(value: Any) -> bool:
+    """Return True for a long list of numbers."""
+    return isinstance(value, list | tuple) and len(value) > _FEW and not isinstance(value[0], str)
+
+
+def is_table(value: Any) -> bool:
+    """Return True for a list of rows, each a mapping."""
+    return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Mapping)
 
 
 def note(text: str) -> None:
@@ -62,7 +145,9 @@ def shape_text(image: Any) -> str:
 
 
 def names_text(names: Sequence[str], most: int = 20) -> str:
-    """Format the number of names, and the first of them."""
-    if not names:
-        return "none"
-    return f"{len(names)}: {', '.join(names[:most])}{', ...' if len(names) > most else ''}"
+    """Format the first of some names, and the number of many."""
+    count = f"{len(names)}: " if len(names) > _FEW else ""
+    return f"{count}{', '.join(names[:most])}{', ...' if len(names) > most else ''}"
+
+
+_FEW = 4  # names that need no count

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.paths import reject_filled
-from pointillist.commands.report import Report, console, note
+from pointillist.commands.report import Facts, console, note
 from pointillist.commands.run_options import RunOption
 from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, SETS, Settings, argument, option
 from pointillist.errors import ConfigError, counted, without_effect
@@ -223,7 +223,7 @@ def _lines(out: Path, trained: TrainResult) -> list[str]:
     ]
 
 
-def quantize(settings: QuantizeSettings) -> Report:
+def quantize(settings: QuantizeSettings) -> Facts:
     """Save a model with its integer program, which is calibrated on images.
 
     Raises:
@@ -241,9 +241,7 @@ def quantize(settings: QuantizeSettings) -> Report:
         model.save_pretrained(out)
     assert model.integer_cost is not None
     fingerprint = model.integer_model().integers.fingerprint
-    facts = {"out": str(out), "fingerprint": fingerprint, "integers_cost": model.integer_cost.bits_per_dim}
-    lines = [("integers", f"program {fingerprint[:16]}, costs {model.integer_cost}"), ("written", str(out))]
-    return Report(facts, lines)
+    return {"out": str(out), "fingerprint": fingerprint, "integers_cost": model.integer_cost.bits_per_dim}
 
 
 def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequence[str]) -> None:

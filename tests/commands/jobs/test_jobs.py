@@ -126,8 +126,7 @@ def test_likelihoods_equal_the_plain_command(model: str) -> None:
         compute("evaluate", f"job{tasks}", tasks, world, model=model, data="data", batch_size=4)
     plain = json.loads(run("evaluate", model, "data", "--batch-size", 4, "--per-image", "p.csv", "--json").stdout)
     assert merged("job1", "a.csv") == merged("job5", "b.csv") == Path("p.csv").read_bytes()
-    facts = dict(pt.jobs.merge("job5", "c.csv"))
-    assert facts["bits/dim"].startswith(f"{plain['bits_per_dim']:.4f}")
+    assert pt.jobs.merge("job5", "c.csv")["bits_per_dim"] == plain["bits_per_dim"]
 
 
 @pytest.mark.parametrize("data", ["folder", "archive"])
@@ -304,7 +303,7 @@ def test_an_unfinished_job_is_not_merged(model: str) -> None:
     (Path("job/completions") / "00002").unlink()
     assert pt.jobs.status("job").pending == (2,)
     assert "1 of 4 tasks of job are missing" in fails("jobs", "merge", "job", "--out", "a.npz")
-    assert "pending   2" in run("jobs", "status", "job").output
+    assert "pending    2" in run("jobs", "status", "job").output
     compute("sample", "job", 4, model=model, **SAMPLE)
     part = Path("job/parts/00001.npz")
     content = part.read_bytes()

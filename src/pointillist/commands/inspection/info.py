@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.inspection.settings import InfoSettings
 from pointillist.commands.paths import fresh_output
-from pointillist.commands.report import Report, names_text, shape_text, size_text
+from pointillist.commands.report import Facts, shape_text
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pointillist.engine import Program
 
 
-def info(settings: InfoSettings) -> Report:
+def info(settings: InfoSettings) -> Facts:
     """Describe a model, images or an archive.
 
     Raises:
@@ -29,8 +29,7 @@ def info(settings: InfoSettings) -> Report:
         return _program(settings)
     if settings.list_prompts:
         return _prompts(settings)
-    facts = _facts(settings)
-    return Report(facts, [(key.replace("_", " "), text_of(key, value)) for key, value in facts.items()])
+    return _facts(settings)
 
 
 def _facts(settings: InfoSettings) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
     return model_facts(name)
 
 
-def _program(settings: InfoSettings) -> Report:
+def _program(settings: InfoSettings) -> Facts:
     """Disassemble the program; its cost is for JSON."""
     more = bool(settings.set) or any(
         (settings.receptive_field, settings.palette, settings.tileset, settings.out, settings.force)
@@ -76,24 +75,24 @@ def _program(settings: InfoSettings) -> Report:
     from pointillist.engine.disassembly import describe
 
     programs = _recorded(settings.name, settings.size, settings.order)
-    return Report(_program_facts(programs), text="\n\n".join(map(describe, programs)))
+    return {**_program_facts(programs), "listing": "\n\n".join(map(describe, programs))}
 
 
-def _prompts(settings: InfoSettings) -> Report:
+def _prompts(settings: InfoSettings) -> Facts:
     """List the measured prompts of a model, or the words of its captions by kind."""
     from pointillist.model.folder.generation import MeasuredPrompts
     from pointillist.zoo import resolve
 
     measured = MeasuredPrompts.read(resolve(settings.name) or Path(settings.name))
     if not measured.recognised and measured.words.kinds:
-        lines = (f"{kind}: {', '.join(words)}" for kind, words in measured.words.kinds.items())
-        return Report(measured.model_dump(mode="json"), text="\n".join(lines))
+        lines = [f"{kind}: {', '.join(words)}" for kind, words in measured.words.kinds.items()]
+        return {**measured.model_dump(mode="json"), "listing": "\n".join(lines)}
     if not measured.recognised:
         raise ConfigError(
             f"{settings.name} has no list of measured prompts (prompts.json): `pointillist info {settings.name}` "
             "describes the model."
         )
-    return Report(measured.model_dump(mode="json"), text="\n".join(measured.recognised))
+    return {**measured.model_dump(mode="json"), "listing": "\n".join(measured.recognised)}
 
 
 def is_archive(name: str) -> bool:
@@ -132,7 +131,20 @@ def model_facts(name: str) -> dict[str, Any]:
     facts = describe_model(folder)
     facts["checked"] = "settings and header; the weights are read and checked when the model is loaded"
     facts["image"]["text"] = shape_text(SimpleNamespace(**facts["image"]))
+    facts["changed_settings"] = list(_changed(facts.get("settings", {})))
     return facts
+
+
+def _changed(settings: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the settings of a run that differ from the defaults, by dotted key; the network has its own line."""
+    from pointillist.commands.fields import default_value
+
+    for name, value in settings.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _changed(value, f"{key}.")
+        elif default_value(key) != value and not key.startswith("model.network."):
+            yield f"{key} = {value}"
 
 
 def data_facts(name: str, sets: Sequence[str]) -> dict[str, Any]:
@@ -176,50 +188,6 @@ def _counts(splits: DataSplits) -> dict[str, int]:
         return {}
     counts = np.bincount(np.concatenate(labels) + 1, minlength=1 + len(classes))[1:]  # -1: without a label
     return {name: int(count) for name, count in zip(classes, counts, strict=False)}
-
-
-def text_of(key: str, value: Any) -> str:
-    """Format a fact for the table; JSON has all of it."""
-    if key == "settings":
-        return _changed(value)
-    if key == "site":
-        return ", ".join(f"{what} {number}" for what, number in zip(("row", "column", "channel"), value, strict=True))
-    if key == "file_size":
-        return size_text(value)
-    if isinstance(value, dict):
-        parts = [f"{name} {_word(each)}" for name, each in _pairs(value)]
-        return str(value["text"]) if "text" in value else ", ".join(parts) or "none"
-    if isinstance(value, list):
-        return "\n".join(map(str, value)) or "none" if key in ("notes", "damage") else names_text(value)
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def _changed(settings: dict[str, Any]) -> str:
-    """Format the settings of a run that differ from the defaults; the network has its own line."""
-    from pointillist.commands.fields import default_value
-
-    lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if default_value(key) != value]
-    return "\n".join(line for line in lines if not line.startswith("model.network.")) or "all defaults"
-
-
-def _pairs(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Flatten a tree to dotted keys and values."""
-    out: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        out += _pairs(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return out
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return (
-        " ".join(map(str, value)) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else str(value)
-    )
 
 
 def _recorded(name: str, size: str | None, order: str | None) -> list[Program]:

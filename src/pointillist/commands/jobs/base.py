@@ -94,7 +94,7 @@ class JobKind(ABC):
 
     @staticmethod
     @abstractmethod
-    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:
         """Write the result of a finished job in the format of the plain command, part by part.
 
         Args:
@@ -103,7 +103,7 @@ class JobKind(ABC):
             out: the file to write.
 
         Returns:
-            Lines of a report: name and value.
+            Facts of a report, by name.
         """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pointillist.commands.jobs.base import job_kind
 from pointillist.commands.jobs.folder import JobFolder, Parts
@@ -69,7 +70,7 @@ def status(out: str | Path) -> JobStatus:
     )
 
 
-def merge(out: str | Path, path: str | Path, *, force: bool = False) -> list[tuple[str, str]]:
+def merge(out: str | Path, path: str | Path, *, force: bool = False) -> dict[str, Any]:
     """Write the result of a finished job.
 
     Args:
@@ -78,7 +79,7 @@ def merge(out: str | Path, path: str | Path, *, force: bool = False) -> list[tup
         force: replace what is there.
 
     Returns:
-        Lines of a report: name and value.
+        Facts of a report, by name.
 
     Raises:
         JobError: if tasks are missing, a part is damaged, or every item was rejected.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,6 @@ from pointillist.commands.sampling.prompts import parse_texts
 if TYPE_CHECKING:
     from pointillist.data import ImageDataset
     from pointillist.model.protocols import LikelihoodModel
-
-_SHOWN = 12  # captions that are listed for people
 
 
 @dataclass(frozen=True)
@@ -77,23 +74,4 @@ def rank_captions_of(
         pairs = [(text, ranking.texts[0]) for text, ranking in zip(images.texts, rankings, strict=True)]
         among = [text == best for text, best in pairs if text in texts]
         facts["captioned"] = {"count": len(among), "first": sum(among)}
-    return {"captions_ranked": facts}
-
-
-def caption_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """List the captions for people: of one image with their probabilities, of several how often each is first."""
-    images: Sequence[dict[str, Any]] = facts["images"]
-    if len(images) == 1:
-        captions = images[0]["captions"]
-        rows = [f"{each['posterior']:6.3f}  {each['saved_bits']:+9.2f} bits  {each['text']}" for each in captions]
-        name = "captions"
-    else:
-        rows = [f"{count:6,}  {text}" for text, count in facts["first"].items()]
-        name = "first caption"
-    shown = [*rows[:_SHOWN], *([f"and {len(rows) - _SHOWN:,} more"] if len(rows) > _SHOWN else [])]
-    lines = [(name, "\n".join(shown))]
-    captioned = facts.get("captioned", {"count": 0})
-    if captioned["count"]:
-        text = f"first for {captioned['first']:,} of {captioned['count']:,} images whose caption is ranked"
-        lines.append(("its caption", text))
-    return lines
+    return {"captions_ranked": facts, "captions": rows[0]["captions"] if len(rows) == 1 else None}

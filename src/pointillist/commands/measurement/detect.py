@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_judged
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_scored_model, reject_existing, reject_filled
-from pointillist.commands.report import note
+from pointillist.commands.report import Facts, lines_of, note
 from pointillist.errors import ConfigError
-from pointillist.model.integer_cost import engine_text
 
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector, AnomalyReport
 
 
-@dataclass(frozen=True)
-class Detection:
-    """The verdict on each image, and the detector that gave it.
-
-    Attributes:
-        report: the verdicts.
-        facts: for JSON.
-        lines: for people.
-    """
-
-    report: AnomalyReport
-    facts: dict[str, Any]
-    lines: list[tuple[str, str]]
-
-
-def detect(settings: DetectSettings) -> Detection:
+def detect(settings: DetectSettings) -> Facts:
     """Score images, after fitting a detector if that is asked for.
 
     Raises:
@@ -77,22 +61,17 @@ def detect(settings: DetectSettings) -> Detection:
             _write_overlay(settings.heatmaps, record)
     if settings.windows and settings.fit is None and largest <= max(model.image.height, model.image.width):
         note("note       `--windows` changed nothing: no image is larger than the model's")
-    source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
-    source.append(("engine", engine_text(detector.engine_)))
-    warnings = [line for line in [detector.model_fit_.warning] if line is not None]
+    facts = {**_facts(settings, detector, report), "stored_in": None if folder is None else str(folder)}
+    if normal is not None:
+        facts["fit"] = {**asdict(normal), "also_scored": judged}
+        facts["warnings"] += normal.warnings(judged)
     if settings.report is not None:
         _explain(model, settings.model, report, pages)
-        report.save(
-            settings.report, [*source, *(("warning", line) for line in warnings)], [page.name for page in pages]
-        )
+        report.save(settings.report, list(lines_of(facts)), [page.name for page in pages])
     if settings.csv is not None:
         write_csv(settings.csv, report.sorted_rows)
-    facts = {**_facts(settings, detector, report), "warnings": list(warnings)}
-    if normal is not None:
-        facts["fit"] = {**asdict(normal), "also_scored": judged, "warnings": normal.warnings(judged)}
-        source.append(("fitted on", normal.describe()))
-        warnings += normal.warnings(judged)
-    return Detection(report, facts, [*source, _total(report), *(("warning", line) for line in warnings)])
+    written = (settings.heatmaps, settings.report, settings.csv)
+    return {**facts, "out": [str(path) for path in written if path is not None]}
 
 
 def _explain(model: Any, source: str, report: AnomalyReport, pages: list[Path]) -> None:
@@ -121,7 +100,11 @@ def _write_overlay(folder: Path, record: Any) -> None:
     save_png(record.overlay(), folder / name)
 
 
-def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyReport) -> dict[str, Any]:
+def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyReport) -> Facts:
+    images = [
+        {**row, "deviation": row["statistics"][row["top_statistic"]], "verdict": report.verdict(row)}
+        for row in report.sorted_rows
+    ]
     return {
         "model": settings.model,
         "data": settings.data,
@@ -132,10 +115,7 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyR
         "model_fit": asdict(detector.model_fit_),
         "count": len(report.rows),
         "anomalous": report.anomalous,
-        "images": report.sorted_rows,
+        "expected_if_all_are_normal": report.false_alarms * len(report.rows),
+        "images": images,
+        "warnings": [line for line in [detector.model_fit_.warning] if line is not None],
     }
-
-
-def _total(report: AnomalyReport) -> tuple[str, str]:
-    expected = f"{report.false_alarms * len(report.rows):.1f} expected if all are normal"
-    return "anomalous", f"{report.anomalous:,} of {len(report.rows):,} images; {expected}"

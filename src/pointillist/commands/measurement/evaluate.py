@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.measurement.captions import caption_lines, parse_captions, rank_captions_of
+from pointillist.commands.measurement.captions import parse_captions, rank_captions_of
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
-from pointillist.commands.report import Report, note
+from pointillist.commands.report import Facts, note
 from pointillist.data.raw import SPLITS
 from pointillist.files.progress import Bar
-from pointillist.model.integer_cost import engine_text
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
@@ -35,7 +34,7 @@ class _Images:
     binarise: str
 
 
-def evaluate(settings: EvaluateSettings) -> Report:
+def evaluate(settings: EvaluateSettings) -> Facts:
     """Evaluate a model on images.
 
     Raises:
@@ -67,12 +66,11 @@ def evaluate(settings: EvaluateSettings) -> Report:
         result = _likelihood([model], source.images, settings)
     seconds = time.perf_counter() - started
     facts = describe(model, source.images, source.name, result, source.binarise)
-    facts["why_floats"] = "" if result.engine == "integer" else model.why_floats(size)
+    facts["why_floats"] = None if result.engine == "integer" else model.why_floats(size)
     facts |= _metrics(model, source, settings)
     facts |= rank_captions_of(model, source.images, settings, captions)
-    lines = report_lines(settings, source.images, result, facts, seconds)
-    shown = {"model": settings.model, "data": settings.data, **facts, "seconds": round(seconds, 3)}
-    return Report(shown, lines)
+    written = None if settings.per_image is None else str(settings.per_image)
+    return {"model": settings.model, "data": settings.data, **facts, "seconds": round(seconds, 3), "out": written}
 
 
 def _read(model: LikelihoodModel, settings: EvaluateSettings) -> _Images:
@@ -124,10 +122,6 @@ def _half_precision(model: Any) -> AbstractContextManager[Any]:
     import torch
 
     return torch.autocast(model.device.type, torch.bfloat16)
-
-
-_UNGUIDED = "caption_retrieval_unguided"
-_RANKED = {"classes": "classes", "caption_retrieval": "captions", _UNGUIDED: "captions"}
 
 
 def describe(
@@ -196,7 +190,7 @@ def _caption_ranks(model: LikelihoodModel, images: ImageDataset, settings: Evalu
     keywords: dict[str, Any] = {"candidates": candidates, "repeats": settings.retrieval_repeats}
     keywords["engine"] = settings.engine
     ranked = caption_retrieval(model, images, guidances=guidances, **keywords)
-    names = ("caption_retrieval", _UNGUIDED)
+    names = ("caption_retrieval", "caption_retrieval_unguided")
     return {name: _retrieval(metrics) for name, metrics in zip(names, ranked, strict=False)}
 
 
@@ -252,74 +246,6 @@ def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None)
     return {"bytes": archive.bytes_written, "bits_per_dim": bits, "labels": "coded too" if labelled else "none"}
 
 
-def report_lines(
-    settings: EvaluateSettings, images: ImageDataset, evaluation: Evaluation, facts: dict[str, Any], seconds: float
-) -> list[tuple[str, str]]:
-    """List the result for people."""
-    low, high = evaluation.interval
-    interval = f"   (95 % interval {low:.4f} to {high:.4f})" if low == low else ""
-    lines = [
-        ("model", settings.model),
-        ("images", f"{evaluation.count:,} of {images.name}, split {facts['split']}, each counted once"),
-        ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
-        *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
-        *(("", note) for note in facts["notes"]),
-        ("order", _order_text(evaluation)),
-        ("engine", engine_text(evaluation.engine, facts["why_floats"])),
-        *([("guidance", f"{evaluation.guidance:g}, where 1 is the model itself")] if evaluation.guidance != 1 else []),
-        ("bits/dim", f"{evaluation.bits_per_dim:.4f}{interval}"),
-        ("nats", f"{evaluation.nats:.3f} an image of {evaluation.dims:,} dims"),
-        *_mixture_lines(settings, evaluation),
-        *_code_length_lines(facts),
-        *metrics_lines(facts),
-        *(caption_lines(facts["captions_ranked"]) if "captions_ranked" in facts else []),
-        ("time", f"{seconds:.1f} s"),
-    ]
-    if settings.per_image is not None:
-        lines.append(("written", str(settings.per_image)))
-    return lines
-
-
-def _mixture_lines(settings: EvaluateSettings, evaluation: Evaluation) -> list[tuple[str, str]]:
-    """List the models of a mixture."""
-    names = (settings.model, *settings.mixture)
-    lines = [f"{nats:.3f} nats by {name}" for name, nats in zip(names, evaluation.nats_by_model, strict=False)]
-    return [("mixture", "\n".join(["likelihood averaged over models", *lines]))] if lines else []
-
-
-def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Format condition metrics and memorization for people."""
-    lines = []
-    for name, gain in facts.get("bits_saved", {}).items():
-        low, high = gain["interval_95"]
-        lines.append((f"saved by {name}", f"{gain['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
-    if facts.get("metrics_precision") == "bf16":
-        lines.append(("", "these and what follows are computed in floating point, in bf16"))
-    for key, name in _RANKED.items():
-        if key not in facts:
-            continue
-        if key == _UNGUIDED:
-            lines.append(("by the model itself", "without guidance"))
-        metrics = facts[key]
-        first, five, mean = (_mean_text(metrics[metric]) for metric in ("top1", "top5", "mrr"))
-        lines.append((f"{name} ranked", f"first {first}, in five {five}, of {metrics['candidates']}"))
-        lines.append(("", f"mean reciprocal rank {mean}; chance of the first {1 / metrics['candidates']:.3f}"))
-    for name, share in facts.get("memorization", {}).items():
-        text = (
-            f"median {share['median']:.3f} agree, {share['above_0.9']:.3f} at 0.9 or more ({share['count']:,} images)"
-        )
-        lines.append((f"{name.replace('_', ' ')} to train", text))
-    return lines
-
-
-def _code_length_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    if "code_length" not in facts:
-        return []
-    out = facts["code_length"]
-    labels = ", the labels among them" if out["labels"] == "coded too" else ""
-    return [("compressed", f"{out['bytes']:,} bytes{labels}; {out['bits_per_dim']:.4f} bits/dim, really coded")]
-
-
 @contextmanager
 def open_journal(
     path: Path | None, model: LikelihoodModel, images: ImageDataset, settings: dict[str, Any], *, restart: bool
@@ -343,22 +269,11 @@ def open_journal(
         output.discard()
 
 
-def _order_text(evaluation: Evaluation) -> str:
-    if evaluation.order not in ("average", "each"):
-        return evaluation.order
-    text = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[evaluation.order]
-    return "\n".join([text, *(f"{nats:.3f} nats by {name}" for name, nats in evaluation.nats_by_order.items())])
-
-
-def _mean_text(mean: dict[str, Any]) -> str:
-    low, high = mean["interval_95"]
-    return f"{mean['value']:.3f} ({low:.3f} to {high:.3f})"
-
-
 def _mean(mean: MeanWithCI) -> dict[str, Any]:
     return {"value": mean.value, "interval_95": list(mean.interval), "count": mean.count}
 
 
 def _retrieval(metrics: RetrievalMetrics) -> dict[str, Any]:
     means = {"top1": metrics.top1, "top5": metrics.top5, "mrr": metrics.mrr}
-    return {**{name: _mean(mean) for name, mean in means.items()}, "candidates": metrics.candidates}
+    facts: dict[str, Any] = {name: _mean(mean) for name, mean in means.items()}
+    return {**facts, "candidates": metrics.candidates, "chance": 1 / metrics.candidates}

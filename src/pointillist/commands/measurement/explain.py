@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.paths import fresh_output, open_scored_model, reject_existing
-from pointillist.commands.report import Report, size_text
+from pointillist.commands.report import Facts, size_text
 
 if TYPE_CHECKING:
     from pointillist.analysis import ConditionGain, Explanation, ImageQuery, WordGain
@@ -28,7 +28,7 @@ MAX_PROBABILITIES = 1 << 26
 LIVE_BYTES = 1_500_000  # of a page that is embedded
 
 
-def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> Report:
+def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> Facts:
     """Write the report on one image.
 
     Args:
@@ -44,7 +44,7 @@ def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> R
         return _explain(settings, path, export)
 
 
-def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path], None]) -> Report:
+def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path], None]) -> Facts:
     from pointillist.analysis import Explanation
     from pointillist.model.folder.image_sources import resolve_index
 
@@ -72,9 +72,8 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     )
     explanation.save(out, live)
     pictures = [] if settings.maps is None else write_maps(explanation, settings.maps)
-    facts = {"page": str(out), "pictures": pictures, "index": number, "split": name, **explanation.to_dict()}
-    lines = _lines(explanation, out, pictures)
-    return Report(facts, [*lines[:1], *(("read", text) for text in images.changes), *lines[1:]])
+    facts = {"index": number, "split": name, "read": list(images.changes), **_facts(explanation)}
+    return {**facts, "pictures": pictures, "page": str(out)}
 
 
 def _live_page(model: str, export: Callable[[str, Path], None]) -> str:
@@ -225,27 +224,22 @@ def write_maps(explanation: Explanation, folder: Path) -> list[str]:
     return [str(save_png(picture, folder / f"{name}.png")) for name, picture in views.items()]
 
 
-def _lines(explanation: Explanation, out: Path, pictures: list[str]) -> list[tuple[str, str]]:
-    from pointillist.analysis.views import describe_conditions, describe_engine, describe_z
+def _facts(explanation: Explanation) -> Facts:
+    """Collect the facts of the views, and what they say in words."""
+    from pointillist.analysis.views import describe_conditions, describe_z
 
-    maps = explanation.maps
-    lines = [
-        ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim)"),
-        ("engine", describe_engine(explanation.query)),
-        ("conditions", describe_conditions(explanation)),
-        ("expected", f"{maps.expected:.2f} bits: {maps.z_score:+.2f} standard deviations, {describe_z(maps.z_score)}"),
-    ]
-    if explanation.conditions is not None:
-        lines.append(("bits saved", _describe_gain(explanation, explanation.conditions)))
-        lines += _describe_words(explanation.conditions)
-    if explanation.calibration is not None:
-        r = explanation.calibration.reliability
-        pit = "" if explanation.calibration.pit is None else f"PIT p = {explanation.calibration.pit_p_value:.3g}, "
-        lines.append(("calibration", f"{pit}reliability outside its band in {r.num_outside} of {int(r.judged.sum())}"))
-    if pictures:
-        lines.append(("pictures", f"{len(pictures)} in {Path(pictures[0]).parent}"))
-    lines.append(("report", f"{out} ({size_text(out.stat().st_size)}): open it in a browser"))
-    return lines
+    query, gain = explanation.query, explanation.conditions
+    facts: Facts = {
+        **explanation.to_dict(),
+        "why_floats": None if query.in_integers else query.model.why_floats(query.shape[1:]),
+        "conditioned_on": describe_conditions(explanation),
+        "surprise": describe_z(explanation.maps.z_score),
+    }
+    if gain is not None:
+        facts["bits_saved"] = _describe_gain(explanation, gain)
+        facts["by_word"] = _list_gains(gain.words) or gain.too_long
+        facts["by_exchange"] = _list_gains(gain.exchanges)
+    return facts
 
 
 def _describe_gain(explanation: Explanation, gain: ConditionGain) -> str:
@@ -258,17 +252,5 @@ def _describe_gain(explanation: Explanation, gain: ConditionGain) -> str:
     return "0.00, as the image has no condition"
 
 
-def _describe_words(gain: ConditionGain) -> list[tuple[str, str]]:
-    """List the bits that each word of the prompt saves, left out or exchanged."""
-    lines = []
-    if gain.words:
-        lines.append(("by word", _list_gains(gain.words)))
-    elif gain.num_words:
-        lines.append(("by word", gain.too_long))
-    if gain.exchanges:
-        lines.append(("by exchange", _list_gains(gain.exchanges)))
-    return lines
-
-
-def _list_gains(gains: Sequence[WordGain]) -> str:
-    return "\n".join(f"{gain.bits:8.2f}  {gain.name}{'' if gain.read else ', not read'}" for gain in gains)
+def _list_gains(gains: Sequence[WordGain]) -> list[str]:
+    return [f"{gain.bits:8.2f}  {gain.name}{'' if gain.read else ', not read'}" for gain in gains]

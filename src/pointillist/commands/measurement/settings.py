@@ -1,4 +1,4 @@
-"""Settings of `evaluate`, `detect` and `explain`."""
+"""Settings of `evaluate`, `detect`, `explain` and `bench`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pointillist.commands.settings import (
     FORCE,
     MODEL,
     ONLY_JSON,
+    PRINT_JSON,
     SETS,
     Option,
     Panel,
@@ -158,3 +159,14 @@ class DetectSettings(Settings):
     set: tuple[str, ...] = SETS.field(())
     device: str = DEVICE.field("auto")
     force: bool = replace(FORCE, panel=_OUTPUT).field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchSettings(Settings):
+    """Settings of `bench`."""
+
+    model: str = argument("MODEL", "A trained model, such as a folder or a bundled name.", "digits")
+    engines: str = option("integer,numpy,torch", "NAME,NAME", "Engines to compare; naive takes long.")
+    batch_sizes: str = option("1,16", "N,N", "Images of one call.")
+    rounds: int = option(5, "N", "Timed calls of each; the median is printed.", low=1)
+    as_json: bool = PRINT_JSON.field(False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.paths import check_animation, open_scored_model
-from pointillist.commands.report import Report, note
+from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import realisations, writers
 from pointillist.commands.sampling.archive import level_bytes, write_npz
 from pointillist.commands.sampling.maps import (
@@ -35,7 +35,7 @@ from pointillist.completion.canvas import Canvases, extend, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
-from pointillist.errors import ConfigError, counted
+from pointillist.errors import ConfigError
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
 from pointillist.model.batches import SingleImage, read_image
@@ -67,7 +67,7 @@ def keywords(settings: InpaintSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in _KEYWORDS}
 
 
-def inpaint(settings: InpaintSettings) -> Report:
+def inpaint(settings: InpaintSettings) -> Facts:
     """Draw completions of an image or a grid, or extend it, or let it tile, and write them."""
     realisations.check_source(settings)
     realisations.check_maps_folder(settings.maps, settings.force)
@@ -78,7 +78,9 @@ def inpaint(settings: InpaintSettings) -> Report:
         complete_source = _complete_image if settings.data is None else _complete_grid
         results, seconds = complete_source(settings, model, kind, path, how)
         maps = [] if settings.maps is None else realisations.write_maps(settings.maps, results)
-        return report(results, path, settings.animate, seconds, (settings.maps, maps))
+        animation, folder = (None if file is None else str(file) for file in (settings.animate, settings.maps))
+        facts = {**_facts(results), "seconds": round(seconds, 3), "out": str(path)}
+        return {**facts, "animation": animation, "maps": folder, "maps_of": maps}
 
 
 Completed = Completions | Canvases | Variations
@@ -229,62 +231,16 @@ def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: 
         listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def report(
-    results: Completed,
-    path: Path,
-    animation: Path | None,
-    seconds: float,
-    maps: tuple[Path | None, Sequence[str]] = (None, ()),
-) -> Report:
-    """Describe how the completions were drawn, their bits, and where they and their `maps` are."""
-    bits = (-results.nats / math.log(2)).tolist()
-    facts: dict[str, Any] = {"count": len(results), "bits": bits}
+def _facts(results: Completed) -> Facts:
+    """Describe how the completions were drawn."""
+    facts: Facts = {"count": len(results), "bits": (-results.nats / math.log(2)).tolist()}
     if isinstance(results, Completions):
-        subject = f"{int((~results.known).sum()):,} sub-pixels"
-        method = _describe_method(results)
-        facts |= {
-            "method": results.method,
-            "exact": results.is_exact,
-            "unknown": int((~results.known).sum()),
-            "log_weights": results.log_weights.tolist(),
-            "ess": results.ess,
-            "acceptance": results.acceptance,
-            "rule_acceptance": results.rule_acceptance,
-        }
+        names: tuple[str, ...] = ("method", "ess", "acceptance", "rule_acceptance")
+        unknown = int((~results.known).sum())
+        facts |= {"unknown": unknown, "exact": results.is_exact, "log_weights": results.log_weights.tolist()}
     else:
-        facts |= {"methods": list(results.methods), "orders": list(results.orders)}
-        pairs = dict.fromkeys(zip(results.methods, results.orders, strict=True))
-        windows = counted(len(results.methods), "window")
-        subject = f"{results.image.height}x{results.image.width}"
+        names = ("methods", "orders")
         if isinstance(results, Variations):
             facts["redrawn"] = int((~results.known[0]).sum())
-            windows = "exact" if set(results.methods) <= {"known", "order"} else "approximate"
-            subject = f"{facts['redrawn']:,} of {results.known[0].size:,} pixels"
-        method = f"{', '.join(f'{name}, order {order}' for name, order in pairs)}: {windows}"
-    facts |= {
-        "seed": results.seed,
-        "engine": results.engine,
-        "order": results.order,
-        "seconds": round(seconds, 3),
-        "out": str(path),
-        "animation": None if animation is None else str(animation),
-        "maps": None if maps[0] is None else str(maps[0]),
-    }
-    spread = f"{min(bits):.1f} to {max(bits):.1f}" if len(bits) > 1 else f"{bits[0]:.1f}"
-    lines = [
-        f"filled     {subject}, {counted(len(results), 'time')}, in {seconds:.1f} s, engine {results.engine}",
-        f"method     {method}",
-        f"bits       {spread} given the known pixels",
-        f"seed       {results.seed}",
-        f"written    {path}",
-        *([] if animation is None else [f"           {animation}"]),
-        *([] if maps[0] is None else [f"maps       {maps[0]}: {', '.join(maps[1])}"]),
-    ]
-    return Report(facts, text="\n".join(lines))
-
-
-def _describe_method(results: Completions) -> str:
-    exact = "exact" if results.is_exact else f"effective sample size {results.ess:.1f}"
-    acceptance = "" if results.rule_acceptance is None else f", {results.rule_acceptance:.1%} obeyed the rules"
-    moved = "" if results.acceptance is None else f", {results.acceptance:.0%} of the moves accepted"
-    return f"{results.method}, order {results.order}: {exact}{moved}{acceptance}"
+            facts["exact"] = set(results.methods) <= {"known", "order"}
+    return facts | {name: getattr(results, name) for name in (*names, "order", "engine", "seed")}

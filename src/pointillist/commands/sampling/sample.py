@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointillist.commands.paths import check_animation
-from pointillist.commands.report import Report, note
+from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map
 from pointillist.commands.sampling.page_link import page_text
@@ -20,7 +19,7 @@ from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unf
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet, read_rules
 from pointillist.data.palette import read_palette
-from pointillist.errors import ConfigError, counted
+from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.model.vocabulary import describe_prompts
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from pointillist.sampling.api import SamplePlan
 
 
-def sample(settings: SampleSettings) -> Report:
+def sample(settings: SampleSettings) -> Facts:
     """Sample images as the settings say, and write them."""
     if settings.seamless is not None:
         from pointillist.completion.canvas import check_sides
@@ -41,7 +40,7 @@ def sample(settings: SampleSettings) -> Report:
         return _sample(settings, kind, path)
 
 
-def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
+def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
     read_rules(settings)  # an error before the model is read
     opened = open_model(settings)
     model = opened.model
@@ -72,10 +71,9 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
     started = time.perf_counter()
     totals = _write(images, settings, kind, path, sheet, colours)
     seconds = time.perf_counter() - started
-    described = report(totals, images.plan, path, settings.animate, seconds, measure=opened.measure)
-    page = page_text(images, settings)
-    text = described.text if page is None else f"{described.text}\npage       {page}"
-    return Report({**described.facts, "page": page}, text=text)
+    animation = None if settings.animate is None else str(settings.animate)
+    facts = {**_facts(totals, images.plan, opened.measure), "seconds": round(seconds, 3), "out": str(path)}
+    return {**facts, "animation": animation, "page": page_text(images, settings)}
 
 
 def _write(
@@ -117,45 +115,23 @@ def _write(
     return totals
 
 
-def report(
-    totals: Totals, plan: SamplePlan, path: Path, animate: Path | None, seconds: float, *, measure: str
-) -> Report:
-    """Describe the images: how many, their bits/dim and what these measure, and where they are."""
-    bits, config = totals.array, plan.config
-    tuned = {name: getattr(config, name) for name in TUNED}
-    share = totals.sampled / totals.tries if config.rules is not None and totals.tries else None
-    facts = {
+def _facts(totals: Totals, plan: SamplePlan, measure: str) -> Facts:
+    """Describe the images: how many, their bits/dim and what these measure, and how they were sampled."""
+    bits, config, integer = totals.array, plan.config, plan.config.engine == "integer"
+    return {
         "count": len(bits),
         "bits_per_dim": float(bits.mean()),
         "lowest": float(bits.min()),
         "highest": float(bits.max()),
-        **tuned,
+        "measure": "lower is more probable" if integer else measure,
+        **{name: getattr(config, name) for name in TUNED},
         "seed": plan.uniforms.seed,
-        "rule_acceptance": share,
+        "same_images": "on every computer (integer program)"
+        if integer
+        else "on this hardware, with the same libraries",
+        "rule_acceptance": totals.sampled / totals.tries if config.rules is not None and totals.tries else None,
+        "best_of": config.best_of if config.best_of > 1 else None,
         "bits_saved": None if totals.saved is None else float(totals.saved.mean()),
         "engine": config.engine,
         "order": config.order,
-        "seconds": round(seconds, 3),
-        "out": str(path),
-        "animation": None if animate is None else str(animate),
     }
-    spread = f", {bits.min():.4f} to {bits.max():.4f}" if len(bits) > 1 else ""
-    count = counted(len(bits), "image")
-    order = "" if config.order == plan.model.order().name else f", order {config.order}"
-    lines = [f"sampled    {count} in {seconds:.1f} s{order}"]
-    mean = "none" if math.isnan(bits.mean()) else f"{bits.mean():.4f}{spread}"
-    integer = config.engine == "integer"
-    lines.append(f"bits/dim   {mean} ({'lower is more probable' if integer else measure})")
-    if totals.saved is not None:
-        saved = totals.saved
-        within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""
-        lines.append(f"best of    {config.best_of}: the conditions save {saved.mean():.1f} bits an image{within}")
-    if share is not None:
-        lines.append(f"rules      {share:.1%} of the maps that were drawn obeyed them")
-    changed = [f"{name.replace('_', '-')} {value:g}" for name, value in tuned.items() if value != 1]
-    if changed:
-        lines.append(f"settings   {', '.join(changed)}")
-    where = "on every computer (integer program)" if integer else "on this hardware, with the same libraries"
-    lines += [f"seed       {plan.uniforms.seed}: gives the same images {where}", f"written    {path}"]
-    lines += [] if animate is None else [f"           {animate}"]
-    return Report(facts, text="\n".join(lines))

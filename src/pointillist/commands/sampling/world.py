@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.paths import reject_existing
-from pointillist.commands.report import Report
+from pointillist.commands.report import Facts
 from pointillist.commands.sampling.maps import note_source
 from pointillist.commands.sampling.settings import WorldSettings
-from pointillist.errors import ConfigError, counted, quote
+from pointillist.errors import ConfigError, quote
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path, check_disk, exclusive, reject_stream
 from pointillist.system import check_memory
@@ -35,7 +35,7 @@ _ROWS, _AROUND = 6, 8
 """Rows of chunks that later ones may ask for again, and chunks outside of a row that it depends on."""
 
 
-def world(settings: WorldSettings) -> Report:
+def world(settings: WorldSettings) -> Facts:
     """Draw a part of a world, and write it."""
     from pointillist.data import parse_size
     from pointillist.sampling.worlds import World
@@ -70,24 +70,16 @@ def world(settings: WorldSettings) -> Report:
                 temporary.write_bytes(content)
         stored.unlink()
     seconds = time.perf_counter() - started
-    tiles = (height - resumed) * width * settings.chunk**2
-    facts = {
+    return {
         "chunks": height * width,
         "at": list(at),
         "size": [height * settings.chunk, width * settings.chunk],
         "seed": settings.seed,
         "resumed": resumed,
         "seconds": round(seconds, 3),
+        "tiles_per_second": round((height - resumed) * width * settings.chunk**2 / seconds),
         "out": str(path),
     }
-    again = f", {counted(resumed, 'row')} of them drawn before" if resumed else ""
-    lines = [
-        f"drawn      {counted(height * width, 'chunk')} of {settings.chunk}x{settings.chunk}{again}",
-        f"time       {seconds:.1f} s, {tiles / seconds:,.0f} tiles/s",
-        f"seed       {settings.seed}",
-        f"written    {path}",
-    ]
-    return Report(facts, text="\n".join(lines))
 
 
 def _parse_at(text: str) -> tuple[int, int]:

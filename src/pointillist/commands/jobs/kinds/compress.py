@@ -137,7 +137,7 @@ class CompressJob(JobKind):
         return self._files[first][1]
 
     @staticmethod
-    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:
         """Write the archive, as `pointillist compress` does."""
         from pointillist.commands.jobs.state import check_suffix
         from pointillist.compression.container import SIZED, Record, encode_metadata
@@ -155,7 +155,7 @@ class CompressJob(JobKind):
                     record = Record(kind, count, b64decode(content), height_width, None if tile < 0 else tile)
                     writer.write(record)
             writer.end()
-        return [("images", f"{len(files):,}"), ("archive", f"{out.stat().st_size:,} bytes")]
+        return {"images": len(files), "bytes": out.stat().st_size}
 
 
 def _plan(

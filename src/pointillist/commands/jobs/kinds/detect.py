@@ -98,7 +98,7 @@ class DetectJob(JobKind):
         return None if self._images.files is None else self._images.files[item]
 
     @staticmethod
-    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:
         """Write the verdict on each image, the most anomalous first, as `pointillist detect --csv` does."""
         from pointillist.anomaly.report import write_csv
         from pointillist.commands.jobs.state import check_suffix
@@ -107,7 +107,7 @@ class DetectJob(JobKind):
         rows = [json.loads(row) for part in parts for row in part["row"].tolist()]
         write_csv(out, sorted(rows, key=lambda row: row["score"]))
         anomalous, expected = sum(row["pred_label"] for row in rows), manifest["facts"]["false_alarms"] * len(rows)
-        return [("anomalous", f"{anomalous:,} of {len(rows):,} images; {expected:.1f} expected if all are normal")]
+        return {"images": len(rows), "anomalous": anomalous, "expected_if_all_are_normal": expected}
 
 
 KIND = DetectJob

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_job_model
 from pointillist.commands.measurement.settings import EvaluateSettings
-from pointillist.model.integer_cost import engine_text
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
@@ -105,7 +104,7 @@ class EvaluateJob(JobKind):
         return None if self._files is None else self._files[item]
 
     @staticmethod
-    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:
         """Write the likelihood of each image, as `pointillist evaluate --per-image` does."""
         import numpy as np
 
@@ -129,13 +128,8 @@ class EvaluateJob(JobKind):
             engine=facts["engine"],
         )
         result.write_csv(out, files or None)
-        low, high = result.interval
-        return [
-            ("images", f"{result.count:,}, split {facts['split']}"),
-            ("bits/dim", f"{result.bits_per_dim:.4f} (95 % interval {low:.4f} to {high:.4f})"),
-            ("engine", engine_text(result.engine)),
-            ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
-        ]
+        names = ("count", "split", "engine", "bits_per_dim", "nats", "dims")
+        return {**{name: getattr(result, name) for name in names}, "interval_95": list(result.interval)}
 
 
 KIND = EvaluateJob

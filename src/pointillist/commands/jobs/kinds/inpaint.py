@@ -118,7 +118,7 @@ class InpaintJob(JobKind):
         sample(self._model, 1, seed=0, engine=self._settings.engine, threads=self._settings.threads)
 
     @staticmethod
-    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:
         """Write all completions of `m` pictures, the most probable one of each first.
 
         The archive holds `levels [m n c h w]`, `nats [m n]`, `log_weights [m n]`, `known [m c h w]` and `path [m]`.
@@ -133,12 +133,8 @@ class InpaintJob(JobKind):
         arrays = {name: np.concatenate([part[name] for part in result]) for name in result[0] if name != "item"}
         changed = int(arrays.pop("requantised").sum())
         write_arrays(out, arrays)
-        note = f"colours of {changed:,} of them were brought to levels of the model, as `levels` holds them"
-        return [
-            *([("note", note)] if changed else []),
-            ("pictures", f"{len(arrays['nats']):,}"),
-            ("images", f"{arrays['nats'].size:,} completions"),
-        ]
+        facts = {"pictures": len(arrays["nats"]), "completions": arrays["nats"].size}
+        return {**facts, "brought_to_levels_of_the_model": changed or None}
 
 
 KIND = InpaintJob

@@ -85,7 +85,7 @@ class SampleJob(JobKind):
         SamplePlan.of(self._plan.model, 1, seed=0, engine=engine, order=order, threads=threads).draw(0, 1)
 
     @staticmethod
-    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
+    def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:
         """Write `NAME.npz`, as `pointillist sample` does."""
         import numpy as np
 
@@ -101,7 +101,7 @@ class SampleJob(JobKind):
         numbers, nats, labels = (np.concatenate(column) for column in zip(*known, strict=True))
         levels = (part["levels"].tobytes() for part in parts)
         write_npz(out, levels, nats, labels, image, classes, numbers if parts.total < parts.count else None)
-        return [("images", f"{len(nats):,}"), ("bits/dim", f"{-nats.mean() / math.log(2) / image.dims:.4f}")]
+        return {"images": len(nats), "bits_per_dim": float(-nats.mean() / math.log(2) / image.dims)}
 
 
 KIND = SampleJob
