@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pointillist.conditioning.text import TextConfig
-from pointillist.conditioning.text_encoders import normalize_text
+from pointillist.conditioning.text_encoders.cache import normalize_text
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import TABLE, UniversalSentenceEncoder
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.vocabulary import Vocabulary

@@ -7,9 +7,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointillist.files.lazy import stub_names
+from pointillist.files.lazy import homes_of
 
-_HOME = stub_names(__file__)
+_HOME = homes_of(
+    {
+        "pointillist.analysis": "Explanation explain",
+        "pointillist.analysis.receptive_field": "ReceptiveField receptive_field",
+        "pointillist.anomaly": "AnomalyDetector AnomalyRecord",
+        "pointillist.commands": "jobs",
+        "pointillist.completion.api": "inpaint",
+        "pointillist.completion.cells": "read_cells",
+        "pointillist.completion.result": "Completions",
+        "pointillist.completion.seamless": "sample_seamless",
+        "pointillist.completion.vary": "Variations vary",
+        "pointillist.compression": "Archive compress decompress",
+        "pointillist.data": "DataOptions DataSplits ImageDataset load_data",
+        "pointillist.errors": (
+            "ArchiveError CausalityError CheckpointError ConfigError DataError EngineError JobError "
+            "PointillistError ShapeError TrainingError"
+        ),
+        "pointillist.evaluation.captions": "Ranking rank",
+        "pointillist.evaluation.likelihood": "Evaluation evaluate",
+        "pointillist.images": "ImageSpec",
+        "pointillist.model.folder.generation": "GenerationConfig",
+        "pointillist.model.folder.listing": "list_models",
+        "pointillist.model.folder.opening": "load",
+        "pointillist.model.folder.pretrained": "build",
+        "pointillist.model.pixel_model": "PixelModel",
+        "pointillist.model.quantize_integer": "quantize_integer",
+        "pointillist.rules.config": "Rules",
+        "pointillist.sampling.api": "sample",
+        "pointillist.sampling.config": "SamplingConfig",
+        "pointillist.sampling.inversion": "interpolate_uniforms recover_uniforms replace_uniforms",
+        "pointillist.sampling.samples": "Samples",
+        "pointillist.sampling.worlds": "World",
+        "pointillist.studio": "Studio",
+        "pointillist.studio.export.api": "export",
+        "pointillist.system": "__version__",
+        "pointillist.training": "CostEstimate TrainConfig TrainResult estimate_cost train train_from_config",
+        "pointillist.zoo": "BundledModel list_pretrained",
+    }
+)
 __all__ = sorted(_HOME)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.conditioning import HintConfig, TextConfig, registry
 from pointillist.conditioning.hint import hint_rule
-from pointillist.conditioning.text_encoders import embedding_cache
+from pointillist.conditioning.text_encoders.cache import embedding_cache
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details

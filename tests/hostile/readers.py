@@ -19,7 +19,7 @@ import pointillist as pt
 from pointillist import portable
 from pointillist.completion.cells import read_cells
 from pointillist.compression.extract import extract
-from pointillist.conditioning.text_encoders import open_encoder
+from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.data.palette import read_palette
 from pointillist.data.readers.standard import read_idx
 from pointillist.files.checkpoint.header import CONFIG, WEIGHTS

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load, save
 
 import pointillist as pt
-from pointillist.conditioning.text_encoders import open_encoder
+from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.model.vocabulary import Vocabulary, describe_unseen_words
 
 from .valid_files import encoder_files

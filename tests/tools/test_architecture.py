@@ -93,12 +93,16 @@ def module_of(path: Path) -> str:
 
 
 def test_public_names_exist() -> None:
-    """Everything in the `__all__` of a package can be imported, and type checkers see the same names."""
-    for stub in sorted(ROOT.rglob("*.pyi")):
+    """Everything in the `__all__` of a package can be imported, and type checkers see the same names and modules."""
+    packages = script("make_stubs").lazy_packages()
+    assert sorted(packages) == sorted(ROOT.rglob("*.pyi"))
+    for stub, homes in packages.items():
         package = importlib.import_module(module_of(stub))
         body = ast.parse(stub.read_text(encoding="utf-8")).body
+        shown = {alias.name: node.module for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        assert shown == homes, f"{stub} is out of date: run `python tools/make_stubs.py`."
         exported = next(ast.literal_eval(node.value) for node in body if isinstance(node, ast.Assign))
-        assert sorted(exported) == package.__all__, f"{stub}: the names that it imports are not its `__all__`"
+        assert sorted(exported) == package.__all__ == sorted(homes)
         for name in package.__all__:
             module = isinstance(getattr(package, name), ModuleType)
             assert not module or package is pointillist, f"{stub}: {name} is a module, not what the stub says"

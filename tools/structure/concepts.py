@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 LISTS = ROOT / "tests" / "concepts.toml"
 SOURCES = (
     "src/pointillist/**/*.py",
-    "src/pointillist/**/*.pyi",
     "src/pointillist/**/*.js",
     "runtime/*.c",
     "runtime/*.js",

@@ -64,7 +64,8 @@ class Tree:
         for stub in root.rglob("*.pyi"):  # after the docstring, before names that are computed
             file = stub.with_suffix(".py").relative_to(root).as_posix()
             tree = ast.parse(self.texts[file])
-            tree.body[1:1] = ast.parse(stub.read_text(encoding="utf-8")).body
+            names = ast.increment_lineno(ast.parse(stub.read_text(encoding="utf-8")), 10**6)  # on no line of the file
+            tree.body[1:1] = names.body
             self.nodes[file] = nodes_of(tree)
         self.files = {file: cast(ast.Module, nodes[0]) for file, nodes in self.nodes.items()}
         self.modules = {self._module(file): file for file in self.files}

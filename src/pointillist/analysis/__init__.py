@@ -10,4 +10,21 @@ from pointillist.analysis.counterfactual import counterfactual as counterfactual
 from pointillist.analysis.distribution import distribution as distribution
 from pointillist.files.lazy import lazy_names
 
-__getattr__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "pointillist.analysis.attribution": "Attribution gradient_unit perturbation_influence",
+        "pointillist.analysis.calibration": "Calibration Reliability calibration",
+        "pointillist.analysis.condition_gain": (
+            "ConditionGain PromptWord WordGain condition_gain prompt_words word_gains"
+        ),
+        "pointillist.analysis.counterfactual": "Counterfactual PixelEdit counterfactual",
+        "pointillist.analysis.distribution": "LevelDistribution MixtureComponents distribution pixel_distributions",
+        "pointillist.analysis.gradients": "gradient gradient_maps integrated_gradients",
+        "pointillist.analysis.layers": "LogitLens logit_lens",
+        "pointillist.analysis.query": "ImageQuery",
+        "pointillist.analysis.report.explanation": "Explanation explain",
+        "pointillist.analysis.surprisal": "CumulativeBits SurprisalMaps surprisal_maps",
+        "pointillist.model.batches": "QueryKwargs",
+    },
+)

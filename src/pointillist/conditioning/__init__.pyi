@@ -33,7 +33,7 @@ from pointillist.conditioning.registry import (
 )
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.conditioning.text import TextConfig
-from pointillist.conditioning.text_encoders import embedding_cache
+from pointillist.conditioning.text_encoders.cache import embedding_cache
 from pointillist.conditioning.vector import VectorConfig
 
 __all__ = [

@@ -29,15 +29,8 @@ from pointillist.conditioning.portable import (
     silu,
     to_fixed,
 )
-from pointillist.conditioning.text_encoders import (
-    PAD,
-    EmbeddingCache,
-    NgramKind,
-    embedding_cache,
-    hash_ngrams,
-    hash_words,
-    normalize_text,
-)
+from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache, normalize_text
+from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, NgramKind, hash_ngrams, hash_words
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from pydantic import Field
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.prompts import PromptFeatures
 from pointillist.conditioning.settings import ConditionConfig, missing
-from pointillist.conditioning.text_encoders import NgramKind, TokenEncoder, open_encoder
+from pointillist.conditioning.text_encoders.base import TokenEncoder, open_encoder
+from pointillist.conditioning.text_encoders.hashed_ngrams import NgramKind
 from pointillist.conditioning.tokens import TokenFeatures
 from pointillist.errors import ConfigError
 

@@ -26,7 +26,7 @@ from pointillist.conditioning.portable import (
     to_fixed,
 )
 from pointillist.conditioning.prompts import FrozenReader, PromptReader, TextFeatures
-from pointillist.conditioning.text_encoders import PAD, hash_ngrams_per_word
+from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams_per_word
 from pointillist.files.arrays import Array, ArrayReader
 
 EPSILON = 1e-5 * 4.0**BITS

@@ -1,37 +1,29 @@
 """Packages whose names are imported when they are first used, so that a part of them does not wait for torch.
 
-The stub of such a package, `__init__.pyi`, is the table of its names: for type checkers, and for Python.
+The stub of such a package, `__init__.pyi`, shows the same names to type checkers: `tools/make_stubs.py` writes it.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def stub_names(file: str) -> dict[str, str]:
-    """Return the names that the stub of a package imports, and the module of each.
-
-    Args:
-        file: the `__file__` of the package.
-    """
-    stub = ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8"))
-    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
-    return {alias.name: node.module or "" for node in imports for alias in node.names}
+def homes_of(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the module of each name, from the names of each module with spaces between them."""
+    return {name: module for module, listed in names.items() for name in listed.split()}
 
 
-def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], list[str]]:
-    """Return the `__getattr__` and the `__all__` of a package, from its stub.
+def lazy_names(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], list[str]]:
+    """Return the `__getattr__` and the `__all__` of a package.
 
     ```python
-    __getattr__, __all__ = lazy_names(__name__, __file__)
+    __getattr__, __all__ = lazy_names(__name__, {"pointillist.data.options": "DataOptions parse_size"})
     ```
     """
-    homes = stub_names(file)
+    homes = homes_of(names)
 
     def find(name: str) -> Any:
         if name not in homes:

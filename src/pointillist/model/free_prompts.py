@@ -16,13 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointillist.conditioning.text_encoders import (
-    EmbeddingCache,
-    WordEncoder,
-    embedding_cache,
-    normalize_text,
-    open_encoder,
-)
+from pointillist.conditioning.text_encoders.base import WordEncoder, open_encoder
+from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache, normalize_text
 from pointillist.errors import MissingExtraError, quote
 from pointillist.model.folder.generation import WordKinds
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from pointillist.conditioning.inputs import parse_prompts
-from pointillist.conditioning.text_encoders import EmbeddingCache, normalize_text
+from pointillist.conditioning.text_encoders.cache import EmbeddingCache, normalize_text
 from pointillist.model.free_prompts import KnownWords, known_words, single_edits, singulars
 
 if TYPE_CHECKING:

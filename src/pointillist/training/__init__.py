@@ -2,4 +2,13 @@
 
 from pointillist.files.lazy import lazy_names
 
-__getattr__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "pointillist.training.api": "TrainResult train",
+        "pointillist.training.config": "TrainConfig",
+        "pointillist.training.estimate": "CostEstimate estimate_cost",
+        "pointillist.training.runs.from_config": "train_from_config",
+        "pointillist.training.state": "Interrupted",
+    },
+)

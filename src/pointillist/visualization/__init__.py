@@ -3,4 +3,14 @@
 from pointillist.files.lazy import lazy_names
 from pointillist.visualization.image_grid import image_grid as image_grid  # not the module of this name
 
-__getattr__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "pointillist.visualization.animation": "MAX_FRAME_PIXELS animate gif_bytes",
+        "pointillist.visualization.chart": "Axes Chart",
+        "pointillist.visualization.heatmap": "heat_map",
+        "pointillist.visualization.image_grid": "image_grid named_grid",
+        "pointillist.visualization.pixels": "diverging_colors png_bytes save_png sequential_colors",
+        "pointillist.visualization.receptive_field": "plot_receptive_field",
+    },
+)

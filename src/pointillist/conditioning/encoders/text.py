@@ -18,7 +18,7 @@ from pointillist.conditioning.prompts import (
     WordOrderFeatures,
 )
 from pointillist.conditioning.text import TextConfig
-from pointillist.conditioning.text_encoders import PAD
+from pointillist.conditioning.text_encoders.hashed_ngrams import PAD
 from pointillist.conditioning.tokens import StateFeatures, StateReader, WordFeatures, WordReader
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float
