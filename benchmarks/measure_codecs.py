@@ -1,9 +1,4 @@
-"""Measure image codecs on the test images of bundled models: `python benchmarks/measure_codecs.py FOLDER [SET ...]`.
-
-It takes a minute of processor time. FOLDER holds `dcss_tiles32.npz`; `compression.py` compares models that code. The
-images are read as the run config of the model reads them, so that codecs and model store the same numbers. A palette
-counts for neither. The script needs the extra `codecs`. It prints the figures and stores them in
-`docs/evidence/zoo/codecs.json`; `tools/make_zoo_page.py` shows them.
+"""Image codecs that `compression.py` compares with models; they need the extra `codecs`.
 
 - order 0: the entropy of the levels of the set itself, each channel by itself; no table is counted.
 - PNG, WebP, JPEG XL: whole files, lossless, one an image, or one mosaic of all, of several widths; of palette images
@@ -16,33 +11,18 @@ counts for neither. The script needs the extra `codecs`. It prints the figures a
 from __future__ import annotations
 
 import io
-import json
 import lzma
-import sys
-import tomllib
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-import pointillist as pt
-from pointillist.files.writing import write_text
 from pointillist.images import ImageSpec
-from pointillist.system import describe_machine, today
-from pointillist.training.runs.config import RunConfig
 
-ROOT = Path(__file__).parents[1]
-FILE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo" / "codecs.json"
 WIDTHS = (2, 8, 13, 27, 100)
 SIDE = 16_383
 """Longest side of a picture that every codec takes."""
-# set: data, recipe, what is read otherwise
-SETS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "tiles": ("dcss_tiles32.npz", "outline-to-tile", {}),
-}
 Row = dict[str, Any]
 Codec = tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]
 
@@ -155,42 +135,3 @@ def compare(train: np.ndarray, levels: np.ndarray, image: ImageSpec) -> list[Row
         add(name, "the set", len(compress(own)))
         add(name, "primed with the training images", len(compress(before + own)) - len(compress(before)))
     return rows
-
-
-def measure(folder: Path, name: str) -> Row:
-    """One set: what it is, and what every codec makes of it."""
-    file, recipe, changes = SETS[name]
-    settings = tomllib.loads((ROOT / "recipes" / "zoo" / f"{recipe}.toml").read_text(encoding="utf-8"))
-    data = RunConfig.from_dict({"data": {**settings["data"], **changes}}).data
-    splits = pt.load_data(folder / file, data.options)
-    image, test = splits.get("train").spec, _levels(splits.get("test"))
-    train = np.concatenate([_levels(splits.get(part)) for part in splits.names if part != "test"])
-    told = {"data": file, "mode": image.mode, "levels": image.levels, "images": len(test), "primed_with": len(train)}
-    versions = {codec: version(codec) for codec in ("imagecodecs", "pillow", "brotli")}
-    where = {"date": today(), "machine": describe_machine(), "versions": versions}
-    return {**told, "dims": image.dims, **where, "rows": compare(train, test, image)}
-
-
-def _levels(data: Any) -> np.ndarray:
-    return np.asarray(data.batch(np.arange(len(data))).levels, np.uint8)
-
-
-def read() -> dict[str, Row]:
-    """The sets that were measured."""
-    result: dict[str, Row] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    return result
-
-
-def main(folder: str, *chosen: str) -> None:
-    """Measure the sets, print what was found, the least first, and keep it."""
-    FILE.parent.mkdir(exist_ok=True)
-    for name in chosen or SETS:
-        result = measure(Path(folder), name)
-        write_text(FILE, json.dumps({**read(), name: result}, indent=1) + "\n")
-        print(f"{name}: {result['images']} images, {result['mode']}, {result['levels']} levels")
-        for row in sorted(result["rows"], key=lambda row: row["bits_per_dim"]):
-            print(f"  {row['bits_per_dim']:.4f} bits/dim  {row['codec']}, {row['layout']}", flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

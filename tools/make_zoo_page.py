@@ -1,7 +1,7 @@
 """Write `docs/evidence/zoo.md`, the page of the bundled models: `python tools/make_zoo_page.py`.
 
 Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`) or, in
-`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `NAME-concepts.json` and `NAME-prompts.json`
+`docs/evidence/zoo`, `NAME-concepts.json` and `NAME-prompts.json`
 (`benchmarks/measure_concepts.py`, the latter with `--prompts`), `scenes.json` (`benchmarks/measure_scenes.py`) and
 `dungeons.json` (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured
 yet are left open. The names that a model is recognised by are also written to its file `prompts.json`: names of
@@ -32,12 +32,6 @@ HEAD = """# The bundled models
 
 `pointillist models` lists the models that come with the package; `pointillist sample icons --text "shopping cart" -n 8`
 samples from one. Each has a card, `src/pointillist/zoo/NAME/README.md`: data, licence, training, samples, limits.
-"""
-CODECS = """## Image codecs
-
-Bits per dimension on the same integers that the models are trained on. Whole files count, headers included. Palettes
-and the weights of models do not count. A model has seen the training images, so the fair baseline is a codec primed
-with them. `python benchmarks/measure_codecs.py FOLDER` repeats the measurement.
 """
 PROGRAMS = """## Integer programs
 
@@ -220,36 +214,6 @@ def dungeons() -> list[Row]:
     ]
 
 
-def codec(name: str, wanted: str) -> str:
-    """Return the best figure of a codec on a data set."""
-    rows = look_up(read(MEASURED / "codecs.json"), name, "rows") or ()
-    return number(min((row["bits_per_dim"] for row in rows if title(row) == wanted), default=None))
-
-
-def title(row: dict[str, Any]) -> str:
-    """Return the name of a codec: a primed one, or one file per image, is a codec of its own."""
-    layout = row["layout"]
-    how = ", primed" if layout.startswith("primed") else ", one file an image" if layout.startswith("one file") else ""
-    return str(row["codec"]) + how
-
-
-def codecs() -> str:
-    """Render the table of all codecs."""
-    sets: dict[str, Any] = read(MEASURED / "codecs.json") or {}
-    every = sorted({title(row) for result in sets.values() for row in result["rows"]})
-    first = next(iter(sets), "")
-    every.sort(key=lambda name: float(codec(first, name)) if codec(first, name) != OPEN else 99)
-    lines = [f"| {name} | {' | '.join(codec(one, name) for one in sets)} |" for name in every]
-    heads = "| codec, best of its layouts | " + " | ".join(sets) + " |\n|---" + "|---" * len(sets) + "|"
-    details = "\n".join(
-        f"- {name}: the {result['images']} test images of `{result['data']}`, {result['mode']} with {result['levels']} "
-        f"levels; primed with {result['primed_with']:,} training images; {result['date']}, {result['machine']}; "
-        + ", ".join(f"{package} {version}" for package, version in result["versions"].items())
-        for name, result in sets.items()
-    )
-    return "\n".join([CODECS, heads, *lines, "", details, ""])
-
-
 def table(rows: list[Row]) -> str:
     """Render rows of figures with their targets: minimum and goal."""
     head = "| figure | value | target: minimum; goal | for comparison |\n|---|---|---|---|"
@@ -328,7 +292,7 @@ def page() -> str:
         parts += [f"## `{name}`\n", table(concepts(name, targets))]
         parts.append(CONCEPTS.format(name=name, when=when(f"{name}-concepts.json")) + prompts(name))
     parts += ["## `scenes`\n", scene_section(read(MEASURED / "scenes.json"), ZOO / "scenes")]
-    return "\n".join([*parts, "## The others\n", table(others()), "", programs(), codecs()])
+    return "\n".join([*parts, "## The others\n", table(others()), "", programs()])
 
 
 def programs() -> str:

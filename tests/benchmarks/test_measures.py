@@ -130,7 +130,6 @@ def test_the_page_says_what_was_measured(
     monkeypatch.setattr(maker, "ZOO", tmp_path)
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
     assert "| bits saved by the unseen name | not measured yet |" in maker.page()
-    assert "primed |" not in maker.page()
     card = "# icons\n"
     print_report({"bits_per_dim": 0.9137, "bits_saved": {"text": _share(30.2)}})
     command = "pointillist evaluate icons icons.npz --split test --condition-metrics"
