@@ -178,10 +178,10 @@ def test_evaluations_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stream_begins_at_an_image() -> None:
     """With the same bits."""
-    from pointillist.sampling.api import SamplePlan
+    from pointillist.sampling.request import Request
 
     model = pt.load("digits")
-    plan = SamplePlan.of(model, 6, seed=1, batch_size=2, engine="numpy")
+    plan = Request.of(6, seed=1, batch_size=2, engine="numpy").resolve(model)
     whole = list(plan.stream())
     rest = list(plan.stream(first=4))
     assert len(rest) == 1

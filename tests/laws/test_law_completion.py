@@ -18,7 +18,7 @@ from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch,
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry, names
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.request import Request
 from tests.equality import assert_close, equal
 
 from .completion import (
@@ -51,10 +51,9 @@ def completion_task(
     model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "numpy", n: int = 1, **settings: Any
 ) -> CompletionTask:
     """Build a task without conditions, in the model's first order."""
-    known = np.broadcast_to(mask, model.image.shape).copy()
-    config = SamplingConfig(engine=engine, order=model.order().name)
-    levels, inputs = x.expand(n, -1, -1, -1).numpy(), model.conditions.inputs(count=n)
-    return CompletionTask(model=model, levels=levels, known=known, inputs=inputs, config=config, seed=0, **settings)
+    known = x.expand(n, -1, -1, -1).numpy(), np.broadcast_to(mask, model.image.shape).copy()
+    request = Request(n=n, settings={"engine": engine}, seed=0, known=known)
+    return CompletionTask.from_draws(request.resolve(model, order=model.order(), observes=False), **settings)
 
 
 def random_model(name: str, image: ImageSpec, **settings: Any) -> PixelModel:

@@ -18,7 +18,7 @@ from pointillist.model.folder.portable import PortableModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model
-from pointillist.sampling.api import SamplePlan
+from pointillist.sampling.request import Request
 from tests.portable.networks import features_of
 from tests.portable.test_without_torch import run
 from tests.tolerances import FIXED_POINT
@@ -85,7 +85,7 @@ def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None
     model.save_pretrained(tmp_path)
     hint = hints_for(model, 5)
     stored = PortableModel.open(tmp_path)
-    parts = SamplePlan.of(stored, 5, [0, 1, -1, 0, 1], hint=hint, seed=3, guidance=guidance, batch_size=2).stream()
+    parts = Request.of(5, [0, 1, -1, 0, 1], hint=hint, seed=3, guidance=guidance, batch_size=2).resolve(stored).stream()
     found = np.concatenate([part.levels for part in parts])
     due = pt.sample(
         model, 5, [0, 1, None, 0, 1], hint=hint, seed=3, engine="integer", guidance=guidance, batch_size=2

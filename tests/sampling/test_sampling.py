@@ -12,11 +12,16 @@ import torch
 import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.engine.interpreter import Interpreter
-from pointillist.model.folder.generation import GenerationConfig
-from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.candidates import UNCONDITIONAL_SHARE
-from pointillist.sampling.config import SamplingConfig, SamplingKwargs, choose_float_engine, resolve_engine
+from pointillist.sampling.config import (
+    SamplingConfig,
+    SamplingKwargs,
+    choose_float_engine,
+    resolve_engine,
+    split_keywords,
+)
 from pointillist.sampling.engines import create_stepper
+from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import seeded_uniforms
 from tests.equality import assert_close, equal
 from tests.laws.strategies import randomise_weights
@@ -126,7 +131,7 @@ def test_rows_are_reported_as_they_are_finished(model: pt.PixelModel) -> None:
 
 def test_stream_gives_the_same_images_in_batches(model: pt.PixelModel) -> None:
     """Lazily: the second batch is sampled when it is consumed."""
-    parts = list(SamplePlan.of(model, 5, seed=3, batch_size=2).stream())
+    parts = list(Request.of(5, seed=3, batch_size=2).resolve(model).stream())
     assert [len(p) for p in parts] == [2, 2, 1]
     assert np.array_equal(np.concatenate([p.levels for p in parts]), pt.sample(model, 5, seed=3).levels)
 
@@ -207,8 +212,8 @@ def test_the_best_completions_are_kept(model: pt.PixelModel) -> None:
 def test_settings_are_declared_alike() -> None:
     """The keywords of `sample` are the fields of `SamplingConfig`; another keyword is a TypeError."""
     assert SamplingKwargs.__annotations__.keys() == SamplingConfig.__dataclass_fields__.keys()
-    config, conditions = SamplingConfig.split({"guidance": 2.0, "order": "raster", "hint": 1}, GenerationConfig())
-    assert (config, conditions) == (SamplingConfig(guidance=2.0, order="raster"), {"hint": 1})
+    settings, conditions = split_keywords({"guidance": 2.0, "order": "raster", "hint": 1})
+    assert (settings, conditions) == ({"guidance": 2.0, "order": "raster"}, {"hint": 1})
     with pytest.raises(TypeError, match="guidence"):
         pt.sample(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=3, layers=1), 1, guidence=2.0)  # type: ignore[call-arg]
 
@@ -257,11 +262,11 @@ def test_prompts_are_encoded_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> 
         return read(self, value, count, size)
 
     monkeypatch.setattr(HashedTokenEncoder, "read", recorded)
-    parts = list(SamplePlan.of(model, 7, text=prompts, batch_size=3, **how).stream())
+    parts = list(Request.of(7, text=prompts, batch_size=3, **how).resolve(model).stream())
     assert sizes == [3, 3, 3, 3, 1, 1]
     assert [part.texts for part in parts] == [tuple(prompts[:3]), tuple(prompts[3:6]), tuple(prompts[6:])]
     assert np.array_equal(np.concatenate([part.levels for part in parts]), whole.levels)
     one = pt.sample(model, 7, text="a red cat", batch_size=3, seed=1)
     assert equal(one.levels, pt.sample(model, 7, text=["a red cat"] * 7, batch_size=7, seed=1).levels)
     with pytest.raises(pt.ShapeError, match="2 texts do not fit 7 images"):
-        SamplePlan.of(model, 7, text=prompts[:2], batch_size=2)
+        Request.of(7, text=prompts[:2], batch_size=2).resolve(model)

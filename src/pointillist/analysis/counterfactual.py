@@ -21,7 +21,7 @@ from pointillist.conditioning import labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
 from pointillist.images.array_types import Bool, Float, Int
-from pointillist.sampling.config import SamplingConfig, resolve_engine
+from pointillist.sampling.request import Request
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count
 from pointillist.visualization import heat_map, image_grid, png_bytes
@@ -180,20 +180,19 @@ def _continuations(
     if n <= 0:
         return None
     check_count(n, query.shape)
-    engine = query.engine if engine == "auto" else engine
-    engine = resolve_engine(query.model, engine, (query.shape[1], query.shape[2]))
-    task = CompletionTask(
-        model=query.model,
-        levels=np.repeat(query.x, n, 0),
-        known=fixed,
-        inputs=query.conditions[np.zeros(n, np.int64)],
-        config=SamplingConfig(engine=engine, order=query.order.name),
+    request = Request(
+        n=n,
+        settings={"engine": query.engine if engine == "auto" else engine},
         seed=seed,
+        size=(query.shape[1], query.shape[2]),
+        known=(np.repeat(query.x, n, 0), fixed),
     )
-    draws = complete_sequentially(task)
+    draws = request.resolve(query.model, order=query.order, observes=False)
+    task = CompletionTask.from_draws(draws, inputs=query.conditions[np.zeros(n, np.int64)])
+    drawn = complete_sequentially(task)
     return Samples(
-        levels=draws.levels,
-        nats=draws.whole_nats,
+        levels=drawn.levels,
+        nats=drawn.whole_nats,
         image=query.model.image.resized(*query.shape[1:]),
         labels=np.repeat(labels_from_input(query.conditions.parts.get("label"), 1), n),
         seed=seed,

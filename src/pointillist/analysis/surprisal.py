@@ -14,7 +14,7 @@ from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
-from pointillist.model.protocols import GenerativeModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.visualization import Chart, heat_map
 from pointillist.visualization.pixels import ShownAsPicture
 
@@ -23,7 +23,7 @@ _MIN_VARIANCE = 1e-12  # bits squared: a sub-pixel of less variance is certain
 _TYPICAL_MULTIPLE = 4.0  # a scale ends at this many times the bits of a typical sub-pixel
 
 
-def color_scale_max(model: GenerativeModel) -> float:
+def color_scale_max(model: LikelihoodModel) -> float:
     """Return the bits of the last colour of a scale: a whole number, the same for all images of the model.
 
     Four times the bits/dim of validation, if the training record has it, so that the scale is well used; at most the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,20 +12,24 @@ import numpy as np
 from pointillist.completion.cells import CELL_FILES, ObservedCells, read_cells
 from pointillist.completion.methods import Method, choose_method, parse_soft, with_soft_data
 from pointillist.completion.result import Completions
-from pointillist.completion.task import CompletionTask, parse_mask_on_levels
-from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
+from pointillist.completion.task import CompletionTask
+from pointillist.conditioning import Label, labels_from_input, parse_mask
 from pointillist.errors import ConfigError
 from pointillist.files.reading import check_file
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.batches import SingleImage, read_image
-from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_prompts, resolve_prompts
-from pointillist.sampling.candidates import best_of, check_best_of, unconditional_nats
+from pointillist.model.vocabulary import log_prompts
+from pointillist.sampling.candidates import best_of, unconditional_nats
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine
-from pointillist.sampling.generative import OnRow
-from pointillist.sampling.uniforms import check_count, resolve_uniforms
+from pointillist.sampling.request import Request
+from pointillist.sampling.task import OnRow
+from pointillist.sampling.uniforms import check_count
+
+_REQUEST: Mapping[str, Any] = {"label": None, "text": None, "first": 0, "soft": None}
+"""Keywords of `inpaint` that are not settings of sampling, with their defaults."""
+_OWN = (*_REQUEST, "particles", "moves", "on_row")
 
 
 class InpaintKwargs(SampleKwargs, total=False):
@@ -154,34 +159,22 @@ def complete_images(
     Example:
         complete_images(model, images, known, seed=0).levels
     """
-    config, inpainting, conditions = _split(settings)
     n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
     mask = parse_mask(known, (1, *shape))[0]
+    own: dict[str, Any] = {name: value for name, value in settings.items() if name in _OWN}
+    label, text, first, soft = (own.pop(name, default) for name, default in _REQUEST.items())
+    drawing: Any = {name: value for name, value in settings.items() if name not in _OWN}
+    request = Request.of(n, label, text, seed=seed, uniforms=uniforms, size=shape[1:], **drawing)
+    request = replace(request, first=first, known=(levels, mask), allowed=allowed)
+    config = SamplingConfig(**request.settings)
     engine = resolve_engine(model, config.engine, shape[1:])
     chosen, order = choose_method(model, mask, method, config.order, engine)
-    observed = (levels, mask) if chosen.uses_observed else None
-    label, texts = inpainting.pop("label", None), resolve_prompts(model, inpainting.pop("text", None), n)
-    inputs = model.conditions.inputs(label, n, texts, size=shape[1:], known=observed, **conditions)
-    seed, numbers = resolve_uniforms(seed, uniforms, (n, *shape))
-    conditional = inputs.is_conditional
-    model.conditions.check_guided(config.guidance, conditional=conditional, negative=config.negative_prompt)
-    check_best_of(config, conditional=conditional, seeded=numbers is None)
-    restricted = parse_mask_on_levels(model, config, allowed, levels, mask)
-    if inpainting.get("soft") is not None:
-        inpainting["soft"] = parse_soft(inpainting["soft"], shape, model.image.levels)
-        chosen = with_soft_data(chosen, restricted, config)
-    task = CompletionTask(
-        model=model,
-        levels=levels,
-        known=mask,
-        mask=restricted,
-        inputs=inputs,
-        config=replace(config, engine=engine, order=order.name),
-        seed=seed,
-        uniforms=numbers,
-        **inpainting,
-    )
-    return replace(run_task(task, chosen), texts=None if texts is None else tuple(texts))
+    draws = request.resolve(model, order=order, observes=chosen.uses_observed, weighted=True, at_once=True)
+    if soft is not None:
+        soft = parse_soft(soft, shape, model.image.levels)
+        chosen = with_soft_data(chosen, draws.mask, config)
+    task = CompletionTask.from_draws(draws, **own, soft=soft)
+    return replace(run_task(task, chosen), texts=None if task.texts is None else tuple(task.texts))
 
 
 def run_task(task: CompletionTask, method: Method) -> Completions:
@@ -202,7 +195,7 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
             nats=draws.whole_nats,
             image=model.image.resized(*task.shape[1:]),
             labels=labels_from_input(task.inputs.parts.get("label"), count),
-            seed=task.seed,
+            seed=task.uniforms.seed,
             engine=task.config.engine,
             order=task.order.name,
             tileset=model.tileset,
@@ -219,14 +212,3 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
         task.config.best_of, draw, lambda levels: unconditional_nats(task.scorer, levels, task.inputs, task.order)
     )
     return replace(out, nats=out.nats - offset)
-
-
-def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:
-    """Separate the sampling settings, settings of `InpaintKwargs` alone, and the conditions."""
-    inpainting = {name: value for name, value in settings.items() if name in InpaintKwargs.__annotations__}
-    inpainting = {name: value for name, value in inpainting.items() if name not in SampleKwargs.__annotations__}
-    config, conditions = SamplingConfig.split(
-        {k: v for k, v in settings.items() if k not in inpainting},  # type: ignore[arg-type]
-        GenerationConfig(),  # of a model of good samples too, the conditional is the model's as it is
-    )
-    return config, inpainting, conditions

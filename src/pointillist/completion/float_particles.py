@@ -30,7 +30,7 @@ def draw_particles_by_loop(
     uniforms = task.order.from_raster(torch.from_numpy(batch.uniforms))
     sampler = UniformSampler(uniforms, task.config.transform, mask)
     copies = np.full(count, image)
-    both = sampler.duplicate_for_guidance(task.inputs[copies], None if task.negative is None else task.negative[copies])
+    both = sampler.duplicate_for_guidance(task.inputs[copies], task.negative(copies))
     before = torch.from_numpy((task.known & ~task.started).all(0))
     levels = torch.from_numpy(np.array(task.levels[image]))
     observed = ObservedPixels(levels.expand(len(both), -1, -1, -1), before)

@@ -19,7 +19,7 @@ import numpy as np
 
 from pointillist.completion.sequential import complete_sequentially, draw_unknown, log_prob_maps
 from pointillist.completion.smc import complete_by_smc, same_for_all
-from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
+from pointillist.completion.task import CompletionTask, Drawn, sub_pixel_rank
 from pointillist.conditioning import OBSERVED
 from pointillist.engine.particles import effective_sample_size, log_mean_exp, systematic_resampling
 from pointillist.errors import ConfigError, ShapeError, check_name
@@ -28,7 +28,6 @@ from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -46,7 +45,7 @@ class Method:
     """
 
     name: str
-    complete: Callable[[CompletionTask, int], Draws]
+    complete: Callable[[CompletionTask, int], Drawn]
     uses_observed: bool = False
     needs_last_hole: bool = False
 
@@ -167,23 +166,22 @@ def with_soft_data(method: Method, mask: LevelMask | None, config: SamplingConfi
     return replace(method, name=NAME, complete=complete_by_soft_data)
 
 
-def complete_by_soft_data(task: CompletionTask, candidate: int = 0) -> Draws:
+def complete_by_soft_data(task: CompletionTask, candidate: int = 0) -> Drawn:
     """Draw completions given soft data, from `task.particles` particles or one for each completion, if that is more.
 
     Raises:
         ConfigError: if uniforms are given, completions have different conditions, or no particle fits.
     """
-    if task.uniforms is not None or not same_for_all(task):
+    if task.uniforms.array is not None or not same_for_all(task):
         raise ConfigError("`soft` weighs completions of one image by a seed: leave out `uniforms`, and give one label.")
     assert task.soft is not None
     soft = task.soft
     n, count = len(task.levels), max(len(task.levels), task.particles)
-    copies = np.zeros(count, np.int64)
-    task = replace(task, levels=task.levels[copies], inputs=task.inputs[copies])
+    task = task.copies(np.zeros(count, np.int64))
     rank = task.model.generation_rank(task.shape[1], task.shape[2], task.order)
     cells = np.argwhere((soft != soft[..., :1]).any(-1))
     cells = cells[np.argsort(rank[cells[:, 0], cells[:, 1]], kind="stable")]
-    rng = np.random.default_rng([task.seed or 0, task.first, candidate, 3])
+    rng = np.random.default_rng([task.seed, task.uniforms.first, candidate, 3])
     levels, passes = _draw_after(task, np.zeros_like(task.known), candidate), 1
     weights, log_norm = np.zeros(count), 0.0
     while len(cells):
@@ -195,7 +193,7 @@ def complete_by_soft_data(task: CompletionTask, candidate: int = 0) -> Draws:
         log_norm += log_mean_exp(logs[:, low[0]])
         ancestors = systematic_resampling(_relative(logs[:, low[0]]), count, rng.random())
         before = rank <= rank[tuple(cells[low[0]])]
-        levels = _draw_after(replace(task, levels=levels[ancestors]), before[None], passes)
+        levels = _draw_after(replace(task, kept=(levels[ancestors], task.known)), before[None], passes)
         weights, cells, passes = np.zeros(count), cells[low[0] + 1 :], passes + 1
     return _chosen(task, levels, weights, log_norm, rng.random(), n)
 
@@ -207,7 +205,7 @@ def _chosen(
     log_norm: float,
     uniform: float,
     n: int,
-) -> Draws:
+) -> Drawn:
     """Draw `n` completions from the weighted particles."""
     assert task.soft is not None
     size, log_norm = _size(weights), log_norm + log_mean_exp(weights)
@@ -215,7 +213,7 @@ def _chosen(
     inputs = task.inputs[np.zeros(len(chosen), np.int64)]
     maps = log_prob_maps(task.scorer, chosen, inputs, task.order)
     factors = _log_factors(task.soft, chosen, np.argwhere(np.ones(task.shape[1:], bool))).sum(1)
-    return Draws(
+    return Drawn(
         levels=chosen,
         nats=maps[:, task.started].sum(1) + factors,
         whole_nats=maps.reshape(len(maps), -1).sum(1) + factors,
@@ -227,9 +225,9 @@ def _chosen(
 
 def _draw_after(task: CompletionTask, before: Bool[np.ndarray, "c h w"], number: int) -> Int[np.ndarray, "n c h w"]:
     """Draw the unknown pixels of all particles, but for pixels that were drawn `before`."""
-    held = replace(task, known=task.known | before)
+    held = replace(task, kept=(task.levels, task.known | before))
     count = len(task.levels)
-    uniforms = seeded_uniforms(task.seed or 0, range(task.first, task.first + count), task.shape, number)
+    uniforms = task.uniforms.of(range(count), number)
     parts = np.split(np.arange(count), range(task.config.batch_size, count, task.config.batch_size))
     return np.concatenate([draw_unknown(held, rows, uniforms[rows])[0] for rows in parts])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, cast
+
+import numpy as np
 
 from pointillist.completion.api import InpaintKwargs
 from pointillist.completion.canvas import Canvases, Sides, check_sides, make_seamless
@@ -13,11 +14,12 @@ from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
 from pointillist.conditioning.inputs import has_prompt
 from pointillist.errors import ConfigError
-from pointillist.model.folder.opening import open_by_name
+from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.api import SampleCallKwargs, sample
-from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.generative import OnBatchRow
+from pointillist.model.vocabulary import log_prompts
+from pointillist.sampling.api import SampleCallKwargs
+from pointillist.sampling.request import Request
+from pointillist.sampling.task import OnBatchRow
 
 
 def sample_seamless(
@@ -57,18 +59,18 @@ def sample_seamless(
             "`uniforms` cannot be used for images that tile, as some pixels are drawn twice: give a seed."
         )
     check_sides(sides)
-    opened: Any = open_by_name(model, settings.get("engine", "auto"))
-    arguments: Mapping[str, Any] = {"label": label, "text": text, **settings}
-    n = count_images(arguments) if n is None else n
-    samples = sample(opened, n, label, text, on_row=on_row, **settings)
+    opened = open_scored(model, settings.get("engine", "auto"))
+    n = count_images({"label": label, "text": text, **settings}) if n is None else n
+    draws = Request.of(n, label, text, **settings).resolve(opened, at_once=True)
+    if text is not None:
+        log_prompts(opened, text, n)
+    samples = draws.sample(on_row)
+    inputs = draws.task(np.arange(n)).inputs
     sampling = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "best_of")}
-    config, conditions = SamplingConfig.split(cast(SampleKwargs, sampling), opened.generation_config)
-    inputs = opened.conditions.inputs(label, n, samples.texts, size=samples.image.shape[1:], **conditions)
     defaults = dict(opened.generation_config.sampling)
-    if not (inputs.is_conditional or has_prompt(config.negative_prompt)):
+    if not (inputs.is_conditional or has_prompt(draws.config.negative_prompt)):
         defaults.pop("guidance", None)  # which a call that completes takes for the user's
     keywords = {**defaults, **sampling, "label": label, "text": text}
     tiles = make_seamless(opened, samples.levels, sides, n, seed=samples.seed, **cast(InpaintKwargs, keywords))
-    scorer = opened.scorer("integer" if samples.engine == "integer" else "torch", samples.image.shape[1:])
-    maps = log_prob_maps(scorer, tiles.levels, inputs, opened.order(config.order))
+    maps = log_prob_maps(draws.scorer, tiles.levels, inputs, draws.order)
     return replace(tiles, nats=maps.reshape(n, -1).sum(1), order=samples.order, texts=samples.texts)

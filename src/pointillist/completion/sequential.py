@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointillist.completion.task import CompletionTask, Draws
+from pointillist.completion.task import CompletionTask, Drawn
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import ScoringModel
-from pointillist.sampling.api import draw_images
-from pointillist.sampling.candidates import draw_until_accepted
-from pointillist.sampling.generative import DrawTask
+from pointillist.sampling.masks import draw_until_accepted
+from pointillist.sampling.request import draw_images
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _SCORED_AT_ONCE = 16 * 28 * 28  # pixels in a scoring pass: sampling itself needs far less memory for each
 
 
-def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
+def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Drawn:
     """Draw one completion for each image of a task.
 
     Args:
@@ -39,7 +38,7 @@ def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
     Raises:
         ConfigError, EngineError: if the order or the engine cannot be used.
     """
-    uniforms, size = task.draw_uniforms(candidate), task.config.batch_size
+    uniforms, size = task.uniforms.of(range(task.count), candidate), task.config.batch_size
     batches = np.split(np.arange(len(task.levels)), range(size, len(task.levels), size))
     parts = [_draw_batch(task, rows, uniforms) for rows in batches]
     levels, mass = (np.concatenate([part[i] for part in parts]) for i in range(2))
@@ -47,7 +46,7 @@ def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
     started, known = task.started, task.known
     # sub-pixels that are conditions are certain, and weigh nothing
     log_weights = mass + nats[:, started & known].sum(1)
-    return Draws(
+    return Drawn(
         levels=levels,
         nats=nats[:, started].sum(1),
         whole_nats=nats.reshape(len(nats), -1).sum(1),
@@ -75,17 +74,7 @@ def draw_unknown(
     task: CompletionTask, rows: IntArray, uniforms: Float[np.ndarray, "b c h w"], mask: LevelMask | None = None
 ) -> tuple[Int[np.ndarray, "b c h w"], Float[np.ndarray, " b"]]:
     """Draw the unknown sub-pixels of some images; return the levels, and the log-probability of the allowed ones."""
-    draw_task = DrawTask(
-        uniforms=uniforms,
-        inputs=task.inputs[rows],
-        negative=None if task.negative is None else task.negative[rows],
-        order=task.order,
-        config=task.config,
-        known=(task.levels[rows], task.known),
-        mask=mask,
-        on_row=task.on_row,
-    )
-    levels = draw_images(task.model, draw_task).levels
+    levels = draw_images(task.scorer, task.task(rows, uniforms, mask)).levels
     return levels, np.zeros(len(rows)) if mask is None else mask.mass
 
 

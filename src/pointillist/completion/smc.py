@@ -24,7 +24,7 @@ import numpy as np
 
 from pointillist.completion.moves import move_sub_pixels
 from pointillist.completion.sequential import log_prob_maps
-from pointillist.completion.task import CompletionTask, Draws
+from pointillist.completion.task import CompletionTask, Drawn
 from pointillist.engine.particles import (
     CERTAIN,
     DRAWN,
@@ -37,7 +37,8 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Int
-from pointillist.sampling.program import as_program, guided_inputs
+from pointillist.portable.scorer import ProgramScorer
+from pointillist.sampling.program import guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:
@@ -63,23 +64,23 @@ class Particles:
     log_evidence: float
 
 
-def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Draws:
+def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Drawn:
     """Draw completions from particles: all from the same ones, or of each image from its own where images differ.
 
     Raises:
         ConfigError: if uniforms are given instead of a seed.
         EngineError: if the engine cannot be used.
     """
-    if task.uniforms is not None:
+    if task.uniforms.array is not None:
         raise ConfigError("`uniforms` cannot be used with the method smc, which draws many histories: give a seed.")
     count = len(task.levels)
     groups = [slice(0, count)] if same_for_all(task) else [slice(i, i + 1) for i in range(count)]
-    parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups, task.first)]
+    parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups, task.uniforms.first)]
     levels = np.concatenate([part.levels for part in parts])
     maps = log_prob_maps(task.scorer, levels, task.inputs, task.order)
     log_norms = np.array([part.log_evidence for part in parts])
     accepted = [part.acceptance for part in parts if part.acceptance is not None]
-    return Draws(
+    return Drawn(
         levels=levels,
         nats=maps[:, task.started].sum(1),
         whole_nats=maps.reshape(count, -1).sum(1),
@@ -101,7 +102,7 @@ class _Group:
 def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: int) -> _Group:
     """Draw the completions of equal images."""
     particles = run_particles(task, number, rows.start, candidate)
-    rng = np.random.default_rng([task.seed or 0, number, candidate, 2])
+    rng = np.random.default_rng([task.seed, number, candidate, 2])
     count, weights, config = len(task.levels[rows]), particles.weights, task.config
     chosen = particles.levels[systematic_resampling(weights.relative(), count, rng.random())]
     acceptance = None
@@ -122,8 +123,8 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     batch = _particle_batch(task, number, image, candidate)
     count = len(batch.levels)
     mask = None if task.mask is None else task.mask.known(task.levels[image], task.known).repeat(count)
-    if task.scorer.engine == "integer":
-        levels = _draw_by_program(task, image, batch, mask)
+    if isinstance(task.scorer, ProgramScorer):
+        levels = _draw_by_program(task.scorer, task, image, batch, mask)
     else:
         from pointillist.completion.float_particles import draw_particles_by_loop
 
@@ -133,14 +134,11 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
 
 
 def _draw_by_program(
-    task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
+    scorer: ProgramScorer, task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
 ) -> Int[np.ndarray, "n c h w"]:
     """Draw the particles of an image by the integer program of the model, in place; return their levels."""
-    order, scorer = task.order, as_program(task.scorer)
-    rows, size = np.array([image]), (task.shape[1], task.shape[2])
-    negative = None if task.negative is None else task.negative[rows]
-    inputs, transform = guided_inputs(scorer, task.inputs[rows], negative, size, order, task.config.transform)
-    return scorer.integers.draw_particles(batch, inputs, order, transform, mask=mask, on_row=task.on_row)
+    inputs, transform = guided_inputs(scorer, task.task(np.array([image])))
+    return scorer.integers.draw_particles(batch, inputs, task.order, transform, mask=mask, on_row=task.on_row)
 
 
 def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | None) -> None:
@@ -163,8 +161,8 @@ def _particle_batch(task: CompletionTask, number: int, image: int, candidate: in
     counts = np.full(roles.shape[1], task.particles) if flat else particles_by_row(task.particles, roles)
     most = int(counts.max())
     check_particles(most, roles.size, task.particles)
-    uniforms = seeded_uniforms(task.seed or 0, range(number * most, (number + 1) * most), task.shape, candidate)
-    rng = np.random.default_rng([task.seed or 0, number, candidate, 1])
+    uniforms = seeded_uniforms(task.seed, range(number * most, (number + 1) * most), task.shape, candidate)
+    rng = np.random.default_rng([task.seed, number, candidate, 1])
     levels = order.array_to_raster(np.broadcast_to(task.levels[image], (most, *task.shape)))
     return ParticleBatch(
         levels=np.array(levels, np.int64, order="C"),

@@ -125,8 +125,8 @@ class ScoringModel(Protocol):
 
 
 @runtime_checkable
-class GenerativeModel(Protocol):
-    """A model that can be sampled: a pixel model, or its stored integer program without torch.
+class LikelihoodModel(Protocol):
+    """A model with an exact likelihood: a pixel model, or its stored integer program without torch.
 
     Attributes:
         image: meaning of the integers of its images.
@@ -138,6 +138,13 @@ class GenerativeModel(Protocol):
         fingerprint: names what its samples depend on.
         prompt_reader: what reads its prompts; None for a model that takes none.
         hint_reader: what it takes as a hint; None for a model that takes none.
+        model_type: name of its network.
+        likelihood_name: name of the distribution of a pixel.
+        mixtures: components of a mixture; 0 for other distributions.
+        conditions: reads its conditions.
+        orders: names of its generation orders; the first is the usual one.
+        fixed_size: whether only images of the trained size can be sampled or scored.
+        weights_fingerprint: SHA-256 of the weights and settings that it has, or that its program was made from.
     """
 
     @property
@@ -175,21 +182,6 @@ class GenerativeModel(Protocol):
 
     def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of its images, and return it as an array."""
-
-
-@runtime_checkable
-class LikelihoodModel(GenerativeModel, Protocol):
-    """A model with an exact likelihood: a pixel model, or its stored integer program without torch.
-
-    Attributes:
-        model_type: name of its network.
-        likelihood_name: name of the distribution of a pixel.
-        mixtures: components of a mixture; 0 for other distributions.
-        conditions: reads its conditions.
-        orders: names of its generation orders; the first is the usual one.
-        fixed_size: whether only images of the trained size can be sampled or scored.
-        weights_fingerprint: SHA-256 of the weights and settings that it has, or that its program was made from.
-    """
 
     @property
     def model_type(self) -> str: ...
@@ -243,16 +235,6 @@ class TrainedModel(Protocol):
         """Record of its training; empty for an untrained model."""
 
 
-def is_generative(value: object) -> TypeGuard[GenerativeModel]:
-    """Return true for a `GenerativeModel`; `isinstance` would compute its properties.
-
-    ```python
-    is_generative(pt.load("digits"))  # True
-    ```
-    """
-    return _has_members(value, GenerativeModel)
-
-
 def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:
     """Return true for a `LikelihoodModel`; `isinstance` would compute its properties.
 
@@ -260,16 +242,12 @@ def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:
     has_likelihood(pt.load("digits"))  # True
     ```
     """
-    return _has_members(value, LikelihoodModel)
-
-
-def _has_members(value: object, protocol: Any) -> bool:
-    return all(hasattr(type(value), name) or hasattr(value, name) for name in _members(protocol))
+    return all(hasattr(type(value), name) or hasattr(value, name) for name in _members())
 
 
 @cache
-def _members(protocol: Any) -> tuple[str, ...]:
-    return tuple(name for name in dir(protocol) if not name.startswith("_"))
+def _members() -> tuple[str, ...]:
+    return tuple(name for name in dir(LikelihoodModel) if not name.startswith("_"))
 
 
 def recorded_settings(model: TrainedModel) -> dict[str, Any]:

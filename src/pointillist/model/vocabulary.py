@@ -151,7 +151,7 @@ def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> 
 
 @runtime_checkable
 class PromptedModel(Protocol):
-    """Protocol of what is known about the prompts of a model; see `GenerativeModel`."""
+    """Protocol of what is known about the prompts of a model; see `LikelihoodModel`."""
 
     @property
     def measured_prompts(self) -> MeasuredPrompts: ...

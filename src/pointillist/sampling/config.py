@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from pointillist.distributions.transform import Transform
-    from pointillist.model.folder.generation import GenerationConfig
     from pointillist.rules.config import Rules
 
 
@@ -162,29 +161,28 @@ class SamplingConfig:
 
         return parse_rules(self.rules)
 
-    @classmethod
-    def split(cls, keywords: SampleKwargs, defaults: GenerationConfig) -> tuple[SamplingConfig, ConditionKwargs]:
-        """Separate the sampling settings from the conditions.
 
-        Args:
-            keywords: both.
-            defaults: the model's own, for settings that `keywords` leaves out.
+def split_keywords(keywords: SampleKwargs) -> tuple[SamplingKwargs, ConditionKwargs]:
+    """Separate the settings of sampling from the conditions other than `label` and `text`.
 
-        Raises:
-            ConfigError: if a setting is out of range.
-            TypeError: for a keyword that is neither.
-        """
-        from pointillist.conditioning.known import OBSERVED
-        from pointillist.conditioning.registry import condition_kinds
+    ```python
+    split_keywords({"guidance": 2.0, "vector": [0.5]})  # ({"guidance": 2.0}, {"vector": [0.5]})
+    ```
 
-        settings: Mapping[str, Any] = keywords
-        sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
-        conditions = {name: value for name, value in settings.items() if name not in sampling}
-        allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
-        check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *cls.__dataclass_fields__))
-        for name in sorted(conditions.keys() & _OUTER):
-            raise TypeError(f"`{name}` is an argument of `sample`, and has no meaning here: leave it out.")
-        return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)
+    Raises:
+        TypeError: for a keyword that is neither.
+    """
+    from pointillist.conditioning.known import OBSERVED
+    from pointillist.conditioning.registry import condition_kinds
+
+    fields, given = SamplingConfig.__dataclass_fields__, cast(Mapping[str, Any], keywords)
+    settings = {name: value for name, value in given.items() if name in fields}
+    conditions = {name: value for name, value in given.items() if name not in fields}
+    allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
+    check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *fields))
+    for name in sorted(conditions.keys() & _OUTER):
+        raise TypeError(f"`{name}` is an argument of `sample`, and has no meaning here: leave it out.")
+    return cast(SamplingKwargs, settings), cast(ConditionKwargs, conditions)
 
 
 def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from pointillist.conditioning import ConditionInputs, Label
+from pointillist.conditioning import Label
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.errors import ConfigError, EngineError, ShapeError, check_number
 from pointillist.files.arrays import number_array
@@ -23,11 +23,11 @@ from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.portable.scorer import ProgramScorer
-from pointillist.sampling.api import SamplePlan
-from pointillist.sampling.candidates import negative_inputs
-from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine
-from pointillist.sampling.program import as_program, guided_inputs
-from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, check_seed, seeded_uniforms
+from pointillist.sampling.config import SampleKwargs
+from pointillist.sampling.program import guided_inputs
+from pointillist.sampling.request import Request
+from pointillist.sampling.task import DrawTask
+from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, check_seed
 
 _MOST_REPAIRS = 200
 
@@ -62,45 +62,34 @@ def recover_uniforms(
         uniforms = pt.recover_uniforms("digits", "three.png", label=3)
         pt.sample("digits", 1, label=3, uniforms=uniforms).levels  # the levels of three.png
     """
-    given = settings.get("engine", "auto")
-    opened = open_scored(model, given)
+    opened = open_scored(model, settings.get("engine", "auto"))
     x = single_image(opened, image)
-    config, conditions = SamplingConfig.split(settings, opened.generation_config)
-    if config.best_of != 1:
-        raise ConfigError(f"`best_of` (={config.best_of}) chooses between images: leave it out to invert one.")
     size = (x.shape[2], x.shape[3])
-    config = replace(config, engine=resolve_engine(opened, config.engine, size))
-    inputs = opened.conditions.inputs(label, 1, text, size=size, **conditions)
-    guidance, prompt = settings.get("guidance"), config.negative_prompt
-    opened.conditions.check_guided(guidance, conditional=inputs.is_conditional, negative=prompt)
-    negative = negative_inputs(opened.conditions, config.negative_prompt, 1, size)
-    intervals = UniformIntervals.of(x.shape, config.transform)
-    if config.engine == "integer":
-        scorer = as_program(opened.scorer("integer", size))
-        _invert_program(scorer, x, inputs, negative, config, intervals)
+    request = Request.of(1, label, text, seed=seed, size=size, **settings)
+    draws = request.resolve(opened)
+    if draws.config.best_of != 1:
+        raise ConfigError(f"`best_of` (={draws.config.best_of}) chooses between images: leave it out to invert one.")
+    intervals = UniformIntervals.of(x.shape, draws.config.transform)
+    task = draws.task(np.arange(1))
+    if isinstance(draws.scorer, ProgramScorer):
+        _invert_program(draws.scorer, x, task, intervals)
     else:
         from pointillist.sampling.pixel import invert_floats
 
-        invert_floats(opened, x, inputs, negative, config, intervals)  # type: ignore[arg-type]
+        invert_floats(opened, x, task, intervals)  # type: ignore[arg-type]
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
-        return SamplePlan.of(opened, 1, label, text, uniforms=uniforms, size=size, **settings).draw(0, 1).levels
+        return replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape)).draw(0, 1).levels
 
-    order = opened.generation_rank(*size, opened.order(config.order))
-    return _repaired(intervals, seeded_uniforms(seed, [0], x.shape[1:]), x, order, draw)
+    return _repaired(intervals, task.uniforms, x, opened.generation_rank(*size, draws.order), draw)
 
 
 def _invert_program(
-    scorer: ProgramScorer,
-    x: Int[np.ndarray, "1 c h w"],
-    inputs: ConditionInputs,
-    negative: ConditionInputs | None,
-    config: SamplingConfig,
-    intervals: UniformIntervals,
+    scorer: ProgramScorer, x: Int[np.ndarray, "1 c h w"], task: DrawTask, intervals: UniformIntervals
 ) -> None:
     """Note the intervals of an image under an integer program, in integers."""
-    size, order = (x.shape[2], x.shape[3]), scorer.integers.order(config.order)
-    encoded, transform = guided_inputs(scorer, inputs, negative, size, order, config.transform)
+    size, order = task.size, task.order
+    encoded, transform = guided_inputs(scorer, task)
     copies = 1 + transform.is_guided
     steps = scorer.integers.steps(copies, size, encoded, order)
     while not steps.done:

@@ -27,8 +27,8 @@ from pointillist.nn import Condition
 from pointillist.nn.passes import FullPass, channels_last
 from pointillist.sampling.config import SamplingConfig, choose_float_engine
 from pointillist.sampling.engines import create_stepper, stage_condition
-from pointillist.sampling.generative import OnRow
 from pointillist.sampling.state import MaskedChooser, SamplingState, Site, Stepper, UniformSampler
+from pointillist.sampling.task import OnRow
 from pointillist.system import single_threaded
 
 MAX_NUMBERS = 2**20

@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
-from pointillist.engine.weights import compare_weights_once, inference_mode
+from pointillist.engine.weights import inference_mode
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
-from pointillist.portable.scorer import ProgramScorer
-from pointillist.sampling.conditioned import ConditionedSampler
-from pointillist.sampling.config import SamplingConfig, resolve_engine
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import encode_each
-from pointillist.sampling.generative import DrawnImages, DrawTask, ImageRequest
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, autoregressive_loop
-from pointillist.sampling.program import open_program_sampler
 from pointillist.sampling.state import Site, UniformSampler
+from pointillist.sampling.task import DrawnImages, DrawTask
 from pointillist.sampling.uniforms import UniformIntervals
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
-
-
-def open_pixel_sampler(model: PixelModel, request: ImageRequest) -> ConditionedSampler:
-    """Return what samples from a pixel model: from its integer program, or in floating point.
-
-    Raises:
-        ConfigError, ShapeError, EngineError: if a condition or a setting does not fit the model.
-    """
-    engine = request.config.engine
-    with compare_weights_once():
-        if engine in ("auto", "integer"):
-            chosen = model.scorer(engine, request.size)
-            if isinstance(chosen, ProgramScorer):
-                return open_program_sampler(chosen, request)
-        engine = resolve_engine(model, engine, request.size)
-    model.check_size(*request.size)
-    order, scorer = model.order(request.config.order), partial(model.scorer, engine)
-    return ConditionedSampler.of(model.conditions, request, order, engine, partial(draw_by_loop, model), scorer)
 
 
 def draw_by_loop(model: PixelModel, task: DrawTask) -> DrawnImages:
@@ -111,18 +88,13 @@ class ConstrainedSampler:
 
 
 def invert_floats(
-    model: PixelModel,
-    x: Int[np.ndarray, "1 c h w"],
-    inputs: ConditionInputs,
-    negative: ConditionInputs | None,
-    config: SamplingConfig,
-    intervals: UniformIntervals,
+    model: PixelModel, x: Int[np.ndarray, "1 c h w"], task: DrawTask, intervals: UniformIntervals
 ) -> None:
-    """Note the intervals of an image under a pixel model, by the engine of `config`."""
-    inverter = _Inverter(config, x, intervals)
-    batch = inverter.sampler.duplicate_for_guidance(inputs, negative)
+    """Note the intervals of an image under a pixel model, by the engine of the task."""
+    inverter = _Inverter(task.config, x, intervals)
+    batch = inverter.sampler.duplicate_for_guidance(task.inputs, task.negative)
     with inference_mode(model):
-        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), config)
+        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), task.config)
 
 
 class _Inverter:

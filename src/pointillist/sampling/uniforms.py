@@ -6,7 +6,7 @@ import math
 import secrets
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -99,32 +99,43 @@ class Uniforms:
     ```
 
     Attributes:
-        seed: image i depends on (seed, i) alone; None where uniforms are given.
-        array: given ones, `[n c h w]`; None where a seed is.
+        seed: image i depends on (seed, `first` + i) alone; None where images have seeds of their own, or uniforms.
+        array: uniforms `[n c h w]`; None where a seed is given.
         shape: channels, height and width of an image.
-        candidate: number of the candidate of each image; see `seeded_uniforms`.
+        numbers: seed and index of each image; None where all have one seed.
+        first: index of the first image of the seed.
     """
 
     seed: int | None
     array: Float[np.ndarray, "n c h w"] | None
     shape: tuple[int, ...]
-    candidate: int = 0
+    numbers: Sequence[tuple[int, int]] | None = None
+    first: int = 0
 
     @classmethod
-    def resolve(cls, seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> Uniforms:
-        """Take a seed, a new one where none is given, or uniforms of a shape `(n, c, h, w)`; see `resolve_uniforms`."""
-        return cls(*resolve_uniforms(seed, uniforms, shape), shape[1:])
+    def resolve(
+        cls,
+        seed: int | None,
+        uniforms: Any,
+        shape: tuple[int, ...],
+        numbers: Sequence[tuple[int, int]] | None = None,
+        *,
+        first: int = 0,
+    ) -> Uniforms:
+        """Take a seed, a new one if absent, or uniforms of a shape `(n, c, h, w)`; see `resolve_uniforms`."""
+        if numbers is not None and uniforms is None:
+            return cls(None, None, shape[1:], numbers)
+        return cls(*resolve_uniforms(seed, uniforms, shape), shape[1:], first=check_whole("first", first))
 
-    def of(self, images: Iterable[SupportsIndex]) -> Float[np.ndarray, "m c h w"]:
-        """Return the uniforms of the images with these numbers."""
-        numbers = [int(i) for i in images]
+    def of(self, images: Iterable[SupportsIndex], candidate: int = 0) -> Float[np.ndarray, "m c h w"]:
+        """Return the uniforms of a candidate of the images with these numbers; see `seeded_uniforms`."""
+        rows = [int(i) for i in images]
         if self.array is not None:
-            return self.array[numbers]
-        return seeded_uniforms(self.seed or 0, numbers, self.shape, self.candidate)
-
-    def of_candidate(self, candidate: int) -> Uniforms:
-        """Return the uniforms of another candidate of each image."""
-        return self if candidate == self.candidate else replace(self, candidate=candidate)
+            return self.array[rows]
+        if self.numbers is not None:
+            each = (self.numbers[i] for i in rows)
+            return np.concatenate([seeded_uniforms(seed, [index], self.shape, candidate) for seed, index in each])
+        return seeded_uniforms(self.seed or 0, [self.first + i for i in rows], self.shape, candidate)
 
 
 @dataclass(frozen=True)

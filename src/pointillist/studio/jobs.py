@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import SupportsIndex
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pointillist.conditioning import ConditionInputs, parse_prompts
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.api import SamplePlan, draw_images
-from pointillist.sampling.candidates import check_best_of, open_image_mask
-from pointillist.sampling.conditioned import ConditionedSampler
-from pointillist.sampling.config import SamplingConfig, resolve_engine
-from pointillist.sampling.generative import DrawnImages, DrawTask, Known, OnRow
+from pointillist.sampling.config import resolve_engine
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
+from pointillist.sampling.request import Draws, Request
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.uniforms import seeded_uniforms
+from pointillist.sampling.task import Known, OnRow
+from pointillist.sampling.uniforms import Uniforms, seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
     check_pixels,
+    condition_keywords,
     decode_conditions,
     decode_levels,
     decode_mask,
@@ -36,122 +31,52 @@ from pointillist.studio.errors import too_large
 
 _SEEDS = 2**31
 
-Recovered = dict[str, np.ndarray]
-"""Uniforms of images that several samples vary."""
-
 
 @dataclass(frozen=True)
 class SamplingJob:
-    """A valid request to sample images: their plan, and what the page shows of them.
+    """A valid request to sample images: their draws, and what the page shows of them.
 
     Attributes:
-        plan: the images, each from the seed and index of its sample, with their conditions and known pixels.
+        draws: the images, each from the seed and index of its sample, with their conditions and known pixels.
         request: the request, with every seed, the order, the size and the engine filled in.
-        sampler: of `plan`.
         sequence: the pixels to sample, `row * width + column`, in generation order.
     """
 
-    plan: SamplePlan
+    draws: Draws
     request: schemas.SampleRequest
-    sampler: ConditionedSampler
     sequence: Int[np.ndarray, " n"]
 
     @property
     def model(self) -> LikelihoodModel:
         """The model to sample from."""
-        return self.plan.model  # type: ignore[return-value]
+        return self.draws.model
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
-        return self.plan.size
+        return self.draws.size
 
     @property
     def order(self) -> PixelOrder:
         """The generation order."""
-        return self.sampler.order
+        return self.draws.order
 
-    def with_threads(self, threads: int | None) -> SamplingJob:
-        """Return the job with a number of threads; None for the default."""
-        sampler = replace(self.sampler, config=replace(self.sampler.config, threads=threads))
-        return replace(self, sampler=sampler, plan=replace(self.plan, sampler=sampler))
+    def ready(self, threads: int | None) -> SamplingJob:
+        """Return the job with the uniforms of variations, which may take a pass, and threads; None for the default."""
+        draws = replace(self.draws, config=replace(self.draws.config, threads=threads))
+        if not self.request.redraws and any(spec.variation is not None for spec in self.request.samples):
+            uniforms = _varied_uniforms(self.model, self.request)
+            draws = replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape))
+        return replace(self, draws=draws)
 
     def draw(self, on_row: OnRow, outputs: Float[np.ndarray, "n h2 w2 p"] | None = None) -> Samples:
-        """Draw the images by the plan.
+        """Draw the images.
 
         Args:
             on_row: called after each row, also of an image that is drawn again; an exception that it raises ends it.
             outputs: see `DrawTask`.
         """
-
-        def draw(task: DrawTask) -> DrawnImages:
-            return draw_images(self.model, replace(task, on_row=on_row))
-
-        return replace(self.plan, sampler=replace(self.sampler, draw=draw, outputs=outputs)).draw(0, self.plan.count)
-
-
-@dataclass(frozen=True)
-class SampleNumbers:
-    """The random numbers of each sample, by its seed and index, or near the numbers of another image.
-
-    Attributes:
-        model: the model.
-        request: the request, filled in.
-        candidate: number of the candidate of each; see `best_of`.
-        seed: None, as each sample has its own.
-        recovered: numbers of images that are varied, filled in.
-    """
-
-    model: LikelihoodModel
-    request: schemas.SampleRequest
-    candidate: int = 0
-    seed: int | None = None
-    recovered: Recovered = field(default_factory=dict, repr=False)
-
-    def of_candidate(self, candidate: int) -> SampleNumbers:
-        """Return the numbers of another candidate of each image."""
-        return replace(self, candidate=candidate)
-
-    def of(self, images: Iterable[SupportsIndex]) -> Float[np.ndarray, "n c h w"]:
-        """Make the random numbers of some samples."""
-        assert self.request.size is not None
-        height, width = self.request.size
-        shape = (self.model.image.channels, height, width)
-        parts = []
-        for spec in (self.request.samples[int(i)] for i in images):
-            uniforms = seeded_uniforms(spec.seed or 0, [spec.index], shape, self.candidate)
-            if spec.variation is not None and spec.variation.kind != "regions":
-                uniforms = self._varied(spec.variation, uniforms, shape)
-            parts.append(uniforms)
-        return np.concatenate(parts)
-
-    def _varied(
-        self,
-        variation: schemas.Variation,
-        uniforms: np.ndarray,
-        shape: tuple[int, int, int],
-    ) -> np.ndarray:
-        if variation.levels is None:
-            origin = seeded_uniforms(variation.seed, [variation.index], shape)
-        else:
-            key = variation.model_dump_json(include={"levels", "conditions", "seed"})
-            if key not in self.recovered:
-                self.recovered[key] = self._recover(variation, variation.levels)
-            origin = self.recovered[key]
-        if variation.kind == "interpolate":
-            return interpolate_uniforms(origin, uniforms, variation.strength)
-        return replace_uniforms(origin, uniforms, variation.strength, variation.seed)
-
-    def _recover(self, variation: schemas.Variation, levels: schemas.EncodedArray) -> np.ndarray:
-        request, pixels = self.request, levels.array().astype(np.int64)
-        return recover_uniforms(
-            self.model,
-            pixels,
-            seed=variation.seed,
-            order=request.order,
-            engine=request.engine,
-            **drawing_keywords(self.model, request, variation.conditions, (pixels.shape[-2], pixels.shape[-1])),
-        )
+        return replace(self.draws, on_row=on_row, outputs=outputs).draw(0, self.draws.count)
 
 
 def make_job(model: LikelihoodModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:
@@ -166,58 +91,83 @@ def make_job(model: LikelihoodModel, request: schemas.SampleRequest, limits: sch
     size = _size(model, request, levels)
     engine = resolve_engine(model, request.engine, size)
     _check_numbers(model, request, engine, size, limits)
-    known: Known | None = None
-    parts: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(request.samples)
-    if levels is not None and request.start is not None:
-        mask = decode_mask(request.start.known, *size)
-        if mask.all():
-            raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
-        levels = np.broadcast_to(levels, (len(request.samples), *levels.shape[1:]))
-        known = levels, np.broadcast_to(mask, levels.shape[1:])
-        parts = [(each, mask) for each in levels]
+    known = None if levels is None else _known(request, levels, size)
     for spec in request.samples:
         if spec.variation is not None:
             _check_variation(model, spec.variation, size, limits, starts=known is not None)
     regions = [spec.variation is not None and spec.variation.kind == "regions" for spec in request.samples]
     if any(regions) and not all(regions):
         raise ConfigError("`variation` of the kind regions must be one for all samples of a job: ask for them apart.")
-    specs = zip(request.samples, parts, strict=True)
-    conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size, each) for spec, each in specs])
+    if request.best_of > 1 and any(spec.variation is not None for spec in request.samples):
+        raise ConfigError(f"`best_of` (={request.best_of}) draws its candidates from a seed: leave out `variation`.")
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
-    config = SamplingConfig(
-        guidance=request.guidance,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        engine=engine,
-        order=order.name,
-        negative_prompt=request.negative_prompt,
-        rules=None if request.rules is None else request.rules.to_dict(),
-        best_of=request.best_of,
-    )
-    model.conditions.check_guided(None, conditional=conditions.is_conditional, negative=request.negative_prompt)
-    check_best_of(config, conditional=conditions.is_conditional, seeded=all(s.variation is None for s in samples))
-    sampler = ConditionedSampler(
-        conditions=model.conditions,
-        inputs=conditions,
-        texts=None,
-        negatives=parse_prompts(request.negative_prompt, len(samples)),
+    asked = Request(
+        n=len(samples),
+        conditions=[condition_keywords(model, spec.conditions) for spec in samples],
+        settings={
+            "engine": engine,
+            "order": order.name,
+            "batch_size": len(samples),
+            "negative_prompt": request.negative_prompt,
+            "rules": None if request.rules is None else request.rules.to_dict(),
+            "best_of": request.best_of,
+        },
+        defaults={name: getattr(request, name) for name in ("guidance", "temperature", "top_p")},
+        numbers=[(spec.seed or 0, spec.index) for spec in samples],
         size=size,
-        order=order,
-        config=config,
-        draw=partial(draw_images, model),
-        scorer=partial(model.scorer, "integer" if engine == "integer" else "torch", size),
         known=known,
     )
-    plan = SamplePlan(
-        model=model,
-        sampler=sampler,
-        count=len(samples),
-        size=size,
-        uniforms=SampleNumbers(model, filled),
-        mask=open_image_mask(model, config.parsed_rules, size),
+    draws = asked.resolve(model)
+    return SamplingJob(draws, filled, _sequence(model, size, order, known))
+
+
+def _known(request: schemas.SampleRequest, levels: Int[np.ndarray, "n c h w"], size: tuple[int, int]) -> Known:
+    """Return the image of each sample that is continued, and the sub-pixels that are kept."""
+    assert request.start is not None
+    mask = decode_mask(request.start.known, *size)
+    if mask.all():
+        raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
+    levels = np.broadcast_to(levels, (len(request.samples), *levels.shape[1:]))
+    return levels, np.broadcast_to(mask, levels.shape[1:])
+
+
+def _varied_uniforms(model: LikelihoodModel, request: schemas.SampleRequest) -> Float[np.ndarray, "n c h w"]:
+    """Make the uniforms of each sample by its seed and index, or near the uniforms of the image that it varies."""
+    assert request.size is not None
+    shape = (model.image.channels, request.size[0], request.size[1])
+    recovered: dict[str, np.ndarray] = {}  # of images that several samples vary
+    parts = []
+    for spec in request.samples:
+        uniforms, variation = seeded_uniforms(spec.seed or 0, [spec.index], shape), spec.variation
+        if variation is not None:
+            if variation.levels is None:
+                origin = seeded_uniforms(variation.seed, [variation.index], shape)
+            else:
+                key = variation.model_dump_json(include={"levels", "conditions", "seed"})
+                if key not in recovered:
+                    recovered[key] = _recover(model, request, variation, variation.levels)
+                origin = recovered[key]
+            if variation.kind == "interpolate":
+                uniforms = interpolate_uniforms(origin, uniforms, variation.strength)
+            else:
+                uniforms = replace_uniforms(origin, uniforms, variation.strength, variation.seed)
+        parts.append(uniforms)
+    return np.concatenate(parts)
+
+
+def _recover(
+    model: LikelihoodModel, request: schemas.SampleRequest, variation: schemas.Variation, levels: schemas.EncodedArray
+) -> Float[np.ndarray, "1 c h w"]:
+    pixels = levels.array().astype(np.int64)
+    return recover_uniforms(
+        model,
+        pixels,
+        seed=variation.seed,
+        order=request.order,
+        engine=request.engine,
+        **drawing_keywords(model, request, variation.conditions, (pixels.shape[-2], pixels.shape[-1])),
     )
-    return SamplingJob(plan, filled, sampler, _sequence(model, size, order, known))
 
 
 def _starts(

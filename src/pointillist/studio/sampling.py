@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,6 @@ from pointillist.engine.batch import check_batch_memory
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
 from pointillist.model.vocabulary import describe_prompts
-from pointillist.sampling.uniforms import Uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import drawing_keywords, encode_floats, encode_levels, sampled_image
 from pointillist.studio.jobs import SamplingJob, num_outputs
@@ -45,7 +43,7 @@ def run_job(
     Raises:
         EngineError, CausalityError: if the engine cannot run the model.
     """
-    job = job.with_threads(threads)
+    job = job.ready(threads)
     # 16 bits: the tables of all pixels, which are kept while they are drawn, would not fit in memory
     in_advance = job.request.in_advance or job.model.image.is_deep
     levels, nats = (_show_in_advance if in_advance else _show)(job, emit, check)
@@ -58,22 +56,21 @@ def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.n
     num_params = num_outputs(model, job.request.engine)
     check_batch_memory(count * num_params * height * width * 8, count, height, width)
     outputs = np.full((count, *job.order.raster_size(height, width), num_params), np.nan, np.float32)
-    scorer = job.sampler.scorer()
+    scorer = job.draws.scorer
     conditional = (
         partial(_level_table, model.image.levels) if scorer.engine == "integer" else scorer.likelihood.conditional
     )
-    numbers = Uniforms(None, job.plan.uniforms.of(range(count)), (model.image.channels, height, width))
     emit(_started_event(job))  # when nothing of the request can fail
     batcher = _EventBatcher(job, conditional, outputs, emit, check)
-    drawn = replace(job, plan=replace(job.plan, uniforms=numbers)).draw(batcher.on_row, outputs)
+    drawn = job.draw(batcher.on_row, outputs)
     batcher.flush(drawn.levels)
-    return drawn.levels, drawn.nats if job.sampler.known is None else _nats(job, drawn.levels)
+    return drawn.levels, drawn.nats if job.draws.kept is None else _nats(job, drawn.levels)
 
 
 def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images, and then report all of their pixels; return levels and log-likelihoods."""
     levels = _draw_in_advance(job, check)
-    scorer, inputs = job.sampler.scorer(), job.sampler.inputs
+    scorer, inputs = job.draws.scorer, job.draws.task(np.arange(job.draws.count)).inputs
     emit(_started_event(job))
     params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.order) for i in range(len(levels))]
     outputs = np.moveaxis(job.order.array_to_raster(np.concatenate(params)), 1, -1)
@@ -165,7 +162,8 @@ def _level_table(
 
 def _nats(job: SamplingJob, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
     """Log-likelihood of images that were partly known."""
-    return sum_images(job.sampler.scorer().unchecked_log_prob_map(levels, job.sampler.inputs, job.order))
+    inputs = job.draws.task(np.arange(job.draws.count)).inputs
+    return sum_images(job.draws.scorer.unchecked_log_prob_map(levels, inputs, job.order))
 
 
 class _EventBatcher:
@@ -186,7 +184,7 @@ class _EventBatcher:
         self._raster_indices = raster_index[job.sequence]  # index of each pixel of the sequence in `outputs`
         # probabilities of a pixel of all samples; each component of a mixture has its own table
         table = job.model.image.levels * max(1, job.model.mixtures)
-        scorer = job.sampler.scorer()
+        scorer = job.draws.scorer
         # 16 bits: most levels have a frequency of 1, and no table of them is shown
         counted = scorer.engine == "integer" and job.model.image.is_deep and not job.request.distributions
         self._counted = scorer.likelihood if counted else None

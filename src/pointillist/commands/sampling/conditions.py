@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from pointillist.model.protocols import GenerativeModel
+    from pointillist.model.protocols import LikelihoodModel
 
 
 def parse_hint(
-    model: GenerativeModel, hint: Path | None, image: Path | None, size: tuple[int, int] | None = None
+    model: LikelihoodModel, hint: Path | None, image: Path | None, size: tuple[int, int] | None = None
 ) -> dict[str, Any]:
     """Parse the keyword `hint` of `sample`: a file, or derived from an image by the rule the model was trained with.
 
@@ -40,7 +40,7 @@ def parse_hint(
     return {"hint": rule.of(_levels_of(model, image, size), model.image)}
 
 
-def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.ndarray:
+def _levels_of(model: LikelihoodModel, path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
     from pointillist.data import load_data
     from pointillist.model.folder.image_sources import resolve_data_options
@@ -60,7 +60,7 @@ def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.
     return levels
 
 
-def _note_hint(model: GenerativeModel, path: Path | None, hint: Any) -> None:
+def _note_hint(model: LikelihoodModel, path: Path | None, hint: Any) -> None:
     """Say which colours of a picture the levels of the hint do not hold."""
     if hint is None:
         return

@@ -27,7 +27,7 @@ from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.writers import Totals
-    from pointillist.sampling.api import SamplePlan
+    from pointillist.sampling.request import Draws
 
 
 def sample(settings: SampleSettings) -> Facts:
@@ -115,7 +115,7 @@ def _write(
     return totals
 
 
-def _facts(totals: Totals, plan: SamplePlan, measure: str) -> Facts:
+def _facts(totals: Totals, plan: Draws, measure: str) -> Facts:
     """Describe the images: how many, their bits/dim and what these measure, and how they were sampled."""
     bits, config, integer = totals.array, plan.config, plan.config.engine == "integer"
     return {

@@ -12,10 +12,10 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
-from pointillist.model.protocols import GenerativeModel
-from pointillist.sampling.api import SamplePlan
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import INTEGER_REASON, EngineChoice, choose_engine
-from pointillist.sampling.generative import OnBatchRow
+from pointillist.sampling.request import Draws, Request
+from pointillist.sampling.task import OnBatchRow
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class OpenedModel:
         needs_torch: whether torch takes part.
     """
 
-    model: GenerativeModel
+    model: LikelihoodModel
     engine: EngineChoice
     measure: str
     needs_torch: bool = True
@@ -85,7 +85,7 @@ DEFAULT_COUNT, DEFAULT_OF_EACH = 16, 4
 """Images without labels and prompts, and of each of them."""
 
 
-def plan_sheet(model: GenerativeModel, settings: SampleSettings) -> SheetPlan:
+def plan_sheet(model: LikelihoodModel, settings: SampleSettings) -> SheetPlan:
     """Return the label and the prompt of each image, and their arrangement."""
     labels, prompts = parse_labels(settings.label, model.classes), parse_texts(settings.text, settings.texts)
     count = settings.n or (DEFAULT_COUNT if labels is None and not prompts else DEFAULT_OF_EACH)
@@ -102,7 +102,7 @@ class PlannedImages:
         seamless: directions in which the images tile; None for none.
     """
 
-    plan: SamplePlan
+    plan: Draws
     keywords: dict[str, Any]
     seamless: str | None
 
@@ -126,7 +126,7 @@ class PlannedImages:
             **read_conditions(settings.attribute, None, settings.condition),
             **parse_hint(model, settings.hint, settings.hint_from_image, size),
         }
-        plan = SamplePlan.of(model, sheet.total, seed=seed, **keywords)
+        plan = Request.of(sheet.total, seed=seed, **keywords).resolve(model)
         return cls(plan, {**keywords, "seed": plan.uniforms.seed}, settings.seamless)
 
     def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[Samples]:

@@ -63,14 +63,14 @@ def open_by_name(
     return load_weights(model) if program is None else program
 
 
-def open_scored(model: object, engine: str = "auto") -> LikelihoodModel:
-    """Open a model that images are scored by, or completed from; see `open_by_name`.
+def open_scored(model: object, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
+    """Open a model that images are sampled from, scored by or completed with; see `open_by_name`.
 
     Raises:
         ConfigError: for anything that is not a model with a likelihood.
         CheckpointError, MissingExtraError: as `open_by_name`.
     """
-    opened = open_by_name(model, engine)
+    opened = open_by_name(model, engine, size)
     if not has_likelihood(opened):
         raise not_a_model(model)
     return opened

@@ -25,7 +25,7 @@ from pointillist.errors import ConfigError, check_whole
 from pointillist.images.array_types import Int
 from pointillist.model.folder.portable import PortableModel
 from pointillist.rules.config import Rules, parse_rules
-from pointillist.sampling.candidates import draw_until_accepted
+from pointillist.sampling.masks import draw_until_accepted
 from pointillist.sampling.uniforms import check_seed
 from pointillist.sampling.worlds.rules import Chunk, ChunkWindow, Tiles, WorldRules, chunk_uniforms, earlier_neighbours
 from pointillist.system import check_memory

@@ -22,7 +22,7 @@ from pointillist.model.finetune import initialise_from
 from pointillist.model.folder.pretrained import build
 from pointillist.model.folder.settings import ModelSettings
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import SamplePlan
+from pointillist.sampling.request import Request
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
@@ -73,7 +73,7 @@ def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
         return  # unordered codes are not displayable
     classes = list(model.config.classes)[:8]
     labels = [name for name in classes for _ in range(2)] or None
-    samples = SamplePlan.of(model, len(labels) if labels else 16, labels, seed=0).sample()
+    samples = Request.of(len(labels) if labels else 16, labels, seed=0).resolve(model).sample()
     save_png(image_grid(samples.drawn(), captions=labels), folder / f"step-{step:07d}.png")
 
 

@@ -78,11 +78,11 @@ class SampleJob(JobKind):
 
     def warm_up(self) -> None:
         """Sample an image without conditions: the engine compiles."""
-        from pointillist.sampling.api import SamplePlan
+        from pointillist.sampling.request import Request
 
         config = self._plan.config
         engine, order, threads = config.engine, config.order, config.threads
-        SamplePlan.of(self._plan.model, 1, seed=0, engine=engine, order=order, threads=threads).draw(0, 1)
+        Request.of(1, seed=0, engine=engine, order=order, threads=threads).resolve(self._plan.model).draw(0, 1)
 
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""A model of images as sampling sees it: any of them gives batches that draw levels from uniforms. Needs no torch."""
+"""Images to draw, as arrays: conditions, uniforms, known pixels and a mask. Needs no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from pointillist.sampling.config import SamplingConfig
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
+    from pointillist.engine.program import IntArray
 
 Known = tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]]
 """Levels of images, and which of their sub-pixels are kept."""
@@ -22,26 +23,6 @@ OnRow = Callable[[int, Any], None]
 """Called with the number of rows done and the levels so far, in the orientation of the image."""
 OnBatchRow = Callable[[int, int, Any], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageRequest:
-    """Images that are asked for.
-
-    Attributes:
-        n: number of images.
-        label, text: one for all images or one each; None for none.
-        conditions: others by keyword, in the same way.
-        config: settings; engine and order may still be to be resolved.
-        size: height and width.
-    """
-
-    n: int
-    label: Any
-    text: Any
-    conditions: Mapping[str, Any]
-    config: SamplingConfig
-    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -54,15 +35,15 @@ class DrawnImages:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawTask:
-    """Images that are to be drawn from uniforms: by an integer program, or in floating point.
+    """One batch of images to draw from uniforms: by an integer program, or in floating point.
 
     Attributes:
         uniforms: numbers in [0, 1), float64 `[n c h w]`.
         inputs: conditions of each image.
-        negative: negative prompts of each; None for none.
+        negative: negative prompts of each; None if absent.
         order: generation order.
         config: transform, engine and threads.
-        known: levels `[n c h w]`, and which sub-pixels of them are kept, `[c h w]`: they add no nats. None for none.
+        known: levels `[n c h w]`, and which sub-pixels of them are kept, `[c h w]`: they add no nats. None if absent.
         mask: levels that each sub-pixel may have; None for all.
         on_row: called after each row with the rows done (in rows of the raster frame) and the levels so far.
         outputs: filled with the outputs of the engine at each pixel that is not known, `[n h2 w2 p]` in the raster
@@ -84,20 +65,13 @@ class DrawTask:
         """Height and width."""
         return self.uniforms.shape[2], self.uniforms.shape[3]
 
-
-@runtime_checkable
-class ImageNumbers(Protocol):
-    """Uniforms of images by their numbers: `Uniforms`, or others that have candidates.
-
-    Attributes:
-        seed: seed of all images; None without one.
-    """
-
-    @property
-    def seed(self) -> int | None: ...
-
-    def of(self, images: Iterable[SupportsIndex]) -> Float[np.ndarray, "m c h w"]:
-        """Return the uniforms of the images with these numbers."""
-
-    def of_candidate(self, candidate: int) -> ImageNumbers:
-        """Return the numbers of another candidate of each image; see `seeded_uniforms`."""
+    def of(self, rows: IntArray, mask: LevelMask | None) -> DrawTask:
+        """Return the task of some of the images, within a mask."""
+        return replace(
+            self,
+            uniforms=self.uniforms[rows],
+            inputs=self.inputs[rows],
+            negative=None if self.negative is None else self.negative[rows],
+            known=None if self.known is None else (self.known[0][rows], self.known[1]),
+            mask=mask,
+        )

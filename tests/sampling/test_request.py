@@ -1,4 +1,4 @@
-"""One plan of samples for every kind of model: a pixel model, and its integer program without torch."""
+"""A request resolves for every kind of model: a pixel model, and its integer program without torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 import pointillist as pt
 from pointillist.model.folder.portable import PortableModel
-from pointillist.model.protocols import GenerativeModel
-from pointillist.sampling.api import SamplePlan
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.request import Request
 from pointillist.zoo import resolve
 
 RULES = {"border": ["wall"]}
@@ -32,9 +32,9 @@ def portable(name: str) -> PortableModel:
 def test_without_torch_the_images_are_those_of_the_model(case: str) -> None:
     """Levels, nats, gain and tries to the bit, in batches."""
     name, keywords = CASES[case]
-    plan = SamplePlan.of(portable(name), 3, seed=5, batch_size=2, **keywords)
+    draws = Request.of(3, seed=5, batch_size=2, **keywords).resolve(portable(name))
     expected = pt.sample(name, 3, seed=5, batch_size=2, engine="integer", **keywords)
-    result = plan.sample()
+    result = draws.sample()
     assert np.array_equal(result.levels, expected.levels)
     assert np.array_equal(result.nats, expected.nats)
     assert np.array_equal(result.labels, expected.labels)
@@ -50,13 +50,24 @@ def models() -> list[Any]:
 
 @pytest.mark.parametrize("kind", range(2))
 def test_a_model_satisfies_the_protocol(kind: int) -> None:
-    """Any range is drawn with the same bits as among all images."""
+    """Any range of its images is drawn as it is in the whole."""
     model = models()[kind]
-    assert isinstance(model, GenerativeModel)
-    plan = SamplePlan.of(model, 4, [0, 1, 1, 0], seed=2, batch_size=2)
-    whole, part = plan.sample(), plan.draw(2, 4)
+    assert isinstance(model, LikelihoodModel)
+    draws = Request.of(4, [0, 1, 1, 0], seed=2, batch_size=2).resolve(model)
+    whole, part = draws.sample(), draws.draw(2, 4)
     assert np.array_equal(part.levels, whole.levels[2:])
     assert whole.labels.tolist() == [0, 1, 1, 0]
-    again = next(plan.stream(first=2))
+    again = next(draws.stream(first=2))
     assert np.array_equal(again.nats, whole.nats[2:])
     assert np.array_equal(pt.sample(model, 4, [0, 1, 1, 0], seed=2).levels, whole.levels)
+
+
+def test_a_table_of_conditions_for_each_image_is_read_as_lists_are() -> None:
+    """With seeds of their own, as the studio asks for them."""
+    model = portable("digits")
+    tables = [{"label": 3}, {}, {"label": 5}]
+    request = Request(n=3, conditions=tables, numbers=[(7, 0), (7, 1), (8, 4)])
+    result = request.resolve(model).sample()
+    assert result.labels.tolist() == [3, -1, 5]
+    assert np.array_equal(result.levels[:2], pt.sample(model, 2, [3, None], seed=7).levels)
+    assert np.array_equal(result.levels[2], pt.sample(model, 5, 5, seed=8).levels[4])

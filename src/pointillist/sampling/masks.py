@@ -1,0 +1,150 @@
+"""Masks of the levels of images, by rules and allowed levels, and images that are drawn until they obey. No torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pointillist.engine.program import IntArray
+from pointillist.errors import ConfigError
+from pointillist.files.arrays import boolean_array
+from pointillist.images.array_types import Bool, Int
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.task import Known
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
+    from pointillist.rules.config import Rules
+
+
+def open_image_mask(
+    model: LikelihoodModel,
+    rules: Rules | None,
+    size: tuple[int, int],
+    allowed: Bool[np.ndarray, "c h w k"] | None = None,
+    *,
+    weighted: bool = False,
+) -> LevelMask | None:
+    """Make the mask of one image; None where nothing restricts its levels.
+
+    Args:
+        size: height and width of the image.
+        allowed: levels that each sub-pixel may have; None for all.
+        weighted: see `LevelMask.open`.
+
+    Raises:
+        ConfigError: if the rules do not fit the model, or cannot be met.
+        EngineError: if this platform has no library in C.
+    """
+    if rules is None and allowed is None:
+        return None
+    from pointillist.engine.constraints.masks import LevelMask
+
+    if rules is None:
+        assert allowed is not None
+        return LevelMask.open(allowed, weighted=weighted)
+    from pointillist.rules.adjacency import RECORD
+    from pointillist.rules.opening import open_mask
+
+    record = model.training_record.get(RECORD)
+    return open_mask(rules, model.image.resized(*size), record, allowed, weighted=weighted)
+
+
+def open_weighted_mask(
+    model: LikelihoodModel, rules: Rules | None, size: tuple[int, int], allowed: Any, known: Known
+) -> LevelMask | None:
+    """Make the mask of an image with known pixels, whose draws are weighted; None where nothing restricts its levels.
+
+    Raises:
+        ShapeError, ConfigError: if rules or `allowed` do not fit the image, or its known pixels do not obey them.
+    """
+    images, kept = known
+    result = parse_allowed(allowed, model.image.levels, images, kept)
+    if rules is not None:
+        for image in np.unique(images, axis=0):
+            fixed = np.arange(model.image.levels) == image[..., None]
+            within = np.where(kept[..., None], fixed, True if result is None else result)
+            open_image_mask(model, rules, size, within)  # an error where the known pixels break a rule
+    return open_image_mask(model, rules, size, result, weighted=True)
+
+
+def parse_allowed(
+    allowed: Any, levels: int, images: Int[np.ndarray, "n c h w"], known: Bool[np.ndarray, "c h w"]
+) -> Bool[np.ndarray, "c h w k"] | None:
+    """Parse the levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have.
+
+    Args:
+        levels: number of levels.
+        images, known: the known levels, and where they are.
+
+    Raises:
+        ShapeError: if it is not boolean, or has another shape.
+        ConfigError: if a pixel may have no level, or not the one that is known.
+    """
+    if allowed is None:
+        return None
+    shape = (*known.shape, levels)
+    result = np.broadcast_to(boolean_array("allowed", allowed, shape[1:], shape), shape)
+    none = np.argwhere(~result.any(-1))
+    if len(none):
+        raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
+    for image in np.unique(images, axis=0):
+        own = np.take_along_axis(result, image[..., None], 3)[..., 0]
+        wrong = np.argwhere(known & ~own)
+        if len(wrong):
+            level, where = image[tuple(wrong[0])], _position(wrong[0])
+            raise ConfigError(
+                f"`allowed` excludes level {level}, which is known at {where}: allow it, or leave the pixel unknown."
+            )
+    return result
+
+
+def _position(index: np.ndarray) -> str:
+    channel, row, column = index.tolist()
+    return f"row {row}, column {column}, channel {channel}"
+
+
+def draw_until_accepted(
+    template: LevelMask, count: int, tries: int, draw: Callable[[IntArray, LevelMask], tuple[Any, ...]]
+) -> tuple[tuple[Any, ...], Int[np.ndarray, " n"]]:
+    """Draw `count` images until each obeys the rules of a mask.
+
+    Args:
+        template: mask with which each image begins.
+        tries: how often each is drawn at most.
+        draw: draws the images of these numbers within a mask; returns arrays with an entry for each.
+
+    Returns:
+        the arrays, and how often each image was drawn.
+
+    Raises:
+        ConfigError: naming the rule that failed most often.
+
+    Example:
+        (levels, nats), tries = draw_until_accepted(mask, 16, 100, draw)
+    """
+    from pointillist.engine.constraints.solver import ALIVE
+
+    pending, reasons = np.arange(count), Counter[str]()
+    result: tuple[Any, ...] = ()
+    needed = np.zeros(count, np.int64)
+    for attempt in range(tries):
+        mask = template.repeat(len(pending), attempt)
+        drawn = draw(pending, mask)
+        result = result or tuple(np.array(part) for part in drawn)
+        accepted = mask.status == ALIVE
+        for whole, part in zip(result, drawn, strict=True):
+            whole[pending[accepted]] = part[accepted]
+        needed[pending] += 1
+        reasons.update(reason for reason, passed in zip(mask.reasons, accepted, strict=True) if not passed)
+        pending = pending[~accepted]
+        if not len(pending):
+            return result, needed
+    name = reasons.most_common(1)[0][0] or "a dead end of the rules between neighbours"
+    raise ConfigError(
+        f"{len(pending)} of {count} maps did not obey the rules in {tries} tries (most often {name}): loosen the rule, "
+        "or raise `tries`."
+    )
