@@ -193,7 +193,7 @@ def complete_by_soft_data(task: CompletionTask, candidate: int = 0) -> Drawn:
         log_norm += log_mean_exp(logs[:, low[0]])
         ancestors = systematic_resampling(_relative(logs[:, low[0]]), count, rng.random())
         before = rank <= rank[tuple(cells[low[0]])]
-        levels = _draw_after(replace(task, kept=(levels[ancestors], task.known)), before[None], passes)
+        levels = _draw_after(replace(task, observed=(levels[ancestors], task.known)), before[None], passes)
         weights, cells, passes = np.zeros(count), cells[low[0] + 1 :], passes + 1
     return _chosen(task, levels, weights, log_norm, rng.random(), n)
 
@@ -225,7 +225,7 @@ def _chosen(
 
 def _draw_after(task: CompletionTask, before: Bool[np.ndarray, "c h w"], number: int) -> Int[np.ndarray, "n c h w"]:
     """Draw the unknown pixels of all particles, but for pixels that were drawn `before`."""
-    held = replace(task, kept=(task.levels, task.known | before))
+    held = replace(task, observed=(task.levels, task.known | before))
     count = len(task.levels)
     uniforms = task.uniforms.of(range(count), number)
     parts = np.split(np.arange(count), range(task.config.batch_size, count, task.config.batch_size))

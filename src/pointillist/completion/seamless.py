@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, cast
 
 import numpy as np
 
-from pointillist.completion.api import InpaintKwargs
 from pointillist.completion.canvas import Canvases, Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
@@ -18,7 +18,7 @@ from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_prompts
 from pointillist.sampling.api import SampleCallKwargs
-from pointillist.sampling.request import Request
+from pointillist.sampling.request import Draws, Request
 from pointillist.sampling.task import OnBatchRow
 
 
@@ -64,13 +64,22 @@ def sample_seamless(
     draws = Request.of(n, label, text, **settings).resolve(opened, at_once=True)
     if text is not None:
         log_prompts(opened, text, n)
-    samples = draws.sample(on_row)
-    inputs = draws.task(np.arange(n)).inputs
-    sampling = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "best_of")}
-    defaults = dict(opened.generation_config.sampling)
+    return sample_tiling(draws, sides, on_row)
+
+
+def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) -> Canvases:
+    """Sample the images of a resolved request so that they tile; see `sample_seamless`.
+
+    Example:
+        sample_tiling(Request.of(4, seed=1).resolve(model), "x")
+    """
+    model, request, samples = draws.model, draws.request, draws.sample(on_row)
+    inputs = draws.task(np.arange(draws.count)).inputs
+    sampling = {name: value for name, value in request.settings.items() if name != "best_of"}
+    defaults = dict(model.generation_config.sampling)
     if not (inputs.is_conditional or has_prompt(draws.config.negative_prompt)):
         defaults.pop("guidance", None)  # which a call that completes takes for the user's
-    keywords = {**defaults, **sampling, "label": label, "text": text}
-    tiles = make_seamless(opened, samples.levels, sides, n, seed=samples.seed, **cast(InpaintKwargs, keywords))
+    keywords: Any = {**defaults, **sampling, **cast(Mapping[str, Any], request.conditions)}
+    tiles = make_seamless(model, samples.levels, sides, draws.count, seed=samples.seed, **keywords)
     maps = log_prob_maps(draws.scorer, tiles.levels, inputs, draws.order)
-    return replace(tiles, nats=maps.reshape(n, -1).sum(1), order=samples.order, texts=samples.texts)
+    return replace(tiles, nats=maps.reshape(len(maps), -1).sum(1), order=samples.order, texts=samples.texts)

@@ -22,7 +22,7 @@ MAX_MOVES = 10_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CompletionTask(Draws):
-    """Images with a hole, one for each completion; they share the mask of `kept`.
+    """Images with a hole, one for each completion; they share the mask of `observed`.
 
     Attributes:
         particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
@@ -41,14 +41,14 @@ class CompletionTask(Draws):
     @property
     def levels(self) -> Int[np.ndarray, "n c h w"]:
         """Levels of the images, read where they are known."""
-        assert self.kept is not None
-        return self.kept[0]
+        assert self.observed is not None
+        return self.observed[0]
 
     @property
     def known(self) -> Bool[np.ndarray, "c h w"]:
         """Sub-pixels to keep."""
-        assert self.kept is not None
-        return self.kept[1]
+        assert self.observed is not None
+        return self.observed[1]
 
     @property
     def seed(self) -> int:
@@ -68,7 +68,7 @@ class CompletionTask(Draws):
     def copies(self, rows: IntArray) -> CompletionTask:
         """Return the task of copies of some of the images."""
         negatives = None if self.negatives is None else [self.negatives[i] for i in rows.tolist()]
-        return replace(self, kept=(self.levels[rows], self.known), inputs=self.inputs[rows], negatives=negatives)
+        return replace(self, observed=(self.levels[rows], self.known), inputs=self.inputs[rows], negatives=negatives)
 
     @cached_property
     def allowed(self) -> Bool[np.ndarray, "c h w k"] | None:

@@ -175,9 +175,9 @@ def split_keywords(keywords: SampleKwargs) -> tuple[SamplingKwargs, ConditionKwa
     from pointillist.conditioning.known import OBSERVED
     from pointillist.conditioning.registry import condition_kinds
 
-    fields, given = SamplingConfig.__dataclass_fields__, cast(Mapping[str, Any], keywords)
-    settings = {name: value for name, value in given.items() if name in fields}
-    conditions = {name: value for name, value in given.items() if name not in fields}
+    fields, values = SamplingConfig.__dataclass_fields__, cast(Mapping[str, Any], keywords)
+    settings = {name: value for name, value in values.items() if name in fields}
+    conditions = {name: value for name, value in values.items() if name not in fields}
     allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
     check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *fields))
     for name in sorted(conditions.keys() & _OUTER):

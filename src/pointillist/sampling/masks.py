@@ -61,12 +61,12 @@ def open_weighted_mask(
     Raises:
         ShapeError, ConfigError: if rules or `allowed` do not fit the image, or its known pixels do not obey them.
     """
-    images, kept = known
-    result = parse_allowed(allowed, model.image.levels, images, kept)
+    images, mask = known
+    result = parse_allowed(allowed, model.image.levels, images, mask)
     if rules is not None:
         for image in np.unique(images, axis=0):
             fixed = np.arange(model.image.levels) == image[..., None]
-            within = np.where(kept[..., None], fixed, True if result is None else result)
+            within = np.where(mask[..., None], fixed, True if result is None else result)
             open_image_mask(model, rules, size, within)  # an error where the known pixels break a rule
     return open_image_mask(model, rules, size, result, weighted=True)
 

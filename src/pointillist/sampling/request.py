@@ -53,7 +53,7 @@ class Request:
     Attributes:
         n: number of images.
         conditions: by keyword, `label` and `text` among them, each one value for all images or one each; or a table for
-            each image. None is no condition.
+            each image. None leaves a condition out.
         settings: fields of `SamplingConfig` that are asked for; one that changes nothing is an error.
         defaults: settings in the place of others; None for the model's own, where no pixel is known.
         seed: image i depends on (seed, i) alone; None draws a new seed.
@@ -61,7 +61,7 @@ class Request:
         numbers: seed and index of each image instead of one seed and 0, 1, ...
         first: index of the first image of the seed.
         size: height and width; None for the model's own.
-        known: levels of the images, and which of their sub-pixels are kept.
+        known: levels of the images, and which of their sub-pixels are known.
         allowed: levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have; None for all.
     """
 
@@ -146,6 +146,7 @@ class Request:
         count = min(self.n, config.batch_size)
         check_batch_memory(channels * height * width * count * _BYTES, count, height, width)
         return Draws(
+            request=self,
             model=model,
             scorer=scorer,
             config=replace(config, engine=engine, order=order.name),
@@ -156,7 +157,7 @@ class Request:
             texts=texts,
             pending=pending,
             negatives=parse_prompts(negative, self.n),
-            kept=self.known,
+            observed=self.known,
             mask=self._mask(model, config, (height, width), weighted=weighted),
         )
 
@@ -215,6 +216,7 @@ class Draws:
     """A resolved request: arrays, from which any range of the images can be drawn.
 
     Attributes:
+        request: what was asked.
         model: the model.
         scorer: the distribution that the images are drawn from.
         config: settings, with the engine and the order resolved.
@@ -225,13 +227,14 @@ class Draws:
         texts: prompt of each image, as it is sampled; see `resolve_prompts`. None if absent.
         pending: prompts that are encoded batch by batch, as there may be millions; None if they are in `inputs`.
         negatives: negative prompt of each image; None if absent.
-        kept: levels of the images, and which of their sub-pixels are known; None to draw all.
+        observed: levels of the images, and which of their sub-pixels are known; None to draw all.
         mask: with which each image begins; None where nothing restricts its levels.
         on_row: called after each row of every draw, also of an image that is drawn again; an exception that it raises
             ends the work.
         outputs: see `DrawTask`; of all images, which are one batch then.
     """
 
+    request: Request
     model: LikelihoodModel
     scorer: ScoringModel
     config: SamplingConfig
@@ -242,7 +245,7 @@ class Draws:
     texts: Sequence[str] | None = None
     pending: Sequence[str] | None = None
     negatives: Sequence[str] | None = None
-    kept: Known | None = None
+    observed: Known | None = None
     mask: LevelMask | None = None
     on_row: OnRow | None = None
     outputs: Float[np.ndarray, "n h2 w2 p"] | None = None
@@ -272,7 +275,7 @@ class Draws:
             negative=self.negative(images),
             order=self.order,
             config=self.config,
-            known=None if self.kept is None else (self.kept[0][images], self.kept[1]),
+            known=None if self.observed is None else (self.observed[0][images], self.observed[1]),
             mask=mask,
             on_row=self.on_row,
             outputs=self.outputs,

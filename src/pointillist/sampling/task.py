@@ -35,7 +35,7 @@ class DrawnImages:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawTask:
-    """One batch of images to draw from uniforms: by an integer program, or in floating point.
+    """A batch of images to draw from uniforms: by an integer program, or in floating point.
 
     Attributes:
         uniforms: numbers in [0, 1), float64 `[n c h w]`.

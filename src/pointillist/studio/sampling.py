@@ -64,7 +64,7 @@ def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.n
     batcher = _EventBatcher(job, conditional, outputs, emit, check)
     drawn = job.draw(batcher.on_row, outputs)
     batcher.flush(drawn.levels)
-    return drawn.levels, drawn.nats if job.draws.kept is None else _nats(job, drawn.levels)
+    return drawn.levels, drawn.nats if job.draws.observed is None else _nats(job, drawn.levels)
 
 
 def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:

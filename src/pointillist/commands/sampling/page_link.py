@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 import numpy as np
 
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import TUNED, PlannedImages
+from pointillist.commands.sampling.source import TUNED
 from pointillist.data.palette import read_palette
 from pointillist.rules.config import Rules
+from pointillist.sampling.request import Draws
 
 SITE = "POINTILLIST_SITE"
 """Address of a studio, or of exported pages, in which `{model}` stands for the name of the model."""
@@ -24,27 +25,27 @@ _OPTIONS = {"declared": "rules", "best": "best-of"}  # where a link has another 
 _MOST_LETTERS = 6000  # of a value; a longer link does not pass through every program
 
 
-def page_text(images: PlannedImages, settings: SampleSettings) -> str | None:
+def page_text(draws: Draws, settings: SampleSettings) -> str | None:
     """Return the address of a page that paints the images, or why there is none; None where no site is configured."""
-    site, plan = os.environ.get(SITE), images.plan
+    site = os.environ.get(SITE)
     if not site:
         return None
-    if plan.config.engine != "integer":
+    if draws.config.engine != "integer":
         return "none: a page paints by the stored integer program alone"
-    link = {name: value for name, value in _link(images, settings).items() if value is not None}
+    link = {name: value for name, value in _link(draws, settings).items() if value is not None}
     missing = [
         _OPTIONS.get(name, name) for name, value in link.items() if value is False or len(str(value)) > _MOST_LETTERS
     ]
     if missing:
         return f"none: a link does not hold the --{' and --'.join(missing)} of these images"
-    rest = "" if link["n"] == plan.count else f" (the first {link['n']} of {plan.count:,})"
+    rest = "" if link["n"] == draws.count else f" (the first {link['n']} of {draws.count:,})"
     return f"{site.replace('{model}', link['model'])}#{urlencode(link)}{rest}"
 
 
-def _link(images: PlannedImages, settings: SampleSettings) -> dict[str, Any]:
+def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:
     """Return the values of a link by their names in `state/link.js`: None for none, False for what has no form."""
-    plan, keywords, best = images.plan, images.keywords, settings.best_of
-    model, count = plan.model, plan.count
+    keywords: Any = draws.request.conditions
+    model, count, best = draws.model, draws.count, settings.best_of
     labels, texts = keywords["label"] or [-1] * count, keywords["text"] or [None] * count
     same = sum(1 for _ in takewhile((labels[0], texts[0]).__eq__, zip(labels, texts, strict=True)))
     colours = None if settings.palette is None else model.image.recoloured(read_palette(settings.palette)).palette
@@ -55,16 +56,16 @@ def _link(images: PlannedImages, settings: SampleSettings) -> dict[str, Any]:
         "label": model.classes[labels[0]] if labels[0] >= 0 else None,
         **{f"a.{name}": value for name, value in keywords.get("attributes", {}).items()},
         **{f"c.{name}": _typed(keywords[name]) for name in (each.split("=")[0].strip() for each in settings.condition)},
-        "seed": plan.uniforms.seed,
+        "seed": draws.uniforms.seed,
         **{name: getattr(settings, name) for name in TUNED},
         "n": min(same, _MOST_IMAGES),
         "best": None if best == 1 else best <= _MOST_IMAGES and best,
         "order": settings.order,
-        "size": settings.size and "x".join(map(str, plan.size)),
-        "tiles": images.seamless,
-        "declared": _declared(keywords["rules"], tiles=images.seamless is not None),
+        "size": settings.size and "x".join(map(str, draws.size)),
+        "tiles": settings.seamless,
+        "declared": _declared(draws.config.parsed_rules, tiles=settings.seamless is not None),
         "palette": colours and bytes(channel for colour in colours for channel in colour[:3]).hex(),
-        "hint": _hint(images),
+        "hint": _hint(draws),
     }
 
 
@@ -84,15 +85,15 @@ def _declared(rules: Rules | None, *, tiles: bool) -> str | bool | None:
     return json.dumps({**held, "observed": adjacency is not None, "connected": [each["levels"] for each in connected]})
 
 
-def _hint(images: PlannedImages) -> str | bool | None:
+def _hint(draws: Draws) -> str | bool | None:
     """Pack a hint in base64url: levels in as few bits as they take, numbers as float32."""
-    plan, hint = images.plan, images.keywords.get("hint")
-    reader, image = plan.model.hint_reader, plan.model.image
+    conditions: Any = draws.request.conditions
+    hint, reader, image = conditions.get("hint"), draws.model.hint_reader, draws.model.image
     if hint is None or reader is None:
         return None if reader is None else "none"
-    if plan.size != (image.height, image.width):
+    if draws.size != (image.height, image.width):
         return False
-    values = reader.read(hint, 1, plan.size).values.ravel()
+    values = reader.read(hint, 1, draws.size).values.ravel()
     data = values.astype("<f4")
     if reader.image is not None:
         bits = max(1, (reader.image.levels - 1).bit_length())

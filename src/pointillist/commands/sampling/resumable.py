@@ -15,14 +15,16 @@ from PIL import Image
 from pointillist.commands.report import note
 from pointillist.commands.sampling.archive import level_bytes, level_dtype, write_npz
 from pointillist.commands.sampling.maps import companion_files
+from pointillist.commands.sampling.source import stream_images
 from pointillist.commands.sampling.writers import Totals, encode_files
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path, check_disk, reject_folder
 
 if TYPE_CHECKING:
-    from pointillist.commands.sampling.source import PlannedImages
+    from pointillist.commands.sampling.settings import SampleSettings
     from pointillist.images import ImageSpec
+    from pointillist.sampling.request import Draws
     from pointillist.sampling.samples import Samples
 
 LIST = "metadata.jsonl"
@@ -57,11 +59,11 @@ class Sink(Protocol):
 def write_batches(
     sink: Sink,
     out: Path,
-    images: PlannedImages,
+    draws: Draws,
+    settings: SampleSettings,
     totals: Totals,
     *,
     colours: Sequence[Sequence[int]] | None = None,
-    restart: bool = False,
     on_row: Any = None,
 ) -> None:
     """Sample images into a folder or an archive, after those that an interrupted command has made.
@@ -69,42 +71,40 @@ def write_batches(
     Args:
         sink: the kind of output.
         out: its path.
-        images: what is sampled.
+        draws: what is sampled.
+        settings: of the command; `force` discards an unfinished output of other settings.
         totals: collects the bits/dim.
         colours: another palette.
-        restart: discard an unfinished output of other settings.
         on_row: as for `stream`.
     """
-    plan = images.plan
-    with batch_output(out, _record(images, colours) | {"format": sink.form}, restart=restart) as output:
-        done = output.keep(plan.config.batch_size)
-        check_disk(out, (plan.count - done) * sink.image_bytes)
+    record = _record(draws, colours, settings.seamless) | {"format": sink.form}
+    with batch_output(out, record, restart=settings.force) as output:
+        done = output.keep(draws.config.batch_size)
+        check_disk(out, (draws.count - done) * sink.image_bytes)
         if done:
             totals.add_rows(output.rows())
-            note(f"continued  at image {done + 1:,} of {plan.count:,}")
+            note(f"continued  at image {done + 1:,} of {draws.count:,}")
         try:
-            for part in totals.through(images.stream(done, on_row)):
+            for part in totals.through(stream_images(draws, settings.seamless, done, on_row)):
                 output.append(list(sink.write(output, part if colours is None else part.recoloured(colours))))
         except BaseException:
             if output.done:
-                note(f"{output.done:,} of {plan.count:,} images are kept: the same command continues.")
+                note(f"{output.done:,} of {draws.count:,} images are kept: the same command continues.")
             raise
         sink.finish(output, out)
 
 
-def _record(images: PlannedImages, colours: Any) -> dict[str, Any]:
+def _record(draws: Draws, colours: Any, seamless: str | None) -> dict[str, Any]:
     """List all that the files depend on; conditions by their hash, since there may be one for each image."""
-    plan, apart = images.plan, (*_SETTINGS, "seed", "size", "threads")
-    conditions = {name: value for name, value in images.keywords.items() if name not in apart}
-    digest = hashlib.sha256()
-    _update(digest, {**conditions, "palette": colours, "seamless": images.seamless})
+    digest, rules = hashlib.sha256(), draws.config.parsed_rules
+    _update(digest, [draws.request.conditions, draws.config.negative_prompt, rules, colours, seamless])
     return {
         "command": "sample",
-        "model": plan.model.fingerprint,
-        "n": plan.count,
-        "seed": plan.uniforms.seed,
-        "size": list(plan.size),
-        **{name: getattr(plan.config, name) for name in _SETTINGS},
+        "model": draws.model.fingerprint,
+        "n": draws.count,
+        "seed": draws.uniforms.seed,
+        "size": list(draws.size),
+        **{name: getattr(draws.config, name) for name in _SETTINGS},
         "conditions": digest.hexdigest(),
     }
 

@@ -17,7 +17,14 @@ from pointillist.commands.sampling.page_link import page_text
 from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet, read_rules
+from pointillist.commands.sampling.source import (
+    TUNED,
+    open_model,
+    plan_images,
+    plan_sheet,
+    read_rules,
+    stream_images,
+)
 from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
@@ -59,9 +66,9 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
     if settings.animate is not None:
         check_animation(settings.animate, kind, settings.force)
     seed = unfinished_seed(path) if kind in ("npz", *FOLDER_KINDS) and settings.seed is None else settings.seed
-    images = PlannedImages.of(opened, settings, sheet, seed)
+    draws = plan_images(opened, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
-    writers.check_picture(kind, sheet.total, images.plan.size, tile)
+    writers.check_picture(kind, sheet.total, draws.size, tile)
     for text in (*describe_threads(settings.threads), *describe_prompts(model, sheet.texts)):
         note(f"note       {text}")
     if settings.verbose:
@@ -69,15 +76,15 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
         line = f"engine     {opened.engine.engine}: {opened.engine.reason}"
         print(line, file=sys.stderr if settings.as_json else sys.stdout)
     started = time.perf_counter()
-    totals = _write(images, settings, kind, path, sheet, colours)
+    totals = _write(draws, settings, kind, path, sheet, colours)
     seconds = time.perf_counter() - started
     animation = None if settings.animate is None else str(settings.animate)
-    facts = {**_facts(totals, images.plan, opened.measure), "seconds": round(seconds, 3), "out": str(path)}
-    return {**facts, "animation": animation, "page": page_text(images, settings)}
+    facts = {**_facts(totals, draws, opened.measure), "seconds": round(seconds, 3), "out": str(path)}
+    return {**facts, "animation": animation, "page": page_text(draws, settings)}
 
 
 def _write(
-    images: PlannedImages,
+    draws: Draws,
     settings: SampleSettings,
     kind: str,
     path: Path,
@@ -85,19 +92,19 @@ def _write(
     colours: Sequence[Sequence[int]] | None,
 ) -> writers.Totals:
     """Sample batch by batch into the file or folder, and return what to report."""
-    totals, plan, model = writers.Totals(), images.plan, images.plan.model
-    batch, (height, width), order = plan.config.batch_size, plan.size, model.order(plan.config.order)
-    lines = order.raster_size(height, width)[0] * plan.config.best_of
+    totals, model = writers.Totals(), draws.model
+    batch, (height, width) = draws.config.batch_size, draws.size
+    lines = draws.order.raster_size(height, width)[0] * draws.config.best_of
     classes = model.classes if sheet.labels is not None else ()
-    with output_lock(path), Bar("sampling", -(-plan.count // batch) * lines) as bar:
+    with output_lock(path), Bar("sampling", -(-draws.count // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
         if kind in ("npz", *FOLDER_KINDS) or (kind in MAP_KINDS and not is_map_file(path)):
             image = model.image.resized(height, width)
             note_source(kind, image, model.tileset, path)
-            sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(plan.count, model.classes, path, kind)
-            write_batches(sink, path, images, totals, colours=colours, restart=settings.force, on_row=on_row)
+            sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(draws.count, model.classes, path, kind)
+            write_batches(sink, path, draws, settings, totals, colours=colours, on_row=on_row)
             return totals
-        parts = totals.through(images.stream(on_row=on_row))
+        parts = totals.through(stream_images(draws, settings.seamless, on_row=on_row))
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
@@ -110,14 +117,14 @@ def _write(
             shown = None if kind == "image" else sheet
             result, captions = writers.write_pictures(path, parts, classes, shown, settings.seamless)
             if settings.animate is not None:
-                ranks = model.generation_rank(height, width, order)
+                ranks = model.generation_rank(height, width, draws.order)
                 writers.write_animation(settings.animate, result, ranks, captions=captions, columns=sheet.columns)
     return totals
 
 
-def _facts(totals: Totals, plan: Draws, measure: str) -> Facts:
+def _facts(totals: Totals, draws: Draws, measure: str) -> Facts:
     """Describe the images: how many, their bits/dim and what these measure, and how they were sampled."""
-    bits, config, integer = totals.array, plan.config, plan.config.engine == "integer"
+    bits, config, integer = totals.array, draws.config, draws.config.engine == "integer"
     return {
         "count": len(bits),
         "bits_per_dim": float(bits.mean()),
@@ -125,7 +132,7 @@ def _facts(totals: Totals, plan: Draws, measure: str) -> Facts:
         "highest": float(bits.max()),
         "measure": "lower is more probable" if integer else measure,
         **{name: getattr(config, name) for name in TUNED},
-        "seed": plan.uniforms.seed,
+        "seed": draws.uniforms.seed,
         "same_images": "on every computer (integer program)"
         if integer
         else "on this hardware, with the same libraries",

@@ -92,50 +92,33 @@ def plan_sheet(model: LikelihoodModel, settings: SampleSettings) -> SheetPlan:
     return SheetPlan.of(labels, prompts, count, model.classes)
 
 
-@dataclass(frozen=True)
-class PlannedImages:
-    """Images that a command samples.
+def plan_images(opened: OpenedModel, settings: SampleSettings, sheet: SheetPlan, seed: int | None) -> Draws:
+    """Read the conditions, and check all settings.
 
-    Attributes:
-        plan: what is sampled.
-        keywords: of `pt.sample`, of which it was made; all of them are part of the images.
-        seamless: directions in which the images tile; None for none.
+    Raises:
+        PointillistError: naming what is wrong.
     """
+    model, size = opened.model, None if settings.size is None else parse_size(settings.size)
+    keywords: dict[str, Any] = {
+        "engine": opened.engine.engine,
+        "order": model.order(settings.order).name,
+        "rules": read_rules(settings),
+        **{name: getattr(settings, name) for name in _AS_TYPED},
+        **{name: value for name in TUNED if (value := getattr(settings, name)) is not None},
+        **read_conditions(settings.attribute, None, settings.condition),
+        **parse_hint(model, settings.hint, settings.hint_from_image, size),
+    }
+    return Request.of(sheet.total, sheet.labels, sheet.texts, seed=seed, size=size, **keywords).resolve(model)
 
-    plan: Draws
-    keywords: dict[str, Any]
-    seamless: str | None
 
-    @classmethod
-    def of(cls, opened: OpenedModel, settings: SampleSettings, sheet: SheetPlan, seed: int | None) -> PlannedImages:
-        """Read the conditions, and check all settings.
+def stream_images(
+    draws: Draws, seamless: str | None, first: int = 0, on_row: OnBatchRow | None = None
+) -> Iterator[Samples]:
+    """Sample batch by batch, from the image `first` on; images that tile are finished together."""
+    if seamless is None:
+        yield from draws.stream(first, on_row)
+    elif first < draws.count:  # they are written together, so either none or all are there
+        from pointillist.completion.seamless import sample_tiling
 
-        Raises:
-            PointillistError: naming what is wrong.
-        """
-        model, size = opened.model, None if settings.size is None else parse_size(settings.size)
-        keywords: dict[str, Any] = {
-            "label": sheet.labels,
-            "text": sheet.texts,
-            "size": size,
-            "engine": opened.engine.engine,
-            "order": model.order(settings.order).name,
-            "rules": read_rules(settings),
-            **{name: getattr(settings, name) for name in _AS_TYPED},
-            **{name: value for name in TUNED if (value := getattr(settings, name)) is not None},
-            **read_conditions(settings.attribute, None, settings.condition),
-            **parse_hint(model, settings.hint, settings.hint_from_image, size),
-        }
-        plan = Request.of(sheet.total, seed=seed, **keywords).resolve(model)
-        return cls(plan, {**keywords, "seed": plan.uniforms.seed}, settings.seamless)
-
-    def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[Samples]:
-        """Sample batch by batch, from the image `first` on; images that tile are finished together."""
-        if self.seamless is None:
-            yield from self.plan.stream(first, on_row)
-        elif first < self.plan.count:  # they are written together, so either none or all are there
-            from pointillist.completion.seamless import sample_seamless
-
-            model: Any = self.plan.model
-            sides: Any = self.seamless
-            yield sample_seamless(model, self.plan.count, sides=sides, on_row=on_row, **self.keywords)
+        sides: Any = seamless
+        yield sample_tiling(draws, sides, on_row)

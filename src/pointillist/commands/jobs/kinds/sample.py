@@ -45,7 +45,7 @@ class SampleJob(JobKind):
     Settings: ClassVar[type[SampleJobSettings]] = SampleJobSettings
 
     def __init__(self, settings: SampleJobSettings) -> None:
-        from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
+        from pointillist.commands.sampling.source import TUNED, open_model, plan_images, plan_sheet
 
         opened = open_model(settings)
         if opened.needs_torch:
@@ -54,13 +54,13 @@ class SampleJob(JobKind):
             torch.set_num_threads(settings.threads)
         model = opened.model
         sheet = plan_sheet(model, settings)
-        self._plan = PlannedImages.of(opened, settings, sheet, settings.seed).plan
+        self._draws = plan_images(opened, settings, sheet, settings.seed)
         self.count, self.skipped, self.needs_torch = sheet.total, {}, opened.needs_torch
-        self.item_bytes = 64 + math.prod((model.image.channels, *self._plan.size)) * (1 + (model.image.levels > 256))
-        config = self._plan.config
+        self.item_bytes = 64 + math.prod((model.image.channels, *self._draws.size)) * (1 + (model.image.levels > 256))
+        config = self._draws.config
         self.facts: dict[str, Any] = {
             "model": describe_model(model.fingerprint, model.image, model.classes),
-            "size": list(self._plan.size),
+            "size": list(self._draws.size),
             "engine": config.engine,
             "order": config.order,
             "sampling": {name: getattr(config, name) for name in TUNED},
@@ -71,7 +71,7 @@ class SampleJob(JobKind):
         """Sample a batch."""
         import numpy as np
 
-        result = self._plan.draw(start, stop)
+        result = self._draws.draw(start, stop)
         dtype = np.uint8 if result.image.levels <= 256 else np.uint16
         arrays = {"levels": result.levels.astype(dtype), "nats": result.nats, "labels": result.labels}
         return arrays if result.gain is None else {**arrays, "gain": result.gain}
@@ -80,9 +80,9 @@ class SampleJob(JobKind):
         """Sample an image without conditions: the engine compiles."""
         from pointillist.sampling.request import Request
 
-        config = self._plan.config
+        config = self._draws.config
         engine, order, threads = config.engine, config.order, config.threads
-        Request.of(1, seed=0, engine=engine, order=order, threads=threads).resolve(self._plan.model).draw(0, 1)
+        Request.of(1, seed=0, engine=engine, order=order, threads=threads).resolve(self._draws.model).draw(0, 1)
 
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> dict[str, Any]:
