@@ -18,6 +18,7 @@ from pointillist.distributions.registry import resolve_likelihood
 from pointillist.errors import CheckpointError, ConfigError, EngineError
 from pointillist.files.arrays import as_array
 from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, count_weights, read_config
+from pointillist.files.unchanged import ReadOnce
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
@@ -77,13 +78,18 @@ class PortableModel:
     def __repr__(self) -> str:
         return f"PortableModel({self.model_type}, {self.image}, its integer program)"
 
-    @classmethod
-    def open(cls, folder: Path) -> PortableModel:
-        """Open a model folder.
+    @staticmethod
+    def open(folder: Path) -> PortableModel:
+        """Open a model folder; the same model while its files have not changed.
 
         Raises:
             CheckpointError: if it holds no integer program, or is damaged.
         """
+        return _open(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> PortableModel:
+        """Read a model folder; see `open`."""
         integer_model, config = load(folder), read_config(folder)
         try:
             generation = GenerationConfig.read(folder)
@@ -274,6 +280,9 @@ class PortableModel:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
         own = size is None or size == (self.image.height, self.image.width)
         return own or all(part.any_size for parts in self.integer_model.parts for part in parts)
+
+
+_open = ReadOnce(PortableModel.read)
 
 
 def _network(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
