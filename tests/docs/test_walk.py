@@ -47,8 +47,9 @@ def test_the_command_takes_the_steps_of_the_walk_in_their_order(tmp_path: Path) 
     subprocess.run([sys.executable, "-c", TRACED, json.dumps(command[1].split())], cwd=tmp_path, check=True)
     calls = {(Path(file).name, name): at for file, name, at in json.loads((tmp_path / "calls.json").read_text())}
     steps = [line for line in re.split(r"\n(?=\d+\. |\n|#)", page) if re.match(r"\d+\. ", line)]
-    named = [(Path(path).name, name) for step in steps for name, path in maker.LINK.findall(step) if path.endswith(".py")]
-    walked = [place for place in named if place[1] not in ELSEWHERE and place[1].islower()]  # functions, not classes
+    named = [(Path(path).name, name) for step in steps for name, path in maker.LINK.findall(step)]
+    functions = [(file, name) for file, name in named if file.endswith(".py") and name.islower()]
+    walked = [place for place in functions if place[1] not in ELSEWHERE]
     missing = [place for place in walked if place not in calls]
     assert not missing
     order = [calls[place] for place in walked]

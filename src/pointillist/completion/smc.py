@@ -38,7 +38,7 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Int
 from pointillist.portable.scorer import ProgramScorer
-from pointillist.sampling.program import guided_inputs
+from pointillist.sampling.task import guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:

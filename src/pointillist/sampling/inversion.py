@@ -24,9 +24,8 @@ from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.config import SampleKwargs
-from pointillist.sampling.program import guided_inputs
 from pointillist.sampling.request import Request
-from pointillist.sampling.task import DrawTask
+from pointillist.sampling.task import DrawTask, guided_inputs
 from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, check_seed
 
 _MOST_REPAIRS = 200

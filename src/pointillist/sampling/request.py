@@ -29,9 +29,8 @@ from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.candidates import best_of, check_best_of, unconditional_nats
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
 from pointillist.sampling.masks import draw_until_accepted, open_image_mask, open_weighted_mask
-from pointillist.sampling.program import draw_by_program
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.task import DrawnImages, DrawTask, Known, OnBatchRow, OnRow
+from pointillist.sampling.task import DrawnImages, DrawTask, Known, OnBatchRow, OnRow, draw_by_program
 from pointillist.sampling.uniforms import Uniforms, check_count
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Images to draw, as arrays: conditions, uniforms, known pixels and a mask. Needs no torch."""
+"""A batch to draw, as arrays, and its draw by an integer program or in floating point. Needs no torch by a program."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.distributions.transform import Transform
+from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
+from pointillist.portable.model import empty_batch, join_inputs
+from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.config import SamplingConfig
+from pointillist.system import default_threads
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
-    from pointillist.engine.program import IntArray
 
 Known = tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]]
 """Levels of images, and which of their sub-pixels are kept."""
@@ -75,3 +79,29 @@ class DrawTask:
             known=None if self.known is None else (self.known[0][rows], self.known[1]),
             mask=mask,
         )
+
+
+def draw_by_program(scorer: ProgramScorer, task: DrawTask) -> DrawnImages:
+    """Draw images by an integer program."""
+    inputs, transform = guided_inputs(scorer, task)
+    scorer.integers.check_size(*task.size)
+    batch = empty_batch(task.uniforms, task.order, task.known)
+    batch.mask, batch.params = task.mask, task.outputs
+    threads = task.config.threads or default_threads()
+    levels = scorer.integers.draw(batch, inputs, task.order, transform, on_row=task.on_row, threads=threads)
+    return DrawnImages(levels, batch.nats)
+
+
+def guided_inputs(scorer: ProgramScorer, task: DrawTask) -> tuple[dict[str, IntArray], Transform]:
+    """Return conditions as integers, under guidance with the reference after them, and the transform.
+
+    Images without conditions are drawn without guidance.
+    """
+    inputs, size, transform = task.inputs, task.size, task.config.transform
+    reference = inputs.guidance_reference(task.negative)
+    if not (inputs.is_conditional or reference.is_conditional):
+        transform = transform.unguided()
+    encoded = scorer.encode(inputs, len(inputs), size, task.order)
+    if transform.is_guided:
+        encoded = join_inputs(encoded, scorer.encode(reference, len(inputs), size, task.order))
+    return encoded, transform

@@ -99,7 +99,7 @@ class Uniforms:
     ```
 
     Attributes:
-        seed: image i depends on (seed, `first` + i) alone; None where images have seeds of their own, or uniforms.
+        seed: image i depends on (seed, `first` + i) alone; None where each image has a seed, or uniforms are given.
         array: uniforms `[n c h w]`; None where a seed is given.
         shape: channels, height and width of an image.
         numbers: seed and index of each image; None where all have one seed.

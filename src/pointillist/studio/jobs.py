@@ -102,7 +102,7 @@ def make_job(model: LikelihoodModel, request: schemas.SampleRequest, limits: sch
         raise ConfigError(f"`best_of` (={request.best_of}) draws its candidates from a seed: leave out `variation`.")
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
-    asked = Request(
+    images = Request(
         n=len(samples),
         conditions=[condition_keywords(model, spec.conditions) for spec in samples],
         settings={
@@ -118,7 +118,7 @@ def make_job(model: LikelihoodModel, request: schemas.SampleRequest, limits: sch
         size=size,
         known=known,
     )
-    draws = asked.resolve(model)
+    draws = images.resolve(model)
     return SamplingJob(draws, filled, _sequence(model, size, order, known))
 
 
