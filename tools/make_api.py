@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -64,7 +65,7 @@ def pages() -> dict[str, str]:
     index = "\n".join(["| package | contents |", "|---|---|", *rows])
     tables = [_table(names, entries, heading) for heading, names in TASKS.items()]
     ordered = [name for names in TASKS.values() for name in names if name in entries]
-    sections = "\n".join(_entry(name, entries[name]) for name in ordered)
+    sections = "\n".join(_entry(name, entries[name], entries) for name in ordered)
     head = f"# Python reference\n\n{MADE}\n\n{ABOUT}\n{index}\n\n{listed}\n\n"
     made["api.md"] = head + "\n".join(tables) + "\n" + sections.strip() + "\n"
     return made
@@ -77,16 +78,21 @@ column.
 
 
 def _page(tree: Any, title: str, file: str, public: Mapping[str, Node]) -> str:
-    """Return the page of a package: its summary, a table of its names, and an entry for each that is not `public`."""
+    """Return the page of a package: its summary, a list of its names, and an entry for each that is not `public`."""
     entries = _entries(tree, file)
     described = [name for name in entries if entries[name] is public.get(name)]
     others = {name: node for name, node in entries.items() if name not in described}
     head = [f"# `{title}`", "", MADE, "", _markdown(ast.get_docstring(tree.files[file]) or ""), ""]
     rest = ", ".join(f"[`{name}`](../api.md#{_anchor(name, public)})" for name in described)
-    more = [f"On the page of `pointillist`: {rest}.", ""] if rest else []
+    more = [_lines(f"On the page of `pointillist`: {rest}."), ""] if rest else []
+    names = ", ".join(f"[`{name}`](#{_anchor(name, others)})" for name in others)
     return "\n".join(
-        [*head, *more, _table(others, others, "name"), *(_setting(name, node) for name, node in others.items())]
+        [*head, *more, _lines(f"{names}.") + "\n", *(_setting(name, node, others) for name, node in others.items())]
     )
+
+
+def _lines(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _entries(tree: Any, file: str) -> dict[str, Node]:
@@ -129,27 +135,35 @@ def _definition(tree: Any, file: str, name: str, depth: int = 0) -> Node | None:
     return None
 
 
-def _setting(name: str, node: Node) -> str:
+def _setting(name: str, node: Node, page: Mapping[str, Node]) -> str:
     """Return the section of a name of a package; fields of a settings class stand on the page of settings."""
     if not (name.endswith("Config") and isinstance(node, ast.ClassDef)):
-        return _entry(name, node)
+        return _entry(name, node, page)
     rest = [item for item in node.body if not isinstance(item, ast.AnnAssign)]
     if len(rest) == len(node.body):
-        return _entry(name, node)
+        return _entry(name, node, page)
     docstring = (ast.get_docstring(node) or "").partition("\n\nAttributes:")[0]
     plain = ast.ClassDef(node.name, node.bases, [], [ast.Expr(ast.Constant(docstring)), *rest[1:]], [])
-    return _entry(name, plain).replace("\n```\n", "\n```\n\nFields: [settings](../settings.md).\n", 1)
+    return _entry(name, plain, page).replace("\n```\n", "\n```\n\nFields: [settings](../settings.md).\n", 1)
 
 
-def _entry(name: str, node: Node) -> str:
-    """Return the section of a class, a function or a constant."""
+def _entry(name: str, node: Node, page: Mapping[str, Node]) -> str:
+    """Return the section of a class, a function or a constant; methods of a base on the page stand with the base."""
     parts = [f"## `{name}`", f"```python\n{_signature(node)}\n```"]
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
         parts.append(_markdown(ast.get_docstring(node) or ""))
     if isinstance(node, ast.ClassDef):
-        methods = [_method(item) for item in node.body if isinstance(item, ast.FunctionDef) and _is_public(item)]
+        base = next((b.id for b in node.bases if isinstance(b, ast.Name) and b.id in page), "")
+        inherited = _methods(page[base]) if base else {}
+        methods = [_method(item) for key, item in _methods(node).items() if key not in inherited]
         parts += ["**Methods and properties**", "\n".join(methods)] if methods else []
+        parts += [f"Also the methods of [`{base}`](#{_anchor(base, page)})."] if inherited else []
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _methods(node: Node) -> dict[str, ast.FunctionDef]:
+    body = node.body if isinstance(node, ast.ClassDef) else []
+    return {item.name: item for item in body if isinstance(item, ast.FunctionDef) and _is_public(item)}
 
 
 def _is_public(item: ast.FunctionDef) -> bool:
