@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
@@ -89,9 +89,7 @@ class Samples(AnsweredNames):
             value = getattr(self, name)
             if isinstance(value, np.ndarray):
                 changed[name] = value[rows]
-            elif isinstance(value, Mapping):
-                changed[name] = {part: array[rows] for part, array in value.items()}
-            elif value is not None:
+            else:
                 changed[name] = tuple(value[row] for row in rows.tolist())
         part = replace(self, **changed)
         return part.images[0] if single else part
@@ -111,9 +109,7 @@ class Samples(AnsweredNames):
         return tuple(
             field.name
             for field in fields(self)
-            if isinstance(value := getattr(self, field.name), (np.ndarray, Mapping, tuple))
-            and field.name not in self._of_all
-            and value is not None
+            if isinstance(getattr(self, field.name), (np.ndarray, tuple)) and field.name not in self._of_all
         )
 
     _of_all: ClassVar[tuple[str, ...]] = ()
