@@ -107,17 +107,19 @@ def decode_images(
 
         decode_in_c(program, levels, coded, [each.state for each in decoders], decoder_of, inputs)
         return
-    steps = open_steps(program, batch, height, width, inputs, executor)
-    while not steps.done:
+
+    def decoded(steps: ProgramStepper) -> IntArray:
         row, column, channel = steps.site
         here = coded[:, row, column]
         if here.any():
             site = steps.distribution()
             for number, decoder in enumerate(decoders):
                 images = np.flatnonzero(here & (decoder_of == number))
-                decoded = decoder.levels(site[images], len(images), program.head.precision)
-                levels[images, channel, row, column] = decoded
-        steps.observe(levels[:, channel, row, column])
+                levels[images, channel, row, column] = decoder.levels(site[images], len(images), program.head.precision)
+        chosen: IntArray = levels[:, channel, row, column]
+        return chosen
+
+    open_steps(program, batch, height, width, inputs, executor).visit(decoded)
 
 
 def intervals_of_images(

@@ -72,8 +72,7 @@ def _step(
         while on_row is not None and reported < final:
             reported += 1
             on_row(reported)
-        while not steps.done and steps.site[0] == row:
-            _draw_sub_pixel(program, steps, batch, transform)
+        steps.visit(lambda steps: _draw_sub_pixel(program, steps, batch, transform), row)
 
 
 def _rows(batch: SampleBatch, save: Callable[[], Any], restore: Callable[[Any], None]) -> Iterator[tuple[int, int]]:
@@ -90,8 +89,8 @@ def _rows(batch: SampleBatch, save: Callable[[], Any], restore: Callable[[Any], 
     yield height, height
 
 
-def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch, transform: Transform) -> None:
-    """Draw the current sub-pixel of every image where it is not known, and observe it."""
+def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch, transform: Transform) -> IntArray:
+    """Draw the current sub-pixel of every image where it is not known; return the levels of the stepper's batch."""
     (row, column, channel), count, precision = steps.site, len(batch.levels), program.head.precision
     known, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]
     if not known.all():
@@ -110,7 +109,7 @@ def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch,
         levels[~known] = drawn[~known]
         assert batch.sizes is not None
         batch.sizes[~known, channel, row, column] = site[:count].interval(levels)[1][~known]
-    steps.observe(np.tile(levels, steps.batch // count))
+    return np.tile(levels, steps.batch // count)
 
 
 def draw_in_mask(
@@ -205,14 +204,7 @@ class _ParticleSteps:
         for row in range(batch.levels.shape[2]):
             if batch.counts[row] != len(batch.weights) or row == 0:
                 self._select(batch.regroup(row))
-            while not steps.done and steps.site[0] == row:
-                column, channel = steps.site[1:]
-                if channel == 0 and (batch.roles[:, row, column] == DRAWN).any():
-                    self._drop_dead()
-                    ancestors = batch.resample(row, column)
-                    if ancestors is not None:
-                        self._select(ancestors)
-                self._draw_or_weigh(row, column, channel)
+            steps.visit(lambda steps: self._choose(*steps.site), row)
             if self.mask is not None:
                 self.mask.reject_broken()
             if on_row is not None:
@@ -230,8 +222,13 @@ class _ParticleSteps:
         if self.mask is not None:
             self.batch.weights.mantissas[self.mask.status[: len(self.batch.weights)] != 0] = 0
 
-    def _draw_or_weigh(self, row: int, column: int, channel: int) -> None:
+    def _choose(self, row: int, column: int, channel: int) -> IntArray:
         """Draw a sub-pixel of every particle, or multiply the weights by the frequency of its known level."""
+        if channel == 0 and (self.batch.roles[:, row, column] == DRAWN).any():
+            self._drop_dead()
+            ancestors = self.batch.resample(row, column)
+            if ancestors is not None:
+                self._select(ancestors)
         batch, mask, count = self.batch, self.mask, len(self.batch.weights)
         role, levels = batch.roles[channel, row, column], batch.levels[:, channel, row, column]
         if role == WEIGHED:
@@ -248,4 +245,4 @@ class _ParticleSteps:
                 levels[:] = site.level_at(targets_of(uniforms, precision))
             else:
                 levels[:] = draw(transform_frequencies(site.frequencies(), transform), uniforms)
-        self.steps.observe(np.tile(levels, self.copies))
+        return np.tile(levels, self.copies)

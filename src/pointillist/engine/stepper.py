@@ -19,10 +19,10 @@ class ProgramStepper(ABC):
 
     Call `params()`, or `frequencies()` of an integer program, choose a level of the sub-pixel, and pass it to
     `observe()`, until `done`. A second call gives the same bits. A known sub-pixel may be observed without a call.
-    Where channels are coupled, the network reads a pixel when all its levels are chosen.
+    Where channels are coupled, the network reads a pixel when all its levels are chosen. Draws, particles, decoding and
+    inversion differ in `choose` alone:
 
-        while not stepper.done:
-            stepper.observe(choose(stepper.params()))
+        stepper.visit(lambda steps: choose(steps.params()))
 
     Args:
         program: in floating point or in integers, with `canvas_values`.
@@ -93,6 +93,11 @@ class ProgramStepper(ABC):
             EngineError: if the image is complete.
         """
         return self._distribution(self.params(), self._pixel, self.site[2])
+
+    def visit(self, choose: Callable[[ProgramStepper], IntArray], row: int | None = None) -> None:
+        """Choose and observe the level `[b]` of one sub-pixel after the other: of a row, or of all that are left."""
+        while not self.done and row in (None, self.site[0]):
+            self.observe(choose(self))
 
     def observe(self, levels: IntArray) -> None:
         """Take the level `[b]` of the current sub-pixel of each image, and move to the next one.

@@ -16,6 +16,8 @@ import numpy as np
 
 from pointillist.conditioning import Label
 from pointillist.engine.head.transform import transform_frequencies
+from pointillist.engine.program import IntArray
+from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import ConfigError, EngineError, ShapeError, check_number
 from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Float, Int
@@ -90,14 +92,16 @@ def _invert_program(
     size, order = task.size, task.order
     encoded, transform = guided_inputs(scorer, task)
     copies = 1 + transform.is_guided
-    steps = scorer.integers.steps(copies, size, encoded, order)
-    while not steps.done:
+
+    def inverted(steps: ProgramStepper) -> IntArray:
         raster_row, raster_column, channel = steps.site
         row, column = order.site(raster_row, raster_column, *size)
         level = int(x[0, channel, row, column])
         cdf = transform_frequencies(steps.frequencies(), transform)[0].cumsum().astype(np.float64)
         intervals.note(channel, row, column, level, cdf)
-        steps.observe(np.full(copies, level))
+        return np.full(copies, level)
+
+    scorer.integers.steps(copies, size, encoded, order).visit(inverted)
 
 
 def _repaired(
