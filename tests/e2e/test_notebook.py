@@ -1,125 +1,84 @@
-"""The studio in a notebook: the same page from one text, its requests by messages, and the notebook left in peace."""
+"""The studio in a notebook: a frame on a local server, which only a page of this machine may show."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
-
-pytest.importorskip("anywidget", reason="the studio in a notebook needs the extra `notebook`")
+from playwright.sync_api import Browser, Frame, expect
 
 import pointillist as pt
-from pointillist.analysis import ImageQuery, distribution
-from pointillist.studio.http.app import create_app
-from pointillist.studio.http.server import Server
-from pointillist.studio.service import StudioService
-from tests.e2e.helpers import (
-    DIGITS,
-    at_work,
-    choose_file,
-    emptied,
-    grey,
-    paint,
-    paint_and_stop,
-    paintings_wait,
-    pixels,
-    point,
-    saved,
-    wait_until_painted,
-)
-from tests.e2e.notebook import Kernel, shown
+from tests.e2e.helpers import SECONDS, grey
+from tests.e2e.models import digits
+
+PIXELS = "c => Array.from(c.getContext('2d').getImageData(0, 0, 8, 8).data).filter((_, i) => i % 4 === 0)"
 
 
-@pytest.fixture
-def notebook(browser: Browser, studio: Server) -> Iterator[tuple[Page, Kernel]]:
-    """The studio shown by a cell, ready."""
-    with shown(browser, create_app(studio.service)) as (page, kernel):
-        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
-        yield page, kernel
+@pytest.fixture(scope="module")
+def model() -> pt.PixelModel:
+    return digits()
 
 
-def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], service: StudioService, tmp_path: Path) -> None:
-    """Images of `sample`, the distribution under the pointer, a file and back: text, streams and bytes both ways."""
-    page, kernel = notebook
-    model = service.models[DIGITS].model
-    paint(page, seed=7, count=2, label="3")
-    expected = pt.sample(model, 2, label="3", seed=7).levels
-    for place in range(2):
-        np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[place, 0]))
-    paint(page, seed=5, label="any")
-    point(page, 3, 4)
-    levels = pt.sample(model, 1, seed=5).levels[0]
-    surprisal = distribution(ImageQuery.of(model, levels), 3, 4).surprisal
-    expect(page.locator(".pixel > .numbers")).to_contain_text(f"{surprisal:.2f} bits")
-    exact = saved(page, "PNG", tmp_path)
-    assert exact.read_bytes().startswith(b"\x89PNG")
-    choose_file(page, exact)
-    expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")  # the file carries its manifest
-    np.testing.assert_array_equal(pixels(page)[..., 0], grey(levels[0]))
-    asked = {message["address"].rpartition("/")[2] for message in kernel.requests}
-    assert asked >= {"info", "sample", "pixel", "png", "reproduce"}
+@pytest.fixture(scope="module")
+def studio(model: pt.PixelModel) -> Iterator[pt.Studio]:
+    with pt.Studio(model, height=600) as studio:
+        yield studio.wait(60)
 
 
-def test_a_painting_is_stopped_while_others_are_asked(notebook: tuple[Page, Kernel], service: StudioService) -> None:
-    """The stream arrives piece by piece; the work ends with it, and so it does when the output is cleared."""
-    page, kernel = notebook
-    paint_and_stop(page, service)
-    (painting,) = [message["id"] for message in kernel.requests if message.get("address", "").endswith("/sample")]
-    assert {"type": "cancel", "id": painting} in kernel.requests
-    with paintings_wait():
-        page.get_by_role("button", name="Paint", exact=True).click()
-        at_work(page, service)  # the count may still be that of the painting before
-        page.evaluate("() => window.end()")
-        emptied(service)
-    expect(page.locator(".studio")).to_have_count(0)
+@contextmanager
+def framed(browser: Browser, studio: pt.Studio, host: str) -> Iterator[Frame]:
+    """The frame of a cell in a notebook of a server at a host."""
+    cell = f"<!doctype html><title>Notebook</title><p>The output:</p>{studio._repr_html_()}".encode()
+
+    class Notebook(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(cell)
+
+        def log_message(self, *args: object) -> None:
+            """Be silent."""
+
+    server = ThreadingHTTPServer((host, 0), Notebook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.new_page()
+    page.set_default_timeout(SECONDS)
+    page.goto(f"http://{host}:{server.server_port}/lab/")
+    frame = page.locator("iframe").element_handle().content_frame()
+    assert frame is not None
+    yield frame
+    page.close()
+    server.shutdown()
+    server.server_close()
 
 
-def test_a_busy_kernel_is_said_and_nothing_is_lost(notebook: tuple[Page, Kernel], service: StudioService) -> None:
-    """What was asked meanwhile is answered afterwards."""
-    page, kernel = notebook
-    expect(page.locator(".silent")).to_be_hidden()
-    kernel.busy = True
-    page.get_by_label("Seed", exact=True).fill("4")
-    page.get_by_label("Speed", exact=True).select_option("Infinity")
-    page.get_by_role("button", name="Paint", exact=True).click()
-    expect(page.locator(".silent")).to_contain_text("while a cell is running")
-    kernel.busy = False
-    wait_until_painted(page, images=1)
-    expect(page.locator(".silent")).to_be_hidden()
-    expected = pt.sample(service.models[DIGITS].model, 1, seed=4).levels
-    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0]))
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_notebook_here_paints(browser: Browser, model: pt.PixelModel, studio: pt.Studio, host: str) -> None:
+    """The image of `sample`, in a frame of the height that was chosen."""
+    with framed(browser, studio, host) as frame:
+        frame.get_by_label("Seed", exact=True).fill("7")
+        frame.get_by_label("Speed", exact=True).select_option("Infinity")
+        frame.get_by_role("group", name="Label").get_by_role("radio", name="any", exact=True).check()
+        frame.get_by_role("button", name="Paint", exact=True).click()
+        expect(frame.locator(".thumbnails canvas")).to_have_count(1)
+        expect(frame.get_by_role("button", name="Play (space)")).to_be_visible()
+        expected = grey(pt.sample(model, 1, seed=7).levels[0, 0])
+        shown = frame.locator(".canvas-view:not([hidden]) canvas.image").first.evaluate(PIXELS)
+        np.testing.assert_array_equal(np.reshape(shown, (8, 8)), expected)
+        assert frame.evaluate("innerHeight") == 600
 
 
-def test_neither_style_nor_keys_mix_with_the_notebook(notebook: tuple[Page, Kernel]) -> None:
-    """Keys within the studio are its own, those outside are not; colours follow the notebook's ground."""
-    page, _ = notebook
-    looks = page.get_by_role("button", name="Paint", exact=True).evaluate(
-        "(el) => ['fontStyle', 'letterSpacing', 'textTransform', 'transform'].map((name) => getComputedStyle(el)[name])"
-    )
-    assert looks == ["normal", "normal", "none", "none"]
-    assert page.evaluate("() => getComputedStyle(document.body).margin") == "40px"
-    assert page.locator(".studio").evaluate("(el) => el.offsetHeight") == 600
-    assert page.locator(".studio").evaluate("(el) => getComputedStyle(el).colorScheme") == "dark"
-    paint(page)
-    page.keyboard.press("b")
-    pencil = page.get_by_role("button", name="Pencil (B)")
-    expect(pencil).to_have_attribute("aria-pressed", "true")
-    assert page.evaluate("() => window.cells") == 0
-    page.keyboard.press("v")
-    page.get_by_text("Below the output").click()
-    page.keyboard.press("b")
-    assert page.evaluate("() => window.cells") == 1
-    expect(pencil).to_have_attribute("aria-pressed", "false")
-
-
-def test_a_narrow_cell_is_laid_out_as_a_phone(browser: Browser, studio: Server) -> None:
-    """However wide the window is, the place counts."""
-    with shown(browser, create_app(studio.service), width=700) as (page, _):
-        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
-        expect(page.get_by_role("navigation", name="Panels")).to_be_visible()
-        page.get_by_role("navigation", name="Panels").get_by_role("button", name="Save").click()
-        expect(page.get_by_role("button", name="PNG", exact=True)).to_be_visible()
-        expect(page.get_by_role("group", name="Label")).to_be_hidden()
+def test_a_page_of_another_name_may_not_frame_it(browser: Browser, studio: pt.Studio) -> None:
+    """Here another address of this machine, which the policy does not name."""
+    said: list[str] = []
+    with framed(browser, studio, "127.0.0.2") as frame:
+        frame.page.on("console", lambda message: said.append(message.text))
+        frame.page.reload()
+        assert frame.page.frames[1].locator(".studio").count() == 0
+        frame.page.wait_for_timeout(100)
+    assert any("frame-ancestors" in text for text in said)

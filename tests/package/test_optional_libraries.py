@@ -28,7 +28,6 @@ EXTRAS = {
     "tensorboard": ("tensorboard",),
     "explain": ("captum",),
     "studio": ("fastapi", "uvicorn"),
-    "notebook": ("anywidget",),
     "ray": ("ray",),
     "science": ("pydicom", "astropy"),
 }
@@ -94,7 +93,6 @@ uses = {
     "tensorboard": lambda: pt.train(model, digits, {"steps": 1, "machine.tensorboard": True, "out": "run"}),
     "explain": lambda: integrated_gradients(ImageQuery.of(model, x), 1, 1, steps=2),
     "studio": lambda: CliRunner().invoke(app, ["studio", "digits", "--host", "203.0.113.1", "--no-browser"]).output,
-    "notebook": lambda: pt.Studio(model).close(),
     "science": lambda: pt.load_data("a.dcm"),
     "ray": lambda: pt.jobs.run("sample", out="job", tasks=1, model="digits", n=1, executor="ray"),
 }

@@ -1,5 +1,5 @@
 """The studio: a local page to sample images, query them and inspect any pixel, and the server behind it."""
 
-from pointillist.studio.notebooks.notebook import Studio
+from pointillist.studio.notebook import Studio
 
 __all__ = ["Studio"]

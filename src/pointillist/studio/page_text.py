@@ -1,4 +1,4 @@
-"""The files of the page, joined: for the server, for a notebook, and for an exported page."""
+"""The files of the page, joined: for the server and for an exported page."""
 
 from __future__ import annotations
 

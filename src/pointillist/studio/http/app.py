@@ -30,12 +30,14 @@ from pointillist.visualization.html import SHARED
 _CODES = {404: "not_found", 405: "method"}
 
 
-def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_address: bool = False) -> FastAPI:
+def create_app(
+    service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_address: bool = False, framed: bool = False
+) -> FastAPI:
     """Make the application.
 
     Args:
         service: its models, which begin to load when the server starts.
-        hosts, any_address: see `SecurityMiddleware`.
+        hosts, any_address, framed: see `SecurityMiddleware`.
     """
 
     @asynccontextmanager
@@ -56,7 +58,8 @@ def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_
     app.include_router(router)
     app.include_router(page_router())
     _handle_errors(app)
-    app.add_middleware(SecurityMiddleware, hosts=hosts, body_bytes=service.limits.body_bytes, any_address=any_address)
+    limit = service.limits.body_bytes
+    app.add_middleware(SecurityMiddleware, hosts=hosts, body_bytes=limit, any_address=any_address, framed=framed)
     _describe_events(app)
     return app
 

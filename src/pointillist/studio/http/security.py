@@ -17,6 +17,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SELF = "'self'"
+_NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"  # of this machine, by TLS too
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
 
 
@@ -29,9 +30,12 @@ class SecurityMiddleware:
         any_address: whether to accept any numeric address as well, for a server on all interfaces. A malicious page can
             point its own host name at this server (DNS rebinding), but not an address.
         body_bytes: the largest size of a request.
+        framed: whether pages of other servers of this machine, such as a notebook, may show the studio in a frame.
     """
 
-    def __init__(self, app: App, hosts: frozenset[str], body_bytes: int, *, any_address: bool = False) -> None:
+    def __init__(
+        self, app: App, hosts: frozenset[str], body_bytes: int, *, any_address: bool = False, framed: bool = False
+    ) -> None:
         self._app, self._hosts, self._any, self._bytes = app, hosts, any_address, body_bytes
         policy = {
             "default-src": "'none'",
@@ -44,7 +48,7 @@ class SecurityMiddleware:
             "worker-src": _SELF,
             "base-uri": "'none'",
             "form-action": "'none'",
-            "frame-ancestors": _SELF,
+            "frame-ancestors": f"{_SELF} {_NOTEBOOKS}" if framed else _SELF,
         }
         self._headers = [
             (b"content-security-policy", "; ".join(f"{k} {v}" for k, v in policy.items()).encode()),

@@ -83,10 +83,10 @@ def url_of(host: str, port: int) -> str:
     return f"http://{name}:{port}/"
 
 
-def application(service: StudioService, host: str) -> FastAPI:
+def application(service: StudioService, host: str, *, framed: bool = False) -> FastAPI:
     """Make the application for a server at `host`."""
     if is_loopback(host):
-        return create_app(service, LOOPBACK | {host})
+        return create_app(service, LOOPBACK | {host}, framed=framed)
     names = {host.lower(), socket.gethostname().lower(), *LOOPBACK}
     return create_app(service, frozenset(names), any_address=True)
 
@@ -113,17 +113,18 @@ class Server:
         service: models and jobs.
         host: address to listen at.
         port: 0 chooses a free port.
+        framed: whether a notebook of this machine may show the page in a frame.
 
     Attributes:
         url: address for a browser.
     """
 
-    def __init__(self, service: StudioService, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, service: StudioService, host: str = "127.0.0.1", port: int = 0, *, framed: bool = False) -> None:
         self.service = service
         self._socket = bind(host, port)
         self.url: str = url_of(host, self._socket.getsockname()[1])
         config = uvicorn.Config(
-            application(service, host),
+            application(service, host, framed=framed),
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -1,4 +1,4 @@
-// The studio as an anywidget module: `render({ model, el })` puts it into an element and returns a function that removes it.
+// The studio: `render({ model, el })` puts it into an element.
 // The layout depends on the size of that element, not of the window.
 
 import { Server } from "./transport/api.js";
@@ -36,7 +36,7 @@ import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
 
 /** @typedef {import("./transport/api.js").Send} Send */
-/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link" | "exported"): boolean | undefined, get(name: "workers"): number | undefined}} Host given by the page or the notebook */
+/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link" | "exported"): boolean | undefined, get(name: "workers"): number | undefined}} Host given by the page */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
 const PATIENCE = 6000; // until a server that does not answer is mentioned
@@ -63,8 +63,7 @@ function render({ model, el }) {
   const ghosts = new Ghosts(state, painter);
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, ghosts, worldPage, guessPage });
 
-  const over = new AbortController();
-  const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, worldPage, over.signal) : null;
+  const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, worldPage) : null;
   const card = new FirstRun(state, commands, worldPage.part);
   const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);
@@ -87,9 +86,9 @@ function render({ model, el }) {
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
-  listenToKeys(root, state, commands, over.signal);
-  takeFiles(root, uploader, () => commands.paste(), over.signal);
-  const keeper = model.get("keep") ? new Keeper(state, over.signal) : null;
+  listenToKeys(root, state, commands);
+  takeFiles(root, uploader, () => commands.paste());
+  const keeper = model.get("keep") ? new Keeper(state) : null;
   if (keeper) parts.push({ update: () => keeper.update() });
   if (address) parts.push(address);
   const begin = async () => {
@@ -97,15 +96,9 @@ function render({ model, el }) {
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
     const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && hasExample(state.details)));
-    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void commands.showExample()) });
+    await follow(state, server, training, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void commands.showExample()) });
   };
   void begin();
-  return () => {
-    over.abort();
-    training.stop();
-    painter.stop();
-    el.replaceChildren();
-  };
 }
 
 /** Bring models and limits up to date. @param {State} state @param {Server} server */
@@ -125,10 +118,10 @@ async function refresh(state, server) {
 
 /**
  * Poll the state of the models until all are ready or failed.
- * @param {State} state @param {Server} server @param {Training} training @param {AbortSignal} over
+ * @param {State} state @param {Server} server @param {Training} training
  * @param {{address: Address | null, served: boolean, first: () => void}} opening `served`: by a server, which answers at once unless it hangs; `first`: called with the first model */
-async function follow(state, server, training, over, { address, served, first: begin }) {
-  while (!over.aborted) {
+async function follow(state, server, training, { address, served, first: begin }) {
+  for (;;) {
     const late = served ? setTimeout(() => state.notify("error", LATE), PATIENCE) : 0;
     try {
       const info = await refresh(state, server);
@@ -151,7 +144,7 @@ async function follow(state, server, training, over, { address, served, first: b
     const settled = state.models.every((one) => one.state === "ready" || one.state === "failed");
     const interval = settled && state.models.length ? CALM_INTERVAL : POLL_INTERVAL;
     await new Promise((resolve) => setTimeout(resolve, interval));
-    while (document.hidden && !over.aborted) await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
+    while (document.hidden) await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
 }
 
@@ -161,8 +154,8 @@ const opensGame = () => new URLSearchParams(location.search).has("game");
 const LATE = "The studio has not answered for some seconds: it is busy, or its command was suspended. Your work is kept on this page.";
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";
 
-/** Handle files that are dropped or pasted anywhere, and pasted pixels. @param {HTMLElement} el @param {Uploader} uploader @param {() => void} paste @param {AbortSignal} over */
-function takeFiles(el, uploader, paste, over) {
+/** Handle files that are dropped or pasted anywhere, and pasted pixels. @param {HTMLElement} el @param {Uploader} uploader @param {() => void} paste */
+function takeFiles(el, uploader, paste) {
   const inside = (/** @type {boolean} */ on) => el.classList.toggle("dropping", on);
   el.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -181,7 +174,7 @@ function takeFiles(el, uploader, paste, over) {
     if (file) uploader.take(file);
     else if (event.target instanceof Element && !event.target.matches(TYPED)) paste();
   };
-  el.getRootNode().addEventListener("paste", pasted, { signal: over });
+  document.addEventListener("paste", pasted);
 }
 
 export default { render };

@@ -1,7 +1,7 @@
 // Player controls below the canvases: play, step, scrub, speed.
 
 import { isStopped } from "./canvas_model.js";
-import { html, focusedElement, setText, formatInteger } from "../shared/dom.js";
+import { html, setText, formatInteger } from "../shared/dom.js";
 import { icon } from "../widgets/icons.js";
 import { SPEEDS } from "../state/state.js";
 
@@ -46,7 +46,7 @@ export class PlayerControls {
     this.completeButton.hidden = state.work !== null || (!stopped && !this.filler.available);
     setText(this.completeButton, stopped ? (stopped > 1 ? `Continue all ${stopped}` : "Continue") : "Fill");
     this.completeButton.title = stopped ? "Go on with what was stopped (C)" : "Let the model fill the hole, or what is selected, with several candidates (C)";
-    if (focusedElement(this.speed) !== this.speed) this.speed.value = String(state.speed);
+    if (document.activeElement !== this.speed) this.speed.value = String(state.speed);
   }
 
   #chosen() {

@@ -1,4 +1,4 @@
-// The far end of the transport of notebooks (`comm_transport.js`), in a page without a server: one request after the other.
+// The far end of `WorkerTransport`, in a page without a server: one request after the other.
 
 import { Answers } from "./answers.js";
 import { OfflineModel } from "./model.js";
@@ -24,10 +24,7 @@ export class Responder {
   receive(message, buffers) {
     const { id } = message;
     if (message.type === "cancel") this.#cancelled.add(id);
-    else {
-      this.reply({ type: "accepted", id }, null);
-      this.#last = this.#last.then(() => this.#answer(id, message.address ?? "", buffers));
-    }
+    else this.#last = this.#last.then(() => this.#answer(id, message.address ?? "", buffers));
   }
 
   /** @param {string} id @param {string} address @param {ArrayBuffer[]} buffers */

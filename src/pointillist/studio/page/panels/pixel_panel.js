@@ -4,7 +4,7 @@ import { visibleImage } from "../canvas/canvas_model.js";
 import { shownKind } from "../canvas/draw_image.js";
 import { Chart } from "../shared/chart.js";
 import { colourWord, levelName, swatch } from "../shared/colour.js";
-import { focusedElement, formatBits, formatFixed, formatInteger, formatPercent, html, oneIn, returnFocus, setText, updateChildren } from "../shared/dom.js";
+import { formatBits, formatFixed, formatInteger, formatPercent, html, oneIn, returnFocus, setText, updateChildren } from "../shared/dom.js";
 import { term } from "../widgets/glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
 import { fill } from "../shared/fill.js";
@@ -101,7 +101,7 @@ export class PixelPanel {
       this.charts = details.image.channel_names.map((_, c) => new Chart(details.image, c, (level) => this.#choose(c, level)));
       this.channels.replaceChildren(...this.charts.map((chart, c) => this.#channel(details.image, c, chart)));
     }
-    const focused = focusedElement(this.el);
+    const focused = document.activeElement;
     if (!info?.channels && !this.channels.hidden && focused && this.channels.contains(focused)) returnFocus(this.el);
     this.channels.hidden = this.key.hidden = !info?.channels;
     const kind = info?.channels && shownKind(info.canvas.details.image, visibleImage(info.canvas, this.state.at));
@@ -164,7 +164,7 @@ export class PixelPanel {
 
   #actions() {
     const { heldPixel, canvas } = this.state;
-    const focused = focusedElement(this.el);
+    const focused = document.activeElement;
     if (!heldPixel && !this.actions.hidden && focused && this.el.contains(focused)) returnFocus(this.el);
     this.actions.hidden = !heldPixel;
     if (!heldPixel || !canvas) return;

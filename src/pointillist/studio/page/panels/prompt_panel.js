@@ -1,7 +1,7 @@
 // The prompt panel: conditions, sampling settings, seed, number of canvases.
 
 import { MAX_COMPARED, SETTING_NAMES, exampleValues } from "../state/paint_jobs.js";
-import { inOneDirection, html, focusedElement, updateChildren, setText, returnFocus } from "../shared/dom.js";
+import { inOneDirection, html, updateChildren, setText, returnFocus } from "../shared/dom.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
 import { icon } from "../widgets/icons.js";
 import { Presets } from "./presets.js";
@@ -49,9 +49,9 @@ export class PromptPanel {
     this.request = request;
     const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.panelSerial, this.serial].join();
     updateChildren(this.fields, key, () => (details ? this.#fields(details) : []));
-    const hadFocus = this.canvases.contains(focusedElement(this.canvases));
+    const hadFocus = this.canvases.contains(document.activeElement);
     updateChildren(this.canvases, [key, request.compare.by, request.compare.by2, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));
-    if (hadFocus && !this.canvases.contains(focusedElement(this.canvases))) this.canvases.querySelector("select")?.focus();
+    if (hadFocus && !this.canvases.contains(document.activeElement)) this.canvases.querySelector("select")?.focus();
     this.presets?.update();
     this.pictures?.update();
     setText(this.paintButton, state.work ? "Stop" : "Paint");
@@ -73,7 +73,7 @@ export class PromptPanel {
   #submit(event) {
     event.preventDefault();
     const submitter = event instanceof SubmitEvent ? event.submitter : null;
-    const typed = submitter === this.paintButton && focusedElement(this.el) instanceof HTMLInputElement; // Enter in a field
+    const typed = submitter === this.paintButton && document.activeElement instanceof HTMLInputElement; // Enter in a field
     if (this.state.work && !typed) this.painter.stop();
     else void this.commands.paint();
   }

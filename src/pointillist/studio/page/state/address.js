@@ -8,8 +8,8 @@ import { canvasOfLink, linkOfState, paletteOfLink, requestOfLink, variationOfLin
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
 export class Address {
-  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/filler.js").Filler} filler @param {import("../panels/world_page.js").WorldPage} worldPage @param {AbortSignal} over */
-  constructor(state, painter, filler, worldPage, over) {
+  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/filler.js").Filler} filler @param {import("../panels/world_page.js").WorldPage} worldPage */
+  constructor(state, painter, filler, worldPage) {
     this.state = state;
     this.painter = painter;
     this.filler = filler;
@@ -21,7 +21,7 @@ export class Address {
     this.opened = undefined;
     /** @type {import("./link.js").Link | null} with which the page was opened */
     this.pending = null;
-    window.addEventListener("popstate", () => void this.#back(), { signal: over });
+    window.addEventListener("popstate", () => void this.#back());
   }
 
   /** Take the link with which the page was opened, unless this browser keeps its work. */

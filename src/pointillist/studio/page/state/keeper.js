@@ -15,8 +15,8 @@ const DELAY = 400; // milliseconds from a change until it is kept
 const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "ghosts", "paintWhileDrawing", "link", "cardClosed"]);
 
 export class Keeper {
-  /** @param {State} state @param {AbortSignal} over */
-  constructor(state, over) {
+  /** @param {State} state */
+  constructor(state) {
     this.state = state;
     /** @type {Storage | null} */
     this.storage = null;
@@ -30,10 +30,10 @@ export class Keeper {
     this.timer = 0;
     this.busy = this.waiting = false; // whether something is written, and whether more is to be written after it
     const flush = () => void this.save();
-    document.addEventListener("visibilitychange", flush, { signal: over });
+    document.addEventListener("visibilitychange", flush);
     window.addEventListener("beforeunload", (event) => {
       if (!this.storage && (state.gallery.length || state.history.past.length)) event.preventDefault();
-    }, { signal: over });
+    });
   }
 
   /** Bring back what was kept, before the first model is ready. */

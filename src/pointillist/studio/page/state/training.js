@@ -19,7 +19,6 @@ export class Training {
     this.refresh = refresh;
     this.seed = Math.floor(Math.random() * 2 ** 31); // the same for all checkpoints
     this.watching = false;
-    this.over = false;
   }
 
   /** Begin to watch, once. */
@@ -29,12 +28,8 @@ export class Training {
     void this.#watch();
   }
 
-  stop() {
-    this.over = true;
-  }
-
   async #watch() {
-    while (!this.over) {
+    for (;;) {
       if (!document.hidden) await this.#look();
       await new Promise((resolve) => setTimeout(resolve, INTERVAL));
     }

@@ -1,7 +1,7 @@
 // The header: name, models, colour scheme, list of keys.
 
 import { isDeep } from "../shared/colour.js";
-import { html, focusedElement, updateChildren, setText, formatInteger } from "../shared/dom.js";
+import { html, updateChildren, setText, formatInteger } from "../shared/dom.js";
 import { icon } from "./icons.js";
 import { dots, loadingText } from "./notifications.js";
 
@@ -40,7 +40,7 @@ export class Header {
     const words = { waiting: " (waiting)", loading: " (loading)", failed: " (failed)", ready: "" };
     const key = state.models.map((model) => model.id + model.state).join();
     updateChildren(this.select, key, () => state.models.map((model) => html("option", { value: model.id, disabled: model.state !== "ready" }, model.name + words[model.state])));
-    if (focusedElement(this.select) !== this.select) this.select.value = state.modelId;
+    if (document.activeElement !== this.select) this.select.value = state.modelId;
     const loading = state.models.find((model) => model.state === "loading");
     const behind = loading && state.details ? loadingText(loading) : "";
     updateChildren(this.loading, behind, () => (behind ? [dots(), behind] : []));

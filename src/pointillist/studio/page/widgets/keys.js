@@ -15,11 +15,8 @@ export const KEYS = [
 
 export const TYPED = "input:not([type=range], [type=radio], [type=checkbox], [type=button]), textarea, select, dialog *";
 
-/**
- * Subscribe to keys: to all of them on the studio's own page, in a notebook to those pressed within the studio.
- * @param {HTMLElement} root @param {State} state @param {Commands} commands @param {AbortSignal} over
- */
-export function listenToKeys(root, state, commands, over) {
+/** Subscribe to keys. @param {HTMLElement} root @param {State} state @param {Commands} commands */
+export function listenToKeys(root, state, commands) {
   const onKey = (/** @type {Event} */ event) => {
     if (!(event instanceof KeyboardEvent)) return;
     const target = event.target instanceof Element ? event.target : root;
@@ -39,7 +36,7 @@ export function listenToKeys(root, state, commands, over) {
     act(commands);
     event.preventDefault();
   };
-  root.getRootNode().addEventListener("keydown", onKey, { signal: over });
+  document.addEventListener("keydown", onKey);
 }
 
 /** @param {KeyboardEvent} event @param {Commands} commands */

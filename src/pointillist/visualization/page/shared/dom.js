@@ -81,15 +81,12 @@ export function isDark(el) {
   return scheme.includes("light") ? scheme.includes("dark") && matchMedia("(prefers-color-scheme: dark)").matches : scheme.includes("dark");
 }
 
-/** Return the focused element, also within a shadow root. @param {Element} el any element of the same root */
-export const focusedElement = (el) => /** @type {Document | ShadowRoot} */ (el.getRootNode()).activeElement;
-
 /** Move the focus from an element to the studio around it. @param {Element} el */
 export const returnFocus = (el) => /** @type {HTMLElement | null} */ (el.closest(".studio"))?.focus({ preventScroll: true });
 
 /**
- * Scroll what contains an element as little as shows it: within the document or shadow root of the element, never the page
- * around a frame or the notebook around a widget, which `scrollIntoView` scrolls too.
+ * Scroll what contains an element as little as shows it: within the document of the element, never the page
+ * around a frame, which `scrollIntoView` scrolls too.
  * @param {Element} el
  */
 export function reveal(el) {

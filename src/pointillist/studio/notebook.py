@@ -1,10 +1,10 @@
-"""The studio in a notebook: its page in the output of a cell, its application in this process, without a port."""
+"""The studio in a notebook: a frame on a local server of this process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pointillist.errors import ConfigError, MissingExtraError, not_a_model
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class Studio:
     """A studio that runs until `close`; as the last expression of a cell it shows itself.
 
-    Requests of the page go through the notebook's own connection, so it works wherever the notebook does: in a browser
-    on another machine, behind a hub, in an editor. The models load and run in threads of the kernel. While a cell is
-    running, the kernel may handle messages of the page only when that cell is done.
+    It listens on a free port that only this machine reaches, and only a page of this machine may frame it. So the
+    browser must be on the machine of the kernel, or the port forwarded to the same number. The models load and run in
+    threads of the kernel.
 
     ```python
     studio = pt.Studio("digits", "runs/sprites")
@@ -32,10 +32,10 @@ class Studio:
         detectors: folders of anomaly detectors that are not next to their models.
 
     Attributes:
-        widget: the anywidget, for use in layouts of ipywidgets and for `marimo.ui.anywidget`.
+        url: address of the page, for a tab of a browser.
 
     Raises:
-        MissingExtraError: if the extra `notebook` is not installed.
+        MissingExtraError: if the extra `studio` is not installed.
         ConfigError: if there is no model, or a folder has no detector.
     """
 
@@ -46,25 +46,23 @@ class Studio:
         if wrong:
             raise not_a_model(wrong[0])
         try:
-            from pointillist.studio.http.app import create_app
-            from pointillist.studio.notebooks.widget import Widget
+            from pointillist.studio.http.server import Server
             from pointillist.studio.service import StudioService
         except ImportError as error:
-            raise MissingExtraError("The studio in a notebook", "notebook") from error
-        self._service = StudioService(models, detectors=[Path(folder) for folder in detectors])
-        self.widget: Widget = Widget(create_app(self._service), height)
-        self._service.start()
+            raise MissingExtraError("The studio in a notebook", "studio") from error
+        service = StudioService(models, detectors=[Path(folder) for folder in detectors])
+        self._server, self._height = Server(service, framed=True), height
+        self._server.start()
+        self.url: str = self._server.url
 
     def wait(self, timeout: float | None = None) -> Studio:
         """Wait until all models are ready or failed, at most `timeout` seconds."""
-        self._service.models.wait(timeout)
+        self._server.service.models.wait(timeout)
         return self
 
     def close(self) -> None:
         """End the studio and cancel its jobs."""
-        self._service.close()  # first, so that streams end by themselves
-        self.widget.bridge.close()
-        self.widget.close()
+        self._server.close()
 
     def __enter__(self) -> Studio:
         return self
@@ -73,8 +71,11 @@ class Studio:
         self.close()
 
     def __repr__(self) -> str:
-        names = ", ".join(entry.name for entry in self._service.models.entries.values())
+        names = ", ".join(entry.name for entry in self._server.service.models.entries.values())
         return f"Studio({names})"
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe src="{self.url}" title="{self.url}" width="100%" height="{self._height}" '
+            'style="border: 0" allow="clipboard-read; clipboard-write; fullscreen"></iframe>'
+        )

@@ -1,1 +1,0 @@
-"""The studio in a notebook."""
