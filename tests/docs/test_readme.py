@@ -73,7 +73,7 @@ def test_python_runs_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.Monk
         block = re.sub(r'"steps": \d+', '"steps": 3', block)
         exec(compile(block, str(TOUR), "exec"), {"__name__": "tour"})
     assert Path("three.png").is_file()
-    assert Path("my-model-int8/model.safetensors").is_file()
+    assert Path("my-model/model.safetensors").is_file()
 
 
 def interval_of_the_tutorial() -> tuple[float, float]:
@@ -82,7 +82,7 @@ def interval_of_the_tutorial() -> tuple[float, float]:
     for typed in (README, TOUR):
         command = shlex.join(next(words for words in lines(typed) if words[1] == "train"))
         assert command in page, "the tutorial trains another model"
-    low, high = re.findall(r"^bits/dim +\S+ +\(95 % interval (\S+) to (\S+)\)", page, re.MULTILINE)[0]
+    low, high = re.findall(r"^95 % interval +(\S+) to (\S+)", page, re.MULTILINE)[0]
     return float(low), float(high)
 
 
