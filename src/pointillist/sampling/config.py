@@ -145,6 +145,16 @@ class SamplingConfig:
                 "set `guidance` above 1, for example 2."
             )
 
+    @classmethod
+    def keywords_of(cls, settings: object) -> dict[str, Any]:
+        """Return the settings of sampling that an object has as attributes, such as the options of a command.
+
+        Example:
+            SamplingConfig.keywords_of(SampleSettings(model="digits", guidance=2.0))  # {"guidance": 2.0, ...}
+        """
+        values = {name: getattr(settings, name, None) for name in cls.__dataclass_fields__}
+        return {name: value for name, value in values.items() if value is not None}
+
     @cached_property
     def transform(self) -> Transform:
         """Guidance, temperature and top-p, as the engines take them."""

@@ -40,6 +40,7 @@ from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.rules.config import parse_rules
+from pointillist.sampling.config import SamplingConfig
 from pointillist.system import describe_threads
 from pointillist.visualization import image_grid, save_png
 
@@ -47,24 +48,12 @@ if TYPE_CHECKING:
     from pointillist.model.protocols import LikelihoodModel
     from pointillist.sampling.samples import Samples
 
-_KEYWORDS = (
-    "n",
-    "method",
-    "label",
-    "text",
-    "guidance",
-    "temperature",
-    "particles",
-    "moves",
-    "order",
-    "engine",
-    "threads",
-)
+_KEYWORDS = ("n", "method", "label", "text", "particles", "moves")
 
 
 def keywords(settings: InpaintSettings) -> dict[str, Any]:
     """Return the settings that are keywords of `pt.inpaint`, but for the seed and the rules."""
-    return {name: getattr(settings, name) for name in _KEYWORDS}
+    return {**SamplingConfig.keywords_of(settings), **{name: getattr(settings, name) for name in _KEYWORDS}}
 
 
 def inpaint(settings: InpaintSettings) -> Facts:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -20,6 +21,7 @@ from pointillist.commands.sampling.writers import Totals, encode_files
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path, check_disk, reject_folder
+from pointillist.sampling.config import SamplingConfig
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.settings import SampleSettings
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 LIST = "metadata.jsonl"
 LEVELS = "levels.bin"
 _BLOCK = 2**20
-_SETTINGS = ("guidance", "temperature", "top_p", "engine", "batch_size", "best_of", "order")
+_NOT_RECORDED = {"threads", "negative_prompt", "rules"}  # of no effect on the files; part of the conditions
+_RECORDED = tuple(each.name for each in fields(SamplingConfig) if each.name not in _NOT_RECORDED)
 
 
 def unfinished_seed(out: Path) -> int | None:
@@ -104,7 +107,11 @@ def _record(draws: Draws, colours: Any, seamless: str | None) -> dict[str, Any]:
         "n": draws.count,
         "seed": draws.uniforms.seed,
         "size": list(draws.size),
-        **{name: getattr(draws.config, name) for name in _SETTINGS},
+        **{
+            each.name: getattr(draws.config, each.name)
+            for each in fields(draws.config)
+            if each.name not in _NOT_RECORDED
+        },
         "conditions": digest.hexdigest(),
     }
 

@@ -13,7 +13,7 @@ from pointillist.data.options import parse_size
 from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import INTEGER_REASON, EngineChoice, choose_engine
+from pointillist.sampling.config import INTEGER_REASON, EngineChoice, SamplingConfig, choose_engine
 from pointillist.sampling.request import Draws, Request
 from pointillist.sampling.task import OnBatchRow
 from pointillist.zoo import resolve
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 TUNED = ("guidance", "temperature", "top_p")
 """Settings that a model has its own values of."""
-_AS_TYPED = ("threads", "batch_size", "negative_prompt", "best_of")
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,10 @@ def plan_images(opened: OpenedModel, settings: SampleSettings, sheet: SheetPlan,
     """
     model, size = opened.model, None if settings.size is None else parse_size(settings.size)
     keywords: dict[str, Any] = {
+        **SamplingConfig.keywords_of(settings),
         "engine": opened.engine.engine,
         "order": model.order(settings.order).name,
         "rules": read_rules(settings),
-        **{name: getattr(settings, name) for name in _AS_TYPED},
-        **{name: value for name in TUNED if (value := getattr(settings, name)) is not None},
         **read_conditions(settings.attribute, None, settings.condition),
         **parse_hint(model, settings.hint, settings.hint_from_image, size),
     }

@@ -84,7 +84,7 @@ class InpaintJob(JobKind):
         x = read.levels
         known = self._known(self._files[item], (x.shape[2], x.shape[3]))
         seed = int(np.random.SeedSequence([settings.seed, item]).generate_state(1, np.uint32)[0])
-        result = inpaint(self._model, x, known, seed=seed, batch_size=settings.batch_size, **keywords(settings))
+        result = inpaint(self._model, x, known, seed=seed, **keywords(settings))
         dtype = np.uint8 if result.image.levels <= 256 else np.uint16
         return {
             "levels": result.levels.astype(dtype),
