@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 
-from pointillist.model.folder.listing import LISTING
-from pointillist.model.folder.measure import measure_network
+from pointillist.model.folder.building import measure_network
+from pointillist.model.folder.opening import LISTING
 from pointillist.networks import names
 
 

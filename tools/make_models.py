@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pointillist as pt
-from pointillist.model.folder.listing import ModelSummary
+from pointillist.model.folder.opening import ModelSummary
 from pointillist.networks import entry, names
 from pointillist.visualization import save_png
 

@@ -29,12 +29,11 @@ import pointillist as pt
 from int8_weights import pack_encoders, pack_folder, round_weights
 from pointillist.commands.training import add_integer_program
 from pointillist.conditioning import hint_rule
-from pointillist.files.checkpoint.header import CARD, WEIGHTS
+from pointillist.files.checkpoint.header import CARD, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.writing import write_text
 from pointillist.images import to_picture
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.portable import save
-from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.visualization import image_grid, save_png
 from pointillist.visualization.pixels import sequential_colors
 from pointillist.zoo import ZOO
@@ -78,7 +77,7 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
 
 def settings_of(about: dict[str, Any], bundled: GenerationConfig) -> GenerationConfig:
     """Return the settings of sampling of a model: those of its facts, with the hints and pictures of its folder."""
-    named = {name: about[name] for name in GenerationConfig().to_dict() if name in about}
+    named = {name: about[name] for name in vars(GenerationConfig()) if name in about}
     return GenerationConfig(**{"hints": bundled.hints, "pictures": bundled.pictures, **named})
 
 

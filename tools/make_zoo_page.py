@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import write_text
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from scene_figures import scene_section
 
 ROOT = Path(__file__).parents[1]

@@ -24,10 +24,9 @@ from pointillist.errors import (
 from pointillist.evaluation.captions import Ranking, rank
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.images import ImageSpec
+from pointillist.model.folder.building import build
 from pointillist.model.folder.generation import GenerationConfig
-from pointillist.model.folder.listing import list_models
-from pointillist.model.folder.opening import load
-from pointillist.model.folder.pretrained import build
+from pointillist.model.folder.opening import list_models, load
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import quantize_integer
 from pointillist.rules.config import Rules

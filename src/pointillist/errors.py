@@ -4,11 +4,9 @@ import difflib
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
-ClassT = TypeVar("ClassT")
 MAX_MESSAGE = 800
 """Longest message, in characters: a value that a file holds may be of any length."""
 MAX_VALUE = 200
@@ -256,38 +254,6 @@ def format_validation_error(error: Any, what: str) -> str:
     if first["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
         message = "must be an object"
     return f"`{where}` (={quote(first.get('input'))}) is not valid for {what}: {message[0].lower()}{message[1:]}."
-
-
-def worded_errors(what: str) -> Callable[[type[ClassT]], type[ClassT]]:
-    """Decorate a pydantic class: its constructor raises a `ConfigError` of one sentence.
-
-    ```python
-    @worded_errors("a rule")
-    class Rules(BaseModel): ...
-    ```
-
-    Args:
-        what: description of a setting with an article.
-    """
-
-    def decorate(kind: type[ClassT]) -> type[ClassT]:
-        construct: Any = kind.__init__
-
-        @wraps(construct)
-        def init(self: Any, *args: Any, **values: Any) -> None:
-            from pydantic import ValidationError
-
-            try:
-                construct(self, *args, **values)
-            except ValidationError as error:
-                raise ConfigError(format_validation_error(error, what)) from error
-
-        # so that pydantic validates fields of this class without its constructor
-        init.__pydantic_base_init__ = True  # type: ignore[attr-defined]
-        kind.__init__ = init  # type: ignore[method-assign]
-        return kind
-
-    return decorate
 
 
 def without_effect(name: str, value: Any, needs: Iterable[str], where: str = "") -> ConfigError:

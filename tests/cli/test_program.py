@@ -99,7 +99,7 @@ def test_a_keyboard_interrupt_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     def stop() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pointillist.model.folder.listing.list_models", stop)
+    monkeypatch.setattr("pointillist.model.folder.opening.list_models", stop)
     result = CliRunner().invoke(app, ["models"])
     assert result.exit_code == 130
     assert "stopped" in result.output

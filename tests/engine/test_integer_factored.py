@@ -19,8 +19,8 @@ from pointillist.engine.head.frequencies import distribution
 from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.library import KERNELS, available_levels
 from pointillist.engine.program import IntegerHead
+from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
 from pointillist.portable import load, save
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from tests.equality import equal
 from tests.portable.networks import integer_case
 

@@ -22,11 +22,10 @@ from pointillist.compression.extract import extract
 from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.data.palette import read_palette
 from pointillist.data.readers.standard import read_idx
-from pointillist.files.checkpoint.header import CONFIG, WEIGHTS
+from pointillist.files.checkpoint.header import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.settings_tree import read_toml
 from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.model.vocabulary import describe_unseen_words
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.rules.config import parse_rules
 from pointillist.studio.reproduce import read_manifest
 from pointillist.training.runs.config import RunConfig

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
-from pointillist.model.folder.pretrained import build
+from pointillist.model.folder.building import build
 from pointillist.networks import names
 from tests.equality import equal
 

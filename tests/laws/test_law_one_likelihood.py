@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pointillist.compression.models import image_of
 from pointillist.conditioning import TextConfig
 from pointillist.images import ImageSpec
-from pointillist.model.folder.pretrained import load
+from pointillist.model.folder.opening import load_weights
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
 from pointillist.zoo import list_pretrained
@@ -87,7 +87,7 @@ BUNDLED = pytest.mark.parametrize(
 @BUNDLED
 def test_every_bundled_model(bundled: str) -> None:
     """Check the models of the package in float32, without conditions and with all of them."""
-    model = load(bundled).eval()
+    model = load_weights(bundled).eval()
     with random_text_encoder(model.config.condition(TextConfig)):
         check_one_likelihood(model, {}, count=1, rtol=SINGLE)
         check_one_likelihood(model, random_conditions(model, 1, sure=True, encoder=True), count=1, rtol=SINGLE)
@@ -96,7 +96,7 @@ def test_every_bundled_model(bundled: str) -> None:
 @BUNDLED
 def test_every_bundled_model_to_the_bit(bundled: str) -> None:
     """Check the integer programs of the package, which are the default, without conditions and with all of them."""
-    model = load(bundled).eval()
+    model = load_weights(bundled).eval()
     with random_text_encoder(model.config.condition(TextConfig)):
         check_one_integer_likelihood(model, {}, count=2)
         check_one_integer_likelihood(model, random_conditions(model, 1, sure=True, encoder=True), count=1)
@@ -116,7 +116,7 @@ def test_every_integer_program_to_the_bit(name: str) -> None:
 @BUNDLED
 def test_every_bundled_model_with_each_condition_alone(bundled: str) -> None:
     """Check a prompt, a label and a hint by themselves, for several images."""
-    model = load(bundled).eval()
+    model = load_weights(bundled).eval()
     with random_text_encoder(model.config.condition(TextConfig)):
         for name, value in random_conditions(model, 3, sure=True, encoder=True).items():
             check_one_likelihood(model, {name: value}, count=3, rtol=SINGLE)

@@ -14,7 +14,7 @@ import torch
 
 from pointillist.distributions.registry import LikelihoodName
 from pointillist.images import ImageSpec
-from pointillist.model.folder.pretrained import build
+from pointillist.model.folder.building import build
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
 from pointillist.training.setup import ExponentialMovingAverage

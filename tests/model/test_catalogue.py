@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.model.folder.listing import LISTING, ModelSummary
-from pointillist.model.folder.measure import KINDS, preset_image
+from pointillist.model.folder.building import KINDS, preset_image
+from pointillist.model.folder.opening import LISTING, ModelSummary
 from pointillist.networks import entry, names, register_network
 from pointillist.networks.registry import _ENTRIES
 from tests.scripts import script

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import pointillist as pt
 import pointillist.studio
 from pointillist.errors import CheckpointError
-from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
+from pointillist.files.checkpoint.header import PROMPTS
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.free_prompts import is_single_edit
 from pointillist.model.vocabulary import (
     MAX_DESCRIBED,

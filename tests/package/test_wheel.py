@@ -9,8 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pointillist as pt
-from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.checkpoint.header import CARD, CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 INSTALL = ("--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check")

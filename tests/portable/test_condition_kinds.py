@@ -15,9 +15,9 @@ import pointillist as pt
 from pointillist.conditioning import condition_kinds
 from pointillist.engine.program import LIMIT
 from pointillist.files.arrays import ArrayReader
+from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.integer import condition_features
 from pointillist.portable import load, save
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model
 from tests.laws.strategies import random_inputs
 from tests.portable.test_without_torch import run

@@ -13,10 +13,10 @@ from PIL import Image
 import pointillist as pt
 from pointillist.conditioning import HintConfig
 from pointillist.files.arrays import ArrayReader
+from pointillist.files.checkpoint.header import PROGRAM_TENSORS
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
 from pointillist.portable import load, save
-from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model
 from pointillist.sampling.request import Request
 from tests.portable.networks import features_of

@@ -23,10 +23,10 @@ from pointillist.engine.head.frequencies import Frequencies, frequencies
 from pointillist.engine.library import KERNELS, LEVELS, available_levels
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
+from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.float_scorer import FloatScorer
 from pointillist.portable import load, save
 from pointillist.portable.scorer import ProgramScorer
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from tests.equality import assert_close, equal
 from tests.portable.networks import CASES, check_steps, few_images, integer_case
 from tests.tolerances import DOUBLE, FORMULA

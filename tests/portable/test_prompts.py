@@ -10,8 +10,8 @@ import torch
 
 import pointillist as pt
 from pointillist.distributions.transform import Transform
+from pointillist.files.checkpoint.header import PROGRAM_TENSORS
 from pointillist.portable import load, save
-from pointillist.portable.storage import PROGRAM_TENSORS
 from tests.scripts import script
 
 PROMPTS = ["a red dragon", "", "  ", "Heart, outline", "!"]

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pointillist.cli.app import app
-from pointillist.model.folder.generation import PROMPTS, MeasuredPrompts
+from pointillist.files.checkpoint.header import PROMPTS
+from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.zoo import ZOO
 from tests.scripts import script
 from tests.tolerances import standard_errors

@@ -18,7 +18,7 @@ from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import size_text
 
 if TYPE_CHECKING:
-    from pointillist.model.folder.listing import ModelSummary
+    from pointillist.model.folder.opening import ModelSummary
 
 EXAMPLES = {
     "info": """
@@ -61,7 +61,7 @@ def models(settings: ModelsSettings) -> None:
     """List the model types that can be trained, and the pretrained models of the package."""
     from dataclasses import asdict
 
-    from pointillist.model.folder.listing import list_models as all_models
+    from pointillist.model.folder.opening import list_models as all_models
     from pointillist.zoo import list_pretrained
 
     summaries, ready = all_models(), list_pretrained()
@@ -130,7 +130,7 @@ def reproduce(settings: ReproduceSettings) -> None:
     """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
     from pointillist.errors import ConfigError
     from pointillist.model.config import model_fingerprint
-    from pointillist.model.folder.pretrained import load
+    from pointillist.model.folder.opening import load_weights
     from pointillist.studio import reproduce as studio
     from pointillist.studio.schemas import LIMITS
 
@@ -140,7 +140,7 @@ def reproduce(settings: ReproduceSettings) -> None:
     if out is not None:
         reject_existing(out, settings.force)
     record = studio.read_manifest(settings.manifest)
-    loaded = load(settings.model)
+    loaded = load_weights(settings.model)
     result = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
     if out is not None:
         studio.write_images(loaded, result, out)

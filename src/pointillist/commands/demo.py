@@ -23,8 +23,9 @@ from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.files.writing import write_text
+from pointillist.model.folder.building import build
 from pointillist.model.folder.generation import GenerationConfig
-from pointillist.model.folder.pretrained import build, load
+from pointillist.model.folder.opening import load_weights
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from pointillist.system import describe_machine, describe_versions, today
@@ -96,8 +97,8 @@ def run_demo(
     say(f"evaluate   {len(test)} test images, unused in training")
     results |= _measure(model, splits.get("train"), test)
     say(f"           {results['bits_per_dim']:.4f} bits/dim")
-    load(out / "run").save_pretrained(out / "model")  # with the training record of the best step
-    results |= _compare(model, load(out / "model"), test)
+    load_weights(out / "run").save_pretrained(out / "model")  # with the training record of the best step
+    results |= _compare(model, load_weights(out / "model"), test)
     say(f"sample     8 digits of each class; analyse {len(_SHOWN)} test digits")
     _draw_digits(out, model, test, seed)
     commands = {}
@@ -198,7 +199,7 @@ def _draw_prompts(folder: Path, out: Path, seed: int) -> str:
     columns, count, styled = (prompts, 1, f" --label {','.join(styles)}") if styles else (["", "", "", ""], 4, "")
     labels = [style for style in styles for _ in prompts] or None
     texts = [*prompts] * len(styles) or [prompt for prompt in prompts for _ in columns]
-    samples = sample(load(folder), len(texts), label=labels, text=texts, seed=seed)
+    samples = sample(load_weights(folder), len(texts), label=labels, text=texts, seed=seed)
     save_png(named_grid(samples.array, styles or prompts, columns, columns=len(columns)), out / f"{folder.name}.png")
     return f'pointillist sample {folder.name} --text "{"; ".join(prompts)}"{styled} -n {count} --seed {seed}'
 
@@ -206,7 +207,7 @@ def _draw_prompts(folder: Path, out: Path, seed: int) -> str:
 def _draw_hints(folder: Path, config: GenerationConfig, out: Path, seed: int) -> str:
     """Sample into the example outlines of a pretrained model; return the command that does so for one of them."""
     hints = np.array([hint.levels for hint in config.hints])
-    array = sample(load(folder), _INTO * len(hints), hint=hints.repeat(_INTO, 0)[:, None], seed=seed).array
+    array = sample(load_weights(folder), _INTO * len(hints), hint=hints.repeat(_INTO, 0)[:, None], seed=seed).array
     outlines = np.where(hints[..., None] > 0, (0, 0, 0, 255), 255)
     array = np.insert(array, range(0, len(array), _INTO), outlines, axis=0)
     names, columns = [hint.name for hint in config.hints], ["outline", *[""] * _INTO]

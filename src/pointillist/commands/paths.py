@@ -96,8 +96,8 @@ def open_scored_model(name: str, device: str, engine: str) -> LikelihoodModel:
     Raises:
         CheckpointError, ConfigError, MissingExtraError: if it cannot be opened, or a setting is wrong.
     """
-    from pointillist.model.folder.finding import find_model
     from pointillist.model.folder.opening import open_program
+    from pointillist.model.folder.settings import find_model
 
     # a program runs on the processor, where it was measured
     if device in ("auto", "cpu"):
@@ -113,7 +113,7 @@ def open_model(name: str, device: str) -> PixelModel:
     Raises:
         CheckpointError, ConfigError: if it cannot be loaded, or a setting is wrong.
     """
-    from pointillist.model.folder.pretrained import load
+    from pointillist.model.folder.opening import load_weights
     from pointillist.system import resolve_device
 
-    return load(name).to(resolve_device(device))
+    return load_weights(name).to(resolve_device(device))

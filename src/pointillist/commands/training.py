@@ -230,11 +230,11 @@ def quantize(settings: QuantizeSettings) -> Facts:
         PointillistError: naming what is wrong with a setting, the model or the images.
     """
     from pointillist.files.writing import folder_lock
-    from pointillist.model.folder.pretrained import load
+    from pointillist.model.folder.opening import load_weights
 
     out = settings.out
     reject_filled(out, settings.force, "the model in it")
-    model = load(settings.model)
+    model = load_weights(settings.model)
     add_integer_program(model, settings.data, settings.images, settings.set)
     with folder_lock(out):
         reject_filled(out, settings.force, "the model in it")  # by a command that ended meanwhile

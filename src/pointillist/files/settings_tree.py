@@ -10,11 +10,11 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError, field_validator
 
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.reading import parse_toml, read_text
 
 Tree = dict[str, Any]
@@ -41,6 +41,29 @@ def split_names(name: str, text: str, separator: str = ",") -> tuple[str, ...]:
             f"`{name}` (={quote(text)}) has an empty name: leave out a `{separator}`, or write what is missing."
         )
     return parts
+
+
+class WordedSettings(BaseModel):
+    """Base of settings that users construct: the constructor raises a `ConfigError` of one sentence.
+
+    ```python
+    pt.ImageSpec(channels="x", height=8, width=8)  # ConfigError: `channels` (='x') is not valid for a kind of image ...
+    ```
+
+    Attributes:
+        what: description of a setting, with an article.
+    """
+
+    what: ClassVar[str]
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(format_validation_error(error, self.what)) from error
+
+    # so that pydantic validates fields of such a class without its constructor: an error names the whole path
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
 class StrictNumbers(BaseModel):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
+from pydantic import ConfigDict, model_serializer, model_validator
 
-from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote, worded_errors
+from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.files.settings_tree import WordedSettings
 from pointillist.images.array_types import Float, Int, UInt8
 from pointillist.images.pictures import (
     OPAQUE,
@@ -34,8 +35,7 @@ MAX_SIDE = 65_536  # of an image that is trained on or sampled
 SHEET = "pointillist-sheet"  # entry of a PNG file that shows several images, or one enlarged: what is on it
 
 
-@worded_errors("a kind of image")
-class ImageSpec(BaseModel):
+class ImageSpec(WordedSettings):
     """The shape of an image, and the meaning of its integers.
 
     Attributes:
@@ -54,6 +54,7 @@ class ImageSpec(BaseModel):
         ```
     """
 
+    what: ClassVar[str] = "a kind of image"
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     channels: int

@@ -25,8 +25,8 @@ from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig, model_fingerprint
 from pointillist.model.folder import files
-from pointillist.model.folder.finding import find_model
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+from pointillist.model.folder.settings import find_model
 from pointillist.model.integer import WithIntegerModel
 from pointillist.model.integer_cost import IntegerCost, card_with_cost
 from pointillist.model.protocols import Settings
@@ -95,7 +95,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
-        """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
+        """Write the files of a model folder, each whole or not at all."""
         folder = files.output_folder(save_directory)
         integer_model = self.current_integer_model()
         cost = None if integer_model is None else self.integer_cost

@@ -18,12 +18,12 @@ from pointillist.engine.program import Instruction, IntArray, Program
 from pointillist.engine.rewrite.builder import is_constant_map
 from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
 from pointillist.engine.weights import inference_mode
-from pointillist.errors import ConfigError, DataError, EngineError
+from pointillist.errors import ConfigError, DataError, EngineError, not_a_model
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.config import model_fingerprint
-from pointillist.model.folder.pretrained import as_model
+from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
@@ -64,7 +64,10 @@ def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int =
         model.save_pretrained("digits-integer")
         ```
     """
-    model = as_model(model)
+    if isinstance(model, (str, Path)):
+        model = load_weights(model)
+    if not isinstance(model, PixelModel):
+        raise not_a_model(model)
     integer_model = make_integer_model(model, data, images=images)
     model.attach_integer_model(integer_model)
     return integer_model

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pointillist.errors import ConfigError, format_validation_error, quote, worded_errors
+from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.reading import check_path, parse_toml, read_text
+from pointillist.files.settings_tree import WordedSettings
 
 Level = int | str
 """A level by its name, or by its number."""
 Pair = tuple[Level, Level]
 
 
-@worded_errors("a rule")
-class _Table(BaseModel):
+class _Table(WordedSettings):
+    what: ClassVar[str] = "a rule"
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, defer_build=True
     )

@@ -23,7 +23,7 @@ from pointillist.files.checkpoint.tensors import check_values
 from pointillist.files.suggestions import checked_keywords
 from pointillist.model.batches import check_spec
 from pointillist.model.folder.files import default_card
-from pointillist.model.folder.pretrained import load
+from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer_cost import bits_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
@@ -268,7 +268,7 @@ def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None
     """Give the model, on every process, the best weights: those in the folder of the run."""
     trainer.average.copy_to_model()
     if config.out is not None and trainer.accelerator.is_main_process:
-        best = load(config.out)
+        best = load_weights(config.out)
         model.load_state_dict(best.state_dict())
         model.training_record, model.card = best.training_record, best.card
     # training uses channels_last; in the format of a loaded model, sums round the same way

@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from pointillist.data.options import DataOptions
-from pointillist.errors import ConfigError, quote, worded_errors
-from pointillist.files.settings_tree import StrictNumbers, expand, parse_section
+from pointillist.errors import ConfigError, quote
+from pointillist.files.settings_tree import StrictNumbers, WordedSettings, expand, parse_section
 from pointillist.model.folder.settings import ModelSettings
 
 OptimizerName = Literal["adam", "rmsprop"]
@@ -22,8 +22,8 @@ MAX_STEPS = 10**9
 """Most optimiser steps of a run: years, on any machine."""
 
 
-@worded_errors("a setting of a training")
-class _Settings(StrictNumbers):
+class _Settings(StrictNumbers, WordedSettings):
+    what: ClassVar[str] = "a setting of a training"
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*")

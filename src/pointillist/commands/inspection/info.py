@@ -125,7 +125,7 @@ def model_facts(name: str) -> dict[str, Any]:
 
     folder = resolve(name)
     if folder is None:
-        from pointillist.model.folder.finding import find_model  # waits for torch
+        from pointillist.model.folder.settings import find_model  # waits for torch
 
         folder = find_model(name, {})
     facts = describe_model(folder)

@@ -69,12 +69,12 @@ def parse_site(text: str) -> tuple[int, int, int | None]:
 
 def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PixelModel, str, bool]:
     """Return a trained model, or an untrained one by `name[:preset]`; its title; and whether it is trained."""
-    from pointillist.model.folder.listing import list_models
-    from pointillist.model.folder.pretrained import build, load
+    from pointillist.model.folder.building import build
+    from pointillist.model.folder.opening import list_models, load_weights
 
     kind, _, preset = name.partition(":")
     if kind in (summary.name for summary in list_models()) and not Path(name).exists():
         model = build(kind, shape=(1, *(size or _SIZE)), preset=preset or None, orders=order or "raster")
         return model, f"{kind} {preset}".strip(), False
-    model = load(name)
+    model = load_weights(name)
     return model, f"{Path(name).name} ({model.config.model_type})", bool(model.training_record)

@@ -18,12 +18,12 @@ def bench(settings: BenchSettings) -> Facts:
         ConfigError: if a number is wrong.
         EngineError: if no engine can run the model.
     """
-    from pointillist.model.folder.pretrained import load
+    from pointillist.model.folder.opening import load_weights
 
     sizes = [part.strip() for part in settings.batch_sizes.split(",")]
     if not all(size.isdecimal() and int(size) for size in sizes):
         raise ConfigError(f"`batch_sizes` (={settings.batch_sizes!r}) must be positive numbers, such as 1,16.")
-    loaded, rows = load(settings.model), list[dict[str, Any]]()
+    loaded, rows = load_weights(settings.model), list[dict[str, Any]]()
     names = [part.strip() for part in settings.engines.split(",")]
     for engine in names:
         try:

@@ -25,7 +25,7 @@ def detect(settings: DetectSettings) -> Facts:
     from pointillist.anomaly import AnomalyReport
     from pointillist.anomaly.files import fitted_engine, has_detector
     from pointillist.anomaly.report import MAX_SHOWN, write_csv
-    from pointillist.model.folder.finding import own_folder
+    from pointillist.model.folder.settings import own_folder
 
     if settings.explain and settings.report is None:
         raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")

@@ -20,7 +20,11 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
 GENERATION = "generation_config.json"
+PROMPTS = "prompts.json"
 TILESET = "tileset.png"
+PROGRAM, PROGRAM_TENSORS = "program.json", "program.safetensors"
+FOLDER_FILES = (WEIGHTS, CONFIG, CARD, GENERATION, PROMPTS, TILESET, PROGRAM, PROGRAM_TENSORS)
+"""Files of a model folder."""
 FORMAT_VERSION = 1
 METADATA_KEY = "pointillist"
 MAX_CONFIG_BYTES = 16 * 1024 * 1024

@@ -17,11 +17,11 @@ from torch.overrides import TorchFunctionMode
 from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files.checkpoint import header
-from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, TILESET, WEIGHTS
+from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, PROMPTS, TILESET, WEIGHTS
 from pointillist.files.checkpoint.tensors import check_values, decode_weights, read_tensors, write_folder
 from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
-from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import read_tileset
 from pointillist.portable.storage import check_program
 

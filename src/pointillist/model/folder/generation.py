@@ -6,19 +6,27 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import asdict, field, fields
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from pointillist.data.readers.picture_files import BROKEN, bounded, open_picture, upright
 from pointillist.distributions.transform import Transform
-from pointillist.errors import CheckpointError, ConfigError, DataError, format_validation_error, worded_errors
-from pointillist.files.checkpoint.header import GENERATION
+from pointillist.errors import CheckpointError, ConfigError, DataError, format_validation_error
+from pointillist.files.checkpoint.header import GENERATION, PROMPTS
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int
@@ -96,10 +104,8 @@ class WordKinds(BaseModel):
         return frozenset(word for kind in heads for word in self.kinds[kind])
 
 
-MAX_BYTES = 65_536
+MAX_PICTURE_BYTES = 65_536
 MAX_PICTURE = 65_536  # pixels of an example, as many as the studio paints
-PROMPTS = "prompts.json"
-MAX_PROMPT_BYTES = 262_144
 
 _DIGITS = str.maketrans(".#", "01")
 
@@ -149,7 +155,7 @@ class ExamplePicture:
     """
 
     name: Example
-    png: Annotated[str, Field(max_length=MAX_BYTES)]
+    png: Annotated[str, Field(max_length=MAX_PICTURE_BYTES)]
     sizes: Annotated[dict[Example, Annotated[int, Field(ge=1)]], Field(max_length=8)] = field(default_factory=dict)
 
     def level_array(self, image: ImageSpec) -> Int[np.ndarray, "1 c h w"]:
@@ -166,9 +172,44 @@ class ExamplePicture:
             raise DataError(f"The example picture {self.name!r} is damaged: copy the model again.") from error
 
 
-@worded_errors("a setting of sampling")
+class _File:
+    """A JSON file of a model folder, which may be missing: its defaults say nothing."""
+
+    name: ClassVar[str]
+    max_bytes: ClassVar[int]
+    indent: ClassVar[int]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the file of a model folder; the defaults without a file.
+
+        Raises:
+            CheckpointError: if it is too large, not JSON, or an entry is unknown or out of range.
+        """
+        path = folder / cls.name
+        if not path.is_file():
+            return cls()
+        result = read_json(path, "copy it again, or delete it", CheckpointError, cls.max_bytes)
+        try:
+            return TypeAdapter(cls).validate_python(result)
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        except ValidationError as error:
+            raise CheckpointError(f"{path}: {format_validation_error(error, GenerationConfig.what)}") from error
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The entries that differ from their defaults, ready for JSON."""
+        values: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json", exclude_defaults=True)
+        return values
+
+    def dumps(self) -> str:
+        """Return the text of the file; empty for the defaults, which need none."""
+        return json.dumps(self.changed, indent=self.indent) + "\n" if self.changed else ""
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
-class GenerationConfig(Transform):
+class GenerationConfig(Transform, _File):
     """Sampling settings that suit a model, and examples of its conditions.
 
     `sample`, the studio and the demo use them where a setting is not given. The file has the name that Hugging Face
@@ -187,11 +228,25 @@ class GenerationConfig(Transform):
         min_is_white: show and read level 0 as white paper, and the greatest as black ink; see `ImageSpec`.
     """
 
+    what: ClassVar[str] = "a setting of sampling"
+    name: ClassVar[str] = GENERATION
+    max_bytes: ClassVar[int] = 65_536
+    indent: ClassVar[int] = 2
+
     prompts: Examples = ()
     labels: Examples = ()
     hints: Annotated[tuple[ExampleHint, ...], Field(max_length=20)] = ()
     pictures: Annotated[tuple[ExamplePicture, ...], Field(max_length=4)] = ()
     min_is_white: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _worded(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raise a `ConfigError` of one sentence."""
+        try:
+            return validate(values)
+        except ValidationError as error:
+            raise ConfigError(format_validation_error(error, cls.what)) from error
 
     def shown(self, image: ImageSpec) -> ImageSpec:
         """Return the images of a model with the colours in which they are shown, written and read.
@@ -201,43 +256,10 @@ class GenerationConfig(Transform):
         """
         return _min_is_white(image) if self.min_is_white else image
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all settings, ready for JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @property
-    def changed(self) -> dict[str, Any]:
-        """The settings that differ from the defaults of a model without the file, ready for JSON."""
-        usual = GenerationConfig().to_dict()
-        return {name: value for name, value in self.to_dict().items() if value != usual[name]}
-
     @property
     def sampling(self) -> dict[str, Any]:
         """The changed settings that are keywords of `sample`."""
-        values = ((field.name, getattr(self, field.name), field.default) for field in fields(Transform))
-        return {name: value for name, value, usual in values if value != usual}
-
-    @classmethod
-    def read(cls, folder: Path) -> GenerationConfig:
-        """Read the file of a model folder; the defaults without a file.
-
-        Raises:
-            CheckpointError: if it is too large, no JSON, or a setting is unknown or out of range.
-        """
-        path = folder / GENERATION
-        if not path.is_file():
-            return cls()
-        result = read_json(path, "copy it again, or delete it", CheckpointError, MAX_BYTES)
-        try:
-            return TypeAdapter(cls).validate_python(result)
-        except ConfigError as error:
-            raise CheckpointError(f"{path}: {error}") from error
-        except ValidationError as error:
-            raise CheckpointError(f"{path}: {format_validation_error(error, 'a setting of sampling')}") from error
-
-    def dumps(self) -> str:
-        """Return the text of the file; empty for the defaults, which need none."""
-        return json.dumps(self.changed, indent=2) + "\n" if self.changed else ""
+        return {name: value for name, value in self.changed.items() if hasattr(Transform, name)}
 
 
 @lru_cache(maxsize=64)
@@ -246,7 +268,7 @@ def _min_is_white(image: ImageSpec) -> ImageSpec:
     return ImageSpec(**{**image.model_dump(), "min_is_white": True})
 
 
-class MeasuredPrompts(BaseModel):
+class MeasuredPrompts(_File, BaseModel):
     """Names that samples of a model were recognised by, and how that was measured.
 
     ```python
@@ -262,28 +284,12 @@ class MeasuredPrompts(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
+    what: ClassVar[str] = "an entry"
+    name: ClassVar[str] = PROMPTS
+    max_bytes: ClassVar[int] = 262_144
+    indent: ClassVar[int] = 1
+
     measured: str = Field("", max_length=2000)
     recognised: tuple[Example, ...] = Field((), max_length=5000)
     missed: tuple[Example, ...] = Field((), max_length=5000)
     words: WordKinds = WordKinds()
-
-    @classmethod
-    def read(cls, folder: Path) -> MeasuredPrompts:
-        """Read the file of a model folder; empty without a file.
-
-        Raises:
-            CheckpointError: if it is too large, not JSON, or not lists of names.
-        """
-        path = folder / PROMPTS
-        if not path.is_file():
-            return cls()
-        result = read_json(path, "copy it again, or delete it", CheckpointError, MAX_PROMPT_BYTES)
-        try:
-            return cls.model_validate(result)
-        except ValidationError as error:
-            raise CheckpointError(f"{path}: {format_validation_error(error, 'an entry')}") from error
-
-    def dumps(self) -> str:
-        """Return the text of the file, without entries that say nothing; empty for none."""
-        stored = self.model_dump(mode="json", exclude_defaults=True)
-        return json.dumps(stored, indent=1) + "\n" if stored else ""

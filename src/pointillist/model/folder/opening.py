@@ -1,15 +1,22 @@
-"""Open a model by name or folder: its stored integer program where that suffices, else its weights, with torch."""
+"""Open a model by name or folder: its stored integer program where that suffices, else its weights, with torch.
+
+The models that can be built are listed here, too. Models of the package are measured once (`tools/make_listing.py`), so
+that listing them does not wait for torch.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pointillist.errors import EngineError, MissingExtraError, not_a_model, quote
 from pointillist.files.suggestions import check_keywords
-from pointillist.model.folder.finding import HUB_KEYWORDS, find_model
 from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.settings import HUB_KEYWORDS, find_model
 from pointillist.model.protocols import LikelihoodModel, has_likelihood
 from pointillist.portable.storage import has_program
 
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
 
 Model = TypeVar("Model")
+LISTING = Path(__file__).with_name("listing.json")
 
 
 def open_program(folder: Path, engine: str = "auto", size: tuple[int, int] | None = None) -> PortableModel | None:
@@ -115,6 +123,45 @@ def load_weights(model: str | Path, **hub: Any) -> PixelModel:
     """
     if find_spec("torch") is None:
         raise MissingExtraError(f"What is asked of {model} is computed with torch, and", "train")
-    from pointillist.model.folder.pretrained import load
+    from pointillist.model.pixel_model import PixelModel
 
-    return load(model, **hub)
+    return PixelModel.from_pretrained(model, **hub)
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A model of `pointillist models`.
+
+    Attributes:
+        name, summary: its name and one line on it.
+        presets: parameters of each of its sizes.
+        training: settings of the training (`TrainConfig`) that come with a preset of a paper.
+        conditions: inputs in addition to the image.
+        likelihoods: for each kind of image, those that fit.
+        orders: kinds of generation order that it can follow.
+    """
+
+    name: str
+    summary: str
+    presets: dict[str, int]
+    training: dict[str, dict[str, Any]]
+    conditions: list[str]
+    likelihoods: dict[str, list[str]]
+    orders: list[str]
+
+
+def list_models() -> list[ModelSummary]:
+    """List the models that can be built: models of the package, and registered ones.
+
+    ```python
+    [model.name for model in pt.list_models()]
+    ```
+    """
+    result: list[dict[str, Any]] = json.loads(LISTING.read_text(encoding="utf-8"))
+    registry = sys.modules.get("pointillist.networks.registry")  # who has not imported it has registered nothing
+    if registry is not None:
+        from pointillist.model.folder.building import measure_network
+
+        listed = {network["name"] for network in result}
+        result += [measure_network(name) for name in registry.names() if name not in listed]
+    return [ModelSummary(**network) for network in result]

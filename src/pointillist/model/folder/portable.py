@@ -15,9 +15,9 @@ from pointillist.conditioning.registry import condition_kinds
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import resolve_likelihood
-from pointillist.errors import CheckpointError, ConfigError, EngineError
+from pointillist.errors import CheckpointError, ConfigError, EngineError, not_a_model
 from pointillist.files.arrays import as_array
-from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, count_weights, read_config
+from pointillist.files.checkpoint.header import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS, count_weights, read_config
 from pointillist.files.unchanged import ReadOnce
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
@@ -29,7 +29,7 @@ from pointillist.model.protocols import Settings
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.conditions import ORDER, POSITION, StoredConditions
 from pointillist.portable.scorer import ProgramScorer
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
+from pointillist.portable.storage import has_program
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
@@ -135,9 +135,11 @@ class PortableModel:
         folder = resolve(str(model)) if isinstance(model, (str, Path)) else None
         if folder is not None and has_program(folder):
             return cls.open(folder)
-        from pointillist.model.folder.pretrained import as_model
+        from pointillist.model.pixel_model import PixelModel
 
-        pixel_model = as_model(model)
+        pixel_model = PixelModel.from_pretrained(model) if isinstance(model, (str, Path)) else model
+        if not isinstance(pixel_model, PixelModel):
+            raise not_a_model(model)
         return cls(
             integer_model=pixel_model.integer_model().integers,
             model_type=pixel_model.model_type,

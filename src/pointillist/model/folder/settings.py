@@ -1,7 +1,9 @@
-"""Settings of a model apart from its network, in `config.json` and run files, and its description. Needs no torch."""
+"""Find the folder of a model by name; its settings apart from the network, and its description. Needs no torch."""
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -11,22 +13,31 @@ from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, field_v
 from pointillist.conditioning.registry import condition_kinds, parse_conditions
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.distributions.registry import LikelihoodName, resolve_likelihood
-from pointillist.errors import CheckpointError
+from pointillist.errors import CheckpointError, MissingExtraError, quote
 from pointillist.files.checkpoint.header import (
     CONFIG,
+    FOLDER_FILES,
     TILESET,
     WEIGHTS,
     check_config_hash,
     count_weights,
     read_config,
 )
+from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.settings_tree import StrictNumbers
 from pointillist.images.ordering import parse_orders
 from pointillist.model.integer_cost import IntegerCost, engine_text
+from pointillist.zoo import ZOO, list_pretrained, resolve
 
 if TYPE_CHECKING:
     from pointillist.data.tilemaps import Tileset
 
+HUB_KEYWORDS = ("revision", "token", "cache_dir", "force_download", "local_files_only")
+"""Keywords of `load` for the download from the hub."""
+HUB = "hf:"
+"""Begin of a hub id. A path never asks the hub: a mistyped one would wait for it, or find a stranger's model."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 Config = TypeVar("Config", bound=ConditionConfig)
 
 
@@ -147,3 +158,50 @@ def read_tileset(folder: Path, levels: int) -> Tileset | None:
     from pointillist.data.tilemaps import Tileset
 
     return Tileset.read(folder / TILESET, levels)
+
+
+def find_model(source: str, hub: dict[str, Any]) -> Path:
+    """Find the folder of a model; fetch it from the hub if its name begins with `hf:`.
+
+    Raises:
+        CheckpointError: if it is not there.
+    """
+    result = resolve(source)
+    if result is not None:
+        return result
+    name = source.removeprefix(HUB)
+    if name == source or not _HUB_ID.fullmatch(name):
+        known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
+        raise CheckpointError(
+            f"There is no model {quote(source)}{_nearest(source)}: give a folder, a bundled name ({known}), or "
+            "`hf:user/model` for one of the hub."
+        )
+    try:
+        from huggingface_hub import snapshot_download  # takes 0.1 s, which a local model need not wait
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise MissingExtraError(f"The hub, which {source} names,", "train") from error
+
+    try:
+        with offline_if_unreachable():
+            return Path(snapshot_download(name, allow_patterns=list(FOLDER_FILES), **hub))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{source!r} could not be fetched from the hub ({reason}): check name and network."
+        ) from error
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name.lower(), [model.name for model in list_pretrained()], n=1, cutoff=0.7)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def own_folder(source: str) -> Path | None:
+    """Return the folder of a model of the user; None for a pretrained model and one of the hub.
+
+    Args:
+        source: what `pointillist.load` takes.
+    """
+    result = resolve(source)
+    return None if result is None or result.resolve().is_relative_to(ZOO.resolve()) else result

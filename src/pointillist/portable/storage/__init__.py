@@ -1,8 +1,6 @@
 """Store integer models in a model folder, and load them without torch and without running code from a file."""
 
 from pointillist.portable.storage.files import (
-    PROGRAM,
-    PROGRAM_TENSORS,
     check_program,
     has_program,
     load_integer_model,
@@ -13,8 +11,6 @@ from pointillist.portable.storage.files import (
 )
 
 __all__ = [
-    "PROGRAM",
-    "PROGRAM_TENSORS",
     "check_program",
     "has_program",
     "load_integer_model",

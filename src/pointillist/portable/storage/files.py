@@ -21,7 +21,7 @@ from pointillist.engine.head.tables import min_log_scale_of
 from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import ArrayReader, ArrayWriter
-from pointillist.files.checkpoint.header import WEIGHTS, open_weights, weights_checksum
+from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS, WEIGHTS, open_weights, weights_checksum
 from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.portable.conditions import IntegerPart
@@ -127,7 +127,6 @@ def _encode_instruction(
     return result
 
 
-PROGRAM, PROGRAM_TENSORS = "program.json", "program.safetensors"
 FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 5)
 """Version 4 had several stages."""
 MAX_BYTES = 64 * 2**20

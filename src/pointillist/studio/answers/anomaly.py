@@ -75,7 +75,7 @@ class DetectorPool:
     def _find_folder(self, entry: PooledModel) -> tuple[Path | None, Path | None]:
         """Return the folder of the detector of a model, None if absent; and the folder in which a fit would put it."""
         from pointillist.anomaly.files import fitted_models, has_detector
-        from pointillist.model.folder.finding import own_folder
+        from pointillist.model.folder.settings import own_folder
 
         nearest = None if entry.source is None else own_folder(entry.source)
         if nearest is not None and has_detector(nearest):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 import numpy as np
 
 from pointillist.analysis.surprisal import color_scale_max
@@ -55,11 +58,14 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
         )
         for example in config.pictures
     ]
-    settings = {name: value for name, value in config.to_dict().items() if name != "min_is_white"}  # of the image
+    settings: dict[str, Any] = asdict(config)
+    del settings["min_is_white"]  # of the image
     recognised = list(model.measured_prompts.recognised)
     words = schemas.WordChoices.model_validate(model.measured_prompts.words.model_dump(mode="json"))
     return schemas.GenerationDefaults(
-        **{**settings, "hints": hints, "pictures": pictures, "recognised": recognised, "words": words}
+        **settings
+        | {"prompts": list(config.prompts), "labels": list(config.labels), "hints": hints, "pictures": pictures}
+        | {"recognised": recognised, "words": words}
     )
 
 

@@ -155,9 +155,11 @@ def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PixelModel | None]:
     run = RunConfig.from_dict(chosen)
     if run.model.init_from is None:
         return run, None
-    from pointillist.model.folder.pretrained import load  # waits for torch, which the settings by themselves need not
+    from pointillist.model.folder.opening import (
+        load_weights,  # waits for torch, which the settings by themselves need not
+    )
 
-    source = load(run.model.init_from)
+    source = load_weights(run.model.init_from)
     inherited = inherited_settings(source)
     if (
         run.model.preset is not None

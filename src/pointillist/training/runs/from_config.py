@@ -19,7 +19,7 @@ from pointillist.files.checkpoint.header import read_config
 from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
 from pointillist.model.finetune import initialise_from
-from pointillist.model.folder.pretrained import build
+from pointillist.model.folder.building import build
 from pointillist.model.folder.settings import ModelSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.request import Request

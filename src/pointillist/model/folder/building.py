@@ -1,27 +1,43 @@
-"""Build a model, or load one: by bundled name, folder, or `hf:user/model`."""
+"""Build an untrained model, and measure what can be built: sizes, conditions and likelihoods of each network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pointillist.conditioning import condition_kinds, expand_condition, parse_conditions
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.distributions.registry import build_likelihood
-from pointillist.errors import ConfigError, not_a_model
-from pointillist.files.suggestions import check_keywords, remedy
+from pointillist.errors import ConfigError
+from pointillist.files.suggestions import remedy
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import parse_orders
 from pointillist.model.config import ModelConfig, default_local_gain
 from pointillist.model.folder.files import meta_init
-from pointillist.model.folder.finding import HUB_KEYWORDS
 from pointillist.model.folder.settings import ModelSettings
 from pointillist.model.pixel_model import PixelModel
-from pointillist.networks import config_from_dict, entry
+from pointillist.networks import ModelEntry, config_from_dict, entry
 from pointillist.system import check_memory
 
 _SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "conditions")
 _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
+SHAPE, LEVELS = (1, 28, 28), 256  # images for which our sizes are counted; a paper's are for its own images
+KINDS: Mapping[str, ImageSpec] = {
+    "binary": ImageSpec.infer((1, 8, 8), 2),
+    "grey, RGB, RGBA": ImageSpec.infer((3, 8, 8)),
+    "palette, codes": ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False),
+}
+# conditions of a model, and the smallest settings that ask for each
+_CONDITIONS: Mapping[str, Mapping[str, Any]] = {
+    "labels": {"classes": 2},
+    "attributes": {"attributes": {"hair": 2}},
+    "a vector": {"vector": 2},
+    "a hint (an image on the same grid)": {"hint": 1},
+    "text": {"text": "learned"},
+    "its tokens (cross-attention)": {"text": "learned+tokens"},
+    "learned positions (they fix the size)": {"position_channels": 2},
+}
+_ORDERS = {"raster": "raster", "S-curve": "s-curve"}  # each from four corners, along rows or columns: eight of a kind
 
 
 def build(
@@ -105,29 +121,44 @@ def _checked_shape(shape: Any) -> Any:
     return shape
 
 
-def as_model(model: PixelModel | str | Path) -> PixelModel:
-    """Return a model: itself, or the one that `load` finds under a name or path.
+def measure_network(name: str) -> dict[str, Any]:
+    """Measure a registered network: the values of a `ModelSummary`, as JSON holds them.
 
     ```python
-    as_model("digits").image
-    ```
-
-    Raises:
-        ConfigError: for anything else.
-    """
-    if isinstance(model, (str, Path)):
-        return load(model)
-    if not isinstance(model, PixelModel):
-        raise not_a_model(model)
-    return model
-
-
-def load(source: str | Path, **hub: Any) -> PixelModel:
-    """Load the weights of a trained model; `pt.load` is the same where torch is installed.
-
-    ```python
-    load("digits").num_parameters()
+    measure_network("pixelcnn")["presets"]["tiny"]
     ```
     """
-    check_keywords("load", hub, HUB_KEYWORDS)
-    return PixelModel.from_pretrained(source, **hub)
+    result = entry(name)
+    return {
+        "name": name,
+        "summary": result.summary,
+        "presets": {preset: _untrained(name, preset).num_parameters() for preset in result.preset_names},
+        "training": {preset: dict(paper.train) for preset, paper in result.papers.items()},
+        "conditions": [what for what, settings in _CONDITIONS.items() if _builds(name, **settings)],
+        "likelihoods": {kind: _fitting(name, image) for kind, image in KINDS.items()},
+        "orders": [kind for kind, order in _ORDERS.items() if _builds(name, orders=order)],
+    }
+
+
+def preset_image(model: ModelEntry, preset: str) -> ImageSpec:
+    """Kind of image for which the parameters of a preset are counted."""
+    paper = model.paper(preset)
+    return ImageSpec.infer(SHAPE, LEVELS) if paper is None else ImageSpec.infer(paper.shape, paper.levels)
+
+
+def _untrained(name: str, preset: str) -> PixelModel:
+    with meta_init():  # no memory is taken for its weights
+        return build(name, shape=preset_image(entry(name), preset), preset=preset)
+
+
+def _fitting(name: str, image: ImageSpec) -> list[str]:
+    return [n for n in sorted(LIKELIHOODS) if _builds(name, shape=image, likelihood=n)]
+
+
+def _builds(name: str, shape: ImageSpec = KINDS["binary"], **settings: Any) -> bool:
+    try:
+        with meta_init():
+            build(name, shape, preset="tiny", layers=1, **settings)
+    except ConfigError:
+        return False
+    return True
