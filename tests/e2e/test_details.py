@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
@@ -30,13 +29,6 @@ from tests.e2e.helpers import (
 )
 from tests.e2e.models import slow
 from tests.laws.strategies import randomise_weights
-
-
-def compare(page: Page, by: str, field: str, values: str) -> None:
-    """Press Paint with values to compare."""
-    page.get_by_role("combobox", name="Compare").select_option(by)
-    page.get_by_label(field).fill(values)
-    page.get_by_role("button", name="Paint", exact=True).click()
 
 
 def test_a_studio_that_ends_while_it_paints_is_said(browser: Browser) -> None:
@@ -87,26 +79,6 @@ def test_repainted_bits_are_labelled_and_the_focus_stays(page: Page) -> None:
     assert page.evaluate("() => document.activeElement.closest('.studio') !== null")
     page.get_by_role("button", name="Release").click()  # it stays held, so that the next key repaints from it again
     expect(page.locator(".image-summary h3")).to_have_text("Where the bits go (the 36 pixels painted last)")
-
-
-def test_another_order_in_the_panel_leaves_a_repainting_alone(page: Page, service: StudioService) -> None:
-    """The canvas goes on in the order in which it was painted."""
-    model = service.models[COLOURS].model
-    choose_model(page, COLOURS)
-    paint(page, seed=2)
-    page.locator("details.more summary", has_text="More").click()
-    page.locator("details.more select:has(option[value=raster-bl])").select_option("raster-bl")
-    page.mouse.click(*point(page, 1, 1, (4, 4)))
-    page.get_by_label("Seed", exact=True).fill("9")
-    page.get_by_role("button", name="Repaint from here").click()
-    wait_until_painted(page, images=2)
-    before = pt.sample(model, 1, seed=2).levels[0]
-    rank = model.generation_rank(4, 4)
-    expected = pt.inpaint(model, before, rank <= rank[1, 1], 1, "sequential", seed=9).levels[0]
-    colours = np.array(model.image.palette)[expected[0]]
-    shown = pixels(page)[::2, ::2]  # twice as large, for the chequers below what is transparent
-    opaque = colours[..., 3] > 0
-    np.testing.assert_array_equal(shown[opaque], colours[opaque])
 
 
 def test_reduced_motion_shows_the_image_at_once(browser: Browser, studio: Server) -> None:
@@ -161,27 +133,6 @@ def test_bars_have_a_legend(page: Page) -> None:
     expect(key).not_to_contain_text("that you chose")
     page.locator(".likeliest button:not(.observed)").first.click()
     expect(key).to_contain_text("the level that you chose")
-
-
-def test_colours_have_names(page: Page) -> None:
-    """Levels of a palette are colours, in the order of colours; the arrow keys go along the bars that are shown."""
-    choose_model(page, COLOURS)
-    paint(page, seed=2)
-    page.mouse.click(*point(page, 3, 4))
-    likeliest = page.locator(".likeliest button")
-    expect(likeliest.first).to_be_visible()
-    for text in likeliest.all_inner_texts():
-        assert re.match(r"(transparent|(dark |light )?[a-z]+)\s", text)
-    chart = page.locator(".channel .chart")
-    fills = chart.locator("g rect").evaluate_all("all => all.map((one) => one.getAttribute('fill'))")
-    places = chart.locator("g rect").evaluate_all("all => all.map((one) => Number(one.getAttribute('x')))")
-    shown = [fill for _, fill in sorted(zip(places, fills, strict=True))]
-    assert sorted(shown) == sorted(fills)
-    chart.press("Home")
-    expect(chart).to_have_attribute("aria-valuenow", "0")
-    chart.press("ArrowRight")
-    expect(chart).to_have_attribute("aria-valuenow", "1")
-    assert page.locator(".channel .chart text").count() == 2  # shares; no number of a colour
 
 
 def test_the_scale_of_normal_images_is_offered_with_a_detector_only(page: Page, service: StudioService) -> None:

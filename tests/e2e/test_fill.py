@@ -16,8 +16,6 @@ from tests.e2e.helpers import (
     DIGITS,
     RGB,
     at_work,
-    canvas,
-    choose,
     choose_file,
     choose_model,
     drag,
@@ -26,7 +24,6 @@ from tests.e2e.helpers import (
     paint_and_stop,
     paintings_wait,
     pixels,
-    point,
     saved,
     stop,
     wait_for_frame,
@@ -141,36 +138,6 @@ def test_every_stopped_canvas_goes_on(page: Page, service: StudioService) -> Non
     np.testing.assert_array_equal(pixels(page, 3)[known], stopped[known])
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(pixels(page, 3), stopped)
-
-
-def test_a_hole_is_hatched_and_the_brush_outlined_where_it_draws(page: Page) -> None:
-    """Also at the edge, where the brush is cut off."""
-    choose(page, "Canvases", "1")
-    paint(page)
-    expect(page.locator(".frame:not(.pad)").first).not_to_have_class(re.compile("hole"))
-    page.keyboard.press("e")
-    page.get_by_label("Size of the brush").fill("4")
-    expect(page.locator(".brush output")).to_have_text("4 px")
-    point(page, 4, 4)
-    wait_for_frame(page)
-    assert outline(page) == (3, 3, 4, 4)
-    page.mouse.click(*point(page, 7, 7))
-    wait_for_frame(page)
-    assert outline(page) == (6, 6, 2, 2)
-    erased = np.argwhere(pixels(page)[..., 3] == 0)
-    assert (erased.min(0) == 6).all()
-    assert len(erased) == 4
-    expect(page.locator(".frame:not(.pad)").first).to_have_class(re.compile("hole"))
-
-
-def outline(page: Page) -> tuple[int, ...]:
-    """Row, column, height and width of what the tool would draw on, in pixels of the image."""
-    mark, image = page.locator(".mark.hover:visible").bounding_box(), canvas(page).bounding_box()
-    assert mark is not None
-    assert image is not None
-    scale = image["width"] / 8
-    box = (mark["y"] - image["y"], mark["x"] - image["x"], mark["height"], mark["width"])
-    return tuple(round(side / scale) for side in box)
 
 
 def test_paint_completes_what_is_drawn(page: Page, service: StudioService, tmp_path: Path) -> None:

@@ -138,18 +138,6 @@ def assert_drawn(page: Page, samples: pt.Samples) -> None:
         np.testing.assert_array_equal(drawn[:, left : left + 24], expected)
 
 
-def test_cards_of_one_model_do_not_disturb_each_other(browser: Browser, address: str) -> None:
-    """A card that has the focus is painting when the pointer comes to another."""
-    page = browser.new_page()
-    page.goto(address)
-    page.locator("[data-show=bits]").evaluate("card => card.focus({focusVisible: true})")
-    expect(page.locator("[data-show=bits] canvas")).to_be_visible(timeout=60_000)
-    page.locator("[data-show=word]").hover()
-    expect(page.locator("[data-show=word] canvas[data-seed]")).to_be_visible(timeout=60_000)
-    assert_drawn(page, pt.sample("icons", 2, text=WORDS[0], label="tabler", seed=1))
-    page.close()
-
-
 def test_each_card_has_what_it_paints() -> None:
     """Each card is known to its script, whose models are written next to the site."""
     cards, index, conf = (

@@ -71,23 +71,6 @@ def test_every_guess_pays_its_bits(page: Page) -> None:
     expect(page.locator(".studio").get_by_text(f"{total:.1f} bits").first).to_be_visible()
 
 
-def test_the_game_is_played_by_keys(page: Page) -> None:
-    """Arrows choose a level, Tab leads to the slider and the guess, Enter to the next pixel; Esc ends it."""
-    dialog = start(page)
-    levels = dialog.get_by_role("radio")
-    expect(levels.first).to_be_focused()
-    for key in ("ArrowRight", "Tab", "ArrowRight", "Tab", "Enter"):
-        if key == "Tab":
-            expect(levels.nth(1)).to_be_checked()
-        page.keyboard.press(key)
-    expect(dialog.locator(".guess-answer p")).to_contain_text("You pay")
-    page.keyboard.press("Enter")
-    expect(dialog.get_by_text(re.compile(f"^Pixel 2 of {ROUNDS}"))).to_be_visible()
-    expect(levels.first).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
-
-
 def test_models_of_many_levels_have_no_game(page: Page) -> None:
     """256 levels of three colours cannot be buttons."""
     choose_model(page, "photos")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from pathlib import Path
 
@@ -150,30 +149,6 @@ def test_each_model_keeps_its_draft_and_undo_survives_a_reload(page: Page) -> No
     assert (pixels(page)[..., 3] == 255).sum() == 1
     page.keyboard.press("Control+y")
     np.testing.assert_array_equal(pixels(page), drawn)
-
-
-def test_a_link_is_the_state(browser: Browser, studio: Server, page: Page) -> None:
-    """Another browser that opens the address paints the same; the back button goes back; a link can be copied."""
-    paint(page, seed=8, label="2")
-    first = pixels(page)
-    paint(page, seed=9, label="3")
-    second = pixels(page)
-    expect(page).to_have_url(re.compile("seed=9"))
-    link = page.url
-    assert "label=3" in link
-    page.evaluate("history.back()")
-    expect(page).to_have_url(re.compile("seed=8"))
-    wait_until_painted(page, 2)
-    np.testing.assert_array_equal(pixels(page), first)
-    expect(page.get_by_label("Seed", exact=True)).to_have_value("8")
-    page.get_by_role("button", name="Link").click()
-    expect(page.get_by_role("alert")).to_contain_text(re.compile("link is copied|The link: http"))
-    with opened(browser, link) as other:
-        other.get_by_label("Speed", exact=True).select_option("Infinity")
-        wait_until_painted(other, 1)
-        np.testing.assert_array_equal(pixels(other), second)
-    with opened(browser, studio.url + "#model=nosuch&seed=1") as other:
-        expect(other.get_by_role("alert")).to_contain_text("a painting of nosuch, which is not open here")
 
 
 def test_the_gallery_is_a_page(page: Page, tmp_path: Path) -> None:

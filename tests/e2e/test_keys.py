@@ -107,13 +107,6 @@ def assert_focus_shows(page: Page) -> None:
     assert focused.evaluate("el => getComputedStyle(el).outlineStyle") == "solid"
 
 
-def test_a_picture_is_opened(page: Page) -> None:
-    """O is the button above the canvas. The dialog itself belongs to the system, so it is not opened."""
-    page.evaluate("() => { HTMLInputElement.prototype.click = function () { window.wanted = this.accept; }; }")
-    page.keyboard.press("o")
-    assert "image/*" in page.evaluate("() => window.wanted")
-
-
 def walk(page: Page, *keys: str) -> None:
     """Keys on the canvas; the first arrow brings the cursor to the first pixel."""
     canvas(page).focus()

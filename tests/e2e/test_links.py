@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,12 +15,10 @@ from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import LIMITS, StudioService
-from tests.cli.helpers import run
 from tests.e2e.helpers import (
     choose,
     choose_model,
     drag,
-    grey,
     opened,
     pixels_of,
     point,
@@ -208,22 +204,10 @@ def stroke(page: Page, size: int) -> None:
     wait_for_frame(page)
 
 
-WAYS: dict[str, tuple[Callable[[Page], None], bool]] = {
-    "nine": (nine, True),
-    "fifth": (fifth, True),
-    "rules": (by_rules, True),
-    "tiles": (tiled, True),
-    "best": (best, True),
-    "compared": (compared, True),
-    "completed": (completed, True),
-    "filled": (filled, True),
-    "varied": (varied, True),
-    "varied by pixels": (varied_by_pixels, True),
-    "hinted": (hinted, True),
-    "repainted": (repainted, True),
-    "drawn": (drawn, True),
-}
-"""Ways to make a picture, and whether an exported page can."""
+WAYS = (
+    nine, fifth, by_rules, tiled, best, compared, completed, filled, varied, varied_by_pixels, hinted, repainted, drawn,
+)  # fmt: skip
+"""Ways to make a picture."""
 
 
 def words(page: Page) -> str:
@@ -239,21 +223,20 @@ def picture(page: Page, folder: Path) -> np.ndarray:
         return np.asarray(image.convert("RGBA"))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_a_link_is_the_picture(
-    browser: Browser, studio: Server, exported: dict[str, str], tmp_path: Path, way: str
+    browser: Browser, studio: Server, exported: dict[str, str], tmp_path: Path, way: Callable[[Page], None]
 ) -> None:
     """Opened elsewhere, the active canvas has the same pixels, and the others are beside it."""
-    make, elsewhere = WAYS[way]
     with opened(browser, studio.url, **CLIPBOARD) as page:
-        make(page)
+        way(page)
         line, expected = words(page), picture(page, tmp_path)
         captions = page.locator(".canvases .canvas-view:not([hidden]) .caption").all_inner_texts()
         model = page.get_by_label("Model", exact=True).input_value()
         page.get_by_role("button", name="Link", exact=True).click()
         expect(page.locator(".notice")).to_contain_text("to the bit")
         link = page.evaluate("navigator.clipboard.readText()").partition("#")[2]
-    for address in [studio.url, *([exported[model]] if elsewhere else [])]:
+    for address in (studio.url, exported[model]):
         with opened(browser, f"{address}#{link}") as page:
             page.get_by_label("Speed", exact=True).select_option("Infinity")
             expect(page.locator(".canvas-grid .words")).to_have_text(line)
@@ -289,63 +272,11 @@ def test_a_prompt_that_a_page_does_not_hold(
         assert "letters" not in page.evaluate("location.hash")
 
 
-def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, str]) -> None:
-    """Negative prompts that it does not hold; it paints others as `sample` does."""
-    with opened(browser, exported["icons"] + "#text=heart&not=zxcv&seed=3") as page:
-        expect(page.get_by_role("alert")).to_contain_text("holds no vector of the negative prompt 'zxcv'")
-    with opened(browser, exported["icons"] + "#text=bell&not=heart&seed=3") as page:
-        page.get_by_label("Speed", exact=True).select_option("Infinity")
-        expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
-        wait_until_painted(page)
-        expected = pt.sample("icons", 1, text="bell", negative_prompt="heart", seed=3).levels[0, 0]
-        np.testing.assert_array_equal(
-            pixels_of(page.locator(".canvases canvas.image").first)[..., 0], 255 - grey(expected, 4)
-        )
-
-
-MAP_RULES = """
-border = ["outside", "wall"]
-adjacency = "observed"
-counts = [{ levels = ["chest"], at_least = 2, at_most = 4 }]
-connected = [{ levels = ["floor", "door", "grass", "key", "stairs up", "stairs down", "chest", "monster"] }]
-"""
-SAMPLED: dict[str, tuple[str, ...]] = {
-    "prompt": ("icons", "--text", "bell", "--not", "heart", "--temperature", "0.9", "--best-of", "2"),
-    "labels": ("digits", "--label", "3", "--label", "5", "--top-p", "0.9", "--guidance", "2", "-n", "3"),
-    "rules": ("dungeons", "--rules", "map.toml", "--size", "20x24"),
-    "tiles": ("dungeons", "--seamless", "x"),
-    "hint": ("outline-to-tile", "--text", "cat", "--hint-from-image", "drawn.png"),
-    "no hint": ("outline-to-tile", "--text", "cat"),
-}
-"""Options of `sample`, of which each is part of the link that it prints."""
-
-
-@pytest.mark.parametrize("case", SAMPLED)
-def test_sample_prints_the_address_of_the_same_picture(
-    browser: Browser,
-    studio: Server,
-    exported: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    case: str,
-) -> None:
-    """Of an exported page and of a studio: as many canvases, and the levels of the first are equal to the bit."""
-    monkeypatch.chdir(tmp_path)
-    Path("map.toml").write_text(MAP_RULES)
-    pt.sample("outline-to-tile", 1, seed=11)[0].save("drawn.png")
-    pages = exported["icons"].replace("icons.html", "{model}.html")
-    for number, site in enumerate((pages, studio.url)):
-        monkeypatch.setenv("POINTILLIST_SITE", site)
-        command = ("sample", *SAMPLED[case], "--seed", "9", "--out", f"{number}.npz", "--json")
-        facts = json.loads(run(*command, *(() if "-n" in command else ("-n", "1"))).stdout)
-        address, _, rest = facts["page"].partition(" ")
-        assert rest == ("(the first 3 of 6)" if case == "labels" else "")
+def test_what_a_link_cannot_show_is_said(browser: Browser, studio: Server, exported: dict[str, str]) -> None:
+    """A negative prompt that a page does not hold, and a model that is not open."""
+    for address, words in (
+        (exported["icons"] + "#text=heart&not=zxcv&seed=3", "holds no vector of the negative prompt 'zxcv'"),
+        (studio.url + "#model=nosuch&seed=1", "a painting of nosuch, which is not open here"),
+    ):
         with opened(browser, address) as page:
-            page.get_by_label("Speed", exact=True).select_option("Infinity")
-            expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
-            wait_until_painted(page)
-            canvases = page.locator(".canvases .canvas-view:not([hidden])")
-            assert canvases.count() == (3 if case == "labels" else 1)
-            manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
-        levels = np.load(f"{number}.npz")["levels"].astype(np.uint8)
-        assert manifest.sha256[0] == hashlib.sha256(levels[0].tobytes()).hexdigest()
+            expect(page.get_by_role("alert")).to_contain_text(words)

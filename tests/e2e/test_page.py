@@ -20,7 +20,6 @@ from tests.e2e.models import digits
 
 from ..scripts import script
 
-ROOT = Path(pointillist.__file__).parents[2]
 PAGE = Path(pointillist.__file__).parent / "studio" / "page"
 FILES = sorted(path for path in PAGE.rglob("*") if path.is_file())
 MOST_RUN = 450_000  # bytes as they are run, without any compression
@@ -147,17 +146,6 @@ def test_nothing_sticks_out_of_its_column(browser: Browser, studio: Server, widt
         expect(page.get_by_role("heading", name="Saliency")).to_be_visible()
         for column in (".panel.prompt-panel", ".panel.pixel", ".player", ".toolbar"):
             assert sticking_out(page, column) == [], column
-
-
-def test_the_toolbar_takes_one_row_at_1280(page: Page) -> None:
-    """Also with all views that a held pixel has."""
-    paint(page)
-    height = page.locator(".toolbar").evaluate("(el) => el.offsetHeight")
-    assert height < 60
-    page.mouse.click(*point(page, 2, 2))
-    page.locator(".likeliest button:not(.observed)").first.click()
-    expect(page.get_by_role("button", name="Shift")).to_be_visible()
-    assert page.locator(".toolbar").evaluate("(el) => el.offsetHeight") == height
 
 
 def brightness(page: Page) -> bool:

@@ -19,7 +19,6 @@ from tests.e2e.helpers import (
     paint_and_stop,
     pixels,
     pixels_of,
-    wait_for_frame,
     wait_until_painted,
 )
 
@@ -93,21 +92,6 @@ def test_stop_ends_the_work_and_keeps_what_is_there(page: Page, service: StudioS
     expect(page.get_by_role("button", name="Continue all 16")).to_be_visible()
 
 
-def test_what_is_written_stays_while_its_neighbours_change(page: Page) -> None:
-    """The choices beside it are made anew whenever another model is ready; whoever chooses there keeps the place."""
-    seed, compare = page.get_by_label("Seed", exact=True), page.get_by_label("Compare")
-    seed.press_sequentially("12")
-    compare.evaluate("list => { list.value = 'temperature'; list.dispatchEvent(new Event('change')) }")
-    expect(page.get_by_label("Values of temperature")).to_be_visible()
-    expect(seed).to_be_focused()
-    page.keyboard.type("3")
-    expect(seed).to_have_value("123")
-    compare.focus()
-    compare.select_option("top_p")
-    expect(page.get_by_label("Values of top-p")).to_be_visible()
-    expect(compare).to_be_focused()
-
-
 def test_maps_lie_over_the_image_and_say_their_scale(page: Page) -> None:
     """Surprise and entropy come with the stream."""
     paint(page)
@@ -158,28 +142,3 @@ def test_a_wrong_value_is_said_and_nothing_is_lost(page: Page) -> None:
         page.get_by_role("button", name="Paint", exact=True).click()
         expect(page.get_by_role("alert")).to_contain_text(sentence)
         np.testing.assert_array_equal(pixels(page), before)
-
-
-def test_variations_of_an_image(page: Page, service: StudioService) -> None:
-    """Strength 0 is the image itself, also when it was drawn: its random numbers are recovered."""
-    paint(page, seed=3)
-    page.keyboard.press("b")
-    page.get_by_role("button", name="Level 9", exact=True).click()
-    page.locator(".canvas-view:not([hidden]) canvas.image").first.focus()
-    for key in ("ArrowRight", "Enter"):
-        page.keyboard.press(key)
-    drawn = pixels(page)
-    page.get_by_text("Variations of the canvas").click()
-    page.get_by_label("Strength", exact=True).fill("0")
-    page.get_by_role("button", name="Paint variations").click()
-    wait_until_painted(page, 3)  # with the drawing
-    np.testing.assert_array_equal(pixels(page), drawn)
-    page.get_by_label("Strength", exact=True).fill("0.2")
-    page.get_by_role("group", name="Canvases").get_by_role("radio", name="4", exact=True).check()
-    page.get_by_role("button", name="Paint variations").click()
-    wait_until_painted(page, 7)
-    wait_for_frame(page)
-    near = [(pixels(page, i)[..., 0] != drawn[..., 0]).mean() for i in range(4)]
-    other = grey(pt.sample(service.models[DIGITS].model, 1, seed=77).levels[0, 0])
-    assert np.mean(near) < (other != drawn[..., 0]).mean()
-    expect(page.locator(".words")).to_contain_text("variation of strength 0.2")

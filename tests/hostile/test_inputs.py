@@ -21,11 +21,6 @@ from pointillist.files.checkpoint import tensors
 from ..cli.helpers import fails, files_in, run
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def digits() -> Path:
     """A folder of four pictures of the bundled model."""

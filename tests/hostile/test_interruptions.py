@@ -27,12 +27,6 @@ from ..cli.helpers import TINY, fails, files_in, run
 SAMPLE = ["sample", "digits", "-n", 12, "--batch-size", 4, "--engine", "numpy", "--label", "3"]
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test runs in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-
 def contents(folder: str) -> dict[str, bytes]:
     """The files of a folder."""
     return {name: (Path(folder) / name).read_bytes() for name in files_in(Path(folder))}

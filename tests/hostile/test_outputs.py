@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -19,22 +17,9 @@ from pointillist.files.writing import atomic_path, write_text
 from pointillist.system import resolve_device
 
 from ..cli.helpers import fails, files_in, run
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from pointillist.files.writing import exclusive
-with exclusive(Path(sys.argv[1]), Path("out")):
-    print("held", flush=True)
-    time.sleep(60)
-"""
+from .test_interruptions import holder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -228,16 +213,10 @@ def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatc
 
 def test_commands_at_the_same_time_take_a_name_each() -> None:
     """Without `--out`: a name that another process writes is as good as taken."""
-    holding = [sys.executable, "-c", HOLD, ".samples.png.lock"]
-    with subprocess.Popen(holding, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "held\n"
-            assert "samples-2.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
-            assert "samples-3.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
-            assert "being written" in fails("sample", "digits", "-n", 1, "--engine", "numpy", "--force")
-        finally:
-            process.kill()
+    with holder(Path(".samples.png.lock")):
+        assert "samples-2.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
+        assert "samples-3.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
+        assert "being written" in fails("sample", "digits", "-n", 1, "--engine", "numpy", "--force")
     assert "samples.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
     assert files_in(Path()) == ["samples-2.png", "samples-3.png", "samples.png"]
 

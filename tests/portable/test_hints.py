@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import pointillist as pt
 from pointillist.conditioning import HintConfig
@@ -20,7 +19,6 @@ from pointillist.portable import load, save
 from pointillist.portable.storage.decode import decode_model
 from pointillist.sampling.request import Request
 from tests.portable.networks import features_of
-from tests.portable.test_without_torch import run
 from tests.tolerances import FIXED_POINT
 
 SIZE = (5, 7)
@@ -92,27 +90,6 @@ def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None
     )  # fmt: skip
     assert np.array_equal(found, due.levels)
     assert not np.array_equal(found, pt.sample(model, 5, [0, 1, None, 0, 1], seed=3, engine="integer").levels)
-
-
-def test_without_torch(tmp_path: Path) -> None:
-    """Loaded and sampled where torch cannot be imported; a picture, or an array."""
-    model = model_with("outline")
-    model.save_pretrained(tmp_path / "m")
-    picture = Image.fromarray(hints_for(model, 1)[0, 0].astype(np.uint8) * 255)
-    picture.save(tmp_path / "hint.png")
-    run(
-        "import numpy as np\n"
-        "import pointillist.portable\n"
-        "from PIL import Image\n"
-        "integer_model = pointillist.portable.load('m')\n"
-        f"u = np.random.default_rng(0).random((2, 3, *{SIZE}))\n"
-        "levels, _ = integer_model.sample(u, label=1, hint=Image.open('hint.png'))\n"
-        "np.save('levels.npy', levels)\n",
-        tmp_path,
-    )
-    u = np.random.default_rng(0).random((2, 3, *SIZE))
-    due, _ = model.integer_model().integers.sample(u, label=1, hint=hints_for(model, 1)[0])
-    assert np.array_equal(np.load(tmp_path / "levels.npy"), due)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.distributions.transform import Transform
 from pointillist.files.checkpoint.header import PROGRAM_TENSORS
 from pointillist.portable import load, save
 from tests.scripts import script
@@ -57,20 +56,6 @@ def test_int8_weights_stay_int8(tmp_path: Path) -> None:
         weight = built.state_dict()["conditions.words.embedding.weight"]
         assert np.array_equal(encoder.weights["embedding.weight"], weight.numpy())
     assert sizes["int8"] < sizes["float32"] - 700_000
-
-
-def test_samples_by_prompt(model: pt.PixelModel) -> None:
-    """Guidance, temperature and top-p change what is drawn; the nats stay those of the model itself."""
-    integer_model = model.integer_model().integers
-    uniforms = np.random.default_rng(0).random((4, 1, 6, 5))
-    plain, _ = integer_model.sample(uniforms, text="a red dragon", label=1)
-    for transform in (Transform(6.0), Transform(temperature=0.2), Transform(top_p=0.3)):
-        levels, nats = integer_model.sample(uniforms, text="a red dragon", label=1, transform=transform)
-        inputs = integer_model.inputs(4, (6, 5), integer_model.order(), 1, "a red dragon")
-        np.testing.assert_allclose(integer_model.log_prob(levels, inputs), nats)
-        assert not np.array_equal(levels, plain)
-    same, _ = integer_model.sample(uniforms, text="a red dragon", label=1, transform=Transform(1 + 1e-12))
-    assert np.array_equal(same, plain)
 
 
 def test_a_model_without_text_names_it() -> None:

@@ -1,4 +1,4 @@
-"""Laws of form: the same image in memory or in a file of any kind is the same to every function that takes one."""
+"""Laws of form: an image in memory or in a file of any kind, among any others, is the same to every function."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from PIL import Image
 import pointillist as pt
 
 from .filling import hole_of
-from .lab import PROMPTS, Lab, NothingComparedError, Subject, law, same
-from .reading import images_of, pictured
+from .lab import PROMPTS, Lab, NothingComparedError, Subject, law, near, same
 from .sampling import numbers
 
 FILES = {".png": {}, ".gif": {}, ".tif": {}, ".webp": {"lossless": True, "exact": True}, ".bmp": {}, ".ppm": {}}
@@ -161,3 +160,26 @@ def hints(rng: random.Random, lab: Lab) -> None:
     except pt.PointillistError:
         raise NothingComparedError("no such hint") from None
     same(numbers(first), numbers(second), f"{subject.name}: a hint as {name}, {type(reader).__name__}")
+
+
+def images_of(rng: random.Random, subject: Subject, n: int) -> np.ndarray:
+    """Return levels that the model painted, of its own size or a small one."""
+    return pt.sample(subject.model, n, seed=rng.randrange(1000), size=subject.size).levels
+
+
+def pictured(subject: Subject) -> bool:
+    """Return True if the levels of a model are the colours of pictures."""
+    return subject.model.image.mode in ("grey", "rgb", "rgba") and subject.model.image.levels <= 256
+
+
+@law(4)
+def order_of_images(rng: random.Random, lab: Lab) -> None:
+    """The likelihood of an image is its own, whatever comes before it, in batches of any size."""
+    subject, n = lab.choose(rng), rng.randint(2, 7)
+    x, given = images_of(rng, subject, n), subject.draw_conditions(rng)
+    engine = "torch" if rng.random() < 0.3 else "auto"
+    moved = np.array(rng.sample(range(n), n))
+    first = pt.evaluate(subject.model, x, **given, engine=engine).nats_per_image
+    second = pt.evaluate(subject.model, x[moved], **given, engine=engine, batch_size=rng.randint(1, n)).nats_per_image
+    compare = near if engine == "torch" or not subject.integer else same
+    compare(first[moved], second, f"{subject.name} {given} {engine}: nats in the order {moved}")

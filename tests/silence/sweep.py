@@ -17,7 +17,7 @@ from contextlib import chdir
 
 from tests.sweeps import run_sweep
 
-from . import filling, forms, options, reading, roads, sampling, training  # noqa: F401  (they register laws)
+from . import filling, forms, options, roads, sampling  # noqa: F401  (they register laws)
 from .lab import LAWS, Lab, NothingComparedError, SilentError
 
 
