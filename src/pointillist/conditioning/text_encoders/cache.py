@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +21,6 @@ MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
 MAX_STORED = 1_000_000  # on disk: 2 GB of 512 numbers
 MAX_TOKENIZED = 10_000  # 150 MB of 10 tokens of 384 numbers
 _WAIT_S = 2.0  # for another process that writes
-_AT_ONCE = 500  # rows of a query
 
 
 class EmbeddingCache:
@@ -50,7 +50,8 @@ class EmbeddingCache:
         self._known.update(self._store.read(kept))
         new = {text: self.encoder.encode(text) for text in dict.fromkeys(cleaned) if text not in self._known}
         self._known.update(new)
-        self._store.write({text: vector for text, vector in new.items() if text in self._kept})
+        if stored := {text: vector for text, vector in new.items() if text in self._kept}:
+            self._store.write(stored)
         return np.stack([self._known[text] for text in cleaned]) if cleaned else np.zeros((0, self.encoder.size))
 
     def keep(self, texts: Iterable[str]) -> None:
@@ -91,12 +92,13 @@ def embedding_cache(encoder: str, fingerprint: str) -> EmbeddingCache:
     return EmbeddingCache(opened)
 
 
+@dataclass(frozen=True)
 class EmbeddingStore:
     """Vectors of texts in a database, shared by processes and threads.
 
     A database that cannot be read or written, or is damaged, costs time and nothing else: texts are encoded again.
 
-    Args:
+    Attributes:
         path: the file; it is made when the first vector is written.
         size: numbers of a vector.
     """
@@ -104,42 +106,32 @@ class EmbeddingStore:
     path: Path
     size: int
 
-    def __init__(self, path: Path, size: int) -> None:
-        self.path, self.size = path, size
-
-    def read(self, texts: list[str]) -> dict[str, np.ndarray]:
+    def read(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
         """Read the vectors of those texts that are stored."""
-        names = {_key(text): text for text in texts}
         result: dict[str, np.ndarray] = {}
-        if not names or not self.path.is_file():
+        if not self.path.is_file():
             return result
-        keys = list(names)
         with suppress(sqlite3.Error, OSError), closing(self._open()) as database:
-            for start in range(0, len(keys), _AT_ONCE):
-                part = keys[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(part))
-                for key, value in database.execute(f"SELECT key, value FROM vectors WHERE key IN ({marks})", part):
-                    if not isinstance(value, bytes) or len(value) != 4 * self.size:
-                        continue
-                    vector = np.frombuffer(value, np.float32)
-                    if np.isfinite(vector).all():
-                        result[names[key]] = vector
+            for text in texts:
+                row = database.execute("SELECT value FROM vectors WHERE key = ?", [_key(text)]).fetchone()
+                if row is None or not isinstance(row[0], bytes) or len(row[0]) != 4 * self.size:
+                    continue
+                vector = np.frombuffer(row[0], np.float32)
+                if np.isfinite(vector).all():
+                    result[text] = vector
         return result
 
     def write(self, vectors: Mapping[str, np.ndarray]) -> None:
         """Store vectors, as long as the database is not full."""
-        if not vectors:
-            return
         rows = [(_key(text), np.asarray(vector, np.float32).tobytes()) for text, vector in vectors.items()]
-        try:
-            self._insert(rows)
-        except sqlite3.DatabaseError as error:
-            if not isinstance(error, sqlite3.OperationalError):  # no database, or a damaged one: a new one
-                with suppress(sqlite3.Error, OSError):
-                    self.path.unlink()
-                    self._insert(rows)
-        except OSError:  # a full or read-only disk costs time, not the run
-            pass
+        with suppress(sqlite3.Error, OSError):  # a busy database, a full or read-only disk: costs time, not the run
+            try:
+                self._insert(rows)
+            except sqlite3.OperationalError:
+                pass
+            except sqlite3.DatabaseError:  # no database, or a damaged one: a new one
+                self.path.unlink()
+                self._insert(rows)
 
     def _insert(self, rows: list[tuple[bytes, bytes]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
