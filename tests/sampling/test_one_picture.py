@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.commands.jobs.kinds.sample import SampleJob, SampleJobSettings
+from pointillist.commands.sampling.sample import job
+from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio.http.app import create_app
 from pointillist.studio.service import LIMITS
@@ -67,8 +68,8 @@ def by_command(name: str, conditions: dict[str, Any], tuned: dict[str, float], t
 def by_job(name: str, conditions: dict[str, Any], tuned: dict[str, float], tmp_path: Path) -> dict[str, np.ndarray]:
     given = {key: [value] for key, value in conditions.items() if key != "hint"}
     hint = {"hint": tmp_path / "hint.npy"} if "hint" in conditions else {}
-    settings = SampleJobSettings(model=name, n=2, seed=SEED, **used(tuned, conditions), **given, **hint)
-    return SampleJob(settings).compute(0, 2)
+    settings = SampleSettings(model=name, n=2, seed=SEED, **used(tuned, conditions), **given, **hint)
+    return job(settings).compute(0, 2)
 
 
 def by_studio(model: PixelModel, conditions: dict[str, Any], tuned: dict[str, float]) -> list[dict[str, Any]]:
@@ -90,14 +91,14 @@ def test_same_seed_same_levels(model: PixelModel, tuned: dict[str, float], tmp_p
     conditions = conditions_of(model, tmp_path)
     samples = pt.sample(model, 2, seed=SEED, **conditions, **used(tuned, conditions))
     assert samples.engine == "integer"
-    command, job = (road(name_of(model), conditions, tuned, tmp_path) for road in (by_command, by_job))
+    command, stored = (road(name_of(model), conditions, tuned, tmp_path) for road in (by_command, by_job))
     stream = by_studio(model, conditions, tuned)
     np.testing.assert_array_equal(command["levels"], samples.levels)
-    np.testing.assert_array_equal(job["levels"], samples.levels)
+    np.testing.assert_array_equal(stored["levels"], samples.levels)
     shown = 2 if model.image.levels <= 256 else 1
     np.testing.assert_array_equal(images(stream[-1]), samples.levels[:shown])
     np.testing.assert_array_equal(command["nats"], samples.nats)
-    np.testing.assert_array_equal(job["nats"], samples.nats)
+    np.testing.assert_array_equal(stored["nats"], samples.nats)
     assert stream[1]["engine"] == "integer"
 
 

@@ -11,12 +11,20 @@ import typer
 from typer.core import TyperGroup
 
 from pointillist.cli.output import print_report
-from pointillist.cli.parameters import examples_text, parameter, parsed, typer_command, with_parameters, with_signature
+from pointillist.cli.parameters import (
+    examples_text,
+    parameter,
+    parsed,
+    typer_command,
+    values_of,
+    with_parameters,
+    with_signature,
+)
 from pointillist.commands.jobs.settings import MergeSettings, RunSettings, StatusSettings
-from pointillist.commands.settings import REQUIRED, settings_of, to_dict
+from pointillist.commands.settings import REQUIRED, settings_of
 
 if TYPE_CHECKING:
-    from pointillist.commands.jobs.base import JobSettings
+    pass
 
 EXAMPLES = """
     pointillist jobs sample digits -n 5000 --tasks 20 --workers 2 --out many
@@ -32,9 +40,9 @@ class JobCommands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names."""
-        from pointillist.commands.jobs.base import job_names
+        from pointillist.commands.jobs.manifest import JOBS
 
-        return [*job_names(), *_READERS]
+        return [*JOBS, *_READERS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command called `cmd_name`, or None."""
@@ -70,37 +78,30 @@ def _function(name: str) -> Callable[..., None]:
 
 
 def _command(name: str) -> Callable[..., None]:
-    """Make the command of a kind of job: its settings, and the settings of every job."""
-    from pointillist.commands.jobs.base import job_kind
+    """Make the command of a job: the settings of the plain command, and the settings of every job."""
+    from pointillist.commands.jobs.manifest import JOBS
 
-    kind = job_kind(name)
-    settings, shared = list(settings_of(kind.Settings)), list(settings_of(RunSettings))
+    settings, shared = list(settings_of(JOBS[name], job=True)), list(settings_of(RunSettings))
     optional = [setting for setting in settings if setting.default is not REQUIRED]
     required = [setting for setting in settings if setting.default is REQUIRED]
 
     def command(**values: Any) -> None:
-        _run(name, parsed(kind.Settings, values), parsed(RunSettings, values))
+        _run(name, values, parsed(RunSettings, values))
 
     return with_signature(
         command,
         [parameter(setting) for setting in (*required, *shared, *optional)],
-        f"{(kind.__doc__ or '').partition(';')[0]}, in tasks.",
+        f"Run `pointillist {name}` in tasks.",
     )
 
 
-def _run(name: str, settings: JobSettings, options: RunSettings) -> None:
+def _run(name: str, typed: dict[str, Any], options: RunSettings) -> None:
     from pointillist.commands.jobs.api import run
+    from pointillist.commands.jobs.manifest import JOBS
 
     started = time.perf_counter()
-    result = run(
-        name,
-        out=options.out,
-        tasks=options.tasks,
-        executor=options.executor,
-        workers=options.workers,
-        time_limit=options.time_limit,
-        **to_dict(settings),
-    )
+    shared = {key: getattr(options, key) for key in ("out", "tasks", "executor", "workers", "threads", "time_limit")}
+    result = run(name, **shared, **values_of(JOBS[name], typed, job=True))
     facts = {**_state(result.out), "rejected_items": list(result.rejected)}
     facts["seconds"] = round(time.perf_counter() - started, 3)
     if result.status.is_finished:
@@ -116,14 +117,14 @@ def _status(settings: StatusSettings) -> None:
 def _state(folder: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from pointillist.commands.jobs.state import status
+    from pointillist.commands.jobs.api import status
 
     return {"out": str(folder), **asdict(status(folder))}
 
 
 def _merge(settings: MergeSettings) -> None:
     """Write the result of a finished job, in the format of the plain command."""
-    from pointillist.commands.jobs.state import merge
+    from pointillist.commands.jobs.api import merge
 
     facts = merge(settings.folder, settings.out, force=settings.force)
     print_report({**facts, "out": str(settings.out)}, settings.as_json)

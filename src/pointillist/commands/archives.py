@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pointillist.commands.jobs.work import Arrays, Work, files_digest
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Facts
 from pointillist.commands.settings import (
@@ -28,6 +31,11 @@ from pointillist.commands.settings import (
 )
 from pointillist.files.progress import Bar
 
+if TYPE_CHECKING:
+    from pointillist.commands.jobs.folder import Parts
+    from pointillist.compression.container import Record
+    from pointillist.compression.pictures import PictureFile
+
 STANDARD = "-"
 """Stands for standard input or output."""
 _SMALL = 1000  # bytes of an archive; a name, a format and a size take about 70
@@ -36,6 +44,9 @@ _SMALL = 1000  # bytes of an archive; a name, a format and a size take about 70
 @dataclass(frozen=True, kw_only=True)
 class CompressSettings(Settings):
     """Settings of `compress`."""
+
+    module, merged = "archives", ".pxl"
+    plain_only = "out threads force as_json"
 
     model: str = argument("MODEL", "A bundled name, or the folder of a training: a model with an integer program.")
     files: tuple[Path, ...] = argument("FILES|DIR", "Pictures and folders of them, or one .npz or .npy.")
@@ -222,3 +233,117 @@ def _check_out(path: Path, settings: DecompressSettings) -> None:
         raise ConfigError(f"`--out` (={settings.out}) must be a folder or end in .npz: give DIR/ or NAME.npz.")
     if path.exists() and unfinished(path) is None and any(path.iterdir()) and not settings.force:
         raise ConfigError(f"{settings.out} is not empty: add `--force` to write into it, or give a new folder.")
+
+
+def job(settings: CompressSettings) -> Work:
+    """Compress pictures in tasks, each item a record; one with a picture that cannot be coded is rejected.
+
+    A picture that is larger than a tile has an item for each of its tiles, as it has a record for each.
+    """
+    import numpy as np
+
+    from pointillist.compression.api import resolve_labels
+    from pointillist.compression.files import list_inputs
+    from pointillist.compression.models import as_integer_model, image_of
+    from pointillist.compression.pictures import read_levels
+    from pointillist.compression.writer import encode_records, encode_tiles, header_of, make_codec
+
+    integer_model, image = as_integer_model(settings.model), image_of(settings.model)
+    labels, files = resolve_labels(integer_model, settings.label, 1), list_inputs(settings.files)
+    label = None if labels is None else labels[0]
+    sizes = [_size(path) for path, _ in files]
+    largest = max((max(size) for size in sizes if size is not None), default=0)
+    codec = make_codec(integer_model, settings.order, label is not None, largest)
+    items = _plan(sizes, integer_model.channels, settings.per_record, codec.side)
+    read = lru_cache(1)(lambda number: read_levels(*files[number], image))  # for the tiles of a large picture
+
+    def record(pictures: slice, tile: int | None) -> tuple[Record, list[PictureFile]]:
+        if tile is None:
+            several = [read_levels(path, name, image) for path, name in files[pictures]]
+            stacked, each = np.stack([levels for levels, _ in several]), [label] * len(several)
+            (coded,) = encode_records(codec, stacked, each, [slice(None)], verify=settings.verify)
+            return coded, [file for _, file in several]
+        levels, file = read(pictures.start)
+        (coded,) = encode_tiles(codec, levels, label, [tile], verify=settings.verify)
+        return coded, [] if tile else [file]  # the first tile names the file
+
+    def compute(start: int, stop: int) -> Arrays:
+        """Code some records; their contents are base64, and the files JSON."""
+        coded = [record(*item) for item in items[start:stop]]
+        shapes = [(r.kind, r.count, *(r.size or (0, 0)), -1 if r.tile is None else r.tile) for r, _ in coded]
+        return {
+            "content": np.array([b64encode(r.content) for r, _ in coded], np.bytes_),
+            "shape": np.array(shapes),
+            "files": np.array([json.dumps([file.to_json() for file in each]) for _, each in coded], np.str_),
+        }
+
+    return Work(
+        count=len(items),
+        batch_size=_BATCH,
+        compute=compute,
+        facts={
+            "fingerprint": integer_model.fingerprint,
+            "header": header_of(codec).hex(),
+            "name": settings.model,
+            "images": files_digest([path for path, _ in files]),
+        },
+        files=[files[pictures.start][1] for pictures, _ in items],
+        needs_torch=False,
+    )
+
+
+_BATCH = 2  # records of a job that are stored together
+
+
+def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+    """Write the archive of a job, as the plain command does."""
+    from pointillist.compression.container import SIZED, Record, encode_metadata
+    from pointillist.compression.writer import RecordWriter
+
+    files = [file for part in parts for each in part["files"].tolist() for file in json.loads(each)]
+    with _opened(str(out)) as file:
+        writer = RecordWriter(file, bytes.fromhex(facts["header"]))
+        writer.write(encode_metadata({"model": facts["name"], "files": files}))
+        for part in parts:
+            for content, (kind, count, *size, tile) in zip(part["content"], part["shape"].tolist(), strict=True):
+                height_width = (size[0], size[1]) if kind == SIZED else None
+                writer.write(Record(kind, count, b64decode(content), height_width, None if tile < 0 else tile))
+        writer.end()
+    return {"images": len(files), "bytes": out.stat().st_size}
+
+
+def _plan(
+    sizes: list[tuple[int, int] | None], channels: int, per_record: int | None, side: int
+) -> list[tuple[slice, int | None]]:
+    """Divide pictures into records as the plain command does, by their sizes; one that cannot be read is by itself.
+
+    Returns:
+        The pictures of each record, and the number of its tile; None for whole pictures.
+    """
+    from pointillist.compression.tiles import tiles_of
+    from pointillist.compression.writer import pictures_of
+
+    result: list[tuple[slice, int | None]] = []
+    start = 0
+    for number in range(1, len(sizes) + 1):
+        size = sizes[start]
+        if size is not None and side and max(size) > side:
+            result += [(slice(start, number), tile) for tile in range(tiles_of(*size, side).count)]
+            start = number
+            continue
+        each = 1 if size is None else pictures_of(channels * size[0] * size[1], per_record)
+        if number == len(sizes) or sizes[number] != sizes[start] or number - start == each:
+            result.append((slice(start, number), None))
+            start = number
+    return result
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    from pointillist.data.readers.picture_files import BROKEN, open_picture
+    from pointillist.errors import DataError
+
+    try:
+        with open_picture(path) as picture:
+            return picture.height, picture.width
+    except (DataError, *BROKEN):
+        return None

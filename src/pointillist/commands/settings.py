@@ -141,10 +141,14 @@ class Settings:
     """Base of the settings of a command.
 
     Attributes:
-        left_out: settings of a base class that are not settings of this class; they keep their defaults.
+        module: the module of `commands` that has the functions `job` and `merge`, if the command can be a job.
+        merged: ending of the file that `merge` writes.
+        plain_only: settings that a job does not have, which keep their defaults; names and spaces.
     """
 
-    left_out: ClassVar[frozenset[str]] = frozenset()
+    module: ClassVar[str] = ""
+    merged: ClassVar[str] = ".npz"
+    plain_only: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """Reject a setting that has no effect, because no setting that it needs is given."""
@@ -168,8 +172,8 @@ def _flag(item: Field[Any]) -> str:
     return flags[0] if flags else f"--{item.name.replace('_', '-')}"
 
 
-def settings_of(config: type[Settings]) -> Iterator[Setting]:
-    """Yield the settings of a class, in the order of the help page, without the settings of run files.
+def settings_of(config: type[Settings], *, job: bool = False) -> Iterator[Setting]:
+    """Yield the settings of a class, or of its job, in the order of the help page, without the settings of run files.
 
     ```python
     [setting.name for setting in settings_of(EvaluateSettings)]  # ["model", "data", "split", ...]
@@ -177,7 +181,7 @@ def settings_of(config: type[Settings]) -> Iterator[Setting]:
     """
     types = get_type_hints(config)
     for item in fields(config):
-        if item.name not in config.left_out and "option" in item.metadata:
+        if "option" in item.metadata and not (job and item.name in config.plain_only.split()):
             kind = _sampling_type(item) if "sampling" in item.metadata else types[item.name]
             yield Setting(item.name, kind, item.default, item.metadata["option"])
 
@@ -192,8 +196,8 @@ def _sampling_type(item: Field[Any]) -> Any:
 
 
 def to_dict(settings: Settings) -> dict[str, Any]:
-    """Return the settings by name, as JSON holds them."""
-    return {setting.name: _plain(getattr(settings, setting.name)) for setting in settings_of(type(settings))}
+    """Return the settings of a job by name, as JSON holds them."""
+    return {setting.name: _plain(getattr(settings, setting.name)) for setting in settings_of(type(settings), job=True)}
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,9 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,11 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.cli.app import Commands
-from pointillist.commands.jobs.base import job_names
 from pointillist.commands.jobs.folder import JobFolder
-from pointillist.commands.jobs.kinds.sample import SampleJob
+from pointillist.commands.jobs.manifest import JOBS
 from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
+from pointillist.commands.sampling import sample as sampling
 from pointillist.images import dequantise
 from tests.cli.helpers import fails, run
 
@@ -40,15 +42,26 @@ def compute(job: str, out: str, tasks: int, world: int = 1, time_limit: float | 
     return worker
 
 
+def change_compute(patch: pytest.MonkeyPatch, compute: Callable[..., Any]) -> None:
+    """Let samples of jobs be computed by a function of how they are computed, the first item and the last but one."""
+    original = sampling.job
+
+    def job(settings: Any) -> Any:
+        work = original(settings)
+        return replace(work, compute=partial(compute, work.compute))
+
+    patch.setattr(sampling, "job", job)
+
+
 def merged(job: str, name: str) -> bytes:
     """The merged result of a job."""
     pt.jobs.merge(job, name)
     return Path(name).read_bytes()
 
 
-def test_every_kind_is_a_file() -> None:
-    """Of the registry; an unknown kind and an unknown setting are sentences."""
-    assert job_names() == ["compress", "detect", "evaluate", "inpaint", "sample"]
+def test_commands_that_can_be_a_job() -> None:
+    """An unknown kind and an unknown setting are sentences."""
+    assert list(JOBS) == ["compress", "detect", "evaluate", "inpaint", "sample"]
     with pytest.raises(pt.ConfigError, match=r"Unknown `job` 'score': choose one of compress"):
         pt.jobs.run("score", out="x", tasks=1)
     with pytest.raises(pt.ConfigError, match="`count` is not a setting of the job sample"):
@@ -56,10 +69,10 @@ def test_every_kind_is_a_file() -> None:
 
 
 def test_defaults_are_those_of_the_plain_commands() -> None:
-    """Or the same images would differ; jobs count their images, need a seed, and share the processors."""
+    """Or the same images would differ; jobs share the processors."""
     group: Any = Commands(name="pointillist")
-    own = {"n", "seed", "threads", "device"}
-    for kind in job_names():
+    own = {"threads"}
+    for kind in JOBS:
         plain, job = ({p.name: p.default for p in g.get_command(None, kind).params}
                       for g in (group, group.get_command(None, "jobs")))  # fmt: skip
         shared = (plain.keys() & job.keys()) - own
@@ -139,7 +152,7 @@ def test_verdicts_equal_the_plain_command(model: str, data: str) -> None:
     for tasks, world in ((1, 1), (5, 2)):
         compute("detect", f"job{tasks}", tasks, world, model=model, data=target, detector="found", batch_size=4)
     assert merged("job1", "a.csv") == merged("job5", "b.csv") == Path("p.csv").read_bytes()
-    with pytest.raises(pt.CheckpointError, match="contains no anomaly_detector"):
+    with pytest.raises(pt.ConfigError, match="has no detector"):
         compute("detect", "job", 1, model=model, data=target)
 
 
@@ -149,12 +162,12 @@ def test_archives_equal_the_plain_command(model: str) -> None:
     pt.quantize_integer(loaded, torch.randint(0, loaded.image.levels, (4, *loaded.image.shape)))
     loaded.save_pretrained("exact")
     run("sample", model, "-n", 14, "--seed", 1, "--engine", "numpy", "-o", "data/")
-    for tasks, world, size in ((1, 1, 2), (4, 2, 1)):
-        compute("compress", f"job{tasks}", tasks, world, model="exact", images="data", per_record=3, batch_size=size)
+    for tasks, world in ((1, 1), (4, 2)):
+        compute("compress", f"job{tasks}", tasks, world, model="exact", files=["data"], per_record=3)
     run("compress", "exact", "data", "--per-record", 3, "--out", "p.pxl")
     assert merged("job1", "a.pxl") == merged("job4", "b.pxl") == Path("p.pxl").read_bytes()
     Path("data/00004.png").write_bytes(b"x")
-    compute("compress", "job", 3, model="exact", images="data", per_record=3)
+    compute("compress", "job", 3, model="exact", files=["data"], per_record=3)
     pt.jobs.merge("job", "rest.pxl")
     assert pt.jobs.status("job").rejected == 1
     rest, whole = (list(pt.Archive(name, "exact")) for name in ("rest.pxl", "p.pxl"))
@@ -163,11 +176,11 @@ def test_archives_equal_the_plain_command(model: str) -> None:
     for name in ("00002-large", "00009"):
         Image.fromarray(large).save(f"data/{name}.png")
     Path("data/00004.png").unlink()
-    compute("compress", "tiles", 3, model="exact", images="data", per_record=3)
+    compute("compress", "tiles", 3, model="exact", files=["data"], per_record=3)
     run("compress", "exact", "data", "--per-record", 3, "--out", "tiles.pxl")
     assert merged("tiles", "c.pxl") == Path("tiles.pxl").read_bytes()
-    with pytest.raises(pt.ConfigError, match="works in integers"):
-        compute("compress", "other", 1, model="exact", images="data", device="cuda")
+    with pytest.raises(pt.ConfigError, match="`device` is not a setting of the job compress"):
+        compute("compress", "other", 1, model="exact", files=["data"], device="cuda")
 
 
 def test_pictures_that_cannot_be_read_are_rejected(model: str, pictures: str) -> None:
@@ -186,9 +199,9 @@ def test_pictures_that_cannot_be_read_are_rejected(model: str, pictures: str) ->
 @pytest.mark.parametrize("method", ["smc", "order"])
 def test_completions_of_many_pictures(model: str, pictures: str, method: str) -> None:
     """Each picture by itself: equal for any number of tasks, and equal to completing it alone."""
-    settings = {"model": model, "images": pictures, "region": "3:,:", "n": 2, "method": method, "engine": "numpy"}
-    for tasks, size in ((1, 64), (4, 1)):
-        compute("inpaint", f"job{tasks}", tasks, 2, **settings, particles=4, moves=2, batch_size=size)
+    settings = {"model": model, "image": pictures, "region": "3:,:", "n": 2, "method": method, "engine": "numpy"}
+    for tasks in (1, 4):
+        compute("inpaint", f"job{tasks}", tasks, 2, **settings, particles=4, moves=2)
     assert merged("job1", "a.npz") == merged("job4", "b.npz")
     found = np.load("a.npz")
     assert found["levels"].shape == (9, 2, 1, 5, 6)
@@ -206,14 +219,13 @@ def test_completions_of_many_pictures(model: str, pictures: str, method: str) ->
 
 def test_one_bad_item_of_a_batch_is_rejected(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others of its batch are computed one by one."""
-    kept = SampleJob.compute
 
-    def compute_or_fail(self: SampleJob, start: int, stop: int) -> Any:
+    def compute_or_fail(kept: Any, start: int, stop: int) -> Any:
         if start <= 5 < stop:
             raise ValueError("item 5 is bad\nsecond line")
-        return kept(self, start, stop)
+        return kept(start, stop)
 
-    monkeypatch.setattr(SampleJob, "compute", compute_or_fail)
+    change_compute(monkeypatch, compute_or_fail)
     for tasks in (1, 4):
         compute("sample", f"job{tasks}", tasks, model=model, **SAMPLE)
         (row,) = [json.loads(line) for line in Path(f"job{tasks}/rejected.jsonl").read_text().splitlines()]
@@ -225,18 +237,17 @@ def test_one_bad_item_of_a_batch_is_rejected(model: str, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left"), pt.ConfigError("`a` (=1) must be 2.")])
 def test_a_fault_of_no_item_ends_the_job(model: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk or memory rejects nothing, and finished tasks are kept."""
-    kept = SampleJob.compute
     computed: list[int] = []
 
-    def compute_or_fail(self: SampleJob, start: int, stop: int) -> Any:
+    def compute_or_fail(kept: Any, start: int, stop: int) -> Any:
         if start == 8 and not computed.count(8):
             computed.append(8)
             raise error
         computed.append(start)
-        return kept(self, start, stop)
+        return kept(start, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SampleJob, "compute", compute_or_fail)
+        change_compute(patch, compute_or_fail)
         with pytest.raises(type(error)):
             compute("sample", "job", 4, model=model, **SAMPLE)
         assert pt.jobs.status("job").finished == 2
@@ -253,22 +264,22 @@ class Ended(BaseException):
 @pytest.mark.slow
 def test_an_item_has_a_time_limit(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is stopped at a batch computes it one by one when it starts again, and then rejects the item."""
-    kept, waiting = SampleJob.compute, threading.Event()
+    waiting = threading.Event()
     ended: list[int] = []
 
     def leave(code: int) -> None:
         ended.append(code)
         waiting.set()
 
-    def compute_or_wait(self: SampleJob, start: int, stop: int) -> Any:
+    def compute_or_wait(kept: Any, start: int, stop: int) -> Any:
         if start <= 5 < stop:
             waiting.clear()
             assert waiting.wait(30)
             raise Ended
-        return kept(self, start, stop)
+        return kept(start, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SampleJob, "compute", compute_or_wait)
+        change_compute(patch, compute_or_wait)
         patch.setattr(os, "_exit", leave)
         for _ in range(2):
             with pytest.raises(Ended):
@@ -340,7 +351,7 @@ def test_two_commands_share_a_job(model: str) -> None:
     for process in both:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
-        assert "7 of 7 tasks" in output
+        assert "finished   7" in output
     compute("sample", "alone", 7, model=model, **{**SAMPLE, "batch_size": 2})
     assert merged("job", "a.npz") == merged("alone", "b.npz")
 

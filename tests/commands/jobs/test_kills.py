@@ -109,7 +109,7 @@ def test_processes_that_never_get_on_end_the_job(model: str, monkeypatch: pytest
 
 def test_an_error_right_after_the_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first line and the error of a process that ends at once may be read in one piece."""
-    error = {"error": "OSError", "errno": 28, "strerror": "No space left on device", "file": None}
+    error = {"error": "OSError", "args": [28, "No space left on device", None]}
     end = f"import sys; print('ready'); print({json.dumps(error)!r}); sys.exit(2)"
     with _Processes(JobSpec(job="sample", settings={}, out=Path("job"), tasks=1), 1) as processes:
         process = subprocess.Popen(

@@ -10,15 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pointillist.commands.jobs.api import JobResult, run
-    from pointillist.commands.jobs.state import JobStatus, merge, status
-
-_HOME = {"JobResult": "api", "run": "api", "merge": "state", "JobStatus": "state", "status": "state"}
+    from pointillist.commands.jobs.api import JobResult, JobStatus, merge, run, status
 
 __all__ = ["JobResult", "JobStatus", "merge", "run", "status"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module 'pointillist.commands.jobs' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pointillist.commands.jobs.{_HOME[name]}"), name)
+    return getattr(importlib.import_module("pointillist.commands.jobs.api"), name)

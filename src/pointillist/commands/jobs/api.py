@@ -1,4 +1,4 @@
-"""Run a job: the public call."""
+"""Jobs in Python: run one, read its state, write its result."""
 
 from __future__ import annotations
 
@@ -9,15 +9,45 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.commands.jobs.executors import run_local, run_ray, run_torchrun
-from pointillist.commands.jobs.folder import JobFolder
-from pointillist.commands.jobs.manifest import check_tasks, parse_settings
+from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, Parts
+from pointillist.commands.jobs.manifest import JOBS, functions_of, job_settings
 from pointillist.commands.jobs.settings import JobSpec
-from pointillist.commands.jobs.state import JobStatus, status
 from pointillist.commands.settings import to_dict
-from pointillist.errors import ConfigError, check_name, check_whole, is_number, quote
+from pointillist.errors import ConfigError, JobError, check_name, check_whole, counted, is_number, quote
+from pointillist.files.batch_output import output_lock
 from pointillist.files.reading import check_path
+from pointillist.files.writing import is_stream
 
 EXECUTORS = ("local", "torchrun", "ray")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobStatus:
+    """The state of a job.
+
+    ```python
+    print(pt.jobs.status("many").finished)
+    ```
+
+    Attributes:
+        job: its kind.
+        tasks, finished: number of tasks, and of those that are finished.
+        pending: the tasks that are not.
+        count: number of items.
+        rejected: items rejected so far, with those that could not be read.
+    """
+
+    job: str
+    tasks: int
+    finished: int
+    pending: tuple[int, ...]
+    count: int
+    rejected: int
+
+    @property
+    def is_finished(self) -> bool:
+        """True if no task is left."""
+        return not self.pending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +78,7 @@ def run(
     tasks: int,
     executor: str = "local",
     workers: int = 1,
+    threads: int = 1,
     time_limit: float | None = None,
     **settings: Any,
 ) -> JobResult:
@@ -56,14 +87,15 @@ def run(
     Results depend neither on the tasks, nor on the workers, nor on interruptions: `merge` writes the same bytes.
 
     Args:
-        job: `sample`, `evaluate` or `inpaint`.
+        job: `sample`, `evaluate`, `inpaint`, `detect` or `compress`.
         out: the folder of the job; another job in it is rejected.
         tasks: number of parts into which the items are divided, a few for each process; it cannot change later.
         executor: `local` starts processes; `torchrun` runs the share of this process, which torchrun has started;
             `ray` gives tasks to actors of a Ray cluster (extra `ray`).
         workers: processes of `local`, actors of `ray`.
+        threads: of each process; another number may round differently.
         time_limit: seconds that an item may take before it is rejected; None for any time.
-        settings: settings of the kind of job, such as `model`; see its class in `commands/jobs/kinds`.
+        settings: settings of the command, such as `model`, by name.
 
     Raises:
         ConfigError: naming the argument that is wrong, or the first difference to the job in the folder.
@@ -74,15 +106,15 @@ def run(
         pt.jobs.run("sample", out="many", tasks=8, workers=2, model="digits", n=1000, label=["each"])
         pt.jobs.merge("many", "many.npz")
     """
-    check_tasks(tasks)
+    check_whole("tasks", tasks, 1, MAX_TASKS)
     check_path("out", out)
     check_whole("workers", workers, 1)
+    check_whole("threads", threads, 1)
     if time_limit is not None and not (is_number(time_limit) and time_limit > 0):
         raise ConfigError(f"`time_limit` (={quote(time_limit)}) must be a positive number: leave it out for any time.")
     check_name("Unknown `executor`", executor, EXECUTORS)
-    parsed = to_dict(parse_settings(job, settings))
-    path = Path(os.path.abspath(out))
-    spec = JobSpec(job=job, settings=parsed, out=path, tasks=tasks, time_limit=time_limit)
+    parsed, path = to_dict(job_settings(job, settings)), Path(os.path.abspath(out))
+    spec = JobSpec(job=job, settings=parsed, out=path, tasks=tasks, threads=threads, time_limit=time_limit)
     if executor == "torchrun":
         run_torchrun(spec)
     elif executor == "local":
@@ -96,3 +128,71 @@ def run(
     assert manifest is not None
     rejected = () if folder.pending(tasks) else tuple(folder.collect_rejected(manifest))
     return JobResult(out=path, status=status(path), rejected=rejected)
+
+
+def status(out: str | Path) -> JobStatus:
+    """Read the state of a job.
+
+    Raises:
+        ConfigError: if the folder holds no job.
+
+    Example:
+        pt.jobs.status("many").is_finished
+    """
+    check_path("out", out)
+    folder = JobFolder(Path(out))
+    manifest = folder.manifest()
+    if manifest is None:
+        raise ConfigError(f"{out} holds no job: give a folder that `pointillist jobs` has written.")
+    tasks = manifest["tasks"]
+    pending = folder.pending(tasks)
+    rejected = sum(len(folder.rejected(task)) for task in range(tasks) if task not in set(pending))
+    return JobStatus(
+        job=manifest["job"],
+        tasks=tasks,
+        finished=tasks - len(pending),
+        pending=tuple(pending),
+        count=manifest["count"],
+        rejected=rejected + len(manifest["skipped"]),
+    )
+
+
+def merge(out: str | Path, path: str | Path, *, force: bool = False) -> dict[str, Any]:
+    """Write the result of a finished job.
+
+    Args:
+        out: the folder of the job.
+        path: the file to write: `.npz` for images, `.csv` for likelihoods.
+        force: replace what is there.
+
+    Returns:
+        Facts of a report, by name.
+
+    Raises:
+        JobError: if tasks are missing, a part is damaged, or every item was rejected.
+        ConfigError: if the folder holds no job, or the path does not fit.
+
+    Example:
+        pt.jobs.merge("many", "many.npz")
+    """
+    check_path("path", path)
+    state, path = status(out), Path(path)
+    if not state.is_finished:
+        missing = f"{len(state.pending)} of {counted(state.tasks, 'task')} of {out}"
+        raise JobError(f"{missing} are missing: run the same command again.")
+    if path.exists() and not is_stream(path) and not force:
+        raise ConfigError(f"{path} is already there: add `force` to replace it, or give another path.")
+    ending = JOBS[state.job].merged
+    if path.suffix.lower() != ending:
+        raise ConfigError(f"`out` (={path}) must end in {ending}: the result of this job is such a file.")
+    folder = JobFolder(Path(out))
+    manifest = folder.manifest()
+    assert manifest is not None
+    total = state.count - sum(len(folder.rejected(task)) for task in range(state.tasks))
+    if not total:
+        raise JobError(f"Every item of {out} was rejected: see {folder.path}/rejected.jsonl for the reasons.")
+    with output_lock(path):
+        facts: dict[str, Any] = functions_of(state.job).merge(
+            manifest["facts"], Parts(folder, state.tasks, state.count, total), path
+        )
+    return facts

@@ -44,18 +44,18 @@ def main() -> None:
         worker = Worker(spec, on_open=released.wait)
         print("ready", flush=True)
         worker.run_share(rank, world)
-    except PointillistError as error:
-        _reject({"error": type(error).__name__, "message": str(error)})
+    except (PointillistError, MemoryError) as error:
+        _reject(error, *map(str, error.args))
     except OSError as error:  # such as a full disk
         if error.errno is None:
             raise
-        _reject({"error": "OSError", "errno": error.errno, "strerror": error.strerror, "file": error.filename})
-    except MemoryError:
-        _reject({"error": "MemoryError"})
+        _reject(error, error.errno, error.strerror, error.filename)
 
 
-def _reject(error: dict[str, Any]) -> NoReturn:
-    print(json.dumps(error, default=str), flush=True)
+def _reject(error: Exception, *args: Any) -> NoReturn:
+    """Print an error that `_error_of` reads, and end."""
+    name = "OSError" if isinstance(error, OSError) else type(error).__name__
+    print(json.dumps({"error": name, "args": args}, default=str), flush=True)
     sys.exit(EXIT_REJECTED)
 
 
@@ -122,13 +122,12 @@ class _Processes:
                 "batches by `batch_size`, or free memory, and run the same command again."
             )
         command = [sys.executable, "-m", "pointillist.commands.jobs.executors", self._spec.to_json(), str(rank)]
-        threads = str(self._spec.settings.get("threads", 1))
         self._running[rank] = subprocess.Popen(
             [*command, str(self._workers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": threads},
+            env={**os.environ, "OMP_NUM_THREADS": str(self._spec.threads)},
             start_new_session=True,
         )
 
@@ -197,16 +196,14 @@ class _Processes:
         return len(tasks) - len(pending), sum(len(self.folder.quarantined(task)) for task in pending)
 
 
-def _error_of(output: str) -> PointillistError | OSError | MemoryError:
+def _error_of(output: str) -> Exception:
     """Return the error that a process has printed."""
     result = json.loads(output.splitlines()[-1])
-    if result["error"] == "MemoryError":
-        return MemoryError()
-    if result["error"] == "OSError":
-        return OSError(result["errno"], result["strerror"], result["file"])
-    kind = getattr(errors, result["error"], PointillistError)
-    error = PointillistError(result["message"])
-    error.__class__ = kind  # some kinds take other arguments
+    name, args = result["error"], result["args"]
+    if name in ("MemoryError", "OSError"):
+        return {"MemoryError": MemoryError, "OSError": OSError}[name](*args)
+    error = PointillistError(*args)
+    error.__class__ = getattr(errors, name, PointillistError)  # some kinds take other arguments
     return error
 
 
@@ -229,9 +226,10 @@ def run_ray(spec: JobSpec, workers: int) -> None:
     pending = folder.pending(spec.tasks)
     if pending:
         rows = ray.data.from_items([{"task": task} for task in pending], override_num_blocks=len(pending))
-        threads = spec.settings.get("threads", 1)
         actors = ray.data.ActorPoolStrategy(size=workers)
-        rows.map(_TaskRunner, fn_constructor_args=(spec.to_json(),), num_cpus=threads, compute=actors).materialize()
+        rows.map(
+            _TaskRunner, fn_constructor_args=(spec.to_json(),), num_cpus=spec.threads, compute=actors
+        ).materialize()
     left = folder.pending(spec.tasks)
     if left:
         raise JobError(f"{len(left)} tasks of {spec.out} are computed by other processes: run the same command later.")

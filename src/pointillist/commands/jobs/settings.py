@@ -21,6 +21,7 @@ class RunSettings(Settings):
     out: Path = _JOB.option(REQUIRED, "DIR", "Folder of the job.", flags=("--out", "-o"))
     executor: str = _JOB.option("local", "NAME", "local, torchrun (under torchrun), or ray (extra ray).")
     workers: int = _JOB.option(1, "N", "Processes of local, actors of ray.")
+    threads: Any = _JOB.sampling_option(1, "N", "Threads of each process; another number may round differently.", low=1)
     time_limit: float | None = _JOB.option(None, "S", "Seconds an item may take before it is rejected.")
     as_json: bool = replace(JSON, panel=_JOB).field(False)
 
@@ -56,6 +57,7 @@ class JobSpec:
         settings: see the settings of its kind; JSON values.
         out: the folder.
         tasks: number of tasks.
+        threads: of each process.
         time_limit: seconds that an item may take, and a batch as many times; None for any time. Results that are within
             it do not depend on it.
     """
@@ -64,6 +66,7 @@ class JobSpec:
     settings: dict[str, Any]
     out: Path
     tasks: int
+    threads: int = 1
     time_limit: float | None = None
 
     def to_json(self) -> str:

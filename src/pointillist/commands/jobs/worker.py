@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.commands.jobs.base import Arrays, JobKind, job_kind
 from pointillist.commands.jobs.folder import JobFolder, Row
-from pointillist.commands.jobs.manifest import check_or_write_manifest, parse_settings
+from pointillist.commands.jobs.manifest import check_or_write_manifest, functions_of, job_settings
 from pointillist.commands.jobs.settings import JobSpec
+from pointillist.commands.jobs.work import Arrays, Work
 from pointillist.errors import (
     CausalityError,
     CheckpointError,
@@ -30,6 +30,7 @@ from pointillist.errors import (
 )
 from pointillist.system import check_memory
 
+_START = 60.0  # more seconds for the first batch of a process, in which engines are loaded
 EXIT_EXPIRED = 75
 """Exit code of a process that stops at an item whose time is over; started again, it continues after the item."""
 _NOT_OF_AN_ITEM = (ConfigError, CheckpointError, EngineError, CausalityError, MissingExtraError, MemoryError)
@@ -56,16 +57,19 @@ class Worker:
     """
 
     def __init__(self, spec: JobSpec, on_open: Callable[[], object] = lambda: None) -> None:
-        settings = parse_settings(spec.job, spec.settings)
+        settings = job_settings(spec.job, spec.settings, spec.threads)
         self.folder: JobFolder = JobFolder(spec.out)
-        self._work: JobKind = job_kind(spec.job)(settings)
+        self._work: Work = functions_of(spec.job).job(settings)
+        if self._work.needs_torch:
+            import torch
+
+            torch.set_num_threads(spec.threads)
         items = -(-self._work.count // spec.tasks)
         held = f"A task of {shorten(f'{items:,}', 40)} items"
         check_memory(2 * items * self._work.item_bytes, held, "give more tasks, or fewer images")  # 2: they are joined
         on_open()
-        self._batch_size, self._time_limit = settings.batch_size, spec.time_limit
-        self.manifest: dict[str, Any] = check_or_write_manifest(self.folder, spec.job, settings, self._work, spec.tasks)
-        self._is_warm = spec.time_limit is None
+        self._time_limit, self._grace = spec.time_limit, _START
+        self.manifest: dict[str, Any] = check_or_write_manifest(self.folder, spec, settings, self._work)
 
     def run_share(self, rank: int, world: int) -> None:
         """Compute every `world`-th task from number `rank` on, and then those that no other process computes now."""
@@ -88,12 +92,9 @@ class Worker:
                 self._run_task(task)
 
     def _run_task(self, task: int) -> None:
-        if not self._is_warm:
-            self._work.warm_up()
-            self._is_warm = True
         result: list[Arrays] = []
         rejected: list[Row] = []
-        for start, stop in batches_of_task(task, self.manifest["tasks"], self.manifest["count"], self._batch_size):
+        for start, stop in batches_of_task(task, self.manifest["tasks"], self._work.count, self._work.batch_size):
             self._run_batch(task, start, stop, result, rejected)
         self.folder.finish(task, _joined(result), rejected)
 
@@ -106,14 +107,20 @@ class Worker:
                 return
         reasons = {row["start"]: row["reason"] for row in quarantined if row["stop"] - row["start"] == 1}
         for item in range(start, stop):
-            reason = reasons.get(item)
+            reason, files = reasons.get(item), self._work.files
             if reason is None:
                 try:
                     batches.append(self._compute(task, item, item + 1))
                 except _ItemError as error:
                     reason = str(error)
             if reason is not None:
-                rejected.append({"item": item, "file": self._work.name(item), "reason": reason})
+                rejected.append(
+                    {
+                        "item": item,
+                        "file": None if files is None else files[item],
+                        "reason": reason,
+                    }
+                )
 
     def _compute(self, task: int, start: int, stop: int) -> Arrays:
         self.folder.begin(task, start, stop)
@@ -132,7 +139,7 @@ class Worker:
         if self._time_limit is None:
             yield
             return
-        seconds = self._time_limit * (stop - start)
+        seconds, self._grace = self._time_limit * (stop - start) + self._grace, 0.0
 
         def expire() -> None:
             self.folder.suspect(task, start, stop, f"took longer than {self._time_limit:g} s")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_judged
+import numpy as np
+
+from pointillist.commands.jobs.work import Arrays, Work, item_options, model_facts
+from pointillist.commands.measurement.detector import NormalImages, fit_detector, folder_of, load_detector, open_judged
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_scored_model, reject_existing, reject_filled
 from pointillist.commands.report import Facts, lines_of, note
@@ -14,6 +19,7 @@ from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector, AnomalyReport
+    from pointillist.commands.jobs.folder import Parts
 
 
 def detect(settings: DetectSettings) -> Facts:
@@ -25,7 +31,6 @@ def detect(settings: DetectSettings) -> Facts:
     from pointillist.anomaly import AnomalyReport
     from pointillist.anomaly.files import fitted_engine, has_detector
     from pointillist.anomaly.report import MAX_SHOWN, write_csv
-    from pointillist.model.folder.settings import own_folder
 
     if settings.explain and settings.report is None:
         raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")
@@ -36,7 +41,7 @@ def detect(settings: DetectSettings) -> Facts:
             reject_existing(path, settings.force, ending)
     if settings.heatmaps is not None:
         reject_filled(settings.heatmaps, settings.force, "maps in it")
-    folder = settings.detector or own_folder(settings.model)
+    folder = folder_of(settings)
     is_fitted = settings.fit is None and folder is not None and has_detector(folder)
     engine = fitted_engine(folder) if is_fitted and folder is not None else settings.engine
     model = open_scored_model(settings.model, settings.device, engine)
@@ -119,3 +124,52 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyR
         "images": images,
         "warnings": [line for line in [detector.model_fit_.warning] if line is not None],
     }
+
+
+def job(settings: DetectSettings) -> Work:
+    """Judge images in tasks by a stored detector; one that cannot be read, or has another size, is rejected."""
+    from pointillist.anomaly.files import detector_digest
+    from pointillist.data import load_data
+    from pointillist.model.folder.image_sources import resolve_data_options
+
+    folder = folder_of(settings)
+    model = open_scored_model(settings.model, settings.device, settings.engine)
+    detector = load_detector(folder, model, None, settings)
+    if detector.conditions:
+        raise ConfigError("This detector also scores with conditions, which a job does not: use the plain command.")
+    detector.set_params(batch_size=settings.batch_size)
+    if settings.false_alarms is not None:
+        detector.set_params(contamination=settings.false_alarms)
+    options = resolve_data_options(model, settings.data, settings.set, labels=False)
+    options = item_options(options, settings.data, detector.image_size_)
+    images = load_data(settings.data, options, spec=model.image).get(settings.split or "all")
+
+    def compute(start: int, stop: int) -> Arrays:
+        rows = [record.to_dict() for record in detector.records(images.subset(range(start, stop)))]
+        if images.files is None:
+            rows = [{**row, "file": str(start + i)} for i, row in enumerate(rows)]
+        return {"row": np.array([json.dumps(row) for row in rows], np.str_)}
+
+    return Work(
+        count=len(images),
+        batch_size=settings.batch_size,
+        compute=compute,
+        facts={
+            "model": model_facts(model),
+            "detector": detector_digest(Path(str(folder))),
+            "images": images.fingerprint,
+            "false_alarms": detector.contamination,
+        },
+        files=images.files,
+        skipped=images.skipped,
+    )
+
+
+def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+    """Write the verdict on each image of a job, the most anomalous first, as `detect --csv` does."""
+    from pointillist.anomaly.report import write_csv
+
+    rows = [json.loads(row) for part in parts for row in part["row"].tolist()]
+    write_csv(out, sorted(rows, key=lambda row: row["score"]))
+    anomalous, expected = sum(row["pred_label"] for row in rows), facts["false_alarms"] * len(rows)
+    return {"images": len(rows), "anomalous": anomalous, "expected_if_all_are_normal": expected}

@@ -62,6 +62,13 @@ class NormalImages:
         return lines
 
 
+def folder_of(settings: DetectSettings) -> Path | None:
+    """Return the folder of the detector: as named, or a model of the user."""
+    from pointillist.model.folder.settings import own_folder
+
+    return settings.detector or own_folder(settings.model)
+
+
 def load_detector(
     folder: Path | None, model: LikelihoodModel, background: LikelihoodModel | None, settings: DetectSettings
 ) -> AnomalyDetector:

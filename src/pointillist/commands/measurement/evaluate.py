@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pointillist.commands.jobs.work import Arrays, Work, item_options, model_facts
 from pointillist.commands.measurement.captions import parse_captions, rank_captions_of
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
@@ -17,6 +18,7 @@ from pointillist.data.raw import SPLITS
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
+    from pointillist.commands.jobs.folder import Parts
     from pointillist.data import DataSplits, ImageDataset
     from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.evaluation.likelihood import Evaluation
@@ -73,11 +75,13 @@ def evaluate(settings: EvaluateSettings) -> Facts:
     return {"model": settings.model, "data": settings.data, **facts, "seconds": round(seconds, 3), "out": written}
 
 
-def _read(model: LikelihoodModel, settings: EvaluateSettings) -> _Images:
+def _read(model: LikelihoodModel, settings: EvaluateSettings, *, rejects: bool = False) -> _Images:
     from pointillist.data import load_data
     from pointillist.model.folder.image_sources import limit_images, resolve_data_options, select_split
 
     options = resolve_data_options(model, settings.data, settings.set, labels=not settings.no_labels)
+    if rejects:
+        options = item_options(options, settings.data, (model.image.height, model.image.width))
     classes = model.classes if options.labels else ()
     splits = load_data(settings.data, options, spec=model.image, classes=classes, tiles=model.tileset)
     name, images = select_split(splits, settings.split)
@@ -277,3 +281,63 @@ def _retrieval(metrics: RetrievalMetrics) -> dict[str, Any]:
     means = {"top1": metrics.top1, "top5": metrics.top5, "mrr": metrics.mrr}
     facts: dict[str, Any] = {name: _mean(mean) for name, mean in means.items()}
     return {**facts, "candidates": metrics.candidates, "chance": 1 / metrics.candidates}
+
+
+def job(settings: EvaluateSettings) -> Work:
+    """Evaluate images in tasks; one that cannot be read, or has another size, is rejected."""
+    import numpy as np
+
+    from pointillist.distributions.transform import check_guidance
+    from pointillist.evaluation.likelihood import check_guided, negative_log_likelihoods, resolve_orders
+    from pointillist.model.batches import BatchReader
+
+    model = open_scored_model(settings.model, settings.device, settings.engine)
+    check_guidance(settings.guidance)
+    source = _read(model, settings, rejects=True)
+    images = source.images
+    reader = BatchReader(model, images, None, settings.text, engine=settings.engine)
+    check_guided(model, reader, settings.guidance, settings.batch_size)
+    orders, scorer = resolve_orders(model, settings.order), reader.open_scorer(settings.batch_size)
+
+    def compute(start: int, stop: int) -> Arrays:
+        levels, inputs = reader.read(start, stop)
+        nats = negative_log_likelihoods(scorer, levels, inputs, orders, settings.guidance)
+        files = {} if images.files is None else {"path": np.array(images.files[start:stop], np.str_)}
+        return {"nats": nats.T.copy(), **files}
+
+    return Work(
+        count=len(images),
+        batch_size=settings.batch_size,
+        compute=compute,
+        facts={
+            "model": model_facts(model),
+            "images": images.fingerprint,
+            "split": source.name,
+            "engine": scorer.engine,
+            "orders": [order.name for order in orders],
+            "order": settings.order or orders[0].name,
+            "guidance": settings.guidance,
+            "dims": model.image.channels * reader.height * reader.width,
+            "notes": list(reader.notes),
+        },
+        files=images.files,
+        skipped=images.skipped,
+    )
+
+
+def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+    """Write the likelihood of each image of a job, as `evaluate --per-image` does."""
+    import numpy as np
+
+    from pointillist.evaluation.likelihood import Evaluation, combine_orders
+
+    stored = list(parts)
+    nats = np.concatenate([part["nats"] for part in stored]).T
+    files = [name for part in stored for name in part.get("path", np.empty(0, np.str_)).tolist()]
+    by_order = dict(zip(facts["orders"], nats.mean(1).tolist(), strict=True))
+    about = {name: facts[name] for name in ("order", "guidance", "split", "engine")}
+    combined = combine_orders(nats, facts["order"])
+    result = Evaluation.of(combined, facts["dims"], notes=tuple(facts["notes"]), nats_by_order=by_order, **about)
+    result.write_csv(out, files or None)
+    names = ("count", "split", "engine", "bits_per_dim", "nats", "dims")
+    return {**{name: getattr(result, name) for name in names}, "interval_95": list(result.interval)}

@@ -32,6 +32,12 @@ _METRICS, _FITTING, _OUTPUT = Panel("Condition metrics"), Panel("The detector"),
 class EvaluateSettings(Settings):
     """Settings of `evaluate`."""
 
+    module, merged = "measurement.evaluate", ".csv"
+    plain_only = (
+        "mixture max_images per_image as_json condition_metrics retrieval_candidates retrieval_repeats "
+        "captions captions_file caption_prior memorization precision code_length force"
+    )
+
     model: str = MODEL.field()
     data: str = argument("DATA", "Images, as for train; read as the model's own kind.")
     mixture: tuple[str, ...] = option(
@@ -122,6 +128,12 @@ class ExplainSettings(Settings):
 @dataclass(frozen=True, kw_only=True)
 class DetectSettings(Settings):
     """Settings of `detect`."""
+
+    module, merged = "measurement.detect", ".csv"
+    plain_only = (
+        "fit fit_split neighbours background conditions windows heatmaps report explain csv as_json top "
+        "fail_on_anomaly force"
+    )
 
     model: str = argument("MODEL", "A model of normal images: folder, name, hf:USER/MODEL.")
     data: str = argument("DATA", "Images to judge; a folder is read a batch at a time.")

@@ -6,7 +6,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pointillist.commands.jobs.work import Arrays, Work, files_digest, model_facts
 from pointillist.commands.paths import check_animation, open_scored_model
 from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import realisations, writers
-from pointillist.commands.sampling.archive import level_bytes, write_npz
+from pointillist.commands.sampling.archive import level_bytes, level_dtype, write_arrays, write_npz
 from pointillist.commands.sampling.maps import (
     ARRAY_KINDS,
     FOLDER_KINDS,
@@ -35,16 +36,19 @@ from pointillist.completion.canvas import Canvases, extend, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
-from pointillist.errors import ConfigError
+from pointillist.data.readers.image_folder import list_pictures
+from pointillist.data.readers.picture_files import read_picture
+from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
-from pointillist.model.batches import SingleImage, read_image
+from pointillist.model.batches import SingleImage, describe_image, read_image
 from pointillist.rules.config import parse_rules
 from pointillist.sampling.config import SamplingConfig
 from pointillist.system import describe_threads
 from pointillist.visualization import image_grid, save_png
 
 if TYPE_CHECKING:
+    from pointillist.commands.jobs.folder import Parts
     from pointillist.model.protocols import LikelihoodModel
     from pointillist.sampling.samples import Samples
 
@@ -233,3 +237,67 @@ def _facts(results: Completed) -> Facts:
             facts["redrawn"] = int((~results.known[0]).sum())
             facts["exact"] = set(results.methods) <= {"known", "order"}
     return facts | {name: getattr(results, name) for name in (*names, "order", "engine", "seed")}
+
+
+def job(settings: InpaintSettings) -> Work:
+    """Complete each picture of a folder; one that cannot be read is rejected.
+
+    Raises:
+        ConfigError: if no folder is named, or the hole, which is the same for all pictures, does not fit them.
+    """
+    folder = settings.image
+    if folder is None:
+        raise ConfigError("`IMAGE` is missing: name a folder of pictures.")
+    model, files = open_scored_model(settings.model, settings.device, settings.engine), list_pictures(folder)
+    names = [file.relative_to(folder).as_posix() for file in files]
+    height, width = model.image.height, model.image.width
+    hole = settings.mask, settings.region, settings.transparent
+    if not settings.transparent:  # what is wrong with it ends the job before it begins
+        parse_known(files[0], *hole, (height, width))
+
+    def complete_item(item: int) -> Arrays:
+        picture = read_picture(files[item], names[item])
+        if (picture.height, picture.width) != (height, width):
+            raise ShapeError(
+                f"{names[item]} is {picture.height}x{picture.width}, and the images of the model are "
+                f"{height}x{width}: resize it."
+            )
+        read = describe_image(model, picture)
+        try:
+            known = parse_known(files[item], *hole, (height, width))
+        except ConfigError as error:  # the fault of this picture: a mask or a region was read before
+            raise DataError(str(error)) from error
+        seed = int(np.random.SeedSequence([settings.seed or 0, item]).generate_state(1, np.uint32)[0])
+        results = complete(model, read.levels, known, seed=seed, **keywords(settings))
+        return {
+            "levels": results.levels.astype(level_dtype(results.image)),
+            "nats": results.nats,
+            "log_weights": results.log_weights,
+            "known": results.known,
+            "path": np.array(names[item]),
+            "requantised": np.array(read.picture is not None),
+        }
+
+    def compute(start: int, stop: int) -> Arrays:
+        items = [complete_item(item) for item in range(start, stop)]
+        return {name: np.stack([arrays[name] for arrays in items]) for name in items[0]}
+
+    masks = [] if settings.mask is None else [settings.mask]
+    facts = {"model": model_facts(model), "images": files_digest([*files, *masks])}
+    return Work(count=len(files), batch_size=_BATCH, compute=compute, facts=facts, files=names)
+
+
+_BATCH = 16  # pictures of a job that are stored together
+
+
+def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+    """Write all completions of `m` pictures, the most probable one of each first.
+
+    The archive holds `levels [m n c h w]`, `nats [m n]`, `log_weights [m n]`, `known [m c h w]` and `path [m]`.
+    """
+    stored = list(parts)
+    arrays = {name: np.concatenate([part[name] for part in stored]) for name in stored[0] if name != "item"}
+    changed = int(arrays.pop("requantised").sum())
+    write_arrays(out, arrays)
+    counts = {"pictures": len(arrays["nats"]), "completions": arrays["nats"].size}
+    return {**counts, "brought_to_levels_of_the_model": changed or None}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from pointillist.commands.jobs.work import Arrays, Work, model_facts
 from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
+from pointillist.commands.sampling.archive import level_dtype, write_npz
 from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map
 from pointillist.commands.sampling.page_link import page_text
 from pointillist.commands.sampling.prompts import SheetPlan
@@ -29,10 +34,12 @@ from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
+from pointillist.images import ImageSpec
 from pointillist.model.vocabulary import describe_prompts
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
+    from pointillist.commands.jobs.folder import Parts
     from pointillist.commands.sampling.writers import Totals
     from pointillist.sampling.request import Draws
 
@@ -142,3 +149,43 @@ def _facts(totals: Totals, draws: Draws, measure: str) -> Facts:
         "engine": config.engine,
         "order": config.order,
     }
+
+
+def job(settings: SampleSettings) -> Work:
+    """Sample images in tasks: image i depends on (seed, i) alone."""
+    opened = open_model(settings)
+    model, sheet = opened.model, plan_sheet(opened.model, settings)
+    draws = plan_images(opened, settings, sheet, settings.seed)
+    config, dtype = draws.config, level_dtype(model.image)
+
+    def compute(start: int, stop: int) -> Arrays:
+        drawn = draws.draw(start, stop)
+        arrays = {"levels": drawn.levels.astype(dtype), "nats": drawn.nats, "labels": drawn.labels}
+        return arrays if drawn.gain is None else {**arrays, "gain": drawn.gain}
+
+    return Work(
+        count=sheet.total,
+        batch_size=config.batch_size,
+        compute=compute,
+        facts={
+            "model": model_facts(model),
+            "size": list(draws.size),
+            "engine": config.engine,
+            "order": config.order,
+            "sampling": {name: getattr(config, name) for name in TUNED},
+            "labelled": sheet.labels is not None,
+        },
+        item_bytes=64 + math.prod((model.image.channels, *draws.size)) * dtype.itemsize,
+        needs_torch=opened.needs_torch,
+    )
+
+
+def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+    """Write the images of a job as the plain command does."""
+    image = ImageSpec(**facts["model"]["image"]).resized(*facts["size"])
+    classes = facts["model"]["classes"] if facts["labelled"] else []
+    known = [(part["item"], part["nats"], part["labels"]) for part in parts]  # the levels are far more
+    numbers, nats, labels = (np.concatenate(column) for column in zip(*known, strict=True))
+    levels = (part["levels"].tobytes() for part in parts)
+    write_npz(out, levels, nats, labels, image, classes, numbers if parts.total < parts.count else None)
+    return {"images": len(nats), "bits_per_dim": float(-nats.mean() / math.log(2) / image.dims)}

@@ -45,6 +45,9 @@ _FORCE, _JSON = replace(FORCE, panel=_OUTPUT), replace(JSON, panel=_OUTPUT)
 class SampleSettings(Settings):
     """Settings of `sample`."""
 
+    module = "sampling.sample"
+    plain_only = "hint_from_image seamless rules verbose threads out form palette animate force as_json"
+
     model: str = MODEL.field()
     n: int | None = replace(
         COUNT, help="Images; of each label or prompt, where they are given. Default: 16, or 4 of each."
@@ -102,8 +105,11 @@ class SampleSettings(Settings):
 class InpaintSettings(Settings):
     """Settings of `inpaint`."""
 
+    module = "sampling.inpaint"
+    plain_only = "data size vary pattern canvas at seamless condition rules threads out form maps animate force as_json"
+
     model: str = MODEL.field()
-    image: Path | None = Argument("IMAGE", "A picture in the model's size, or a map.").field(None)
+    image: Path | None = Argument("IMAGE", "A picture in the model's size, or a map; for a job a folder.").field(None)
     data: Path | None = _HOLE.option(
         None, "FILE", "Instead of IMAGE: known cells by coordinates, a CSV, GSLIB or .npz."
     )
