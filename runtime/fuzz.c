@@ -157,7 +157,7 @@ static uint64_t draw_in_rules(const uint8_t *program, int32_t level, const int32
   for (int64_t k = 0; k < plane; k++) roles[k] = (int8_t)(k % 5 % 3);
   for (int64_t k = 0; k < height * (width + 1); k++) draws[k] = (double)(k * 7919 % 1009) / 1009;
   for (int64_t b = 0; b < images; b++) weights[b] = 0.5, exponents[b] = b * 3;
-  pt_particles particles = {images, levels, roles, uniforms, draws, weights, exponents, 0.5, 1, rules->is_weighted ? mask : 0, 0};
+  pt_particles particles = {images, levels, roles, uniforms, draws, weights, exponents, 0.5, 1, rules->is_weighted ? mask : 0, 0, 0};
   r = pt_begin(program, batch, height, width, 0, values, workspace, level);
   space = aligned(pt_particles_memory(r, &particles));
   pt_draw_particles(r, &particles, batch > 1 ? &transform : 0, 0, height, space, signal);

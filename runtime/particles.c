@@ -110,6 +110,13 @@ static void draw_or_weigh(pt_run *r, pt_particles *s, i64 row, i64 column, i64 c
   }
 }
 
+/* Multiply the weights by the factor of the level of a pixel. */
+static void weigh_levels(const pt_run *r, pt_particles *s, i64 pixel) {
+  i64 plane = r->height * r->width;
+  for (i64 b = 0; s->factors && b < s->count; b++)
+    scale_by(s->weights + b, s->exponents + b, s->factors[pixel * r->p.header[H_LEVELS] + s->levels[b * plane + pixel]]);
+}
+
 /* A particle that breaks a rule of the whole image is rejected: weights would not correct for rows that are drawn again. */
 static void check_particles(pt_particles *s) {
   for (i64 b = s->first; s->mask && b < s->first + s->count; b++) {
@@ -118,12 +125,12 @@ static void check_particles(pt_particles *s) {
   }
 }
 
-/* True if roles and known levels are in range, and the mask fits. */
+/* True if roles and known levels are in range, and factors and the mask fit. */
 static int check_batch(const pt_run *r, const pt_particles *s, const pt_transform *t) {
   const i32 *h = r->p.header;
   i64 plane = h[H_CHANNELS] * r->height * r->width;
   pt_search search;
-  if (s->count < 1 || s->count != (t && t->is_guided ? r->batch / 2 : r->batch)) return 0;
+  if ((s->factors && h[H_CHANNELS] != 1) || s->count < 1 || s->count != (t && t->is_guided ? r->batch / 2 : r->batch)) return 0;
   for (i64 i = 0; i < plane; i++)
     if (s->roles[i] < PT_DRAWN || s->roles[i] > PT_CERTAIN) return 0;
   for (i64 i = 0; i < s->count * plane; i++)
@@ -174,6 +181,7 @@ int32_t pt_draw_particles(pt_run *r, pt_particles *s, const pt_transform *t, int
         for (i64 c = step; c < step + each_step; c++) draw_or_weigh(r, s, row, column, c, &d, !t);
         write_levels(r, row, column, step, step + each_step, s->count, s->levels);
       }
+      weigh_levels(r, s, row * r->width + column);
       pt_post(r, row, column);
     }
     check_particles(s);

@@ -22,6 +22,7 @@ typedef struct {
   double marginal;            /* product of the mean weights at each resampling */
   int64_t marginal_exponent;
   pt_mask *mask;              /* of the particles, or NULL; its draws are weighted */
+  const double *factors;      /* of the weights, by the level of a pixel of one channel, [h, w, levels]; NULL for none */
   int64_t first;
 } pt_particles;
 

@@ -41,6 +41,7 @@ def draw(name: str, transform: Transform, executor: str, *, masked: bool = False
         counts=counts,
         uniforms=rng.random((MOST, channels, height, width)),
         draws=rng.random((height, width + 1)),
+        factors=rng.random((height, width, model.levels)) if channels == 1 else None,
     )
     inputs = model.inputs(1, (height, width), order, ["cat"] if model.classes else None)
     if transform.is_guided:
@@ -59,7 +60,7 @@ def draw(name: str, transform: Transform, executor: str, *, masked: bool = False
     ["gated-pixelcnn", "gated-256", "pixelcnn-codes", "pixelcnn-pp-rgb", "locally-masked-pixelcnn", "diagonal-bilstm"],
 )
 def test_compiled_particles_are_those_of_numpy(name: str, how: str, masked: bool) -> None:
-    """Levels, weights and evidence, to the bit: rows with other numbers of particles, guidance, rules."""
+    """Levels, weights and evidence, to the bit: rows with other numbers of particles, guidance, rules, soft data."""
     expected = draw(name, TRANSFORMS[how], "numpy", masked=masked)
     compiled = draw(name, TRANSFORMS[how], "auto", masked=masked)
     assert len(expected[0]) == len(compiled[0])

@@ -171,7 +171,7 @@ def complete_images(
     chosen, order = choose_method(model, mask, method, config.order, engine)
     draws = request.resolve(model, order=order, observes=chosen.uses_observed, weighted=True, at_once=True)
     if soft is not None:
-        soft = parse_soft(soft, shape, model.image.levels)
+        soft = parse_soft(soft, mask, model.image.levels)
         chosen = with_soft_data(chosen, draws.mask, config)
     task = CompletionTask.from_draws(draws, **own, soft=soft)
     return replace(run_task(task, chosen), texts=None if task.texts is None else tuple(task.texts))

@@ -31,7 +31,7 @@ def draw_particles_by_loop(
     sampler = UniformSampler(uniforms, task.config.transform, mask)
     copies = np.full(count, image)
     both = sampler.duplicate_for_guidance(task.inputs[copies], task.negative(copies))
-    before = torch.from_numpy((task.known & ~task.started).all(0))
+    before = torch.from_numpy((task.known & ~task.weighed).all(0))
     levels = torch.from_numpy(np.array(task.levels[image]))
     observed = ObservedPixels(levels.expand(len(both), -1, -1, -1), before)
     chooser, shape = ParticleSampler(sampler, task, levels, batch), (len(both), height, width)
@@ -49,15 +49,15 @@ class ParticleSampler:
     """
 
     levels: Tensor
-    known: np.ndarray
-    started: np.ndarray
+    weighed: np.ndarray
+    soft: np.ndarray | None
     mask: LevelMask | None
     nats: Tensor
     batch: ParticleBatch
 
     def __init__(self, sampler: UniformSampler, task: CompletionTask, levels: Tensor, batch: ParticleBatch) -> None:
         slots = len(batch.levels)
-        self.levels, self.known, self.started = levels, task.known, task.started
+        self.levels, self.weighed, self.soft = levels, task.weighed, task.soft
         self.constrained: ConstrainedSampler = ConstrainedSampler(
             sampler, self.levels.expand(slots, -1, -1, -1), task.known
         )
@@ -70,8 +70,10 @@ class ParticleSampler:
         chosen = self.constrained(site, log_probs)
         if self.mask is not None:
             weights.multiply_scaled(self.mask.take_mass()[: len(weights)])
-        if self.known[index] and self.started[index]:
+        if self.weighed[index]:
             weights.multiply_exp(log_probs[: len(weights), int(self.levels[index])].double().cpu().numpy())
+        if self.soft is not None:
+            weights.multiply(self.soft[site.row, site.column, chosen[: len(weights)].numpy()])
         return chosen
 
     def resample(self, row: int, column: int) -> IntArray | None:

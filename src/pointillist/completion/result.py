@@ -80,8 +80,7 @@ class Completions(Painted):
         known: sub-pixels that were kept.
         numbers: number of each completion as it was drawn, `[n]`: number i depends on (seed, i).
         log_weights: logarithms of the importance weights, `[n]`; equal where the draws follow the conditional itself.
-        ess: effective sample size: of the `n` completions, or of the particles of `smc` in the last row, or of `soft`
-            after the last soft pixel.
+        ess: effective sample size: of the `n` completions, or of the particles of `smc` or `soft` in the last row.
         acceptance: share of single-pixel moves that `smc` accepted; None without moves.
     """
 

@@ -78,6 +78,8 @@ def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Drawn:
     parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups, task.uniforms.first)]
     levels = np.concatenate([part.levels for part in parts])
     maps = log_prob_maps(task.scorer, levels, task.inputs, task.order)
+    if task.soft is not None:
+        maps += np.log(np.take_along_axis(task.soft[None], np.moveaxis(levels, 1, 3), 3)).transpose(0, 3, 1, 2)
     log_norms = np.array([part.log_evidence for part in parts])
     accepted = [part.acceptance for part in parts if part.acceptance is not None]
     return Drawn(
@@ -106,8 +108,8 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     count, weights, config = len(task.levels[rows]), particles.weights, task.config
     chosen = particles.levels[systematic_resampling(weights.relative(), count, rng.random())]
     acceptance = None
-    # moves leave the model's own conditional unchanged, which differs under other settings
-    if task.moves and config.transform.is_identity:
+    # moves leave the model's own conditional unchanged, which differs under other settings and by soft data
+    if task.moves and config.transform.is_identity and task.soft is None:
         chosen, acceptance = move_sub_pixels(task, chosen, task.inputs[rows], rng)
     return _Group(chosen, particles.log_evidence, weights.effective_size(), acceptance)
 
@@ -142,12 +144,16 @@ def _draw_by_program(
 
 
 def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | None) -> None:
-    """Check that a particle obeys the rules.
+    """Check that a particle obeys the rules, and has levels of a probability above 0.
 
     Raises:
         ConfigError: if none does.
     """
-    if mask is not None and not batch.weights.mantissas.any():
+    if batch.weights.mantissas.any():
+        return
+    if task.soft is not None:
+        raise ConfigError("No particle has a level that `soft` allows: raise `particles`, or give no probability of 0.")
+    if mask is not None:
         reasons = " and ".join(sorted({*mask.reasons} - {""})) or "of neighbours"
         raise ConfigError(f"No particle obeys the rules ({reasons}): raise `particles` (={len(batch.levels)}).")
 
@@ -155,21 +161,26 @@ def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | N
 def _particle_batch(task: CompletionTask, number: int, image: int, candidate: int) -> ParticleBatch:
     """Prepare the particles of one image, in the raster frame."""
     order = task.order
-    roles = np.where(task.known, np.where(task.started, WEIGHED, CERTAIN), DRAWN).astype(np.int8)
+    roles = np.where(task.known, np.where(task.weighed, WEIGHED, CERTAIN), DRAWN).astype(np.int8)
     roles = np.ascontiguousarray(order.array_to_raster(roles))
-    flat = task.allowed is not None or task.model.stage_count(*task.shape[1:]) > 1
-    counts = np.full(roles.shape[1], task.particles) if flat else particles_by_row(task.particles, roles)
+    flat = task.allowed is not None or task.soft is not None or task.model.stage_count(*task.shape[1:]) > 1
+    particles = task.particles if task.soft is None else max(task.particles, len(task.levels))
+    counts = np.full(roles.shape[1], particles) if flat else particles_by_row(particles, roles)
     most = int(counts.max())
     check_particles(most, roles.size, task.particles)
     uniforms = seeded_uniforms(task.seed, range(number * most, (number + 1) * most), task.shape, candidate)
     rng = np.random.default_rng([task.seed, number, candidate, 1])
     levels = order.array_to_raster(np.broadcast_to(task.levels[image], (most, *task.shape)))
+    soft = task.soft
+    if soft is not None:
+        soft = np.ascontiguousarray(np.moveaxis(order.array_to_raster(np.moveaxis(soft, 2, 0)), 0, 2))
     return ParticleBatch(
         levels=np.array(levels, np.int64, order="C"),
         roles=roles,
         counts=counts,
         uniforms=np.ascontiguousarray(order.array_to_raster(uniforms)),
         draws=rng.random((roles.shape[1], roles.shape[2] + 1)),
+        factors=soft,
     )
 
 

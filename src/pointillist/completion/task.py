@@ -87,6 +87,12 @@ class CompletionTask(Draws):
         rank = sub_pixel_rank(self.model, self.shape, self.order)
         return np.asarray(rank >= rank[~self.known].min(initial=rank.size))
 
+    @property
+    def weighed(self) -> Bool[np.ndarray, "c h w"]:
+        """Mask of the known sub-pixels whose probabilities weigh particles: no condition, and after an unknown one."""
+        weighed, observed = self.known & self.started, self.inputs.observed
+        return np.asarray(weighed if observed is None else weighed & ~observed[0])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:

@@ -149,6 +149,7 @@ class ParticleBatch:
         counts: number of particles in each row, `[h]`, at most n.
         uniforms: in [0, 1), `[n, c, h, w]`.
         draws: a uniform for the resampling before each pixel, and one for each row, `[h, w + 1]`.
+        factors: of the weights, by the level of each pixel of one channel, `[h, w, k]`; None for none.
         weights: weights since the last resampling, of the particles in use.
         marginal: product of the mean weights at each resampling, `[1]`.
     """
@@ -158,6 +159,7 @@ class ParticleBatch:
     counts: IntArray
     uniforms: NDArray[np.float64]
     draws: NDArray[np.float64]
+    factors: NDArray[np.float64] | None = None
     weights: Scaled = field(default_factory=lambda: Scaled.ones(1))
     marginal: Scaled = field(default_factory=lambda: Scaled.ones(1))
 
@@ -176,6 +178,8 @@ class ParticleBatch:
         """
         shape = n, _, h, w = self.levels.shape
         expected = {"roles": shape[1:], "uniforms": shape, "draws": (h, w + 1), "counts": (h,)}
+        if self.factors is not None:
+            expected["factors"] = (h, w, self.factors.shape[-1])
         for name, each in expected.items():
             actual = getattr(self, name).shape
             if actual != each:

@@ -245,4 +245,6 @@ class _ParticleSteps:
                 levels[:] = site.level_at(targets_of(uniforms, precision))
             else:
                 levels[:] = draw(transform_frequencies(site.frequencies(), transform), uniforms)
+        if batch.factors is not None:
+            batch.weights.multiply(batch.factors[row, column, levels[:count]])
         return np.tile(levels, self.copies)

@@ -29,6 +29,7 @@ class _Particles(ctypes.Structure):
         ("marginal", ctypes.c_double),
         ("marginal_exponent", _I64),
         ("mask", _POINTER),
+        ("factors", _POINTER),
         ("first", _I64),
     )
 
@@ -90,7 +91,8 @@ def _draw_rows(
     count, weights, marginal = int(batch.counts[rows[0]]), batch.weights, batch.marginal
     arrays = (batch.levels[:count], batch.roles, batch.uniforms[:count], batch.draws)
     pointers = [array.ctypes.data for array in (*arrays, weights.mantissas, weights.exponents)]
-    where = (None, 0) if mask is None else (mask.address, mask.first)
+    factors = None if batch.factors is None else batch.factors.ctypes.data
+    where = (None, factors, 0) if mask is None else (mask.address, factors, mask.first)
     particles = _Particles(count, *pointers, float(marginal.mantissas[0]), int(marginal.exponents[0]), *where)
     address, numbers = ctypes.addressof(particles), transform.integer_array()
     memory = aligned(run.library.pt_particles_memory(run.address, address))
