@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pointillist.engine.program import IntArray
 from pointillist.errors import check_whole
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
@@ -64,11 +63,6 @@ class CompletionTask(Draws):
     def from_draws(cls, draws: Draws, **own: Any) -> CompletionTask:
         """Make a task of a resolved request with known pixels."""
         return cls(**{each.name: getattr(draws, each.name) for each in fields(draws)} | own)
-
-    def copies(self, rows: IntArray) -> CompletionTask:
-        """Return the task of copies of some of the images."""
-        negatives = None if self.negatives is None else [self.negatives[i] for i in rows.tolist()]
-        return replace(self, observed=(self.levels[rows], self.known), inputs=self.inputs[rows], negatives=negatives)
 
     @cached_property
     def allowed(self) -> Bool[np.ndarray, "c h w k"] | None:
