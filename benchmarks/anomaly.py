@@ -26,9 +26,9 @@ from PIL import Image
 import pointillist as pt
 from anomaly_peers import measures, padim, patchcore, pixel_measures
 from anomaly_sets import PAIRS, Pair, few, normal_set
+from pointillist.analysis.evaluation.lossless import deflate_bits
 from pointillist.anomaly.statistics import NearestImages, Scorer
 from pointillist.engine.weights import inference_mode
-from pointillist.evaluation.lossless import deflate_bits
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "anomaly"
 MUTATION_RATE = 0.2  # of the background model: Ren et al. 2019 take 0.1 to 0.3

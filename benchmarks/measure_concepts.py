@@ -43,10 +43,10 @@ from torch import Tensor, nn
 
 import pointillist as pt
 from image_classifier import Discriminant, top_classes, train_classifier
-from pointillist.evaluation.memorization import nearest_training_match
+from pointillist.analysis.evaluation.memorization import nearest_training_match
+from pointillist.images.visualization import image_grid, save_png
 from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.system import describe_machine, today
-from pointillist.visualization import image_grid, save_png
 
 UNSEEN = {
     "icons": [("tdesign", "mynaui", "bi", "uil", "ix", "iconoir", "fluent", "flowbite", "grommet-icons", "lineicons")],

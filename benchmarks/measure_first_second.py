@@ -41,8 +41,8 @@ COMMANDS = {
     "explain scenes": ("explain", "scenes", "cat.png", *CAT, "--out", "cat.html", "--force"),
 }
 FIRST_PIXEL = """
-import pointillist.portable
-model = pointillist.portable.load({folder!r})
+import pointillist.model.portable
+model = pointillist.model.portable.load({folder!r})
 size = 28, 28
 steps = model.steps(1, size, model.inputs(1, size, model.order()), model.order(), executor={executor!r})
 steps.frequencies()

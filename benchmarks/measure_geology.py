@@ -38,8 +38,8 @@ import torch
 from PIL import Image
 
 import pointillist as pt
+from pointillist.analysis.evaluation.memorization import copied_windows
 from pointillist.completion.cells import ObservedCells
-from pointillist.evaluation.memorization import copied_windows
 
 LAGS = np.arange(1, 17)
 PROGRAMS: dict[str, dict[str, Any]] = {

@@ -19,7 +19,7 @@ import torch
 
 import pointillist as pt
 from pointillist.images import ImageSpec
-from pointillist.rules.adjacency import RECORD, Pairs, pairs_from_record, pairs_to_record
+from pointillist.sampling.rules.adjacency import RECORD, Pairs, pairs_from_record, pairs_to_record
 
 
 def random_pairs(levels: int, density: float) -> Pairs:

@@ -40,8 +40,8 @@ import numpy as np
 import torch
 
 import pointillist as pt
+from pointillist.images.visualization import image_grid
 from pointillist.system import describe_machine, today
-from pointillist.visualization import image_grid
 from scene_reader import Reader, can_be_judged, canonical, judge, records_of, train_reader
 
 from captions import RELATIONS, SAID  # isort: skip  (of recipes/scenes, whose folder `scene_reader` adds)

@@ -25,7 +25,7 @@ myst_heading_anchors = 3
 myst_links_external_new_tab = True
 html_theme = "furo"
 html_title = f"Pointillist {release}"
-html_static_path = ["site", "../src/pointillist/visualization/tokens.css"]
+html_static_path = ["site", "../src/pointillist/images/visualization/tokens.css"]
 html_css_files = ["tokens.css", "site.css"]
 # the address of the site, of the setting by which `pointillist sample` prints links to its live pages
 html_baseurl = os.environ.get("POINTILLIST_SITE", "").rpartition("live/")[0]

@@ -1,5 +1,5 @@
 // Rules of maps, as `pt.Rules` takes them: read a declaration, open the mask of a map, draw until a map obeys.
-// A second reading of `src/pointillist/rules`; the sentences are the same.
+// A second reading of `src/pointillist/sampling/rules`; the sentences are the same.
 
 import { KIND } from "./mask.js";
 

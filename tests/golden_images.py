@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from pointillist.distributions.transform import Transform
-from pointillist.portable import IntegerModel, load
+from pointillist.model.portable import IntegerModel, load
 from pointillist.zoo import list_pretrained
 
 PATH = Path(__file__).with_suffix(".json")

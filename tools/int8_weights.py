@@ -23,7 +23,7 @@ from pointillist import PixelModel
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.files.checkpoint.header import SCALE_SUFFIX, WEIGHTS, read_config, settings_digest
 from pointillist.files.checkpoint.tensors import decode_weights, read_tensors, write_tensors
-from pointillist.portable import IntegerModel, IntegerPart
+from pointillist.model.portable import IntegerModel, IntegerPart
 
 SCALE_BITS = -1 << (24 - 17)
 TINY = 2.0**-100

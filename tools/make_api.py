@@ -23,8 +23,8 @@ from structure.words import exported
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
-    *("data", "conditioning", "networks", "nn", "training", "analysis", "anomaly", "compression", "visualization"),
-    "commands/jobs",
+    *("data", "conditioning", "networks", "nn", "training", "analysis", "anomaly", "compression"),
+    *("images/visualization", "commands/jobs"),
 )
 TASKS = {
     "Build and load": ("build", "load", "list_models", "list_pretrained", "PixelModel", "BundledModel"),

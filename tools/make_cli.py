@@ -11,7 +11,7 @@ from typing import Any
 
 import typer.main
 
-from pointillist.cli import app
+from pointillist.commands.cli import app
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 HEAD = """# The command line

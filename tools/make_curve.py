@@ -12,8 +12,8 @@ import math
 import sys
 from pathlib import Path
 
-from pointillist.visualization.chart import Axes, Chart, Mark, Text
-from pointillist.visualization.chart import Path as ChartPath
+from pointillist.images.visualization.chart import Axes, Chart, Mark, Text
+from pointillist.images.visualization.chart import Path as ChartPath
 
 FOLDER = Path(__file__).parents[1] / "docs" / "evidence" / "curves"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 56, 560, 48, 316

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pointillist as pt
+from pointillist.images.visualization import save_png
 from pointillist.model.folder.opening import ModelSummary
 from pointillist.networks import entry, names
-from pointillist.visualization import save_png
 
 Row = dict[str, Any]
 

@@ -19,9 +19,9 @@ import torch
 from PIL import Image
 
 import pointillist as pt
+from pointillist.images.visualization import named_grid
 from pointillist.nn import LocalGain
 from pointillist.nn.passes import FullPass
-from pointillist.visualization import named_grid
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"

@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from pointillist.commands import fields
 from pointillist.conditioning import condition_kinds
 from pointillist.networks import entry, names
-from pointillist.rules.config import Rules
+from pointillist.sampling.rules.config import Rules
 from pointillist.training.config import DataSection, ModelSection, TrainConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"

@@ -32,10 +32,10 @@ from pointillist.conditioning import hint_rule
 from pointillist.files.checkpoint.header import CARD, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.writing import write_text
 from pointillist.images import to_picture
+from pointillist.images.visualization import image_grid, save_png
+from pointillist.images.visualization.pixels import sequential_colors
 from pointillist.model.folder.generation import GenerationConfig
-from pointillist.portable import save
-from pointillist.visualization import image_grid, save_png
-from pointillist.visualization.pixels import sequential_colors
+from pointillist.model.portable import save
 from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.toml"

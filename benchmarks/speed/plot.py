@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pointillist.visualization.chart import Axes, Chart, Kind, Mark, Rect, Text
+from pointillist.images.visualization.chart import Axes, Chart, Kind, Mark, Rect, Text
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _LINE = 760, 150, 640, 44, 22
 _KINDS: dict[str, Kind] = {"naive": "bar", "roofline": "seen"}

@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
+from pointillist.analysis.evaluation.lossless import lossless_size
 from pointillist.conditioning.hint import hint_rule
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.data import ImageDataset
-from pointillist.evaluation.lossless import lossless_size
 from pointillist.files.settings_tree import read_toml
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel

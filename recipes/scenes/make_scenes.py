@@ -166,7 +166,7 @@ def make(
 
 def sheet(drawings: Drawings, path: Path, seed: int, count: int = 40) -> None:
     """Write a sheet of scenes with their captions."""
-    from pointillist.visualization import image_grid
+    from pointillist.images.visualization import image_grid
 
     painter, rng = Painter(drawings), np.random.default_rng(seed)
     scenes = [draw_scene(rng) for _ in range(count)]

@@ -26,15 +26,15 @@ _HOME = homes_of(
             "ArchiveError CausalityError CheckpointError ConfigError DataError EngineError JobError "
             "PointillistError ShapeError TrainingError"
         ),
-        "pointillist.evaluation.captions": "Ranking rank",
-        "pointillist.evaluation.likelihood": "Evaluation evaluate",
+        "pointillist.analysis.evaluation.captions": "Ranking rank",
+        "pointillist.analysis.evaluation.likelihood": "Evaluation evaluate",
         "pointillist.images": "ImageSpec",
         "pointillist.model.folder.building": "build",
         "pointillist.model.folder.generation": "GenerationConfig",
         "pointillist.model.folder.opening": "list_models load",
         "pointillist.model.pixel_model": "PixelModel",
         "pointillist.model.quantize_integer": "quantize_integer",
-        "pointillist.rules.config": "Rules",
+        "pointillist.sampling.rules.config": "Rules",
         "pointillist.sampling.api": "sample",
         "pointillist.sampling.config": "SamplingConfig",
         "pointillist.sampling.inversion": "interpolate_uniforms recover_uniforms replace_uniforms",

@@ -1,4 +1,6 @@
 from pointillist.analysis import Explanation, explain
+from pointillist.analysis.evaluation.captions import Ranking, rank
+from pointillist.analysis.evaluation.likelihood import Evaluation, evaluate
 from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
 from pointillist.anomaly import AnomalyDetector, AnomalyRecord
 from pointillist.commands import jobs
@@ -21,18 +23,16 @@ from pointillist.errors import (
     ShapeError,
     TrainingError,
 )
-from pointillist.evaluation.captions import Ranking, rank
-from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.images import ImageSpec
 from pointillist.model.folder.building import build
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import list_models, load
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import quantize_integer
-from pointillist.rules.config import Rules
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
+from pointillist.sampling.rules.config import Rules
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.worlds import World
 from pointillist.studio import Studio

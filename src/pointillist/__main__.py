@@ -1,5 +1,5 @@
 """`python -m pointillist`."""
 
-from pointillist.cli import main
+from pointillist.commands.cli import main
 
 main()

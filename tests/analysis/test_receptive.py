@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pointillist as pt
+from pointillist.images.visualization.pixels import ACCENT
+from pointillist.images.visualization.receptive_field import LATER, LEAKED, MISSED, SEEN
 from pointillist.networks import names
 from pointillist.nn import causal
 from pointillist.nn.passes import FullPass
-from pointillist.visualization.pixels import ACCENT
-from pointillist.visualization.receptive_field import LATER, LEAKED, MISSED, SEEN
 from tests.laws.causal import dependencies, sub_pixels
 from tests.laws.context import declared
 from tests.laws.strategies import make_model

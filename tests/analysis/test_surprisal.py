@@ -14,8 +14,8 @@ import pointillist as pt
 from pointillist.analysis import ImageQuery, distribution, surprisal_maps
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.distributions.moments import entropy_and_variance
+from pointillist.images.visualization import diverging_colors
 from pointillist.networks import names
-from pointillist.visualization import diverging_colors
 from tests.tolerances import DOUBLE, network_rounding
 
 from .helpers import KINDS, conditional_by_enumeration, every_image, grey, tiny

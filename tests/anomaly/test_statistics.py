@@ -13,10 +13,10 @@ from sklearn.neighbors import KernelDensity
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, surprisal_maps
+from pointillist.analysis.evaluation.lossless import deflate_bits
 from pointillist.anomaly.density import conformal_p_values, conformal_threshold, fit_density, least_count
 from pointillist.anomaly.reading import Windows
 from pointillist.anomaly.statistics import Scorer, smooth
-from pointillist.evaluation.lossless import deflate_bits
 from tests.equality import assert_close
 from tests.tolerances import FORMULA, network_rounding, rounding
 

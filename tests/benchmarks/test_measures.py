@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.cli.output import print_report
+from pointillist.commands.cli.output import print_report
 from pointillist.images import ImageSpec
 from tests.scripts import script
 

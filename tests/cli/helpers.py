@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
 
-from pointillist.cli import app
+from pointillist.commands.cli import app
 
 TINY = [
     "--set", "model.network.channels=4", "--set", "model.network.layers=1", "--set", "model.network.head_channels=4",

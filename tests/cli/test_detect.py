@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli import app
+from pointillist.commands.cli import app
 from tests.tolerances import network_rounding, printed
 
 from .helpers import fails, run, train, write_images

@@ -14,8 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli import app
 from pointillist.commands.archives import CompressSettings
+from pointillist.commands.cli import app
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
 from pointillist.commands.settings import Argument, Settings, settings_of

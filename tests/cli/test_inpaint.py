@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.visualization import image_grid, save_png
+from pointillist.images.visualization import image_grid, save_png
 from tests.equality import equal
 from tests.tolerances import network_rounding
 

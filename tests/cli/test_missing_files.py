@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pointillist.cli import app
+from pointillist.commands.cli import app
 
 from .helpers import fails, run
 

@@ -11,9 +11,9 @@ import pytest
 import typer.main
 
 from pointillist import __version__
-from pointillist.cli import app
-from pointillist.cli.app import COMMANDS
-from pointillist.cli.messages import user_message
+from pointillist.commands.cli import app
+from pointillist.commands.cli.app import COMMANDS
+from pointillist.commands.cli.messages import user_message
 from pointillist.errors import ConfigError
 
 from ..scripts import script
@@ -35,7 +35,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_help_waits_for_nothing_heavy(names: list[str], allowed: list[str]) -> None:
     """Neither `--help` nor a command's help imports a heavy library; that of `train` imports the config classes."""
     code = (
-        "import sys\nfrom typer.testing import CliRunner\nfrom pointillist.cli import app\n"
+        "import sys\nfrom typer.testing import CliRunner\nfrom pointillist.commands.cli import app\n"
         f"for name in {names!r}:\n"
         "    assert CliRunner().invoke(app, [*filter(None, [name]), '--help']).exit_code == 0, name\n"
         f"print(*(m for m in {HEAVY!r} if m in sys.modules))"
@@ -60,7 +60,7 @@ def test_version() -> None:
 def test_warnings_of_the_package_are_notes() -> None:
     """They begin with a word in the column of words, as all lines that commands print."""
     code = (
-        "import logging\nfrom pointillist.cli import app\napp(['models'], standalone_mode=False)\n"
+        "import logging\nfrom pointillist.commands.cli import app\napp(['models'], standalone_mode=False)\n"
         "logging.getLogger('pointillist.engine').warning('Slow.')"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -159,7 +159,7 @@ def test_models_as_json_has_everything() -> None:
 
 
 def test_large_numbers_have_three_figures() -> None:
-    from pointillist.cli.inspection import short
+    from pointillist.commands.cli.inspection import short
 
     assert [short(n) for n in (999, 1000, 129_536, 1_041_664, 53_657_320, 10**9)] == [
         "999", "1 k", "130 k", "1.04 M", "53.7 M", "1 G",

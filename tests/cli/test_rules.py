@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pointillist.images import ImageSpec
-from pointillist.rules.adjacency import RECORD
+from pointillist.sampling.rules.adjacency import RECORD
 
 from ..laws.strategies import make_model, randomise_weights
 from .helpers import fails, run, train

@@ -11,8 +11,8 @@ import pytest
 
 import pointillist
 import pointillist as pt
-from pointillist.cli.app import Commands
-from pointillist.cli.messages import for_command_line
+from pointillist.commands.cli.app import Commands
+from pointillist.commands.cli.messages import for_command_line
 
 from .helpers import fails, write_images
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pointillist.cli.app import COMMANDS
+from pointillist.commands.cli.app import COMMANDS
 
 _PROGRAM = """
 import sys
@@ -21,7 +21,7 @@ class Finder:
             raise AssertionError(f"{name} is imported")
 
 sys.meta_path.insert(0, Finder())
-from pointillist.cli.app import app
+from pointillist.commands.cli.app import app
 for command in sys.argv[2:]:
     try:
         app(command.split(), prog_name="pointillist")
@@ -51,7 +51,7 @@ def test_sampling_imports_what_it_uses(tmp_path: Path) -> None:
     """No training framework, no compiler of torch, no client of the hub."""
     done = without(_UNUSED, "sample digits -n 1 --label 3 --seed 0 --engine numpy --size 28", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    unused = f"{_UNUSED},torch,urllib.request,pointillist.visualization.chart"
+    unused = f"{_UNUSED},torch,urllib.request,pointillist.images.visualization.chart"
     done = without(unused, "sample digits -n 1 --label 3 --seed 0", folder=tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -211,7 +211,8 @@ def test_a_folder_that_is_taken_is_refused(model: Path, pets: Path) -> None:
 def test_a_full_disk_is_a_sentence(pets: Path) -> None:
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); "
-        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from pointillist.cli import main; main()"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "from pointillist.commands.cli import main; main()"
     )
     command = [sys.executable, "-B", "-c", code, "train", str(pets), *TINY, "--steps", "1", "--out", "r"]
     found = subprocess.run(command, capture_output=True, text=True)
@@ -271,7 +272,7 @@ def test_a_studio_beside_the_training_ends_with_it(pets: Path, monkeypatch: pyte
         with urllib.request.urlopen(f"{url}api/info") as answer:
             found.append({"url": url, **json.load(answer)})
 
-    monkeypatch.setattr("pointillist.cli.studio.open_browser", browse)
+    monkeypatch.setattr("pointillist.commands.cli.studio.open_browser", browse)
     said = train(pets, "--out", "watched", "--studio").output
     url = found[0]["url"]
     assert said.startswith(f"studio     {url}   (ends with the training)")

@@ -16,8 +16,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli import app
 from pointillist.commands import demo as tour
+from pointillist.commands.cli import app
 from pointillist.commands.demo import frequency_bits, prompted_models, run_demo, written_files
 from pointillist.errors import ConfigError
 from pointillist.studio.http.server import Server

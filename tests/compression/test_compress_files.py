@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli.app import app
+from pointillist.commands.cli.app import app
 from pointillist.compression.pictures import PictureFile, safe_name, to_levels, to_picture
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec

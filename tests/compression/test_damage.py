@@ -20,7 +20,7 @@ from pointillist.compression.tiles import tiles_of
 from pointillist.compression.writer import SIDE
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 from tests.portable.networks import integer_case
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pointillist.compression import decompress
-from pointillist.portable import load
+from pointillist.model.portable import load
 
 from .golden.make import ARCHIVES, HERE, MODELS, archive_of, stored_images
 

@@ -20,7 +20,7 @@ import pytest
 import pointillist as pt
 from pointillist.commands.inspection.examples import write_example
 from pointillist.data.tilemaps import MapFiles
-from pointillist.rules.adjacency import pairs_from_record
+from pointillist.sampling.rules.adjacency import pairs_from_record
 
 pytestmark = pytest.mark.skipif(shutil.which("tiled") is None, reason="needs Tiled: `apt-get install tiled`")
 SECONDS = 240

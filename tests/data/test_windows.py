@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.evaluation.memorization import copied_windows
+from pointillist.analysis.evaluation.memorization import copied_windows
 from tests.equality import equal
 
 

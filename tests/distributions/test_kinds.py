@@ -16,7 +16,7 @@ from pointillist.engine.head.frequencies import frequencies, precision_of
 from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.program import IntegerHead
 from pointillist.images import ImageSpec
-from pointillist.portable.storage.schema import HeadModel
+from pointillist.model.portable.storage.schema import HeadModel
 from pointillist.studio.schemas.models import ModelDetails
 from tests.tolerances import DOUBLE
 

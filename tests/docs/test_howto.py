@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pointillist.cli.app import app
+from pointillist.commands.cli.app import app
 
 pytestmark = pytest.mark.proof
 

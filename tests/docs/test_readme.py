@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from pointillist.cli import app
+from pointillist.commands.cli import app
 
 pytestmark = pytest.mark.proof
 

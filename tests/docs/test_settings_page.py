@@ -13,7 +13,7 @@ from pointillist.conditioning import condition_kinds
 from pointillist.data import DataOptions
 from pointillist.model.folder.settings import ModelSettings
 from pointillist.networks import entry, names
-from pointillist.rules.config import Adjacency, Connected, Count, Fixed, RegionLevels, Route, Rules
+from pointillist.sampling.rules.config import Adjacency, Connected, Count, Fixed, RegionLevels, Route, Rules
 from pointillist.training.config import TrainConfig
 from tests.scripts import script
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pointillist.cli import app
+from pointillist.commands.cli import app
 from tests.scripts import script
 from tests.tolerances import printed
 

@@ -19,7 +19,7 @@ def note(frame, event, argument):
     if event == "call" and "pointillist" in frame.f_code.co_filename:
         calls.setdefault((frame.f_code.co_filename, frame.f_code.co_name), len(calls))
 sys.setprofile(note)
-from pointillist.cli import main
+from pointillist.commands.cli import main
 sys.argv[1:] = json.loads(sys.argv[1])
 try:
     main()

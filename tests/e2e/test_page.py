@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 import pointillist
+from pointillist.images.visualization.html import SHARED
 from pointillist.studio.http.server import Server
 from pointillist.studio.page_text import script_text, style_text
 from pointillist.studio.service import StudioService
-from pointillist.visualization.html import SHARED
 from tests.e2e.helpers import opened, paint, pixels, point, serving, sticking_out
 from tests.e2e.models import digits
 

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, Response, expect
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient, logit_lens, word_gains
+from pointillist.images.visualization import diverging_colors
 from pointillist.studio.service import StudioService
-from pointillist.visualization import diverging_colors
 from tests.e2e.helpers import (
     COLOURS,
     DIGITS,

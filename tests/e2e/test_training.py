@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import pointillist as pt
+from pointillist.images.visualization import image_grid, save_png
 from pointillist.studio.service import StudioService
-from pointillist.visualization import image_grid, save_png
 from tests.e2e.helpers import grey, opened, pixels, pixels_of, point, serving
 from tests.e2e.models import digits
 

@@ -20,7 +20,7 @@ from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.library import KERNELS, available_levels
 from pointillist.engine.program import IntegerHead
 from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
-from pointillist.portable import load, save
+from pointillist.model.portable import load, save
 from tests.equality import equal
 from tests.portable.networks import integer_case
 
@@ -149,7 +149,7 @@ def test_a_damaged_head_is_rejected(change: str, tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
     from pointillist.files.arrays import ArrayReader
-    from pointillist.portable.storage.decode import decode_model
+    from pointillist.model.portable.storage.decode import decode_model
 
     save(integer_case("factored")[1], tmp_path)
     document, arrays = json.loads((tmp_path / PROGRAM).read_text()), load_file(tmp_path / PROGRAM_TENSORS)

@@ -10,7 +10,7 @@ from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import Check, Kind, to_bits
 from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch, Scaled
 from pointillist.engine.sampler import draw_particles
-from pointillist.portable.model import join_inputs
+from pointillist.model.portable.model import join_inputs
 from tests.portable.networks import integer_case
 from tests.rules.test_integer import constraints_of
 

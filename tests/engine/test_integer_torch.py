@@ -14,7 +14,7 @@ import torch
 
 import pointillist as pt
 import pointillist.engine
-import pointillist.portable
+import pointillist.model.portable
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.distributions.transform import Transform
 from pointillist.engine.arithmetic import matmul_wide
@@ -31,7 +31,7 @@ from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
 from pointillist.engine.torch.operations import INTEGER as OPERATIONS
 from pointillist.engine.torch.stepper import head_of, score
 from pointillist.model.integer import on_device
-from pointillist.portable import IntegerModel, load
+from pointillist.model.portable import IntegerModel, load
 from tests.equality import equal
 from tests.portable.golden.make import EXPECTED, HERE, MODELS, facts
 from tests.portable.networks import CASES, integer_case
@@ -298,7 +298,7 @@ def test_torch_is_needed_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for executor in ("torch", "cuda"):
         with pytest.raises(pt.EngineError, match="needs torch"):
             choose_executor(integer_model.programs[0], executor)
-    roots = [Path(package.__path__[0]) for package in (pointillist.portable, pointillist.engine)]
+    roots = [Path(package.__path__[0]) for package in (pointillist.model.portable, pointillist.engine)]
     files = [path for root in roots for path in root.rglob("*.py")]
     for path in sorted(path for path in files if not {path.parent.name, path.name} & OF_TORCH):
         tree = ast.parse(path.read_text(encoding="utf-8"))

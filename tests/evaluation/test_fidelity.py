@@ -9,17 +9,17 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.data import ImageDataset
-from pointillist.evaluation.captions import caption_retrieval, rank_images
-from pointillist.evaluation.conditioning import (
+from pointillist.analysis.evaluation.captions import caption_retrieval, rank_images
+from pointillist.analysis.evaluation.conditioning import (
     MeanWithCI,
     RetrievalMetrics,
     bayes_classify,
     conditional_gain,
     ranks_of,
 )
-from pointillist.evaluation.likelihood import guided_log_prob
-from pointillist.evaluation.memorization import nearest_training_match
+from pointillist.analysis.evaluation.likelihood import guided_log_prob
+from pointillist.analysis.evaluation.memorization import nearest_training_match
+from pointillist.data import ImageDataset
 from pointillist.images.spec import sum_images
 from tests.datasets import dataset_of
 from tests.laws.strategies import randomise_weights

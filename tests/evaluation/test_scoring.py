@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.analysis.evaluation.likelihood import Evaluation
 from pointillist.data.dataset import DataSource
 from pointillist.engine.weights import inference_mode
-from pointillist.evaluation.likelihood import Evaluation
 from pointillist.files.progress import Bar
 from pointillist.model.batches import match_labels
 from tests.cli.helpers import run

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-import pointillist.portable
+import pointillist.model.portable
 from pointillist.files.checkpoint import header
 from pointillist.files.checkpoint import tensors as checkpoint
 from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
@@ -321,7 +321,7 @@ def test_a_program_of_other_weights_is_rejected(
     (tmp_path / "whole.pxl").write_bytes(pt.compress(folder, images))
     with_weight(folder, value)
     sentence = r"program\.json was made from other weights than those in \S*model\.safetensors: copy the whole folder"
-    for open_model in (pt.load, pointillist.portable.load, PortableModel.open, lambda m: pt.compress(m, images)):
+    for open_model in (pt.load, pointillist.model.portable.load, PortableModel.open, lambda m: pt.compress(m, images)):
         with pytest.raises(pt.CheckpointError, match=sentence):
             open_model(folder)
     monkeypatch.chdir(tmp_path)
@@ -336,21 +336,21 @@ def test_other_settings_are_rejected_without_torch(quantized: Path, tmp_path: Pa
     (folder / CONFIG).write_text(text.replace('"position_channels": 0', '"position_channels": 1'))
     assert (folder / CONFIG).read_text() != text
     with pytest.raises(pt.CheckpointError, match="was written with other settings"):
-        pointillist.portable.load(folder)
+        pointillist.model.portable.load(folder)
 
 
 def test_a_program_needs_no_weights(quantized: Path, tmp_path: Path) -> None:
     """Its two files alone are an integer model; weights that are added later must be its own."""
     for name in ("program.json", "program.safetensors"):
         shutil.copy(quantized / name, tmp_path)
-    stored = pointillist.portable.load(tmp_path)
-    assert stored.fingerprint == pointillist.portable.load(quantized).fingerprint
+    stored = pointillist.model.portable.load(tmp_path)
+    assert stored.fingerprint == pointillist.model.portable.load(quantized).fingerprint
     for name in (CONFIG, WEIGHTS):
         shutil.copy(quantized / name, tmp_path)
-    assert pointillist.portable.load(tmp_path).fingerprint == stored.fingerprint
+    assert pointillist.model.portable.load(tmp_path).fingerprint == stored.fingerprint
     with_weight(tmp_path, 0.125)
     with pytest.raises(pt.CheckpointError, match="from other weights"):
-        pointillist.portable.load(tmp_path)
+        pointillist.model.portable.load(tmp_path)
 
 
 def test_other_weights_are_saved_without_the_program(quantized: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import torch
 
 import pointillist as pt
 from pointillist.engine.c.lower import lower
-from pointillist.portable import load
+from pointillist.model.portable import load
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 SLICE = 10_000

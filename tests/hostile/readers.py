@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pointillist as pt
-from pointillist import portable
 from pointillist.completion.cells import read_cells
 from pointillist.compression.extract import extract
 from pointillist.conditioning.text_encoders.base import open_encoder
@@ -24,9 +23,10 @@ from pointillist.data.palette import read_palette
 from pointillist.data.readers.standard import read_idx
 from pointillist.files.checkpoint.header import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.settings_tree import read_toml
+from pointillist.model import portable
 from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.model.vocabulary import describe_unseen_words
-from pointillist.rules.config import parse_rules
+from pointillist.sampling.rules.config import parse_rules
 from pointillist.studio.reproduce import read_manifest
 from pointillist.training.runs.config import RunConfig
 

@@ -36,8 +36,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli import app
 from pointillist.commands.archives import CompressSettings, DecompressSettings
+from pointillist.commands.cli import app
 from pointillist.commands.inspection.settings import (
     ExampleSettings,
     ExportSettings,

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli import app
+from pointillist.commands.cli import app
 from pointillist.compression.archive import Archive
 from pointillist.compression.container import Entry
 from pointillist.files import hub

@@ -38,7 +38,7 @@ def interrupted(
     """The output of a command that is stopped at call number `after`: by default, when it saves an image."""
     from typer.testing import CliRunner
 
-    from pointillist.cli import app
+    from pointillist.commands.cli import app
 
     whole, calls = getattr(owner, name), []
 

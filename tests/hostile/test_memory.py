@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist import system
 from pointillist.analysis import ImageQuery, counterfactual
-from pointillist.cli import app
+from pointillist.commands.cli import app
 from pointillist.completion.canvas import extend, make_seamless
 from pointillist.compression.files import open_inputs
 from pointillist.images import ImageSpec, dequantise, quantise

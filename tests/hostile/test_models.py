@@ -19,11 +19,11 @@ from pointillist.data.raw import RawImages
 from pointillist.files.checkpoint.header import open_weights, read_config
 from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
+from pointillist.images.visualization import image_grid
+from pointillist.images.visualization.image_grid import truncate_text
 from pointillist.model.batches import check_likelihood
-from pointillist.portable.storage.files import fingerprint_of, load_integer_model
-from pointillist.portable.storage.schema import IntegerDocument
-from pointillist.visualization import image_grid
-from pointillist.visualization.image_grid import truncate_text
+from pointillist.model.portable.storage.files import fingerprint_of, load_integer_model
+from pointillist.model.portable.storage.schema import IntegerDocument
 from pointillist.zoo import resolve
 
 from ..cli.helpers import fails, run, train

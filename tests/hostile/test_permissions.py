@@ -19,7 +19,7 @@ import os, sys
 from pathlib import Path
 from typer.testing import CliRunner
 import pointillist
-from pointillist.cli import app
+from pointillist.commands.cli import app
 
 lines = sys.stdin.read().splitlines()
 user, closed, opened = int(sys.argv[1]), *sys.argv[2:]

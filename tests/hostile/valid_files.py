@@ -21,10 +21,10 @@ from PIL import Image
 from safetensors.torch import save as save_tensors
 
 import pointillist as pt
-from pointillist import portable
 from pointillist.compression import ArchiveWriter
 from pointillist.data.tilemaps import MapFiles
 from pointillist.images import ImageSpec
+from pointillist.model import portable
 
 
 def pictures() -> list[bytes]:

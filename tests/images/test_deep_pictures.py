@@ -165,7 +165,7 @@ def test_a_hole_is_filled_without_tables_of_all_levels(scan: np.ndarray, monkeyp
         sites.append(len(params))
         return frequencies_of_sites(program, params, *rest)
 
-    monkeypatch.setattr("pointillist.portable.scorer.frequencies_of_sites", counted)
+    monkeypatch.setattr("pointillist.model.portable.scorer.frequencies_of_sites", counted)
     known = np.ones(scan.shape, bool)
     known[3:6, 2:7] = False
     out = pt.inpaint("grey16", scan[None].astype(np.int64), known, 2, seed=0, moves=3)

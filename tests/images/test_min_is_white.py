@@ -18,9 +18,9 @@ from pointillist.compression.pictures import PictureFile, read_levels, to_pictur
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.data import load_data
 from pointillist.images import ImageSpec
+from pointillist.images.visualization import save_png
 from pointillist.model.batches import describe_image
-from pointillist.portable import load
-from pointillist.visualization import save_png
+from pointillist.model.portable import load
 from pointillist.zoo import resolve
 
 FORMS = ("L", "LA", "RGB", "RGBA", "P", "file")

@@ -137,7 +137,7 @@ def test_the_order_of_a_step_is_a_function_of_seed_and_step() -> None:
 
 def test_an_animation_shows_the_order(tmp_path: Any) -> None:
     """`animate` takes the rank of each pixel."""
-    from pointillist.visualization import animate
+    from pointillist.images.visualization import animate
 
     images = np.zeros((1, 3, 4, 1), np.uint8)
     assert animate(images, tmp_path / "a.gif", order=ORDERS["s-curve-columns-br"].rank(3, 4)).exists()

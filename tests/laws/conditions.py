@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.analysis.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.distributions.transform import Transform
 from pointillist.engine.weights import inference_mode
-from pointillist.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
+from pointillist.analysis.evaluation import likelihood
 from pointillist.engine.weights import inference_mode
-from pointillist.evaluation import likelihood
 from pointillist.model.pixel_model import PixelModel
 from tests.tolerances import DOUBLE, network_rounding
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from pointillist.analysis.evaluation import likelihood
 from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions.factored import FactoredCategorical
 from pointillist.distributions.registry import build_likelihood
-from pointillist.evaluation import likelihood
 from pointillist.images import ImageSpec
 from pointillist.model.batches import BatchReader
 from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.pixel_model import PixelModel
-from pointillist.portable import model as portable
-from pointillist.portable import stages
+from pointillist.model.portable import model as portable
+from pointillist.model.portable import stages
 from pointillist.sampling.state import UniformSampler
 from tests.portable.networks import integer_case
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from pointillist.analysis.evaluation import likelihood
 from pointillist.engine import interpreter
 from pointillist.engine.recording.builder import Builder
-from pointillist.evaluation import likelihood
 from pointillist.images.ordering import PixelOrder
 from pointillist.nn import condition, passes
 from pointillist.nn.functional import convolution

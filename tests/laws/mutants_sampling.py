@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from pointillist.analysis.evaluation import likelihood as evaluation
 from pointillist.distributions import likelihoods, sampling_transforms
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveStepper
-from pointillist.evaluation import likelihood as evaluation
 from pointillist.images import ImageSpec
 from pointillist.sampling import loop as sampling
 

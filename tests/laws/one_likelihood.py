@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.analysis.evaluation.likelihood import evaluate
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.report.explanation import explain
 from pointillist.engine.head.frequencies import log_probs
-from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample

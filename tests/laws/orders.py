@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.evaluation.likelihood import evaluate
+from pointillist.analysis.evaluation.likelihood import evaluate
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.model.pixel_model import PixelModel

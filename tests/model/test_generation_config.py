@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli.app import app
+from pointillist.commands.cli.app import app
 from pointillist.files.checkpoint.header import GENERATION
 from pointillist.model.folder.generation import ExampleHint, GenerationConfig
 from tests.equality import assert_close, equal

@@ -19,7 +19,7 @@ LIMITED = """
 import resource, sys
 import torch
 from typer.testing import CliRunner
-from pointillist.cli import app
+from pointillist.commands.cli import app
 import pointillist as pt
 
 resource.setrlimit(resource.RLIMIT_AS, (7 * 2**30, 7 * 2**30))

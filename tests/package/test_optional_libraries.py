@@ -69,7 +69,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 import pointillist as pt
 from pointillist.analysis import ImageQuery, integrated_gradients
-from pointillist.cli import app
+from pointillist.commands.cli import app
 from pointillist.conditioning.text_encoders.local_folder import CLIPText
 from pointillist.conditioning.text_encoders.local_folder import LocalEncoder
 

@@ -181,7 +181,7 @@ def test_notebooks_are_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_levels_of_a_sheet_are_not_read(tmp_path: Path, model: pt.PixelModel) -> None:
     """What `save_png` marks as a sheet is recognised, and one sentence says what to do."""
-    from pointillist.visualization import save_png
+    from pointillist.images.visualization import save_png
 
     save_png(pt.sample(model, 4, seed=0).sheet(), tmp_path / "sheet.png")
     with pytest.raises(pt.DataError, match=r"sheet.png is a sheet of 4 images of 8x8 .*--out DIR/"):

@@ -14,7 +14,7 @@ from pointillist.engine.executors import Inputs
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 
 CASES: dict[str, dict[str, Any]] = {
     "gated-pixelcnn": {"shape": (3, 5, 7), "levels": 16, "classes": ("cat", "dog"), "orders": ("raster", "raster-tr")},

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from pointillist.portable import load
+from pointillist.model.portable import load
 from tests.portable.golden.make import EXPECTED, HERE, MODELS, facts
 
 

@@ -15,8 +15,8 @@ from pointillist.files.arrays import ArrayReader
 from pointillist.files.checkpoint.header import PROGRAM_TENSORS
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
-from pointillist.portable import load, save
-from pointillist.portable.storage.decode import decode_model
+from pointillist.model.portable import load, save
+from pointillist.model.portable.storage.decode import decode_model
 from pointillist.sampling.request import Request
 from tests.portable.networks import features_of
 from tests.tolerances import FIXED_POINT

@@ -25,8 +25,8 @@ from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
 from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.float_scorer import FloatScorer
-from pointillist.portable import load, save
-from pointillist.portable.scorer import ProgramScorer
+from pointillist.model.portable import load, save
+from pointillist.model.portable.scorer import ProgramScorer
 from tests.equality import assert_close, equal
 from tests.portable.networks import CASES, check_steps, few_images, integer_case
 from tests.tolerances import DOUBLE, FORMULA
@@ -286,8 +286,8 @@ def test_stored_programs_run_without_torch(tmp_path: Path) -> None:
     code = f"""
 import sys
 import numpy as np
-import pointillist.portable
-integer_model = pointillist.portable.load({str(tmp_path)!r})
+import pointillist.model.portable
+integer_model = pointillist.model.portable.load({str(tmp_path)!r})
 x = np.load({str(tmp_path / "x.npy")!r})
 print(repr(float(integer_model.log_prob(x).sum())))
 integer_model.sample(np.full(x.shape, 0.5), label=1)

@@ -12,8 +12,8 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.portable import IntegerModel
 from pointillist.networks import names
-from pointillist.portable import IntegerModel
 from tests.laws.strategies import models, random_inputs, random_levels
 from tests.portable.networks import check_steps
 from tests.tolerances import DOUBLE, FORMULA

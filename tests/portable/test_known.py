@@ -13,7 +13,7 @@ from pointillist.conditioning.known import KnownFeatures
 from pointillist.conditioning.portable import StoredWeights, grid
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
-from pointillist.portable import load, save
+from pointillist.model.portable import load, save
 from tests.portable.networks import features_of
 from tests.scripts import script
 from tests.tolerances import FIXED_POINT

@@ -10,7 +10,7 @@ import torch
 
 import pointillist as pt
 from pointillist.files.checkpoint.header import PROGRAM_TENSORS
-from pointillist.portable import load, save
+from pointillist.model.portable import load, save
 from tests.scripts import script
 
 PROMPTS = ["a red dragon", "", "  ", "Heart, outline", "!"]

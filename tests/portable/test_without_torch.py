@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import pointillist.portable
+import pointillist.model.portable
 from pointillist.zoo import ZOO
 
 NEEDED = (
@@ -50,14 +50,14 @@ def test_a_program_is_loaded_scored_and_sampled(tmp_path: Path) -> None:
     """By class; the bits are those of this process."""
     out = run(
         "import numpy as np\n"
-        "import pointillist.portable\n"
-        f"integer_model = pointillist.portable.load({str(ZOO / 'digits')!r})\n"
+        "import pointillist.model.portable\n"
+        f"integer_model = pointillist.model.portable.load({str(ZOO / 'digits')!r})\n"
         "levels, nats = integer_model.sample(np.random.default_rng(0).random((2, 1, 28, 28)), label=[3, None])\n"
         "np.save('levels.npy', levels)\n"
         "print(integer_model.fingerprint, repr(float(integer_model.log_prob(levels).sum())))\n",
         tmp_path,
     )
-    integer_model = pointillist.portable.load(ZOO / "digits")
+    integer_model = pointillist.model.portable.load(ZOO / "digits")
     due, _ = integer_model.sample(np.random.default_rng(0).random((2, 1, 28, 28)), label=[3, None])
     levels = np.load(tmp_path / "levels.npy")
     assert np.array_equal(levels, due)
@@ -68,7 +68,7 @@ def test_an_archive_is_decoded(tmp_path: Path) -> None:
     """Compressed here, decompressed there."""
     from pointillist.compression.api import compress
 
-    levels, _ = pointillist.portable.load(ZOO / "digits").sample(np.random.default_rng(0).random((2, 1, 28, 28)))
+    levels, _ = pointillist.model.portable.load(ZOO / "digits").sample(np.random.default_rng(0).random((2, 1, 28, 28)))
     (tmp_path / "a.pxl").write_bytes(compress("digits", levels))
     run(
         "import numpy as np\n"

@@ -11,7 +11,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.compression.arrays.chunks import decode_array, encode_array
-from pointillist.portable import load
+from pointillist.model.portable import load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "recipes" / "zoo"

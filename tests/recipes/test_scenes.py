@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pointillist.cli.app import app
+from pointillist.commands.cli.app import app
 from pointillist.files.checkpoint.header import PROMPTS
 from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.zoo import ZOO

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from pointillist.images import ImageSpec
-from pointillist.rules.config import Rules
+from pointillist.sampling.rules.config import Rules
 
 Domains = np.ndarray
 """Levels that each site may have, bool `[h w k]`."""

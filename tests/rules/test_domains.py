@@ -11,8 +11,8 @@ from pointillist.engine.constraints import solver
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import from_bits, to_bits
 from pointillist.engine.sampler import draw_in_mask
-from pointillist.rules.config import Rules, parse_rules
-from pointillist.rules.opening import open_mask
+from pointillist.sampling.rules.config import Rules, parse_rules
+from pointillist.sampling.rules.opening import open_mask
 
 from .reference import all_maps, arc_consistent, grid, obeys, opened, random_adjacency
 
@@ -111,7 +111,7 @@ def test_no_level_of_a_valid_map_is_lost(seed: int) -> None:
 
 def test_a_level_that_is_forgotten_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation test: a table of neighbours that is not transposed for the way back."""
-    from pointillist.rules import opening
+    from pointillist.sampling.rules import opening
 
     kept = opening.adjacency_table
 

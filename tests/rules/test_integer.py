@@ -11,7 +11,7 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import Constraints
 from pointillist.engine.sampler import sample_batch
-from pointillist.portable.model import join_inputs
+from pointillist.model.portable.model import join_inputs
 from tests.portable.networks import integer_case
 
 from ..golden_images import digest

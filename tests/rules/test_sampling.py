@@ -13,8 +13,8 @@ import pointillist as pt
 from pointillist.engine.constraints import solver
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.networks import entry, names
-from pointillist.rules.adjacency import RECORD, observed_pairs, pairs_to_record
-from pointillist.rules.config import Rules, parse_rules
+from pointillist.sampling.rules.adjacency import RECORD, observed_pairs, pairs_to_record
+from pointillist.sampling.rules.config import Rules, parse_rules
 from tests.equality import assert_close, equal
 from tests.tolerances import network_rounding
 

@@ -29,7 +29,7 @@ from pointillist.conditioning.portable import to_fixed
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.library import KERNELS, available_levels
 from pointillist.files.writing import write_text
-from pointillist.portable.model import IntegerModel, join_inputs
+from pointillist.model.portable.model import IntegerModel, join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.golden_images import integer_model

@@ -17,7 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli.app import app
+from pointillist.commands.cli.app import app
 from pointillist.model.vocabulary import describe_prompts
 from pointillist.studio.export.program_in_c import export_c
 from tests.hostile.fuzz_runtime import compiler

@@ -21,9 +21,9 @@ from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngram
 from pointillist.distributions.transform import Transform
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.library import WEBASSEMBLY
+from pointillist.model.portable import load, save
+from pointillist.model.portable.model import join_inputs
 from pointillist.networks import names
-from pointillist.portable import load, save
-from pointillist.portable.model import join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.compression.golden.make import ARCHIVES, stored_images

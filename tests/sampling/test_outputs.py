@@ -14,7 +14,7 @@ from pointillist.engine.head.frequencies import frequencies, log_probs
 from pointillist.engine.weights import inference_mode
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
-from pointillist.portable.model import empty_batch, join_inputs
+from pointillist.model.portable.model import empty_batch, join_inputs
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.state import UniformSampler

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
 
-from pointillist.cli import app
+from pointillist.commands.cli import app
 from tests.cli import test_effects as effects
 
 from .lab import Lab, NothingComparedError, SilentError, law, listening

@@ -11,7 +11,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.cli import app
+from pointillist.commands.cli import app
 from tests.hostile.fuzz_runtime import compiler
 from tests.runtime.test_exports import colours, picture
 from tests.studio.helpers import decoded, encoded, events

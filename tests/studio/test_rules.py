@@ -9,7 +9,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.errors import ConfigError
-from pointillist.rules.config import parse_rules
+from pointillist.sampling.rules.config import parse_rules
 from pointillist.studio import schemas
 from pointillist.studio.sampling import run_job
 from pointillist.studio.service import StudioService

@@ -17,8 +17,8 @@ from pointillist.model.batches import BatchReader
 from pointillist.model.folder.opening import open_program
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.integer_cost import IntegerCost, bits_text, card_with_cost, engine_text
+from pointillist.model.portable.storage import has_program
 from pointillist.model.quantize_integer import make_integer_model, spread
-from pointillist.portable.storage import has_program
 from pointillist.sampling.config import choose_model_engine
 from pointillist.training import Interrupted, integers
 from pointillist.training.integers import measure_cost

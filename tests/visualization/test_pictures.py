@@ -10,9 +10,17 @@ import pytest
 from PIL import Image
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.visualization import animate, heat_map, image_grid, named_grid, png_bytes, save_png, sequential_colors
-from pointillist.visualization.image_grid import MAX_IMAGES, MAX_PIXELS, plan_grid
-from pointillist.visualization.pixels import NO_VALUE, PAPER
+from pointillist.images.visualization import (
+    animate,
+    heat_map,
+    image_grid,
+    named_grid,
+    png_bytes,
+    save_png,
+    sequential_colors,
+)
+from pointillist.images.visualization.image_grid import MAX_IMAGES, MAX_PIXELS, plan_grid
+from pointillist.images.visualization.pixels import NO_VALUE, PAPER
 
 SHAPES = [(1, 8, 8, 1), (7, 5, 9, 3), (3, 1, 60, 1), (2, 300, 1, 3), (4, 16, 12, 4), (90, 8, 8, 1), (2, 700, 900, 3)]
 

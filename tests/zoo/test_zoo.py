@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist import zoo
-from pointillist.cli.app import app
+from pointillist.commands.cli.app import app
 from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.checkpoint.tensors import read_tensors
 from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.files import meta_init
 from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.portable import load
 from pointillist.networks import names
-from pointillist.portable import load
 from tests.equality import equal
 from tests.scripts import script
 

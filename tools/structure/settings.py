@@ -64,7 +64,7 @@ def declarations(tree: Tree) -> dict[str, set[str]]:
             for parameter in settings & {f"{ASSEMBLY[name]}.{parameter}" for parameter in with_default(function)}:
                 result[parameter].add(f"{file}: {name}()")
     for file, node in _calls(tree):
-        if file.startswith("cli/"):
+        if "cli/" in file:
             for key in settings & _option_keys(node):
                 result[key].add(f"{file}: option")
     return result

@@ -15,8 +15,8 @@ from pointillist.analysis.distribution import divergence
 from pointillist.analysis.query import ImageQuery
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
-from pointillist.visualization import heat_map
-from pointillist.visualization.pixels import ShownAsPicture
+from pointillist.images.visualization import heat_map
+from pointillist.images.visualization.pixels import ShownAsPicture
 
 _BATCH_SIZE = 32  # copies of an image in one pass
 

@@ -22,10 +22,10 @@ from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
 from pointillist.images import channel_names
 from pointillist.images.array_types import Bool, Float, Int, Shaped
+from pointillist.images.visualization import Chart
+from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.batches import BatchReader, QueryKwargs
 from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood
-from pointillist.visualization import Chart
-from pointillist.visualization.pixels import ShownAsPicture
 
 CONFIDENCE = 0.95  # probability that all bars of a calibrated model lie in the band
 # edges of the bins of probability: fine at both ends, where most probabilities are

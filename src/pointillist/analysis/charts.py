@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pointillist.images.array_types import Float, Int
-from pointillist.visualization.chart import Axes, Chart, Dot, Kind, Mark, Path, Rect, Text, round_steps
+from pointillist.images.visualization.chart import Axes, Chart, Dot, Kind, Mark, Path, Rect, Text, round_steps
 
 _WIDTH = 480.0
 _NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)

@@ -17,8 +17,8 @@ from pointillist.conditioning import ConditionInputs, label_input, labels_from_i
 from pointillist.errors import ConfigError, quote
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float
-from pointillist.visualization import Chart, heat_map
-from pointillist.visualization.pixels import ShownAsPicture
+from pointillist.images.visualization import Chart, heat_map
+from pointillist.images.visualization.pixels import ShownAsPicture
 
 MAX_WORDS = 100
 """Most words of a prompt whose bits are computed: each takes a pass over the image and a map of it."""

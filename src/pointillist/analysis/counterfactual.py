@@ -21,10 +21,10 @@ from pointillist.conditioning import labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
 from pointillist.images.array_types import Bool, Float, Int
+from pointillist.images.visualization import heat_map, image_grid, png_bytes
 from pointillist.sampling.request import Request
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count
-from pointillist.visualization import heat_map, image_grid, png_bytes
 
 SitePosition = tuple[int, int] | tuple[int, int, int]  # row, column and, where there are several, channel
 Edits = Mapping[SitePosition, int]

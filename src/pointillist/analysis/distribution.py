@@ -13,8 +13,8 @@ from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.transform import Transform
 from pointillist.images.array_types import Float, Int, Shaped
-from pointillist.visualization import Chart
-from pointillist.visualization.pixels import ShownAsPicture
+from pointillist.images.visualization import Chart
+from pointillist.images.visualization.pixels import ShownAsPicture
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LEAST = -1e4  # log-probability of a level that is impossible, in sums over levels

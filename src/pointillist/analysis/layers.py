@@ -33,13 +33,13 @@ from pointillist.analysis.surprisal import color_scale_max
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Float, Int
+from pointillist.images.visualization import Chart, heat_map
+from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixel_rnn import PixelRNN
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelsnail import PixelSNAIL
-from pointillist.visualization import Chart, heat_map
-from pointillist.visualization.pixels import ShownAsPicture
 
 Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 Hooks = list[tuple[nn.Module, Hook]]

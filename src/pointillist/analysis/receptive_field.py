@@ -22,10 +22,10 @@ from pointillist.files.arrays import as_array
 from pointillist.images import channel_names
 from pointillist.images.array_types import Bool, Float
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.visualization import plot_receptive_field
+from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.folder.opening import load
 from pointillist.model.pixel_model import PixelModel
-from pointillist.visualization import plot_receptive_field
-from pointillist.visualization.pixels import ShownAsPicture
 
 _INPUTS = 4  # random network inputs for each set of weights: each opens other rectifiers
 _UNCHANGED_SETS = 6  # sets of weights in a row that add nothing end the search

@@ -14,9 +14,9 @@ from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
+from pointillist.images.visualization import Chart, heat_map
+from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.visualization import Chart, heat_map
-from pointillist.visualization.pixels import ShownAsPicture
 
 MAX_Z = 4.0  # standard deviations at either end of a scale
 _MIN_VARIANCE = 1e-12  # bits squared: a sub-pixel of less variance is certain

@@ -20,9 +20,9 @@ from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_
 from pointillist.errors import ConfigError, PointillistError, quote
 from pointillist.images import to_picture
 from pointillist.images.array_types import Float, Int
+from pointillist.images.visualization import diverging_colors, image_grid, sequential_colors
+from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.integer_cost import engine_text
-from pointillist.visualization import diverging_colors, image_grid, sequential_colors
-from pointillist.visualization.pixels import ShownAsPicture
 
 if TYPE_CHECKING:
     from pointillist.analysis.layers import LogitLens

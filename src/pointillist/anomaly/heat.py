@@ -13,8 +13,8 @@ from pointillist.anomaly.density import conformal_threshold
 from pointillist.anomaly.normals import Normals
 from pointillist.images import ImageSpec, to_picture
 from pointillist.images.array_types import Bool, Float, Int
-from pointillist.visualization import diverging_colors, heat_map, image_grid, png_bytes
-from pointillist.visualization.pixels import enlarge
+from pointillist.images.visualization import diverging_colors, heat_map, image_grid, png_bytes
+from pointillist.images.visualization.pixels import enlarge
 
 _TOP_RATE = 0.01  # share of normal images that pass the last colour
 _INK = 0.65  # opacity of the last colour of an overlay

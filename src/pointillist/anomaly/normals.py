@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.analysis.evaluation.lossless import MAX_IMAGES, lossless_size
 from pointillist.anomaly.reading import ImageBatches
 from pointillist.anomaly.statistics import NearestImages, ScoredBatch
 from pointillist.data import ImageDataset
 from pointillist.errors import DataError, ShapeError
-from pointillist.evaluation.lossless import MAX_IMAGES, lossless_size
 from pointillist.images.array_types import Float
 from pointillist.model.protocols import LikelihoodModel
 

@@ -20,8 +20,8 @@ import numpy as np
 from pointillist.anomaly.heat import UNIT, AnomalyRecord
 from pointillist.anomaly.statistics import DESCRIPTIONS
 from pointillist.files.writing import atomic_path, open_table, write_text
+from pointillist.images.visualization import html
 from pointillist.system import __version__
-from pointillist.visualization import html
 
 MAX_SHOWN = 12
 """Number of images that the page shows."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.analysis.evaluation.lossless import deflate_bits
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.moments import centred_pit, entropy_and_variance
 from pointillist.errors import ConfigError, check_number, check_whole
-from pointillist.evaluation.lossless import deflate_bits
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.model.batches import check_likelihood

@@ -19,10 +19,11 @@ import torch
 from rich.console import Console
 
 from pointillist.analysis import explain
+from pointillist.analysis.evaluation.likelihood import Evaluation, evaluate
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
-from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.files.writing import write_text
+from pointillist.images.visualization import Axes, Chart, animate, heat_map, html, image_grid, named_grid, save_png
 from pointillist.model.folder.building import build
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import load_weights
@@ -30,7 +31,6 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from pointillist.system import describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
-from pointillist.visualization import Axes, Chart, animate, heat_map, html, image_grid, named_grid, save_png
 from pointillist.zoo import list_pretrained
 
 DATA, STEPS = "uci-digits", 1200

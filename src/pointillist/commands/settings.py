@@ -1,6 +1,6 @@
 """Settings of a command: a class each, declared once for the command line, for jobs and for Python.
 
-Neither typer nor torch is needed: `cli/parameters.py` makes the options of a command from its class.
+Neither typer nor torch is needed: `commands/cli/parameters.py` makes the options of a command from its class.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Int
-from pointillist.portable.scorer import ProgramScorer
+from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.sampling.task import guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 

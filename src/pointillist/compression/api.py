@@ -19,7 +19,7 @@ from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError,
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images import ImageSpec
 from pointillist.images.pictures import picture_array
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 
 
 @checked_keywords

@@ -24,7 +24,7 @@ from pointillist.engine.head.range_decoder import BITS, WORD, RangeDecoder
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.images.ordering import PixelOrder
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 
 TOGETHER = 65_536
 """Sub-pixels of the records that a thread decodes in lockstep."""

@@ -10,8 +10,8 @@ from pointillist.errors import ArchiveError, CheckpointError, ConfigError, Engin
 from pointillist.files.checkpoint.header import GENERATION, read_config
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
-from pointillist.portable import IntegerModel, load
-from pointillist.portable.storage import has_program, stored_fingerprint
+from pointillist.model.portable import IntegerModel, load
+from pointillist.model.portable.storage import has_program, stored_fingerprint
 from pointillist.zoo import list_pretrained, resolve
 
 

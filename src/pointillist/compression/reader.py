@@ -25,7 +25,7 @@ from pointillist.compression.models import find_integer_model
 from pointillist.compression.tiles import tiles_of
 from pointillist.engine.batch import in_threads
 from pointillist.errors import ArchiveError
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 
 MAX_SUB_PIXELS = 1 << 28
 """Most sub-pixels of a record: an archive can declare any number, whatever its size."""

@@ -15,7 +15,7 @@ from pointillist.compression.tiles import tiles_of
 from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError, check_whole
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 
 SUB_PIXELS = 32_768
 """Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""

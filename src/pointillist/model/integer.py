@@ -21,11 +21,11 @@ from pointillist.errors import EngineError, ShapeError, check_name, clause
 from pointillist.images.array_types import Float
 from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
+from pointillist.model.portable import IntegerModel, load
+from pointillist.model.portable.scorer import ProgramScorer
+from pointillist.model.portable.storage import has_program
 from pointillist.model.protocols import SCORING_ENGINES, ScoringModel
 from pointillist.nn import Condition, Tokens
-from pointillist.portable import IntegerModel, load
-from pointillist.portable.scorer import ProgramScorer
-from pointillist.portable.storage import has_program
 
 if TYPE_CHECKING:
     from pointillist.model.float_scorer import FloatScorer

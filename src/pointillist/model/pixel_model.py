@@ -29,11 +29,11 @@ from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompt
 from pointillist.model.folder.settings import find_model
 from pointillist.model.integer import WithIntegerModel
 from pointillist.model.integer_cost import IntegerCost, card_with_cost
+from pointillist.model.portable.storage import remove_program, save_integer_model
 from pointillist.model.protocols import Settings
 from pointillist.networks import Backbone, BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
-from pointillist.portable.storage import remove_program, save_integer_model
 
 Model = TypeVar("Model", bound="PixelModel")
 

@@ -26,11 +26,11 @@ from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.portable import IntegerModel, IntegerPart
+from pointillist.model.portable.conditions import quantize_inputs
+from pointillist.model.portable.storage import with_fingerprint
 from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
-from pointillist.portable import IntegerModel, IntegerPart
-from pointillist.portable.conditions import quantize_inputs
-from pointillist.portable.storage import with_fingerprint
 from pointillist.system import single_threaded
 
 Chosen = Sequence[tuple[IntArray, ConditionInputs]]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from pointillist.distributions.transform import Transform
-    from pointillist.rules.config import Rules
+    from pointillist.sampling.rules.config import Rules
 
 
 ENGINES = ("auto", "integer", "torch", "numpy", "naive")
@@ -167,7 +167,7 @@ class SamplingConfig:
         """The rules, parsed."""
         if self.rules is None:
             return None
-        from pointillist.rules.config import parse_rules
+        from pointillist.sampling.rules.config import parse_rules
 
         return parse_rules(self.rules)
 

@@ -23,8 +23,8 @@ from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
+from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.config import SampleKwargs
 from pointillist.sampling.request import Request
 from pointillist.sampling.task import DrawTask, guided_inputs

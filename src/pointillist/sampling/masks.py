@@ -17,7 +17,7 @@ from pointillist.sampling.task import Known
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
-    from pointillist.rules.config import Rules
+    from pointillist.sampling.rules.config import Rules
 
 
 def open_image_mask(
@@ -46,8 +46,8 @@ def open_image_mask(
     if rules is None:
         assert allowed is not None
         return LevelMask.open(allowed, weighted=weighted)
-    from pointillist.rules.adjacency import RECORD
-    from pointillist.rules.opening import open_mask
+    from pointillist.sampling.rules.adjacency import RECORD
+    from pointillist.sampling.rules.opening import open_mask
 
     record = model.training_record.get(RECORD)
     return open_mask(rules, model.image.resized(*size), record, allowed, weighted=weighted)

@@ -24,8 +24,8 @@ from pointillist.files.progress import Bar
 from pointillist.images import MAX_SIDE
 from pointillist.images.array_types import Float
 from pointillist.images.ordering import PixelOrder
+from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
-from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.candidates import best_of, check_best_of, unconditional_nats
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
 from pointillist.sampling.masks import draw_until_accepted, open_image_mask, open_weighted_mask

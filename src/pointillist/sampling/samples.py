@@ -145,7 +145,7 @@ class Samples(AnsweredNames):
 
     def sheet(self) -> Image.Image:
         """Draw all images side by side, enlarged, with the prompt of each."""
-        from pointillist.visualization import image_grid
+        from pointillist.images.visualization import image_grid
 
         return image_grid(self.drawn(), captions=self.texts)
 
@@ -160,7 +160,7 @@ class Samples(AnsweredNames):
         if path.suffix.lower() != ".png":
             remedy = "`samples.array` and `samples.images` are for other formats"
             raise ConfigError(f"`path` (={quote(str(path))}) must end in .png: {remedy}.")
-        from pointillist.visualization import save_png
+        from pointillist.images.visualization import save_png
 
         single = len(self) == 1 and self.tileset is None
         return save_png(self._file() if single else self.sheet(), path)
@@ -171,7 +171,7 @@ class Samples(AnsweredNames):
 
     def _repr_png_(self) -> bytes | None:
         """Show the sheet in a notebook; unordered codes of more than 256 levels are not pictures."""
-        from pointillist.visualization import png_bytes
+        from pointillist.images.visualization import png_bytes
 
         return png_bytes(self.sheet()) if self.image.is_displayable or self.tileset is not None else None
 

@@ -13,8 +13,8 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
-from pointillist.portable.model import empty_batch, join_inputs
-from pointillist.portable.scorer import ProgramScorer
+from pointillist.model.portable.model import empty_batch, join_inputs
+from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.sampling.config import SamplingConfig
 from pointillist.system import default_threads
 

@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 
 from pointillist.engine.library import runtime_text
-from pointillist.visualization.html import bundle, tokens_style
+from pointillist.images.visualization.html import bundle, tokens_style
 
 PAGE = files("pointillist.studio").joinpath("page")
 _STYLES = ("tools.css", "studio.css", "layouts.css")  # later ones override earlier ones

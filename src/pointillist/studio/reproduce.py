@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from pointillist.data.readers.picture_files import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
+from pointillist.images.visualization import image_grid, save_png
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.fill import FillJob, make_fill
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
 from pointillist.system import __version__, processor
-from pointillist.visualization import image_grid, save_png
 
 MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 4096 * 4096

@@ -14,11 +14,11 @@ import torch
 from accelerate.utils import broadcast
 from rich.console import Console
 
+from pointillist.analysis.evaluation.lossless import LosslessSize, lossless_size
+from pointillist.analysis.evaluation.memorization import copied_windows
 from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote
-from pointillist.evaluation.lossless import LosslessSize, lossless_size
-from pointillist.evaluation.memorization import copied_windows
 from pointillist.files.checkpoint.tensors import check_values
 from pointillist.files.suggestions import checked_keywords
 from pointillist.model.batches import check_spec
@@ -27,8 +27,8 @@ from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer_cost import bits_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
-from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.sampling.api import sample
+from pointillist.sampling.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, write_by_program

@@ -17,8 +17,8 @@ import psutil
 import torch
 from rich.console import Console
 
+from pointillist.analysis.evaluation.likelihood import evaluate
 from pointillist.data import ImageDataset
-from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import check_spec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import free_bytes, measure_peak_memory

@@ -13,11 +13,11 @@ import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
+from pointillist.analysis.evaluation.likelihood import negative_log_likelihoods
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import EngineError, clause
-from pointillist.evaluation.likelihood import negative_log_likelihoods
 from pointillist.files.progress import Bar
 from pointillist.model.batches import BatchReader
 from pointillist.model.float_scorer import FloatScorer

@@ -22,9 +22,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pointillist.analysis.evaluation.lossless import LosslessSize
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import MissingExtraError, TrainingError, counted
-from pointillist.evaluation.lossless import LosslessSize
 from pointillist.files.progress import Bar, exclusive
 from pointillist.model.config import default_local_gain
 from pointillist.model.pixel_model import PixelModel

@@ -15,10 +15,10 @@ import torch
 from accelerate import Accelerator
 from rich.console import Console
 
+from pointillist.analysis.evaluation.likelihood import evaluate
 from pointillist.data import ImageDataset
 from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.errors import ConfigError, TrainingError
-from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.pixel_model import PixelModel
 from pointillist.training.batches import BatchPrefetcher, order_of_step
 from pointillist.training.config import TrainConfig

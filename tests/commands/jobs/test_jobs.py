@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.cli.app import Commands
+from pointillist.commands.cli.app import Commands
 from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.manifest import JOBS
 from pointillist.commands.jobs.settings import JobSpec

@@ -16,7 +16,7 @@ import numpy as np
 from pointillist.compression import compress
 from pointillist.compression.codec import Codec
 from pointillist.compression.writer import ArchiveWriter
-from pointillist.portable import load
+from pointillist.model.portable import load
 from tests.portable.golden.make import HERE as MODELS
 
 HERE = Path(__file__).parent

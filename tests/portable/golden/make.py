@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.portable import IntegerModel, load, save
+from pointillist.model.portable import IntegerModel, load, save
 from tests.portable.networks import integer_case
 
 HERE = Path(__file__).parent

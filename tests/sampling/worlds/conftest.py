@@ -10,7 +10,7 @@ import torch
 
 import pointillist as pt
 from pointillist.images import ImageSpec
-from pointillist.rules.adjacency import pairs_to_record
+from pointillist.sampling.rules.adjacency import pairs_to_record
 
 LEVELS = ("wall", "floor", "key")
 

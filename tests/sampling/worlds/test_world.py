@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import pointillist as pt
-from pointillist.rules.adjacency import pairs_from_record
+from pointillist.sampling.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds.rules import ChunkWindow, earlier_neighbours, phase
 from pointillist.sampling.worlds.world import World, open_world_model
 from tests.tolerances import DOUBLE

@@ -24,13 +24,13 @@ from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
 from pointillist.images.array_types import Int
+from pointillist.images.visualization import html
 from pointillist.model.batches import QueryKwargs, single_image
 from pointillist.model.folder.opening import load_weights, open_scored
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_unlearned
 from pointillist.system import __version__
-from pointillist.visualization import html
 
 PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top
 _SLOW_VIEWS = ("maps", "conditions", "layers", "counterfactuals", "gradient_maps")  # the slowest last

@@ -24,8 +24,8 @@ from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views
 from pointillist.images import as_pil, to_picture
 from pointillist.images.array_types import Float, Shaped, UInt8
-from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
-from pointillist.visualization.html import bundle
+from pointillist.images.visualization import diverging_colors, html, png_bytes, sequential_colors
+from pointillist.images.visualization.html import bundle
 
 _FOLDER = files("pointillist.analysis.report")
 _PAGE = _FOLDER / "page"

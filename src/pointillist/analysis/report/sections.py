@@ -15,7 +15,7 @@ from pointillist.analysis.counterfactual import Counterfactual
 from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views, describe_conditions
 from pointillist.images import to_picture
-from pointillist.visualization import html
+from pointillist.images.visualization import html
 
 CUMULATIVE_ENDS = cumulative_axes(1, 1.0).left, cumulative_axes(1, 1.0).right
 _MOST_LABELS = 12  # bars of labels that are shown at once

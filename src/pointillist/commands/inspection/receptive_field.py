@@ -25,8 +25,8 @@ def field_facts(settings: InfoSettings, out: Path) -> dict[str, Any]:
     from pointillist.analysis.receptive_field import receptive_field
     from pointillist.data import parse_size
     from pointillist.errors import ConfigError
+    from pointillist.images.visualization import save_png
     from pointillist.sampling.api import sample
-    from pointillist.visualization import save_png
 
     row, column, channel = parse_site(str(settings.receptive_field))
     if out.suffix.lower() != ".png":

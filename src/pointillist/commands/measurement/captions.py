@@ -43,7 +43,7 @@ def parse_captions(settings: EvaluateSettings, model: LikelihoodModel) -> Candid
         raise ConfigError(
             f"`--caption-prior` (={quote(typed)}) must be a number for each caption, such as 2,1,1."
         ) from None
-    from pointillist.evaluation.captions import check_captions
+    from pointillist.analysis.evaluation.captions import check_captions
 
     check_captions(model, texts, prior)
     return Candidates(texts, prior)
@@ -53,7 +53,7 @@ def rank_captions_of(
     model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings, candidates: Candidates | None
 ) -> dict[str, Any]:
     """Rank captions for every image, and count how often each is the most probable; nothing without captions."""
-    from pointillist.evaluation.captions import rank_images
+    from pointillist.analysis.evaluation.captions import rank_images
 
     if candidates is None:
         return {}

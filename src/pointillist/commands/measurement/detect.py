@@ -99,7 +99,7 @@ def _explain(model: Any, source: str, report: AnomalyReport, pages: list[Path]) 
 
 
 def _write_overlay(folder: Path, record: Any) -> None:
-    from pointillist.visualization import save_png
+    from pointillist.images.visualization import save_png
 
     name = record.name if record.name.lower().endswith(".png") else f"{record.name}.png"
     save_png(record.overlay(), folder / name)

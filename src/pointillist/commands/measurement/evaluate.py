@@ -18,10 +18,10 @@ from pointillist.data.raw import SPLITS
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
+    from pointillist.analysis.evaluation.conditioning import MeanWithCI, RetrievalMetrics
+    from pointillist.analysis.evaluation.likelihood import Evaluation
     from pointillist.commands.jobs.folder import Parts
     from pointillist.data import DataSplits, ImageDataset
-    from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
-    from pointillist.evaluation.likelihood import Evaluation
     from pointillist.files.batch_output import BatchOutput
     from pointillist.model.protocols import LikelihoodModel
 
@@ -90,7 +90,7 @@ def _read(model: LikelihoodModel, settings: EvaluateSettings, *, rejects: bool =
 
 def _likelihood(models: list[LikelihoodModel], images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
     """Evaluate the images; with a CSV, an interrupted command continues, unless it evaluates a mixture."""
-    from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
+    from pointillist.analysis.evaluation.likelihood import evaluate as evaluate_likelihood
 
     path = settings.per_image
     names = ("order", "guidance", "batch_size", "engine", "text")
@@ -169,7 +169,7 @@ def condition_metrics(model: LikelihoodModel, images: ImageDataset, settings: Ev
 
     Under guidance, captions are also ranked without it, from the same passes of the network.
     """
-    from pointillist.evaluation.conditioning import bayes_classify, conditional_gain
+    from pointillist.analysis.evaluation.conditioning import bayes_classify, conditional_gain
 
     facts: dict[str, Any] = {}
     reading: dict[str, Any] = {"batch_size": settings.batch_size, "guidance": settings.guidance}
@@ -183,7 +183,7 @@ def condition_metrics(model: LikelihoodModel, images: ImageDataset, settings: Ev
 
 
 def _caption_ranks(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
-    from pointillist.evaluation.captions import caption_retrieval
+    from pointillist.analysis.evaluation.captions import caption_retrieval
 
     if not settings.retrieval_repeats or model.conditions.reader("text") is None or images.texts is None:
         return {}
@@ -208,8 +208,8 @@ def memorization(
     """
     import numpy as np
 
+    from pointillist.analysis.evaluation.memorization import nearest_training_match
     from pointillist.errors import DataError
-    from pointillist.evaluation.memorization import nearest_training_match
     from pointillist.sampling.api import sample
 
     train = splits.get("train")
@@ -287,8 +287,8 @@ def job(settings: EvaluateSettings) -> Work:
     """Evaluate images in tasks; one that cannot be read, or has another size, is rejected."""
     import numpy as np
 
+    from pointillist.analysis.evaluation.likelihood import check_guided, negative_log_likelihoods, resolve_orders
     from pointillist.distributions.transform import check_guidance
-    from pointillist.evaluation.likelihood import check_guided, negative_log_likelihoods, resolve_orders
     from pointillist.model.batches import BatchReader
 
     model = open_scored_model(settings.model, settings.device, settings.engine)
@@ -329,7 +329,7 @@ def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
     """Write the likelihood of each image of a job, as `evaluate --per-image` does."""
     import numpy as np
 
-    from pointillist.evaluation.likelihood import Evaluation, combine_orders
+    from pointillist.analysis.evaluation.likelihood import Evaluation, combine_orders
 
     stored = list(parts)
     nats = np.concatenate([part["nats"] for part in stored]).T

@@ -199,7 +199,7 @@ def _calibration(model: LikelihoodModel, images: ImageDataset, settings: Explain
 
 def write_maps(explanation: Explanation, folder: Path) -> list[str]:
     """Write every view as a PNG file; return the paths."""
-    from pointillist.visualization import save_png
+    from pointillist.images.visualization import save_png
 
     maps = explanation.maps
     views: dict[str, Any] = {

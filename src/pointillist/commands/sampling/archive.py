@@ -15,8 +15,8 @@ from PIL import Image
 
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.images import ImageSpec, as_pil
+from pointillist.images.visualization import save_png
 from pointillist.sampling.samples import Samples
-from pointillist.visualization import save_png
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip member needs a date; the same seed must give the same file
 

@@ -41,11 +41,11 @@ from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
+from pointillist.images.visualization import image_grid, save_png
 from pointillist.model.batches import SingleImage, describe_image, read_image
-from pointillist.rules.config import parse_rules
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.rules.config import parse_rules
 from pointillist.system import describe_threads
-from pointillist.visualization import image_grid, save_png
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts

@@ -15,8 +15,8 @@ import numpy as np
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.source import TUNED
 from pointillist.data.palette import read_palette
-from pointillist.rules.config import Rules
 from pointillist.sampling.request import Draws
+from pointillist.sampling.rules.config import Rules
 
 SITE = "POINTILLIST_SITE"
 """Address of a studio, or of exported pages, in which `{model}` stands for the name of the model."""

@@ -17,8 +17,8 @@ from pointillist.data import parse_size
 from pointillist.errors import ConfigError
 from pointillist.files.writing import atomic_path
 from pointillist.images import to_picture
-from pointillist.visualization import image_grid, save_png
-from pointillist.visualization.heatmap import heat_map
+from pointillist.images.visualization import image_grid, save_png
+from pointillist.images.visualization.heatmap import heat_map
 
 if TYPE_CHECKING:
     from pointillist.completion.canvas import Canvases

@@ -19,7 +19,7 @@ from pointillist.sampling.task import OnBatchRow
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
-    from pointillist.rules.config import Rules
+    from pointillist.sampling.rules.config import Rules
     from pointillist.sampling.samples import Samples
 
 TUNED = ("guidance", "temperature", "top_p")
@@ -75,7 +75,7 @@ def read_rules(settings: SampleSettings) -> Rules | None:
     """Read the rules that maps obey; None without any."""
     if settings.rules is None:
         return None
-    from pointillist.rules.config import parse_rules
+    from pointillist.sampling.rules.config import parse_rules
 
     return parse_rules(settings.rules)
 

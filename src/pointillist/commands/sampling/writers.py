@@ -143,7 +143,7 @@ def write_pictures(
     Returns:
         The batches and their captions, for an animation.
     """
-    from pointillist.visualization import image_grid, named_grid, save_png
+    from pointillist.images.visualization import image_grid, named_grid, save_png
 
     result = list(parts)
     array = repeated(drawn(result), seamless)
@@ -185,8 +185,8 @@ def write_animation(
         rank: of each pixel in the generation order, `[h w]`.
         start: number of pixels of the order that are known from the first frame on.
     """
-    from pointillist.visualization import animate
-    from pointillist.visualization.animation import MAX_FRAME_PIXELS
+    from pointillist.images.visualization import animate
+    from pointillist.images.visualization.animation import MAX_FRAME_PIXELS
 
     array = drawn(parts, MAX_FRAME_PIXELS)
     ranks = pixel_ranks(rank, array.shape[1:3])

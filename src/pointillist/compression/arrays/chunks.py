@@ -21,7 +21,7 @@ from pointillist.compression.models import as_integer_model
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ShapeError
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 
 
 def encode_array(array: IntArray, model: IntegerModel, name: str = "", *, columns_first: bool = False) -> bytes:

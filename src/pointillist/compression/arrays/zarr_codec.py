@@ -22,7 +22,7 @@ from zarr.registry import register_codec
 from pointillist.compression.arrays.chunks import decode_array, encode_array
 from pointillist.compression.models import as_integer_model
 from pointillist.errors import ArchiveError, ConfigError
-from pointillist.portable import IntegerModel
+from pointillist.model.portable import IntegerModel
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import read_tileset
-from pointillist.portable.storage import check_program
+from pointillist.model.portable.storage import check_program
 
 
 @dataclass(frozen=True, kw_only=True)

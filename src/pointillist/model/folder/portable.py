@@ -25,11 +25,11 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import read_tileset
 from pointillist.model.integer_cost import IntegerCost
+from pointillist.model.portable import IntegerModel, load
+from pointillist.model.portable.conditions import ORDER, POSITION, StoredConditions
+from pointillist.model.portable.scorer import ProgramScorer
+from pointillist.model.portable.storage import has_program
 from pointillist.model.protocols import Settings
-from pointillist.portable import IntegerModel, load
-from pointillist.portable.conditions import ORDER, POSITION, StoredConditions
-from pointillist.portable.scorer import ProgramScorer
-from pointillist.portable.storage import has_program
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from pointillist.engine.constraints.solver import Bits, Check, Constraints, Kind
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int
-from pointillist.rules.adjacency import RECORD, adjacency_table, level_number, level_set
-from pointillist.rules.config import Count, Rules
-from pointillist.rules.opening import at_least
+from pointillist.sampling.rules.adjacency import RECORD, adjacency_table, level_number, level_set
+from pointillist.sampling.rules.config import Count, Rules
+from pointillist.sampling.rules.opening import at_least
 
 Chunk = tuple[int, int]
 """Column x and row y of a chunk, any integers; y grows downwards."""

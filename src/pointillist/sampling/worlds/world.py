@@ -24,8 +24,8 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.errors import ConfigError, check_whole
 from pointillist.images.array_types import Int
 from pointillist.model.folder.portable import PortableModel
-from pointillist.rules.config import Rules, parse_rules
 from pointillist.sampling.masks import draw_until_accepted
+from pointillist.sampling.rules.config import Rules, parse_rules
 from pointillist.sampling.uniforms import check_seed
 from pointillist.sampling.worlds.rules import Chunk, ChunkWindow, Tiles, WorldRules, chunk_uniforms, earlier_neighbours
 from pointillist.system import check_memory

@@ -13,7 +13,7 @@ from pointillist.files.reading import check_path
 from pointillist.files.writing import atomic_path
 from pointillist.model.folder.portable import program_files
 from pointillist.model.folder.settings import find_model
-from pointillist.rules.config import Rules, parse_rules
+from pointillist.sampling.rules.config import Rules, parse_rules
 from pointillist.studio.export.page import export_module, export_page, license_of
 from pointillist.studio.export.program_in_c import export_c
 

@@ -22,15 +22,15 @@ from pointillist.engine.c.lower import gathers_of_products, lower, rows_together
 from pointillist.engine.library import WEBASSEMBLY
 from pointillist.engine.program import Program
 from pointillist.files.checkpoint.header import CARD
+from pointillist.images.visualization.html import data_uri
 from pointillist.model.folder.portable import PortableModel, program_files
 from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words
-from pointillist.rules.adjacency import RECORD
+from pointillist.sampling.rules.adjacency import RECORD
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.schemas import LIMITS
 from pointillist.system import __version__
-from pointillist.visualization.html import data_uri
 
 _NAMES = {number: f"{'U' if dtype.kind == 'u' else 'I'}{8 * dtype.itemsize}" for dtype, number in TYPES.items()}
 _LEAST = 64

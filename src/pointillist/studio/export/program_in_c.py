@@ -18,7 +18,7 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
-from pointillist.rules.config import Rules
+from pointillist.sampling.rules.config import Rules
 from pointillist.sampling.worlds.rules import WorldRules
 from pointillist.studio.export.page import license_of, template
 from pointillist.studio.export.rules_in_c import map_rules_in_c, world_rules_in_c

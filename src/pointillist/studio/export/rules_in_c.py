@@ -7,8 +7,8 @@ import numpy as np
 from pointillist.engine.constraints.solver import Check, to_bits
 from pointillist.engine.library import array_in_c, text_in_c, texts_in_c
 from pointillist.model.folder.portable import PortableModel
-from pointillist.rules.config import Level, Rules
 from pointillist.sampling.masks import open_image_mask
+from pointillist.sampling.rules.config import Level, Rules
 from pointillist.sampling.worlds.rules import WorldRules
 
 

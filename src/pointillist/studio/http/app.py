@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
 from pointillist.errors import PointillistError
+from pointillist.images.visualization.html import SHARED
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.http.routes import router
@@ -25,7 +26,6 @@ from pointillist.studio.http.validation import NOT_JSON, sentence
 from pointillist.studio.page_text import PAGE, page_text, script_text, style_text
 from pointillist.studio.service import StudioService
 from pointillist.system import __version__
-from pointillist.visualization.html import SHARED
 
 _CODES = {404: "not_found", 405: "method"}
 

@@ -12,14 +12,14 @@ from PIL import Image
 from pointillist.data.tilemaps import MapFiles
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import as_pil, to_picture
+from pointillist.images.visualization import MAX_FRAME_PIXELS, gif_bytes, png_bytes
+from pointillist.images.visualization.pixels import PAPER
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.samples import MAX_DRAWN
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_levels, decode_mask
 from pointillist.studio.errors import too_large
 from pointillist.studio.reproduce import MANIFEST
-from pointillist.visualization import MAX_FRAME_PIXELS, gif_bytes, png_bytes
-from pointillist.visualization.pixels import PAPER
 
 _MAX_SIDE = 4096
 _DARK = (24, 24, 28)

@@ -18,6 +18,7 @@ from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.checkpoint.header import read_config
 from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
+from pointillist.images.visualization import image_grid, save_png
 from pointillist.model.finetune import initialise_from
 from pointillist.model.folder.building import build
 from pointillist.model.folder.settings import ModelSettings
@@ -29,7 +30,6 @@ from pointillist.training.estimate import CostEstimate, estimate_cost
 from pointillist.training.integers import SampleWriter
 from pointillist.training.runs.config import RunConfig, new_run, resumed_run
 from pointillist.training.state import check_new_folder, run_folder
-from pointillist.visualization import image_grid, save_png
 
 
 def train_from_config(

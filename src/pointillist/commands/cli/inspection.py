@@ -1,0 +1,152 @@
+"""`pointillist info`, `models`, `example` and `reproduce`: what there is, and what is written of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from pointillist.commands.cli.output import print_facts, print_json, print_report
+from pointillist.commands.inspection.settings import (
+    ExampleSettings,
+    InfoSettings,
+    ModelsSettings,
+    ReproduceSettings,
+)
+from pointillist.commands.paths import reject_existing
+from pointillist.commands.report import size_text
+
+if TYPE_CHECKING:
+    from pointillist.model.folder.opening import ModelSummary
+
+EXAMPLES = {
+    "info": """
+        pointillist info runs/digits
+        pointillist info uci-digits
+        pointillist info my-images/ --set data.size=32 --json
+        pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
+        pointillist info gated-pixelcnn:base --program
+        pointillist info icons --prompts
+        pointillist info scenes --prompts
+    """,
+    "models": """
+        pointillist models
+        pointillist train DATA --model pixelcnn --preset small
+    """,
+    "example": """
+        pointillist example
+        pointillist example tile
+        pointillist example digits my-digits/
+    """,
+    "reproduce": """
+        pointillist reproduce runs/digits seven.json
+        pointillist reproduce runs/digits seven.json --out seven.png
+    """,
+}
+"""Shown at the end of the help of each command."""
+
+
+def info(settings: InfoSettings) -> None:
+    """Describe a model, images or an archive: sizes, conditions, training record; receptive field; sampling program."""
+    from pointillist.commands.inspection import info as work
+
+    print_report(work.info(settings), settings.as_json)
+
+
+PAPER = "paper-"
+
+
+def models(settings: ModelsSettings) -> None:
+    """List the model types that can be trained, and the pretrained models of the package."""
+    from dataclasses import asdict
+
+    from pointillist.model.folder.opening import list_models as all_models
+    from pointillist.zoo import list_pretrained
+
+    summaries, ready = all_models(), list_pretrained()
+    if settings.as_json:
+        trained = [{**asdict(model), "folder": str(model.folder)} for model in ready]
+        print_json({"models": [asdict(summary) for summary in summaries], "pretrained": trained})
+        return
+    facts = {
+        "pretrained": [{"pretrained": m.name, "images": m.summary, "size": size_text(m.bytes)} for m in ready],
+        "parameters": _sizes(summaries),
+        "of": "ours for 28 x 28 grey images with 256 levels, a paper's for its own images",
+        **{summary.name: summary.summary for summary in summaries},
+        **_takes(summaries),
+        "sample": f"pointillist sample {ready[0].name} -n 8; details: pointillist info {ready[0].name}"
+        if ready
+        else None,
+        "train": "pointillist train DATA --model NAME --preset PRESET",
+    }
+    print_report(facts)
+
+
+def _sizes(summaries: Sequence[ModelSummary]) -> list[dict[str, str]]:
+    """List numbers of parameters: a column for each of our presets, and one for the papers' presets."""
+    ours = list(dict.fromkeys(preset for s in summaries for preset in s.presets if not preset.startswith(PAPER)))
+    rows = []
+    for summary in summaries:
+        papers = [f"{name} {short(count)}" for name, count in summary.presets.items() if name.startswith(PAPER)]
+        sizes = {preset: short(summary.presets[preset]) if preset in summary.presets else "" for preset in ours}
+        rows.append({"parameters": summary.name, **sizes, "of the papers": "\n".join(papers)})
+    return rows
+
+
+def _takes(summaries: Sequence[ModelSummary]) -> dict[str, str]:
+    """List conditions, likelihoods and orders of models: the most common value, and models that differ."""
+    values = {"takes": {s.name: ", ".join(s.conditions) or "nothing" for s in summaries}}
+    for kind in summaries[0].likelihoods:
+        values[kind] = {s.name: ", ".join(s.likelihoods[kind]) or "none" for s in summaries}
+    values["orders"] = {s.name: ", ".join(f"{kind} (8)" for kind in s.orders) for s in summaries}
+    lines = {}
+    for what, each in values.items():
+        usual = max(each.values(), key=list(each.values()).count)
+        lines[what] = "\n".join([usual, *(f"{name}: {value}" for name, value in each.items() if value != usual)])
+    return lines
+
+
+def short(count: int) -> str:
+    """Format a large number with three digits: 1.04 M."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{float(f'{count / size:.3g}'):,g} {unit}"
+    return str(count)
+
+
+def example(settings: ExampleSettings) -> None:
+    """Write an example file to try things with: a tile, a photograph, digits, rules for maps, an extension of Tiled."""
+    from pointillist.commands.inspection import examples
+
+    written = examples.example(settings)
+    if written is None:
+        print_facts(examples.EXAMPLES.items())
+    else:
+        typer.echo(f"written    {written}")
+
+
+def reproduce(settings: ReproduceSettings) -> None:
+    """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
+    from pointillist.errors import ConfigError
+    from pointillist.model.config import model_fingerprint
+    from pointillist.model.folder.opening import load_weights
+    from pointillist.studio import reproduce as studio
+    from pointillist.studio.schemas import LIMITS
+
+    out = settings.out
+    if out is not None and out.suffix.lower() != ".png":
+        raise ConfigError(f"`--out` (={out}) must end in .png.")
+    if out is not None:
+        reject_existing(out, settings.force)
+    record = studio.read_manifest(settings.manifest)
+    loaded = load_weights(settings.model)
+    result = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
+    if out is not None:
+        studio.write_images(loaded, result, out)
+    written = None if out is None else str(out)
+    print_report(
+        {"model": record.model.name, **result.model_dump(exclude={"images"}), "out": written}, settings.as_json
+    )
+    if not all(result.identical):
+        raise typer.Exit(1)

@@ -1,0 +1,81 @@
+"""`pointillist sample`, `inpaint` and `world`: new images, completions, endless maps."""
+
+from __future__ import annotations
+
+from pointillist.commands.cli.output import print_report
+from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
+
+EXAMPLES = {
+    "sample": """
+        pointillist sample runs/digits -n 16
+        pointillist sample runs/digits -n 4 --label each --seed 1 --animate painting.gif
+        pointillist sample runs/pets -n 8 --label dog,cat --temperature 0.9 --out pets.png
+        pointillist sample runs/sprites -n 500 --out sprites/
+        pointillist sample scenes -n 4 --text "a cat sitting on a red sofa" --seed 1 --out cats.png
+        pointillist sample scenes -n 8 --text "an owl on a blue car" --guidance 2 --not "at night"
+        pointillist sample icons -n 2 --text "heart; shopping cart" --label tabler,mdi --out grid.png
+        pointillist sample icons -n 1 --text "umbrella" --best-of 8 --out umbrella.png
+        pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
+        pointillist sample runs/faces -n 8 --attribute hair=red --attribute eyes=blue
+        pointillist sample runs/upscaler -n 4 --hint small.png
+        pointillist sample outline-to-tile -n 4 --hint-from-image sprite.png
+        pointillist sample dungeons -n 4 --size 64x64 --format tmj --out levels/
+        pointillist sample runs/maps -n 4 --size 64x64 --rules dungeon.toml
+        pointillist sample runs/grass -n 4 --seamless both --out tiles/
+        pointillist sample runs/digits -n 100000 --out digits.npz
+    """,
+    "inpaint": """
+        pointillist inpaint runs/digits photo.png --region 14:28,0:28
+        pointillist inpaint runs/digits photo.png --mask hole.png -n 16 --label 3
+        pointillist inpaint runs/sprites sprite.png --transparent --out filled/
+        pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif
+        pointillist inpaint dungeons level.tmj --region 8:16,8:16 -n 1 --out filled.tmj
+        pointillist inpaint dungeons level.tmj --vary 0.3 -n 20
+        pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
+        pointillist inpaint runs/textures grass.png --seamless both
+        pointillist inpaint runs/channels --data holes.csv -n 100 --size 100x100 --format npy --out real/ --maps maps/
+    """,
+    "world": """
+        pointillist world dungeons --seed 7 --out world.tmj
+        pointillist world dungeons --seed 7 --at -3,5 --size 4x8 --rules rules.toml --out world.tmj
+        pointillist world dungeons --seed 7 --size 100x100 --out world.csv
+    """,
+}
+"""Shown at the end of the help of each command."""
+
+
+def sample(settings: SampleSettings) -> None:
+    """Sample new images from a model; output to DIR/ or NAME.npz resumes if the command is rerun.
+
+    Where POINTILLIST_SITE is the address of a studio, or of exported pages such as
+    https://example.org/{model}.html, the command also prints the link that paints
+    the same images there.
+    """
+    from pointillist.commands.sampling import sample as work
+
+    print_report(work.sample(settings), settings.as_json)
+
+
+def inpaint(settings: InpaintSettings) -> None:
+    """Fill the unknown part of an image.
+
+    Draws completions from the model's distribution of the unknown pixels given
+    the known ones, the most probable one first. Known pixels stay as they are. A
+    model that was trained with --completion does it exactly for any mask. What is
+    known is a picture with a hole, or --data with a table of cells.
+    """
+    from pointillist.commands.sampling import inpaint as work
+
+    print_report(work.inpaint(settings), settings.as_json)
+
+
+def world(settings: WorldSettings) -> None:
+    """Draw a part of an endless map.
+
+    The seed names the world: each chunk depends on the model, the seed, the rules
+    and its coordinates alone. Rows of chunks are written as they are drawn. The
+    same command goes on where it was killed.
+    """
+    from pointillist.commands.sampling import world as work
+
+    print_report(work.world(settings), settings.as_json)

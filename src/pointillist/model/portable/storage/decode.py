@@ -1,0 +1,285 @@
+"""Read integer models from JSON and arrays, with every number, type and shape checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from pointillist.conditioning.registry import portable_encoder
+from pointillist.distributions.kinds import LIKELIHOODS
+from pointillist.engine.head.tables import standard_tables
+from pointillist.engine.opcodes import OPCODES
+from pointillist.engine.opcodes.base import prove_ranges
+from pointillist.engine.program import (
+    INT8,
+    INT32,
+    RANGES,
+    UINT8,
+    ConditionInput,
+    DType,
+    FeatureMap,
+    Instruction,
+    IntArray,
+    IntegerHead,
+    KeyValueCache,
+    Phase,
+    Program,
+    Value,
+    View,
+    even_levels,
+    size_of,
+)
+from pointillist.errors import quote
+from pointillist.files.arrays import ArrayReader
+from pointillist.model.portable.conditions import IntegerPart
+from pointillist.model.portable.model import IntegerModel
+from pointillist.model.portable.storage import schema
+
+
+def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> IntegerModel:
+    """Read a model.
+
+    Raises:
+        CheckpointError: if the document or an array is not what it must be.
+        EngineError: if a sum could overflow, or an opcode is of a later release.
+    """
+    try:
+        result = schema.IntegerDocument.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise arrays.damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    programs = tuple(ProgramDecoder(stored, arrays).decode() for stored in result.programs)
+    if any(number >= len(programs) for number in result.orders.values()) or len(result.parts) != len(programs):
+        raise arrays.damaged("an order has no program")
+    return IntegerModel(
+        **result.image.model_dump(),
+        fixed_size=result.fixed_size,
+        source=result.source,
+        programs=programs,
+        orders=result.orders,
+        parts=tuple(tuple(decode_part(part, arrays) for part in parts) for parts in result.parts),
+        fingerprint=fingerprint,
+    )
+
+
+def _dtype(narrow: int, signed: int) -> DType:
+    return INT32 if not narrow else INT8 if signed else UINT8
+
+
+class ProgramDecoder:
+    """Read one program."""
+
+    model: schema.ProgramModel
+    arrays: ArrayReader
+
+    def __init__(self, model: schema.ProgramModel, arrays: ArrayReader) -> None:
+        self.model, self.arrays = model, arrays
+        self.values: list[Value] = [
+            Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
+            for index, (channels, phase, depth, scale, narrow, signed) in enumerate(model.values)
+        ]
+        self.maps: list[FeatureMap] = [self._map(index, stored) for index, stored in enumerate(model.maps)]
+
+    def decode(self) -> Program:
+        """Return the program."""
+        model, head = self.model, self.model.head
+        code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(model.code)]
+        for part in code:
+            prove_ranges(part)
+        if len({i.constants["numbers"].shape[:2] for part in code for i in part if i.opcode == "MAP_CONSTANT"}) > 1:
+            raise self.arrays.damaged("its maps have several sizes")
+        if (
+            not self.maps
+            or self.maps[0].is_narrow != (model.canvas_values is not None)
+            or self.maps[0].channels != model.num_sub_steps * model.canvas_width
+        ):
+            raise self.arrays.damaged("the first map is not the canvas")
+        inputs = {
+            name: ConditionInput(
+                stored.kind, stored.channels, unit=self.arrays.get(stored.unit, "float64", (stored.channels,))
+            )
+            for name, stored in model.inputs.items()
+        }
+        tables: dict[str, IntArray] = {}
+        for name, table in head.tables.items():
+            tables[name] = self.arrays.get(table, "int32", (None,))
+        if head.min_log_scale is not None:
+            tables = dict(standard_tables(head.kind, head.levels, head.min_log_scale))
+        width = model.num_sub_steps * model.canvas_width // head.channels
+        if model.canvas_values is None and (head.kind != "mixture" or width != 1):
+            raise self.arrays.damaged("its canvas has levels as they are without a mixture of ordered levels")
+        values = (
+            even_levels(head.levels)
+            if model.canvas_values is None
+            else self.arrays.get(model.canvas_values, "int8", (head.levels, width))
+        )
+        integer_head = IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables)
+        if model.params[2] < integer_head.num_params or (not integer_head.has_table and tables["exp"][0] != 1 << 24):
+            raise self.arrays.damaged("its head has other parameters or tables")
+        return Program(
+            num_sub_steps=model.num_sub_steps,
+            canvas_width=model.canvas_width,
+            canvas=self.maps[0],
+            maps=tuple(m for m in self.maps if not isinstance(m, KeyValueCache)),
+            kv_caches=tuple(m for m in self.maps if isinstance(m, KeyValueCache)),
+            inputs=inputs,
+            per_image=code[0],
+            per_row=code[1],
+            per_site=code[2],
+            sub_steps=(code[2],) * model.num_sub_steps,
+            post_draw=code[3],
+            params=self._view(model.params),
+            size=size_of(*code),
+            integer_head=integer_head,
+            canvas_values=values,
+            s_curve=model.s_curve,
+        )
+
+    def _map(self, index: int, stored: schema.MapModel) -> FeatureMap:
+        initial: dict[str, Any] = {
+            name: self.arrays.get(getattr(stored, name), "int32", (stored.channels,))
+            for name in ("initial_above", "initial_left")
+            if getattr(stored, name) is not None
+        }
+        dtype = _dtype(stored.narrow, stored.signed)
+        low, high = RANGES[dtype]
+        if any(array.min() < low or array.max() > high for array in initial.values()):
+            raise self.arrays.damaged(f"an initial state of the map {index} is out of its range")
+        common = (str(index), stored.channels, stored.scale, dtype)
+        if stored.num_heads is None:
+            return FeatureMap(*common, **initial)
+        keys = stored.key_channels or 0
+        if keys % stored.num_heads or (stored.channels - keys) % stored.num_heads or not 0 < keys < stored.channels:
+            raise self.arrays.damaged(f"the heads of the cache {index} have no whole channels")
+        return KeyValueCache(*common, num_heads=stored.num_heads, key_channels=keys)
+
+    def _view(self, numbers: tuple[int, int, int]) -> View:
+        index, start, channels = numbers
+        if index >= len(self.values) or start + channels > self.values[index].channels:
+            raise self.arrays.damaged(f"there is no value {list(numbers)}")
+        return View(self.values[index], start, channels)
+
+    def _instruction(self, stored: schema.InstructionModel, phase: Phase) -> Instruction:
+        if stored.op not in OPCODES or not OPCODES[stored.op].has_integers:
+            raise self.arrays.damaged(f"the instruction {stored.op!r} is unknown; or upgrade pointillist")
+        opcode = OPCODES[stored.op]
+        output = None if stored.out is None else self._view(stored.out)
+        inputs = tuple(self._view(numbers) for numbers in stored.inputs)
+        if set(stored.constants) != set(opcode.constants):
+            raise self.arrays.damaged(f"{stored.op} has the constants {sorted(stored.constants)}")
+        constants = {
+            name: self._constant(name, opcode.constants[name], stored, output, inputs) for name in stored.constants
+        }
+        feature_map = None
+        if stored.map is not None:
+            if stored.map >= len(self.maps):
+                raise self.arrays.damaged(f"there is no map {stored.map}")
+            feature_map = self.maps[stored.map]
+            if any(dy > 0 for dy, _ in stored.taps):
+                raise self.arrays.damaged(f"{stored.op} reads a row below")
+            if stored.taps:
+                feature_map.extend(tuple(stored.taps))
+        result = Instruction(
+            stored.op,
+            phase,
+            output,
+            inputs,
+            "",
+            constants,
+            feature_map,
+            tuple(stored.taps),
+            stored.key,
+            row_parity=stored.row_parity,
+        )
+        self._check_shapes(result)
+        self._check_input(result)
+        return result
+
+    def _check_input(self, i: Instruction) -> None:
+        """Check that a condition that is read is one that the program declares, of the same width and phase."""
+        if i.opcode != "INPUT" or i.output is None:
+            return
+        declared = self.model.inputs.get(i.key)
+        if declared is None:
+            raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)}, which is not declared")
+        if declared.channels != i.output.channels or (declared.kind == "vector") != (i.phase == Phase.IMAGE):
+            raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)} in another shape")
+
+    def _constant(
+        self, name: str, dtype: str, stored: schema.InstructionModel, output: View | None, inputs: tuple[View, ...]
+    ) -> IntArray:
+        channels = 0 if output is None else output.channels
+        shape: tuple[int | None, ...] = (channels,)
+        if name == "matrix":
+            shape = (None, None) if stored.op == "SCAN" else (inputs[0].channels, channels)
+        elif name in ("table", "tanh", "sigmoid", "exp"):
+            shape = (None,)
+        elif name == "numbers":
+            shape = (None, None, channels)
+        elif name in ("levels", "heads") or (name == "factor" and stored.op in ("ATTEND", "CROSS_ATTEND")):
+            shape = (1,)
+        elif stored.op == "SCAN" and name in ("shift", "gate"):
+            shape = (4 * channels,)
+        array = self.arrays.get(stored.constants[name], dtype, shape)
+        if len(shape) == 1 and shape[0] is None and (len(array) % 2 == 0 or len(array) > 2**20):
+            raise self.arrays.damaged(f"a table of {stored.op} has {len(array)} entries")
+        if "int8" in dtype and name != "matrix" and np.abs(array.astype(int)).max(initial=0) > 62:
+            raise self.arrays.damaged(f"a shift of {stored.op} is too large")
+        return array
+
+    def _check_shapes(self, i: Instruction) -> None:
+        """Check channels, kinds and phases, which the executors rely on."""
+        problem = OPCODES[i.opcode].problem(i)
+        if problem or any(view.phase > i.phase for view in i.inputs) or (i.output and i.output.phase != i.phase):
+            raise self.arrays.damaged(f"{i.opcode}: {problem or 'a value is not known in its phase'}")
+        scales = {view.scale for view in i.views if view.phase > Phase.IMAGE}
+        if len(scales) > 1 or any(scale & (scale - 1) for scale in scales):
+            raise self.arrays.damaged(f"{i.opcode} combines grids of {sorted(scales)}")
+
+
+def decode_part(part: schema.PartModel, arrays: ArrayReader) -> IntegerPart:
+    """Read a part of the condition.
+
+    Raises:
+        CheckpointError: if an array is not what it must be.
+    """
+    shape = (None, None, None, None) if part.kind == "map" else (None, None)
+    rows = arrays.get(part.rows, "int32", shape)
+    if len(rows) < max(1, len(part.names)):
+        raise arrays.damaged(f"the condition `{part.name}` has too few rows")
+    encoders = {key: document for key, document in (part.model_extra or {}).items() if document is not None}
+    if not encoders:
+        return IntegerPart(part.name, part.kind, rows, tuple(part.names))
+    key, document = next(iter(encoders.items()))
+    encoder = portable_encoder(key)
+    if len(encoders) > 1 or encoder is None:
+        raise arrays.damaged(f"the condition `{part.name}` has the encoders {', '.join(sorted(encoders))}")
+    decoded = encoder.decode(document, part.kind, rows.shape[-1], arrays)
+    return IntegerPart(part.name, part.kind, rows, tuple(part.names), decoded)
+
+
+LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
+"""Opcodes of version 2."""
+
+
+def has_local_gain(program: Program) -> bool:
+    """Check whether a program has the opcodes and the tables of version 2 of the format."""
+    return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
+
+
+ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
+"""Keys of encoders of version 3."""
+
+
+def version_of(model: IntegerModel) -> int:
+    """Return the least version of the format that can hold a model."""
+    if any(not program.head.has_table and program.head.kind == "mixture" for program in model.programs):
+        return 5
+    encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
+    opcodes = {i.opcode for program in model.programs for _, part in program.parts() for i in part}
+    version = max(LIKELIHOODS[program.head.kind].format_version for program in model.programs)
+    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "CROSS_ATTEND" in opcodes:
+        version = 3
+    return max(version, 2) if any(has_local_gain(program) for program in model.programs) else version
