@@ -22,7 +22,7 @@ from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_prompts
 from pointillist.sampling.candidates import best_of, unconditional_nats
-from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine
+from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine, split_keywords
 from pointillist.sampling.request import Request
 from pointillist.sampling.task import OnRow
 from pointillist.sampling.uniforms import check_count
@@ -164,8 +164,18 @@ def complete_images(
     own: dict[str, Any] = {name: value for name, value in settings.items() if name in _OWN}
     label, text, first, soft = (own.pop(name, default) for name, default in _REQUEST.items())
     drawing: Any = {name: value for name, value in settings.items() if name not in _OWN}
-    request = Request.of(n, label, text, seed=seed, uniforms=uniforms, size=shape[1:], **drawing)
-    request = replace(request, first=first, known=(levels, mask), allowed=allowed)
+    sampling, conditions = split_keywords(drawing)
+    request = Request(
+        n=n,
+        conditions={"label": label, "text": text, **conditions},
+        settings=sampling,
+        seed=seed,
+        uniforms=uniforms,
+        first=first,
+        size=shape[1:],
+        known=(levels, mask),
+        allowed=allowed,
+    )
     config = SamplingConfig(**request.settings)
     engine = resolve_engine(model, config.engine, shape[1:])
     chosen, order = choose_method(model, mask, method, config.order, engine)
