@@ -136,9 +136,6 @@ def test_progress_is_shown_after_a_second_where_somebody_sees_it(monkeypatch: py
             clock[0] += 3
             inner.show(1)
         bar.show(2)
-    with progress.exclusive(), progress.Bar("other", 2) as bar:
-        clock[0] += 3
-        bar.show(1)
     assert opened == ["outer"]
 
 
@@ -160,7 +157,7 @@ def test_a_bar_appears_before_the_first_step_is_done(monkeypatch: pytest.MonkeyP
 def test_long_work_follows_a_bar(monkeypatch: pytest.MonkeyPatch, model: pt.PixelModel, digits: pt.DataSplits) -> None:
     """`sample`, `evaluate` and `train` each report to one, without being asked."""
     shown: list[str] = []
-    monkeypatch.setattr(progress.Bar, "show", lambda bar, done: shown.append(bar.description))
+    monkeypatch.setattr(progress.Bar, "show", lambda bar, *_: shown.append(bar.description))
     assert digits.test is not None
     pt.sample(model, 2, seed=0)
     pt.evaluate(model, digits.test.subset(range(2)))

@@ -108,7 +108,7 @@ def train(
         data: a data set, splits of a data set, or any source of `load_data`.
         config: settings, or a dictionary for `TrainConfig.from_dict`.
         resume: continue from the newest checkpoint in `config.out`, exactly as if the run had not been interrupted.
-        console: where progress is shown; None shows a bar after two seconds, on a terminal or in a notebook.
+        console: where progress is shown; None shows a bar on stderr, on a terminal or in a notebook.
         record: settings of the whole run, stored with the model; by default the settings of the training.
         write_samples: function that writes a sample sheet, called at `config.intervals.sample`.
 

@@ -5,27 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from pointillist.analysis.evaluation.lossless import LosslessSize
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import MissingExtraError, TrainingError, counted
-from pointillist.files.progress import Bar, exclusive
+from pointillist.files.progress import Bar
 from pointillist.model.config import default_local_gain
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import describe_threads
@@ -136,7 +126,7 @@ class MetricsLogger:
         folder: folder of the run; None writes no file.
         total: steps of the run.
         step: steps already done. Metrics after this step, from before a resume, are removed.
-        console: where progress is shown; None shows a bar after two seconds.
+        console: where progress is shown; None shows a bar on stderr.
         tensorboard: also write TensorBoard files to `folder`.
 
     Raises:
@@ -146,39 +136,23 @@ class MetricsLogger:
     def __init__(self, folder: Path | None, total: int, step: int, console: Console | None, tensorboard: bool) -> None:
         self.path: Path | None = None if folder is None else folder / "metrics.jsonl"
         self.console = console
-        self.progress: Progress | None = None
-        self._bar: Bar | None = None
-        self._stack = ExitStack()
-        self.task: TaskID | None = None
-        self.total = total
-        self.step = step
+        self._bar = Bar("training", total, done=step, console=console)
         self._tensorboard = _tensorboard_writer(folder) if tensorboard and folder is not None else None
         if self.path is not None:
             _remove_after(self.path, step)
 
     def __enter__(self) -> MetricsLogger:
-        if self.console is None:
-            self._bar = self._stack.enter_context(Bar("training", self.total))
-        else:
-            self._stack.enter_context(exclusive())
-            self.progress = _progress_bar("training", self.console)
-            self.progress.start()
-            self.task = self.progress.add_task("training", total=self.total, completed=self.step, status="")
+        self._bar.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stack.close()
-        if self.progress is not None:
-            self.progress.stop()
+        self._bar.__exit__()
         if self._tensorboard is not None:
             self._tensorboard.close()
 
     def update(self, step: int, status: str) -> None:
         """Move the progress bar to `step`, with the loss and the speed as its status."""
-        if self._bar is not None:
-            self._bar.show(step)
-        if self.progress is not None and self.task is not None:
-            self.progress.update(self.task, completed=step, status=status)
+        self._bar.show(step, status)
 
     def log(self, **record: Any) -> None:
         """Append a line to `metrics.jsonl`, and to TensorBoard; `step` is one of its entries."""
@@ -194,20 +168,6 @@ class MetricsLogger:
         """Print a line above the progress bar."""
         if self.console is not None:
             self.console.print(text, highlight=False)
-
-
-def _progress_bar(title: str, console: Console) -> Progress:
-    return Progress(
-        TextColumn(title),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[status]}"),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        console=console,
-        refresh_per_second=4,
-    )
 
 
 class DivergenceGuard:

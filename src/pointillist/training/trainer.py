@@ -107,7 +107,7 @@ class Trainer:
                 step = self.progress.step
                 self.divergence.check(bits, step, indices, self.last_checkpoint)
                 speed = images / (time.perf_counter() - started)
-                logger.update(step, f"{bits:.4f} bits/dim  {speed:.0f} images/s")
+                logger.update(step, f"{step:,}/{self.total:,}  {bits:.4f} bits/dim  {speed:.0f} images/s")
                 if step % max(1, self.total // 200) == 0 or step == self.total:
                     lr = learning_rate(step - 1, self.total, self.config)
                     logger.log(
