@@ -25,7 +25,7 @@ from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import SampleKwargs
+from pointillist.sampling.config import SampleKwargs, split_keywords
 from pointillist.sampling.request import Request
 from pointillist.sampling.task import DrawTask, guided_inputs
 from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, check_seed
@@ -66,8 +66,9 @@ def recover_uniforms(
     opened = open_scored(model, settings.get("engine", "auto"))
     x = single_image(opened, image)
     size = (x.shape[2], x.shape[3])
-    request = Request.of(1, label, text, seed=seed, size=size, **settings)
-    draws = request.resolve(opened)
+    sampling, further = split_keywords(settings)
+    conditions = {"label": label, "text": text, **further}
+    draws = Request(conditions=conditions, settings=sampling, seed=seed, size=size).resolve(opened)
     if draws.config.best_of != 1:
         raise ConfigError(f"`best_of` (={draws.config.best_of}) chooses between images: leave it out to invert one.")
     intervals = UniformIntervals.of(x.shape, draws.config.transform)
