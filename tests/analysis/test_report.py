@@ -90,7 +90,7 @@ def test_a_page_of_the_largest_kind_stays_under_3_mb() -> None:
     explanation.__dict__["gradient_maps"] = np.random.default_rng(0).normal(size=(195, 64, 64))
     page = explanation.to_html()
     assert len(page.encode()) < LIMIT
-    assert page_data(page)["table"]["kind"] == "likeliest"
+    assert page_data(page)["table"]["count"] == explorer.LIKELIEST
     assert "too large for one page" in page
 
 
@@ -330,5 +330,5 @@ def test_an_explanation_shows_itself_and_saves(tmp_path: Path) -> None:
 def test_the_limit_decides_what_is_stored() -> None:
     model = grey(4, 4, 64)
     query = ImageQuery.of(model, torch.randint(64, model.image.shape))
-    assert explorer.encode_distributions(query).kind == "levels"
-    assert explorer.encode_distributions(query, limit=100).kind == "likeliest"
+    assert explorer.encode_distributions(query).count == 64
+    assert explorer.encode_distributions(query, limit=100).count == explorer.LIKELIEST

@@ -146,7 +146,7 @@ def test_what_an_encoder_does_not_read_saves_nothing() -> None:
     turned = condition_gain(ImageQuery.of(model, x, text="sofa cat"))
     assert turned.words[0].bits == pytest.approx(gain.words[3].bits)
     page = pt.explain(model, x, text="cat \U0001f408 cat sofa", continuations=0, max_attributions=0).to_html()
-    assert page.count("not read by the text encoder") == 3
+    assert page.count("<small>not read</small>") == 3
 
 
 def test_a_prompt_of_a_thousand_words_has_a_sentence() -> None:
@@ -217,7 +217,6 @@ def test_the_report_has_the_prompt_and_its_maps() -> None:
     assert [name for _, name, _ in shown] == ["a", "red", "&lt;b&gt;cat&lt;/b&gt;", "red, not blue"]
     assert [bits.replace("\u2212", "-") for _, _, bits in shown] == [f"{each.bits:+,.1f}" for each in gains]
     assert "<b>cat</b></button>" not in page
-    assert page.count('alt="Bits saved by ') == len(gains)
     packed = explorer.encode_words(gains)
     assert packed["words"] == [0, 1, 2, 3]
     stored = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), "<i2").reshape(4, 2, 2)
@@ -237,4 +236,3 @@ def test_a_page_without_a_prompt_has_no_words() -> None:
     model, x = captioned(LEARNED, labels=True), torch.ones(1, 2, 2, dtype=torch.int64)
     page = pt.explain(model, x, "cat", continuations=0, max_attributions=0).to_html()
     assert 'id="words"' not in page
-    assert "Bits saved by each word" not in page

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +100,6 @@ def _data(views: Views) -> dict[str, Any]:
     words = None
     if views.conditions is not None and _gains(views):
         words = {"left_out": len(views.conditions.words), **encode_words(_gains(views))}
-    ramp = np.linspace(0, 1, 256)
     gradients = None
     if views.sites:
         pixels = [row * width + column for row, column in views.sites]
@@ -121,8 +120,6 @@ def _data(views: Views) -> dict[str, Any]:
         "names": list(maps.names),
         "color_max": maps.color_max,
         "max_z": MAX_Z,
-        "heat": sequential_colors(ramp, 1.0).tolist(),
-        "balance": diverging_colors(ramp * 2 - 1, 1.0).tolist(),
         "picture": html.data_uri(png_bytes(as_pil(to_picture(image, query.levels))), "png"),
         "start": int(maps.surprisal.sum(0).argmax()),
         "cumulative": list(sections.CUMULATIVE_ENDS),
@@ -166,10 +163,13 @@ def _gains(views: Views) -> tuple[WordGain, ...]:
 
 
 def _words(views: Views) -> str:
-    """Render the prompt, each word a button that shows its map."""
-    gains = _gains(views)
-    if views.conditions is None or not gains:
+    """Render the prompt, each word a button that shows its map; of a prompt that is too long, a sentence."""
+    if views.conditions is None or not (views.conditions.num_words or views.conditions.exchanges):
         return ""
+    gains, title = _gains(views), '<div class="prompt"><h2>The prompt, word by word</h2>'
+    too_long = f"<p>{escape(views.conditions.too_long)}</p>" if views.conditions.too_long else ""
+    if not gains:
+        return f"{title}{too_long}</div>"
     parts = (views.query.prompt or "").split()
     numbers = {gain.word.index: number for number, gain in enumerate(views.conditions.words)}
     shown = []
@@ -185,9 +185,12 @@ def _words(views: Views) -> str:
     exchanges = "".join(_word_button(gain, first + number) for number, gain in enumerate(views.conditions.exchanges))
     more = f'<div class="exchanges">{exchanges}</div>' if exchanges else ""
     return (
-        f'<div class="prompt"><h2>The prompt, word by word</h2><div id="words" role="group" aria-label="Prompt">'
+        f'{title}{too_long}<div id="words" role="group" aria-label="Prompt">'
         f"{''.join(shown)}{more}</div><p>Pass over a word: the pixels where it saves bits light up. Pass over a pixel: "
-        "its words do. Blue saves bits, red costs bits; below each word its bits in the entire image.</p></div>"
+        "its words do. Each word is left out in turn (leave-one-out): it saves log<sub>2</sub> of the probability with "
+        "it, minus the same without it, given the pixels before. Below each word is the sum over the image, an exact "
+        "difference of two likelihoods. Words share what they tell, so the sums do not add up to the bits of the "
+        "prompt. Blue saves bits, red costs bits.</p></div>"
     )
 
 
@@ -254,72 +257,67 @@ _RAW_BYTES = 64_000_000  # a larger table is not tried
 
 @dataclass(frozen=True)
 class EncodedDistributions:
-    """Distributions of all sub-pixels of an image.
+    """Distributions of all sub-pixels of an image, with their means and quantiles.
 
     Attributes:
-        kind: the encoding.
+        count: number of levels that are stored of each: the likeliest, or all in their order.
         data: the encoded distributions, deflated (zlib).
-        facts: parameters of the encoding.
         note: description of the encoding for the reader of the page.
     """
 
-    kind: Literal["levels", "likeliest"]
+    count: int
     data: bytes
-    facts: Mapping[str, Any]
     note: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the data of the page."""
-        return {"kind": self.kind, "data": to_base64(self.data), **self.facts}
+        return {
+            "count": self.count,
+            "data": to_base64(self.data),
+            "max_bits": MAX_BITS,
+            "quantiles": list(QUANTILES),
+        }
 
 
 def encode_distributions(query: ImageQuery, limit: int = TABLE_BYTES) -> EncodedDistributions:
     """Encode the distribution of every sub-pixel, in at most about `limit` bytes."""
-    if query.levels.size * query.model.image.levels <= _RAW_BYTES:
-        encoded = _levels(query)
-        if len(encoded.data) <= limit:
-            return encoded
-    return _likeliest(query)
+    levels = query.model.image.levels
+    if query.levels.size * levels <= _RAW_BYTES:
+        note = (
+            "The probability of every level is stored in 8 bits, on a scale of the square root of its bits: within "
+            f"{100 * _error(1.0):.1f} % at one bit, {100 * _error(8.0):.0f} % at eight. The other numbers are exact."
+        )
+        data = _encode_levels(query, levels)
+        if len(data) <= limit:
+            return EncodedDistributions(levels, data, note)
+    count = min(LIKELIEST, levels)
+    words = " with the mean and five quantiles" if query.model.image.ordered else ""
+    note = f"The distributions are too large for one page: it stores the {count} likeliest levels of each{words}."
+    return EncodedDistributions(count, _encode_levels(query, count), note)
 
 
-def _levels(query: ImageQuery) -> EncodedDistributions:
-    """Encode log-probabilities `[c h w k]` in 8 bits: the square root of the bits, finest for likely levels."""
-    channels, height, width = query.shape
-    table = np.empty((channels, height, width, query.model.image.levels), np.uint8)
-    for channel in range(channels):
+def _encode_levels(query: ImageQuery, count: int) -> bytes:
+    """Encode levels of each sub-pixel with their probabilities in 8 bits, its mean and its quantiles."""
+    kinds = {"level": ("<u2", count), "quantile": ("<u2", len(QUANTILES)), "mean": ("<f4", 1), "bits": ("u1", count)}
+    out = {name: np.zeros((*query.shape, size), kind) for name, (kind, size) in kinds.items()}
+    for channel in range(query.shape[0]):
         for rows, log_probs in query.iter_log_probs(channel):
-            table[channel, rows] = np.moveaxis(encode_log_probs(log_probs), 0, -1)
-    note = (
-        "The probability of every level is stored in 8 bits, on a scale of the square root of its bits: within "
-        f"{100 * _error(1.0):.1f} % at one bit, {100 * _error(8.0):.0f} % at eight. Entropy and surprisal are exact."
-    )
-    return EncodedDistributions("levels", deflate(table), {"max_bits": MAX_BITS, "quantiles": list(QUANTILES)}, note)
-
-
-def _likeliest(query: ImageQuery) -> EncodedDistributions:
-    """Encode the likeliest levels of each sub-pixel with their probabilities, the mean and the quantiles."""
-    channels, height, width = query.shape
-    count = min(LIKELIEST, query.model.image.levels)
-    best = np.empty((channels, height, width, count), "<u2")
-    bits = np.empty((channels, height, width, count), np.uint8)
-    quantiles = np.zeros((channels, height, width, len(QUANTILES)), "<u2")
-    means = np.zeros((channels, height, width), "<f4")
-    for channel in range(channels):
-        for rows, log_probs in query.iter_log_probs(channel):
-            levels = np.argsort(-log_probs, axis=0, kind="stable")[:count]
-            best[channel, rows] = np.moveaxis(levels, 0, -1)
-            bits[channel, rows] = np.moveaxis(encode_log_probs(np.take_along_axis(log_probs, levels, 0)), 0, -1)
+            here = channel, rows
+            if count < len(log_probs):
+                levels = np.argsort(-log_probs, axis=0, kind="stable")[:count]
+                out["level"][here] = np.moveaxis(levels, 0, -1)
+                out["bits"][here] = np.moveaxis(encode_log_probs(np.take_along_axis(log_probs, levels, 0)), 0, -1)
+            else:
+                out["bits"][here] = np.moveaxis(encode_log_probs(log_probs), 0, -1)
             if query.model.image.ordered:
                 probs = np.exp(log_probs)
                 below = probs.cumsum(0)
                 at = np.stack([(below < mark - 1e-12).sum(0) for mark in QUANTILES], -1)
-                quantiles[channel, rows] = at.clip(max=len(below) - 1)
-                means[channel, rows] = np.tensordot(np.arange(len(below)), probs, 1)
-    data = b"".join(part.tobytes() for part in (best, quantiles, means, bits))
-    facts = {"count": count, "max_bits": MAX_BITS, "quantiles": list(QUANTILES)}
-    words = " with the mean and five quantiles" if query.model.image.ordered else ""
-    note = f"The distributions are too large for one page: it stores the {count} likeliest levels of each{words}."
-    return EncodedDistributions("likeliest", zlib.compress(data, 9), facts, note)
+                out["quantile"][here] = at.clip(max=len(below) - 1)
+                out["mean"][here] = np.tensordot(np.arange(len(below)), probs, 1)[..., None]
+    if count == query.model.image.levels:
+        del out["level"]
+    return zlib.compress(b"".join(part.tobytes() for part in out.values()), 9)
 
 
 def encode_log_probs(log_probs: np.ndarray) -> UInt8[np.ndarray, ...]:

@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 from pointillist.analysis.charts import bars_chart, cumulative_axes
-from pointillist.analysis.condition_gain import ConditionGain, WordGain
+from pointillist.analysis.condition_gain import ConditionGain
 from pointillist.analysis.counterfactual import Counterfactual
 from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views, describe_conditions
@@ -19,14 +19,13 @@ from pointillist.images.visualization import html
 
 CUMULATIVE_ENDS = cumulative_axes(1, 1.0).left, cumulative_axes(1, 1.0).right
 _MOST_LABELS = 12  # bars of labels that are shown at once
-_MOST_WORDS = 16  # maps of words that are shown at once
 _LATE = 0.55  # share of the pixels that take half of the bits where the later ones cost more
 _CERTAIN = 0.995  # a posterior above this is shown as all but certain
 
 
 def render_sections(views: Views) -> str:
     """Render every section that applies to the model."""
-    parts = [_small_maps(views), _cumulative(views), _counterfactuals(views), _conditions(views), _words(views)]
+    parts = [_small_maps(views), _cumulative(views), _counterfactuals(views), _conditions(views)]
     return "".join([*parts, _layers(views), _calibration(views)])
 
 
@@ -253,42 +252,6 @@ def _saved_bits(views: Views, view: ConditionGain, total: float) -> str:
         return f"The conditions ({conditions}) save {total:,.1f} of {unconditional} bits."
     more = f"{-total:,.1f} bits more than the {unconditional} without them"
     return f"The conditions ({conditions}) mislead the model: {more}."
-
-
-def _words(views: Views) -> str:
-    """Render the bits that each word of the prompt saves: a map for each, left out or exchanged."""
-    view = views.conditions
-    if view is None or not (view.num_words or view.exchanges):
-        return ""
-    words = (
-        "Each word is left out in turn (leave-one-out). The bits that it saves at a pixel are log<sub>2</sub> of the "
-        "probability with the word, minus that without it, given the pixels before: what those have shown already "
-        "needs no word any more. The numbers below the maps are sums over the pixels, exact differences of two "
-        "likelihoods. Words share what they tell, so they do not add up to the bits of the prompt. Blue: the word "
-        "saves bits; red: it costs bits."
-    )
-    if view.too_long:
-        words = escape(view.too_long)
-    top = views.maps.color_max * len(views.maps.names)
-    rows = [view.words[:_MOST_WORDS], view.words[_MOST_WORDS:], view.exchanges]
-    first, rest, exchanges = (_figures(_word_map(gain, top) for gain in gains) for gains in rows)
-    body = f'<div class="small">{first}</div>' if first else ""
-    if rest:
-        summary = f"The other {len(view.words) - _MOST_WORDS} words"
-        body += f'<details><summary>{summary}</summary><div class="small">{rest}</div></details>'
-    if exchanges:
-        body += f'<div class="small"><p class="row-name">against another word in its place</p>{exchanges}</div>'
-    return _section("Bits saved by each word", words, body, "words")
-
-
-def _word_map(gain: WordGain, top: float) -> tuple[str, str]:
-    """Render the map of a word, and its caption."""
-    name = f"<b>{escape(gain.word.text)}</b>"
-    if gain.replacement is not None:
-        name += f", not {escape(gain.replacement)}"
-    bits = f"{_signed(gain.bits)} bits" if gain.read else "not read by the text encoder"
-    picture = html.diverging_map(-gain.saved.sum(0), top, f"Bits saved by {gain.name}")
-    return picture, f"{name}<br>{bits}"
 
 
 def _signed(value: float) -> str:

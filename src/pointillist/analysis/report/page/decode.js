@@ -1,4 +1,4 @@
-// Decode the data of the page: the counterpart of encoding.py.
+// Decode the data of the page: the counterpart of explorer.py.
 
 /**
  * @typedef {{probs: Float64Array, stored: number[] | null, rest: number, mean: number | null,
@@ -36,21 +36,6 @@ function probabilities(most) {
   return Float64Array.from({ length: 256 }, (_, byte) => 2 ** -(most * (byte / 255) ** 2));
 }
 
-/** Normalise probabilities; add mean and quantiles. @param {Float64Array} probs @param {boolean} ordered @param {number[]} shares */
-function summarize(probs, ordered, shares) {
-  const total = probs.reduce((a, b) => a + b, 0);
-  /** @type {Record<string, number>} */
-  const quantiles = {};
-  let mean = 0, below = 0;
-  probs.forEach((p, level) => {
-    probs[level] = p / total;
-    mean += probs[level] * level;
-    below += probs[level];
-    for (const share of shares) if (below >= share - 1e-9 || level === probs.length - 1) quantiles[share] ??= level;
-  });
-  return { probs, stored: null, rest: 0, mean: ordered ? mean : null, quantiles: ordered ? quantiles : null };
-}
-
 /**
  * Return a function from a pixel and a channel to the distribution there.
  * @param {any} page @returns {Promise<(site: number, channel: number) => Distribution>}
@@ -58,22 +43,17 @@ function summarize(probs, ordered, shares) {
 export async function decodeDistributions(page) {
   const [c, h, w] = page.shape, k = page.levels, table = page.table, sites = h * w;
   const bytes = await inflate(table.data), meaning = probabilities(table.max_bits);
-  if (table.kind === "levels")
-    return (site, channel) => {
-      const start = (channel * sites + site) * k;
-      return summarize(Float64Array.from(bytes.subarray(start, start + k), (b) => meaning[b]), page.ordered, table.quantiles);
-    };
-  const n = table.count, q = table.quantiles.length, count = c * sites;
+  const n = table.count, q = table.quantiles.length, count = c * sites, named = n < k ? n : 0; // levels of a complete table are not named
   const view = new DataView(bytes.buffer);
   return (site, channel) => {
-    const at = channel * sites + site;
-    const stored = Array.from({ length: n }, (_, i) => view.getUint16(2 * (at * n + i), true));
-    const probs = new Float64Array(k), start = count * (2 * n + 2 * q + 4) + at * n;
-    stored.forEach((level, i) => (probs[level] = meaning[bytes[start + i]]));
+    const at = channel * sites + site, start = count * (2 * named + 2 * q + 4) + at * n;
+    const stored = named ? Array.from({ length: n }, (_, i) => view.getUint16(2 * (at * n + i), true)) : null;
+    const probs = new Float64Array(k);
+    for (let i = 0; i < n; i++) probs[stored ? stored[i] : i] = meaning[bytes[start + i]];
+    const total = probs.reduce((a, b) => a + b, 0);
     const quantiles = Object.fromEntries(table.quantiles.map((/** @type {number} */ share, /** @type {number} */ i) =>
-      [share, view.getUint16(2 * count * n + 2 * (at * q + i), true)]));
-    const mean = view.getFloat32(2 * count * (n + q) + 4 * at, true);
-    const rest = Math.max(0, 1 - probs.reduce((a, b) => a + b, 0));
-    return { probs, stored, rest, mean: page.ordered ? mean : null, quantiles: page.ordered ? quantiles : null };
+      [share, view.getUint16(2 * count * named + 2 * (at * q + i), true)]));
+    const mean = view.getFloat32(2 * count * (named + q) + 4 * at, true);
+    return { probs: stored ? probs : probs.map((p) => p / total), stored, rest: stored ? Math.max(0, 1 - total) : 0, mean: page.ordered ? mean : null, quantiles: page.ordered ? quantiles : null };
   };
 }

@@ -3,9 +3,6 @@
 import { css, levelName, swatch } from "./shared/colour.js";
 import { formatPercent, html } from "./shared/dom.js";
 
-/** Colour of a value on a scale of 256. @param {number[][]} scale @param {number} share from 0 to 1 */
-export const onScale = (scale, share) => scale[Math.max(0, Math.min(255, Math.round(255 * share)))];
-
 /** A patch in the colour of a level. @param {Api.ImageKind} image @param {number} channel @param {number} level */
 export const patch = (image, channel, level) => {
   const element = html("i");

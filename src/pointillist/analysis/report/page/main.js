@@ -1,9 +1,9 @@
 // Behaviour of the page: the chosen pixel, and everything that is shown of it.
 
 import { decodeArrays, decodeDistributions, inflate } from "./decode.js";
-import { onScale, patch, topList } from "./format.js";
+import { patch, topList } from "./format.js";
 import { Chart } from "./shared/chart.js";
-import { balanceOver } from "./shared/colour.js";
+import { balance, balanceOver, heat } from "./shared/colour.js";
 import { formatFixed, formatPercent, html, oneIn } from "./shared/dom.js";
 import { fill } from "./shared/fill.js";
 import { WordBar, decodeWords } from "./words.js";
@@ -26,10 +26,10 @@ async function start() {
   const picture = await pixelsOf(page.picture, h, w);
   const views = {
     image: (/** @type {number} */ site) => picture.slice(4 * site, 4 * site + 4),
-    surprisal: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.surprisal, site) / (page.color_max * c)),
-    entropy: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.entropy, site) / (page.color_max * c)),
-    excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.max_z + 1) / 2),
-    conditions: (/** @type {number} */ site) => onScale(page.balance, (1 - sum(arrays.saved, site) / (page.color_max * c)) / 2),
+    surprisal: (/** @type {number} */ site) => heat(sum(arrays.surprisal, site) / (page.color_max * c)),
+    entropy: (/** @type {number} */ site) => heat(sum(arrays.entropy, site) / (page.color_max * c)),
+    excess: (/** @type {number} */ site) => balance(z(site) / page.max_z),
+    conditions: (/** @type {number} */ site) => balance(-sum(arrays.saved, site) / (page.color_max * c)),
     word: (/** @type {number} */ site) => balanceOver(views.image(site), -bitsAt(bar?.word ?? 0, site) / (page.color_max * c)),
   };
   const bitsAt = page.words ? await decodeWords(page.words, sites) : () => 0;
@@ -69,7 +69,7 @@ async function start() {
     drawMap(part("gradient"), (at) => {
       if (index < 0 || at === site || arrays.order_index[at] >= here) return [120, 118, 126, 60];
       const byte = gradients[index * sites + at];
-      return signed ? onScale(page.balance, (byte - 1) / 254) : onScale(page.heat, byte / 255);
+      return signed ? balance((byte - 128) / 127) : heat(byte / 255);
     });
     part("gradient-scale").hidden = index < 0;
     if (index < 0) return;
