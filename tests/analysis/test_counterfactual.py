@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -57,24 +55,6 @@ def test_continuations_keep_what_is_known_and_draw_the_rest(kind: str, engine: s
     assert found.fixed_mask[0, 0, 0]
 
 
-def test_with_nothing_known_it_is_sampling() -> None:
-    """The same seed, labels and settings paint the same images; guidance too."""
-    model = grey(4, 3, labels=True)
-    x = torch.zeros(model.image.shape, dtype=torch.int64)
-    settings = {"label": [0, 1, 2], "seed": 3, "guidance": 1.7, "temperature": 0.8, "top_p": 0.9}
-    nothing = np.zeros((4, 3), bool)
-    wanted = pt.sample(model, 3, **settings)
-    found = pt.inpaint(model, x, nothing, 3, **settings)
-    assert np.array_equal(found.levels, wanted.levels[found.numbers])
-    assert np.array_equal(found.labels, wanted.labels[found.numbers])
-    assert np.allclose(found.nats, wanted.nats[found.numbers])
-    u = np.random.default_rng(0).random((2, 1, 4, 3))
-    again = pt.inpaint(model, x, nothing, 2, uniforms=u)
-    assert np.array_equal(again.levels, pt.sample(model, 2, uniforms=u).levels[again.numbers])
-    everything = pt.inpaint(model, x, ~nothing, 2)
-    assert not everything.levels.any()
-
-
 def test_a_hole_is_painted_over() -> None:
     model = grey(4, 4)
     x = torch.randint(5, model.image.shape)
@@ -104,26 +84,6 @@ def test_faults_are_sentences() -> None:
         pt.inpaint(model, x, np.ones((1, 2), bool), 2, uniforms=np.zeros((1, 3, 1, 2)))
     with pytest.raises(pt.ConfigError, match=r"`n` \(=0\)"):
         pt.inpaint(model, x, np.ones((1, 2), bool), 0)
-
-
-WRONG: dict[str, Any] = {
-    "seed": -1, "guidance": -1.0, "temperature": -2.0, "top_p": 0.0, "uniforms": np.full((1, 1, 1, 2), 1.5),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_painting_on_refuses_what_sampling_refuses(name: str) -> None:
-    """In the same sentence."""
-    model = pt.build("pixelcnn", shape=(1, 1, 2), levels=2, channels=2, layers=1)
-    x = torch.zeros(1, 1, 2, dtype=torch.int64)
-    with pytest.raises(pt.ConfigError, match=f"`{name}`") as sampled:
-        pt.sample(model, 1, **{name: WRONG[name]})
-    with pytest.raises(pt.ConfigError) as continued:
-        pt.inpaint(model, x, np.zeros((1, 2), bool), 1, **{name: WRONG[name]})
-    assert str(continued.value) == str(sampled.value)
-    if name == "seed":
-        with pytest.raises(pt.ConfigError, match="`seed`"):
-            counterfactual(ImageQuery.of(model, x), {(0, 0): 1}, seed=-1)
 
 
 def test_results_show_themselves() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,16 +12,6 @@ import pointillist as pt
 from pointillist.analysis import ImageQuery, condition_gain, gradient, logit_lens, perturbation_influence
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.folder.portable import PortableModel
-
-HIDDEN = """
-import sys
-sys.modules["torch"] = None
-import numpy as np
-import pointillist as pt
-explanation = pt.explain("digits", np.load("levels.npy"), label=3)
-explanation.save("page.html")
-print(repr(explanation.maps.bits), explanation.layers, explanation.sites)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +55,3 @@ def test_a_page_says_what_it_leaves_out(levels: np.ndarray, program: PortableMod
     whole = pt.explain("digits", levels, continuations=0, max_attributions=1)
     assert whole.without_network == ""
     assert "<h3>Saliency</h3>" in whole.to_html()
-
-
-def test_torch_is_hidden(levels: np.ndarray, tmp_path: Path) -> None:
-    """A name is explained without torch, with the same bits, and the page names the extra."""
-    np.save(tmp_path / "levels.npy", levels)
-    path = [sys.executable, "-c", HIDDEN]
-    done = subprocess.run(path, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[0] == repr(pt.explain("digits", levels, label=3).maps.bits)
-    assert done.stdout.split()[1:] == ["None", "[]"]
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "needs the extra `train`" in page
-    assert "<h2>What if</h2>" in page

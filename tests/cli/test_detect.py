@@ -179,14 +179,6 @@ def test_fit_takes_the_validation_split_and_warns_of_others(pets: Path, model: P
     assert "unknown" in fails("detect", "many-run", images, "--fit", images, "--fit-split", "bla", "--force")
 
 
-def test_the_splits_of_a_folder(own: Path) -> None:
-    """A folder of `train/` and `valid/` has a validation split too, and its name may be spelled otherwise."""
-    for split, count in (("train", 3), ("validation", 25)):
-        write_images(Path("split") / split, count=count)
-    shown = json.loads(run("detect", own, "split", "--split", "train", "--fit", "split", "--json").stdout)["fit"]
-    assert (shown["split"], shown["count"]) == ("valid", 50)
-
-
 def test_the_command_fits_what_python_fits() -> None:
     """A name with splits that the model was not trained on: validation images are held out, as in a training."""
     digits = pt.load_data("uci-digits")

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.images.visualization import image_grid, save_png
 from tests.equality import equal
 from tests.tolerances import network_rounding
 
@@ -89,14 +88,6 @@ def test_any_model_completes(model: Path, picture: Path) -> None:
     assert "method     order" in run("inpaint", model, picture, "--region", "3:,:", "-n", "2").output
 
 
-def test_transparent_pixels_are_filled(sprites: Path, pets: Path) -> None:
-    with Image.open(sorted(pets.rglob("*.png"))[0]) as image:
-        array = np.asarray(image.convert("RGBA")).copy()
-    array[4:, :, 3] = 0
-    Image.fromarray(array).save("cut.png")
-    assert "unknown    6\n" in run("inpaint", sprites, "cut.png", "--transparent", "-n", "2").output
-
-
 def test_pictures_are_read_as_data_sets_read_them(completing: Path, picture: Path) -> None:
     """Upright, 16 bits as 8, and transparency on white: the known pixels are those that `evaluate` scores."""
     model, grey = pt.load(completing), np.asarray(Image.open(picture))
@@ -141,25 +132,6 @@ def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> N
         (["--seamless", "x", "--animate", "a.gif"], "shows one hole"),
     ):
         assert words in fails("inpaint", completing, picture, *arguments), arguments
-
-
-def test_tiles_from_nothing(completing: Path) -> None:
-    """`sample --seamless` writes what `pt.sample` draws, into every kind of output."""
-    found = pt.sample_seamless(completing, 2, sides="both", seed=5)
-    run("sample", completing, "-n", "2", "--seamless", "both", "--seed", "5", "--out", "tiles.npz")
-    with np.load("tiles.npz") as archive:
-        assert np.array_equal(archive["levels"], found.levels)
-    run("sample", completing, "-n", "2", "--seamless", "both", "--seed", "5", "--out", "tiles/")
-    for number, image in enumerate(found.array):
-        with Image.open(f"tiles/{number:05d}.png") as picture:
-            assert np.array_equal(np.asarray(picture), image[..., 0])
-    run("sample", completing, "-n", "2", "--seamless", "x", "--seed", "5", "--out", "sheet.png")
-    beside = pt.sample_seamless(completing, 2, sides="x", seed=5).array.repeat(3, 0).reshape(2, 3, 5, 6, 1)
-    row = beside.transpose(0, 2, 1, 3, 4).reshape(2, 5, 18, 1)  # a sheet shows how they tile
-    save_png(image_grid(row), Path("expected.png"))
-    with Image.open("sheet.png") as sheet, Image.open("expected.png") as expected:
-        assert np.array_equal(np.asarray(sheet), np.asarray(expected))
-    assert "must be x, y or both" in fails("sample", completing, "--seamless", "z")
 
 
 def test_faults_are_sentences(model: Path, sprites: Path, picture: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from tests.tolerances import network_rounding, printed
+from tests.tolerances import network_rounding
 
 from .helpers import fails, files_in, run, train, write_images
 
@@ -45,29 +43,10 @@ def test_other_images_are_measured_as_a_whole(model: Path) -> None:
     assert found["nats"] == -float(pt.load(model).integer_model().log_prob(x, data.labels.tolist()).mean())
 
 
-def test_batch_size_does_not_matter_and_labels_do(model: Path, pets: Path) -> None:
-    whole = evaluated(model, pets, "--split", "train")
-    parts = evaluated(model, pets, "--split", "train", "--batch-size", "3")
-    assert parts["nats"] == pytest.approx(whole["nats"], abs=network_rounding(pt.load(model), whole["nats"]))
-    blind = evaluated(model, pets, "--split", "train", "--no-labels")
-    assert blind["labels"] == "not used"
-    assert blind["nats"] != whole["nats"]
-
-
 def test_text_names_everything_that_matters(model: Path, pets: Path) -> None:
     shown = run("evaluate", model, pets, "--split", "train").output
     for word in ("bits/dim", "95 % interval", "nats", "train", "levels", "binarise", "used"):
         assert word in shown
-
-
-def test_per_image_counts_every_image_once(model: Path, pets: Path) -> None:
-    run("evaluate", model, pets, "--split", "train", "--per-image", "out.csv")
-    rows = list(csv.DictReader(Path("out.csv").read_text(encoding="utf-8").splitlines()))
-    found = evaluated(model, pets, "--split", "train")
-    assert [int(r["index"]) for r in rows] == list(range(int(str(found["count"]))))
-    assert np.mean([float(r["nats"]) for r in rows]) == pytest.approx(found["nats"], abs=printed(6))
-    assert float(rows[0]["bits_per_dim"]) == pytest.approx(float(rows[0]["nats"]) / (30 * math.log(2)), abs=printed(6))
-    assert "--force" in fails("evaluate", model, pets, "--per-image", "out.csv")
 
 
 def test_binarisation_travels_with_the_model() -> None:
@@ -78,15 +57,6 @@ def test_binarisation_travels_with_the_model() -> None:
     assert (found["split"], found["count"], found["levels"], found["binarise"]) == ("test", 6, 2, "static")
     np.save("y.npy", array[:7])
     assert evaluated("r", "y.npy")["count"] == 7
-
-
-def test_sampled_archives_can_be_measured(model: Path) -> None:
-    for label in (["--label", "cat"], []):
-        found = json.loads(run("sample", model, "-n", "3", *label, "--out", "x.npz", "--json", "--force").stdout)
-        scored = evaluated(model, "x.npz")
-        within = network_rounding(pt.load(model), found["bits_per_dim"])
-        assert scored["bits_per_dim"] == pytest.approx(found["bits_per_dim"], abs=within)
-        assert scored["labels"] == ("used" if label else "not used")
 
 
 def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import pointillist as pt
@@ -24,36 +23,6 @@ def curved(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--model", "locally-masked-pixelcnn", "--orders", "s-curve,raster-columns-br",
     )  # fmt: skip
     return out
-
-
-def test_orders_are_kept_with_the_model(curved: Path) -> None:
-    """In its settings, in `info`, and in the run file, which can be given back."""
-    orders = ["s-curve", "raster-columns-br"]
-    assert list(pt.load(curved).config.orders) == orders
-    assert json.loads(run("info", curved, "--json").stdout)["orders"] == orders
-    assert "orders = [" in (curved / "run.toml").read_text()
-    assert "There is no order" in fails("train", "uci-digits", "--orders", "spiral")
-    assert "masks locally" in fails("train", "uci-digits", "--orders", "s-curve-all")
-
-
-def test_painting_in_an_order(curved: Path) -> None:
-    """What the library paints; an animation of the walk; other orders are refused."""
-    found = json.loads(
-        run(
-            "sample", curved, "-n", "2", "--seed", "1", "--order", "raster-columns-br", "--out", "a.npz", "--json"
-        ).stdout
-    )
-    assert found["order"] == "raster-columns-br"
-    ours = pt.load(curved)
-    expected = pt.sample(ours, 2, seed=1, order="raster-columns-br")
-    with np.load("a.npz") as archive:
-        assert np.array_equal(archive["levels"], expected.levels)
-        assert np.allclose(archive["nats"], expected.nats, rtol=0, atol=network_rounding(ours, expected.nats))
-    assert "order        s-curve\n" in run("sample", curved, "-n", "1", "--animate", "a.gif").output
-    backwards = run("sample", curved, "-n", "1", "--order", "raster-columns-br", "--force").output
-    assert "order        raster-columns-br" in backwards
-    assert Path("a.gif").exists()
-    assert "choose one of s-curve, raster-columns-br" in fails("sample", curved, "--order", "raster", "--force")
 
 
 def test_measuring_by_one_order_each_and_their_average(curved: Path, pets: Path) -> None:

@@ -18,32 +18,9 @@ from tests.tolerances import network_rounding, printed
 from .helpers import fails, run, train, write_images
 
 
-@pytest.fixture(scope="module")
-def codes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of 1,024 codes on a 4x4 grid."""
-    folder = tmp_path_factory.mktemp("codes") / "model"
-    settings = {"channels": 4, "layers": 1, "head_channels": 4, "levels": 1024, "ordered": False}
-    pt.build("pixelcnn", shape=(1, 4, 4), **settings).save_pretrained(folder)
-    return folder
-
-
 def table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def test_codes_are_read_back(codes: Path) -> None:
-    """By `evaluate`, to the same bits/dim; by `train`, from scratch and from the model."""
-    run("sample", codes, "-n", "6", "--seed", "1", "--out", "codes.npz")
-    found = json.loads(run("evaluate", codes, "codes.npz", "--split", "all", "--json").stdout)
-    ours = pt.load(codes)
-    bits = float(pt.sample(ours, 6, seed=1).bits_per_dim.mean())
-    assert found["count"] == 6
-    assert found["bits_per_dim"] == pytest.approx(bits, abs=network_rounding(ours, bits))
-    train("codes.npz", "--init-from", codes, "--model", "pixelcnn", "--steps", "1", "--out", "again")
-    assert pt.load("again").image == pt.load(codes).image
-    np.save("codes.npy", np.load("codes.npz")["levels"])  # (n, 1, h, w)
-    assert json.loads(run("evaluate", codes, "codes.npy", "--split", "all", "--json").stdout)["nats"] == found["nats"]
 
 
 def test_every_image_of_a_split_folder(pets: Path, model: Path) -> None:

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from pointillist.images import ImageSpec
-from pointillist.sampling.rules.adjacency import RECORD
 
 from ..laws.strategies import make_model, randomise_weights
-from .helpers import fails, run, train
+from .helpers import fails, run
 
 NAMES = ("wall", "floor", "door")
 RULES = """border = ["wall"]
@@ -82,27 +81,3 @@ def test_rules_that_are_wrong_are_sentences(model: Path, tmp_path: Path, text: s
     (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
     assert words in fails("sample", model, "-n", 1, "--rules", tmp_path / "rules.toml", "--out", tmp_path / "x.npz")
     assert not (tmp_path / "x.npz").exists()
-
-
-def test_rules_that_are_never_met_end(model: Path, tmp_path: Path) -> None:
-    """After so many tries, naming the rule; a file that is not there."""
-    path = tmp_path / "rules.toml"
-    path.write_text("tries = 3\ncounts = [{levels = ['door'], at_least = 36}]", encoding="utf-8")
-    said = fails("sample", model, "-n", 2, "--rules", path, "--seed", 0, "--out", tmp_path / "x.npz")
-    assert "2 of 2 maps did not obey the rules in 3 tries (most often `counts` door at least 36)" in said
-    assert "does not exist: give a TOML file" in fails("sample", model, "--rules", tmp_path / "none.toml")
-
-
-def test_training_stores_the_pairs_of_neighbours(tmp_path: Path) -> None:
-    """Maps alone; the command that samples reads them from the folder."""
-    x = np.tile(np.arange(3, dtype=np.uint8)[:, None], (8, 2, 6))
-    np.savez(tmp_path / "maps.npz", x=x)
-    train(tmp_path / "maps.npz", "--mode", "codes", "--steps", 1, "--out", tmp_path / "run")
-    stored = json.loads((tmp_path / "run" / "config.json").read_text())["training"][RECORD]
-    assert stored == {"right": [[0], [1], [2]], "down": [[1], [2], [0]]}
-    (tmp_path / "rules.toml").write_text("adjacency = 'observed'", encoding="utf-8")
-    run("sample", tmp_path / "run", "-n", 3, "--rules", tmp_path / "rules.toml", "--out", tmp_path / "x.npz")
-    with np.load(tmp_path / "x.npz") as archive:
-        found = archive[archive.files[0]].reshape(3, 6, 6).astype(int)
-    assert (np.diff(found, axis=2) == 0).all()
-    assert (np.diff(found, axis=1) % 3 == 1).all()

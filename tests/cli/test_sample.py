@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
-from pointillist.errors import ConfigError
+from pointillist.commands.sampling.prompts import SheetPlan, sheet_columns
 from pointillist.system import available_cores
 from tests.equality import equal
 from tests.tolerances import network_rounding, printed
@@ -26,19 +25,6 @@ def test_sheet_by_default(model: Path) -> None:
         assert word in shown
     with Image.open("samples.png") as picture:
         assert picture.format == "PNG"
-
-
-def test_same_seed_same_bytes(model: Path) -> None:
-    for name in ("a", "b"):
-        run("sample", model, "-n", "3", "--seed", "7", "--out", f"{name}.png", "--animate", f"{name}.gif")
-        run("sample", model, "-n", "3", "--seed", "7", "--out", f"{name}.npz", "--batch-size", "2")
-        run("sample", model, "-n", "3", "--seed", "7", "--out", f"{name}/")
-    for kind in ("png", "gif", "npz"):
-        assert Path(f"a.{kind}").read_bytes() == Path(f"b.{kind}").read_bytes()
-    assert files_in(Path("a")) == files_in(Path("b")) == ["00000.png", "00001.png", "00002.png", "metadata.jsonl"]
-    assert all((Path("a") / f).read_bytes() == (Path("b") / f).read_bytes() for f in files_in(Path("a")))
-    run("sample", model, "-n", "3", "--seed", "8", "--out", "c.npz")
-    assert Path("c.npz").read_bytes() != Path("a.npz").read_bytes()
 
 
 def test_archive_holds_what_the_library_paints(model: Path) -> None:
@@ -184,34 +170,6 @@ def test_wrong_models_are_sentences(sprites: Path) -> None:
     assert not Path("samples.png").exists()
 
 
-def test_a_fault_in_the_middle_leaves_nothing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object, **kwargs: object) -> None:
-        raise OSError(28, "No space left on device", "disk")
-
-    monkeypatch.setattr(Image.Image, "save", full)
-    assert "free some space" in fails("sample", model, "-n", "2", "--out", "d/")
-    assert "free some space" in fails("sample", model, "-n", "2")
-    assert files_in(Path()) == []
-
-
-def test_labels_in_words() -> None:
-    classes = ["cat", "dog", "a,b"]
-    assert parse_labels(["dog,0"], classes) == [1, 0]
-    assert parse_labels(["a,b"], classes) == [2]
-    assert parse_labels(["each"], classes) == [0, 1, 2]
-    assert parse_labels([], classes) is None
-
-
-def test_prompts_in_words() -> None:
-    Path("prompts.txt").write_text("a tree\n\n  a red heart, small \n", encoding="utf-8")
-    assert parse_texts(["monster, red dragon", "heart; home"], None) == ["monster, red dragon", "heart", "home"]
-    assert parse_texts(["heart"], Path("prompts.txt")) == ["heart", "a tree", "a red heart, small"]
-    for blank in ("", " ; "):
-        with pytest.raises(ConfigError, match="names nothing: give a name"):
-            parse_texts(["heart", blank], None)
-    assert parse_texts([], None) is None
-
-
 def test_the_order_of_labels_and_prompts() -> None:
     classes = ["line", "filled", "flat"]
     alone = SheetPlan.of([1, 0], None, 2, classes)
@@ -299,15 +257,6 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
     for other in others:
         assert (first == other).all()
     assert "auto, integer, torch, numpy, naive" in fails("sample", model, "--engine", "warp")
-
-
-def test_a_device_that_is_not_there_is_refused(model: Path) -> None:
-    """Before sampling; `cpu` samples as ever."""
-    assert "cuda:9" in fails("sample", model, "-n", "1", "--device", "cuda:9")
-    assert not Path("samples.png").exists()
-    run("sample", model, "-n", "1", "--seed", "1", "--device", "cpu", "--out", "a.npz")
-    run("sample", model, "-n", "1", "--seed", "1", "--out", "b.npz")
-    assert Path("a.npz").read_bytes() == Path("b.npz").read_bytes()
 
 
 def test_four_of_each_label_and_sixteen_without(model: Path) -> None:

@@ -186,17 +186,6 @@ def test_wrong_settings_are_sentences_and_leave_nothing(pets: Path, options: lis
     assert files_in(Path()) == []
 
 
-def test_missing_and_broken_images(pets: Path) -> None:
-    assert "DATA is missing" in fails("train")
-    assert "uci-digits" in fails("train", "no-such-folder", "--out", "r")
-    Path("broken").mkdir()
-    Path("broken/a.png").write_bytes(b"no picture")
-    assert "a.png" in fails("train", "broken", "--out", "r")
-    Path("bad.toml").write_text("[train\n")
-    assert "not valid TOML" in fails("train", pets, "--config", "bad.toml", "--out", "r")
-    assert not Path("r").exists()
-
-
 def test_a_folder_that_is_taken_is_refused(model: Path, pets: Path) -> None:
     assert "--resume" in fails("train", pets, "--out", model)
     pt.load(model).save_pretrained("plain")

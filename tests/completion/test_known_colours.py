@@ -65,19 +65,6 @@ def test_variations_and_canvases_keep_them_too() -> None:
     assert wide.known.sum() == array.size
 
 
-def test_the_command_writes_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """In single files, with one note."""
-    monkeypatch.chdir(tmp_path)
-    array = scan()
-    Image.fromarray(array).save("a.png")
-    run("inpaint", "digits", "a.png", "--region", "14:,:", "-n", "2", "--seed", "1", "--out", "out/")
-    assert [message.partition(":")[0] for message in caplog.messages] == ["a.png"]
-    for name in ("out/00000.png", "out/00001.png"):
-        assert (np.asarray(Image.open(name))[:14] == array[:14]).all()
-
-
 def test_palette_images_keep_the_colours_around_a_hole() -> None:
     """Colours that the palette does not have stay, with their transparency."""
     palette = ((0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255), (255, 255, 255, 255))

@@ -39,14 +39,6 @@ def test_particles(little_memory: None, engine: str) -> None:
     assert "only 80% of the available 1.0 GiB" in shown
 
 
-def test_a_training_step_of_more_images_than_there_are(little_memory: None) -> None:
-    """A batch straddles epochs, so it has as many images as it is asked for."""
-    shown = fails("train", "uci-digits", "--preset", "tiny", "--steps", 2, "--batch-size", 100_000, "--out", "run")
-    assert "100,000 images of 8x8" in shown
-    assert "`--batch-size" in shown
-    assert not Path("run").exists()
-
-
 def test_a_long_map_is_not_explained() -> None:
     """Each pixel has views."""
     Path("wide.csv").write_text(",".join("0" * 70_000) + "\n")
@@ -134,12 +126,3 @@ def test_images_that_are_held_at_once(n: int) -> None:
     ):
         with pytest.raises(pt.DataError, match=f"{n:,} images at once would take .* ask for fewer"):
             call()
-
-
-def test_arrays_are_resized_within_memory(little_memory: None) -> None:
-    """Two small images to a side of 100,000, from an .npy file as from pictures."""
-    np.save("a.npy", np.zeros((2, 28, 28), np.uint8))
-    shown = fails("train", "a.npy", "--size", 100_000, "--steps", 1, "--out", "out")
-    assert "choose a smaller `--size` or fewer images" in shown
-    with pytest.raises(pt.DataError, match="2 images of 100000x100000 with 1 channel"):
-        pt.load_data(np.zeros((2, 28, 28), np.uint8), size=100_000)

@@ -66,28 +66,12 @@ def test_no_command_uses_such_weights(tmp_path: Path) -> None:
     folder = spoilt(tmp_path / "m", a_tensor("bias"), math.nan)
     for command in (
         ["sample", folder, "-n", 1, "--out", tmp_path / "a.png"],
-        ["evaluate", folder, "uci-digits"],
         ["quantize", folder, "uci-digits", "--out", tmp_path / "q"],
-        ["explain", folder, write_picture(tmp_path / "x.png"), "--out", tmp_path / "r.html"],
         ["train", "uci-digits", "--init-from", folder, "--out", tmp_path / "r", "--steps", 1],
-        ["reproduce", folder, tmp_path / "x.json"],
     ):
-        if command[0] == "reproduce":
-            (tmp_path / "x.json").write_text("{}")
         assert "Error:" in fails(*command)
     assert not (tmp_path / "a.png").exists()
     assert not (tmp_path / "q").exists()
-
-
-def test_the_studio_does_not_use_such_weights(tmp_path: Path) -> None:
-    from pointillist.studio.model_pool import ModelPool
-    from pointillist.studio.service import LIMITS
-
-    pool = ModelPool([str(spoilt(tmp_path / "m", a_tensor("bias"), math.inf))], LIMITS)
-    (entry,) = pool.entries.values()
-    entry.load(LIMITS)
-    assert entry.info.state == "failed"
-    assert "not finite" in str(entry.info.error)
 
 
 def test_weights_that_overflow_together_give_no_likelihood() -> None:

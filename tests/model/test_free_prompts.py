@@ -17,7 +17,6 @@ from pointillist.conditioning import TextConfig
 from pointillist.model.folder.generation import MeasuredPrompts, WordKinds
 from pointillist.model.free_prompts import KnownWords
 from pointillist.model.vocabulary import describe_prompts, resolve_prompts
-from tests.equality import equal
 from tests.model.test_prompt_vocabulary import model_of
 
 CAPTIONS = [
@@ -113,17 +112,6 @@ def test_a_long_prompt_is_not_cut_in_silence() -> None:
     assert describe_prompts(ordered, [" ".join(words[:8])]) == []
     (sentence,) = describe_prompts(ordered, [" ".join(words[:2] * 5)])
     assert sentence == "The prompt has 10 words, and this model reads the first 8 of them: shorten it."
-
-
-def test_samples_are_those_of_the_known_word(caplog: pytest.LogCaptureFixture) -> None:
-    """The same levels and a sentence; likelihoods are of prompts as they are."""
-    model = scenes()
-    known, new = (pt.sample(model, 2, text=text, seed=3) for text in ("a cat", "a katze"))
-    assert equal(known.levels, new.levels)
-    assert new.texts == ("a cat", "a cat")
-    assert any("'katze' is sampled as 'cat'" in message for message in caplog.messages)
-    x = known.levels
-    assert not equal(model.log_prob(x, text="a cat"), model.log_prob(x, text="a katze"))
 
 
 def test_a_likelihood_of_new_words_is_told(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import pointillist as pt
-from pointillist.commands.cli.app import app
 from pointillist.files.checkpoint.header import GENERATION
 from pointillist.model.folder.generation import ExampleHint, GenerationConfig
 from tests.equality import assert_close, equal
@@ -80,23 +76,3 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, text: str, words: str) -> 
         pt.load(tmp_path)
     assert GENERATION in str(caught.value)
     assert len(str(caught.value)) < 600
-
-
-def test_the_command_uses_it_and_says_so(tmp_path: Path) -> None:
-    """Unless an option is given."""
-    built = model()
-    built.generation_config = GenerationConfig(guidance=3.0, temperature=0.5)
-    built.save_pretrained(tmp_path / "model")
-
-    def sampled(*options: str) -> dict[str, Any]:
-        command = ["sample", str(tmp_path / "model"), "-n", "2", "--label", "1", "--seed", "0", "--json"]
-        out = tmp_path / f"{len(options)}.npz"
-        result = CliRunner().invoke(app, [*command, *options, "--out", str(out)])
-        assert result.exit_code == 0, result.output
-        found: dict[str, Any] = json.loads(result.stdout)
-        return found
-
-    own, warmer = sampled(), sampled("--temperature", "9")
-    assert (own["guidance"], own["temperature"], own["top_p"]) == (3.0, 0.5, 1.0)
-    assert (warmer["guidance"], warmer["temperature"]) == (3.0, 9.0)
-    assert own["bits_per_dim"] != warmer["bits_per_dim"]

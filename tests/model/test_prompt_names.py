@@ -20,12 +20,10 @@ from pointillist.files.checkpoint.header import PROMPTS
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.free_prompts import is_single_edit
 from pointillist.model.vocabulary import (
-    MAX_DESCRIBED,
     describe_prompts,
     describe_unmeasured_prompts,
     resolve_prompts,
 )
-from tests.cli.helpers import run
 from tests.equality import equal
 from tests.model.test_prompt_vocabulary import model_of
 
@@ -161,27 +159,6 @@ def test_measured_prompts_are_read_from_the_folder(tmp_path: Path) -> None:
         (tmp_path / PROMPTS).write_text(text)
         with pytest.raises(CheckpointError, match=PROMPTS):
             MeasuredPrompts.read(tmp_path)
-
-
-def test_python_and_command_say_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The sentence of a prompt is that of `describe_prompts`, once for each prompt; the studio sends it as well."""
-    model = measured_model()
-    model.save_pretrained(tmp_path / "model")
-    prompts = ["keys", "heart", "keys", "trees", "zxcv"]
-    sentences = describe_prompts(model, prompts)
-    assert [sentence.split(":")[0] for sentence in sentences] == [
-        "'keys' is sampled as 'key', a name that this model shows",
-        "Samples seldom showed 'trees'",
-        "This model was not measured to show 'zxcv'",
-    ]
-    pt.sample(model, text=prompts, seed=0)
-    assert caplog.messages == sentences
-    model_name, sheet = str(tmp_path / "model"), str(tmp_path / "sheet.png")
-    noted = run("sample", model_name, "-n", "1", "--text", ";".join(prompts), "--out", sheet).output
-    assert all(sentence in " ".join(noted.split()) for sentence in sentences)
-    many = [f"{number} zxcv{number}" for number in range(2 * MAX_DESCRIBED)]
-    assert len(describe_prompts(model, many)) == MAX_DESCRIBED
-    assert describe_prompts(model, None) == describe_prompts(model, ["", None]) == []
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts of the page")

@@ -89,27 +89,6 @@ def test_a_shape_of_numpy_is_no_shape() -> None:
         pt.compress(*range(10))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: pt.Rules(border="rock"),
-        lambda: pt.Rules(bordr=["rock"]),
-        lambda: pt.Rules(counts=[{"levels": ["key"], "at_least": -1}]),
-        lambda: pt.ImageSpec(channels=1, height="x", width=3),
-        lambda: pt.build("pixelcnn", ordered="x", **SMALL),
-        lambda: pt.TrainConfig(stepz=3),
-        lambda: pt.TrainConfig(optimizer={"lr": "fast"}),
-        lambda: pt.GenerationConfig(guidance="x"),
-    ],
-)
-def test_settings_are_one_sentence(make: Any) -> None:
-    """And no address of pydantic."""
-    with pytest.raises(pt.ConfigError) as caught:
-        make()
-    assert "\n" not in str(caught.value)
-    assert "pydantic" not in str(caught.value)
-
-
 def test_models_by_name_and_in_memory(tmp_path: Path) -> None:
     """`export` takes an open model; `train` says what it trains; an empty name is none."""
     model = pt.load("digits")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 import pointillist as pt
 from pointillist.completion.canvas import extend, make_seamless
 from pointillist.sampling.inversion import recover_uniforms
-from tests.cli.helpers import fails
 from tests.equality import equal
 from tests.laws.strategies import randomise_weights
 
@@ -66,18 +64,3 @@ def test_a_negative_prompt_is_enough() -> None:
     for empty in ({"negative_prompt": " "}, {"text": ""}):
         with pytest.raises(pt.ConfigError, match="changes nothing without `label` or `text`"):
             pt.sample("scenes", 1, guidance=2.0, **empty)
-
-
-def test_the_commands_say_the_same(tmp_path: Path) -> None:
-    """With options in the place of keywords; evaluation of images without labels, too."""
-    picture, data = tmp_path / "a.png", tmp_path / "few"
-    data.mkdir()
-    samples = pt.sample("digits", 2, seed=0)
-    for number, each in enumerate(samples.images):
-        each.save(data / f"{number}.png")
-    samples.images[0].save(picture)
-    sentence = "`--guidance` (=2.0) changes nothing without `--label`: add that, or leave it out."
-    assert sentence in fails("sample", "digits", "--guidance", "2", "--out", tmp_path / "b.png")
-    hole = ("--region", "14:,:", "--out", tmp_path / "b.png")
-    assert sentence in fails("inpaint", "digits", picture, *hole, "--guidance", "2")
-    assert "`--guidance` (=2.0) changes nothing without" in fails("evaluate", "digits", data, "--guidance", "2")

@@ -118,17 +118,6 @@ def test_a_temperature_is_a_finite_number(model: pt.PixelModel, temperature: flo
         pt.sample(model, 1, temperature=temperature)
 
 
-def test_rows_are_reported_as_they_are_finished(model: pt.PixelModel) -> None:
-    """Images done before, rows done, and levels so far: for progress bars and animations."""
-    calls: list[tuple[int, int, np.ndarray]] = []
-    found = pt.sample(
-        model, 3, label=1, seed=0, guidance=2.0, batch_size=2, on_row=lambda d, r, x: calls.append((d, r, x.copy()))
-    )
-    assert [(done, rows) for done, rows, _ in calls] == [(0, 1), (0, 2), (0, 3), (2, 1), (2, 2), (2, 3)]
-    assert equal(calls[1][2][:2, :, :2], found.levels[:2, :, :2])
-    assert not calls[0][2][:, :, 1:].any()
-
-
 def test_stream_gives_the_same_images_in_batches(model: pt.PixelModel) -> None:
     """Lazily: the second batch is sampled when it is consumed."""
     parts = list(Request.of(5, seed=3, batch_size=2).resolve(model).stream())
@@ -216,18 +205,6 @@ def test_settings_are_declared_alike() -> None:
     assert (settings, conditions) == ({"guidance": 2.0, "order": "raster"}, {"hint": 1})
     with pytest.raises(TypeError, match="guidence"):
         pt.sample(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=3, layers=1), 1, guidence=2.0)  # type: ignore[call-arg]
-
-
-def test_completions_come_in_batches(model: pt.PixelModel) -> None:
-    """The same images whatever the batch size; known pixels stay."""
-    x = pt.sample(model, 1, seed=0).levels[0]
-    known = np.zeros((3, 4), bool)
-    known[0] = True
-    found = [pt.inpaint(model, x, known, n=3, label=1, seed=2, batch_size=size) for size in (2, 3)]
-    assert equal(found[0].levels, found[1].levels)
-    assert_close(found[0].nats, found[1].nats)
-    assert (found[0].levels[:, :, 0] == x[:, 0]).all()
-    assert len(found[0]) == 3
 
 
 def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:

@@ -15,7 +15,7 @@ import pointillist as pt
 from pointillist.errors import ConfigError
 from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
-from tests.anomaly.helpers import samples, truth, with_patch
+from tests.anomaly.helpers import samples, truth
 from tests.studio.helpers import HOST, SMALL, decoded, encoded, grey
 from tests.tolerances import network_rounding
 
@@ -39,25 +39,6 @@ def folder(tmp_path: Path) -> Path:
     """The folder of a model, without a detector."""
     truth().save_pretrained(tmp_path / "own")
     return tmp_path / "own"
-
-
-def test_the_verdict_is_that_of_the_detector(folder: Path) -> None:
-    """Its map, p-value and statistics, the farthest first; conditions and order have no say."""
-    detector = fitted(contamination=0.1)
-    detector.save(folder)
-    x = with_patch(samples(1, seed=2), 4, 5)[0].numpy()
-    with opened(str(folder)) as client:
-        found = client.post("/api/models/own/anomaly", json={"levels": encoded(x)}).json()
-    record = detector.explain(x)
-    within = network_rounding(detector.model, record.z_map, *record.statistics.values())
-    np.testing.assert_allclose(decoded(found["distance"]), record.z_map, rtol=0, atol=within)
-    assert found["p_value"] == record.p_value
-    assert (found["held_out"], found["false_alarms"], found["odd"]) == (30, 0.1, record.pred_label)
-    assert found["top"] == pytest.approx(record.top, abs=within)
-    distances = {one["name"]: one["distance"] for one in found["statistics"]}
-    assert distances == pytest.approx(record.statistics, abs=within)
-    assert found["statistics"][0]["name"] == record.top_statistic
-    assert found["statistics"][0]["meaning"]
 
 
 def test_without_a_detector_the_answer_names_the_command(folder: Path) -> None:

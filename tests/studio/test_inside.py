@@ -9,7 +9,6 @@ import torch
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.analysis import ImageQuery, logit_lens
 from pointillist.model.hooks import run_with_cache
 from pointillist.studio import schemas
 from pointillist.studio.service import StudioService
@@ -35,20 +34,6 @@ def test_a_receptive_field_is_measured_once(client: TestClient, service: StudioS
     assert client.post(f"/api/models/{MODEL}/field", json=body).json() == found
     assert len(known) == count
     assert client.post(f"/api/models/{MODEL}/field", json={**body, "row": 4}).status_code == 400
-
-
-def test_layers_are_those_of_the_logit_lens(client: TestClient, service: StudioService) -> None:
-    """Summed over the channels; a network without a lens says why."""
-    levels = np.random.default_rng(0).integers(0, 4, (3, 4, 5))
-    found = client.post(f"/api/models/{MODEL}/layers", json={"levels": encoded(levels)}).json()
-    model = service.models[MODEL].model
-    lens = logit_lens(ImageQuery.of(model, levels))
-    assert found["names"] == list(lens.names)
-    expected = lens.surprisal.sum(1)
-    np.testing.assert_allclose(decoded(found["surprisal"]), expected, rtol=0, atol=network_rounding(model, expected))
-    answer = client.post(f"/api/models/{OTHER}/layers", json={"levels": encoded(np.zeros((1, 6, 6)))})
-    assert answer.status_code == 400
-    assert "logit lens is not defined" in answer.json()["error"]
 
 
 def test_activations_are_those_of_the_network(client: TestClient, service: StudioService) -> None:

@@ -57,15 +57,6 @@ def test_one_sample_of_several_can_be_kept(client: TestClient) -> None:
     assert images(found).tolist() == images(finished)[1:].tolist()
 
 
-def test_a_changed_hash_is_noticed(client: TestClient) -> None:
-    """Model and environment are the same, so somebody changed the file."""
-    record = manifest(client)["manifest"]
-    record["sha256"][1] = "0" * 64
-    found = again(client, record)
-    assert found["identical"] == [True, False]
-    assert found["message"].startswith("1 of 2 images differ, although")
-
-
 def test_a_changed_setting_is_noticed(client: TestClient) -> None:
     """The image is another one."""
     record = manifest(client, temperature=1.0)["manifest"]

@@ -10,11 +10,11 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from pointillist.analysis import ImageQuery, condition_gain, counterfactual, gradient, surprisal_maps
+from pointillist.analysis import ImageQuery, condition_gain, surprisal_maps
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import decoded, encoded
-from tests.tolerances import network_rounding, rounding
+from tests.tolerances import network_rounding
 
 MODELS = ["gated-pixelcnn", "pixelcnn-pp", "locally-masked-pixelcnn"]
 
@@ -62,35 +62,6 @@ def test_score_is_the_likelihood(client: TestClient, service: StudioService, nam
     assert (places.ravel()[found["sequence"]] == np.arange(places.size)).all()
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_distribution_is_what_trying_every_level_gives(client: TestClient, service: StudioService, name: str) -> None:
-    """It sums to 1; entropy, surprise, rank, mean and quantiles are those of its numbers."""
-    model = service.models[name].model
-    levels = image_of(model)
-    answer = query(client, name, "pixel", levels, row=2, column=3)
-    assert [c["channel"] for c in answer["channels"]] == list(range(model.image.channels))
-    for found in answer["channels"]:
-        probs = np.array(found["probs"])
-        expected = enumerated(model, levels, (found["channel"], 2, 3))
-        within = network_rounding(model, np.log(expected))
-        np.testing.assert_allclose(probs, expected, rtol=within)
-        assert probs.sum() == pytest.approx(1, abs=rounding(1.0, terms=len(probs), dtype=torch.float32))
-        observed = int(levels[found["channel"], 2, 3])
-        assert found["observed"] == observed
-        assert found["surprisal"] == pytest.approx(-np.log2(probs[observed]), abs=within)
-        assert found["entropy"] == pytest.approx(-(probs * np.log2(probs.clip(1e-30))).sum(), abs=within)
-        assert found["rank"] == 1 + (probs > probs[observed]).sum()
-        assert found["top"][0] == {"level": int(probs.argmax()), "prob": pytest.approx(probs.max())}
-        assert found["sampling_probs"] is None
-        if model.image.ordered:
-            assert found["mean"] == pytest.approx((probs * np.arange(len(probs))).sum(), rel=within)
-            assert found["quantiles"]["0.5"] == int(np.searchsorted(probs.cumsum(), 0.5))
-        else:
-            assert found["mean"] is None
-            assert found["quantiles"] is None
-    assert (answer["channels"][0]["components"] is not None) == (name == "pixelcnn-pp")
-
-
 def test_sampling_probs_apply_guidance_temperature_and_top_p(client: TestClient, service: StudioService) -> None:
     """By their definitions, from the distributions with and without the label."""
     model = service.models["gated-pixelcnn"].model
@@ -109,62 +80,6 @@ def test_sampling_probs_apply_guidance_temperature_and_top_p(client: TestClient,
         expected[kept] = guided[kept] / guided[kept].sum()
         np.testing.assert_allclose(answer["sampling_probs"], expected, rtol=2 * (3 + 2) * within)
         np.testing.assert_allclose(answer["probs"], conditional, rtol=within)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_it_depends_on_earlier_pixels_only(client: TestClient, service: StudioService, name: str) -> None:
-    """The gradient of `explaining`; zero where the network cannot have looked."""
-    model = service.models[name].model
-    levels = image_of(model)
-    found = query(client, name, "saliency", levels, row=2, column=3)
-    values = decoded(found["values"])
-    expected = gradient(ImageQuery.of(model, levels), 2, 3)
-    within = network_rounding(model, expected.values)
-    np.testing.assert_allclose(values, expected.values, rtol=0, atol=within)
-    assert found["top"] == pytest.approx(np.abs(values.mean(0)).max(), abs=within)
-    assert found["signed"] == model.image.ordered
-    places = model.generation_rank(*levels.shape[1:])
-    assert (values[:, places > places[2, 3]] == 0).all()
-    assert (values != 0).any()
-
-
-def test_an_edit_costs_what_the_likelihood_says(client: TestClient, service: StudioService) -> None:
-    """Bits before and after by `log_prob`; the shift by the divergence of enumerated distributions."""
-    model = service.models["gated-pixelcnn"].model
-    levels = image_of(model)
-    edits = [{"row": 1, "column": 2, "channel": 0, "level": int(levels[0, 1, 2] + 1) % 4}]
-    found = query(client, "gated-pixelcnn", "edit", levels, edits=edits)
-    changed = levels.copy()
-    changed[0, 1, 2] = edits[0]["level"]
-    np.testing.assert_array_equal(decoded(found["levels"]), changed)
-    both = torch.from_numpy(np.stack([levels, changed]))
-    before, after = (-model.log_prob(both) / math.log(2)).tolist()
-    within = network_rounding(model, before, after)
-    assert found["bits_before"] == pytest.approx(before, abs=within)
-    assert found["bits_after"] == pytest.approx(after, abs=within)
-    assert found["bits_change"] == pytest.approx(after - before, abs=2 * within)
-    shift = decoded(found["shift"])
-    expected = counterfactual(ImageQuery.of(model, levels), {(1, 2, 0): edits[0]["level"]}, n=0).shift
-    np.testing.assert_allclose(shift, expected, rtol=0, atol=within)
-    p, q = (enumerated(model, x, (1, 1, 2)) for x in (levels, changed))
-    assert shift[1, 1, 2] == pytest.approx((p * np.log2(p / q)).sum(), abs=within)
-    places = model.generation_rank(*levels.shape[1:])
-    assert (shift[:, places < places[1, 2]] == 0).all()
-
-
-def test_conditions_change_the_bits(client: TestClient, service: StudioService) -> None:
-    """An image with a label has the bits of the model conditioned on that label."""
-    model = service.models["gated-pixelcnn"].model
-    levels = image_of(model)
-    answers = [
-        query(client, "gated-pixelcnn", "score", levels, conditions={"label": label}) for label in ("cat", "dog")
-    ]
-    bits = [answer["bits"] for answer in answers]
-    x = torch.from_numpy(levels)[None]
-    expected = [-float(model.log_prob(x, label=label)) / math.log(2) for label in ("cat", "dog")]
-    within = network_rounding(model, expected)
-    assert bits == pytest.approx(expected, abs=within)
-    assert bits[0] != pytest.approx(bits[1], abs=100 * within)
 
 
 @pytest.mark.parametrize(

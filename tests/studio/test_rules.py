@@ -59,17 +59,6 @@ def test_a_negative_prompt_is_that_of_sample(captioned: StudioService) -> None:
         captioned.make_job(name, request.model_copy(update={"guidance": 1.0}))
 
 
-def test_a_negative_prompt_of_a_model_without_text_is_named() -> None:
-    """The job is not made, so nothing is queued."""
-    wordless = make_service("digits")
-    request = schemas.SampleRequest(samples=[schemas.SampleSpec()], guidance=2.0, negative_prompt="blue")
-    try:
-        with pytest.raises(ConfigError, match=r"`negative_prompt` \(='blue'\) .* without text"):
-            wordless.make_job("digits", request)
-    finally:
-        wordless.close()
-
-
 @pytest.fixture
 def captioned() -> StudioService:
     """A model that learned words."""

@@ -16,13 +16,10 @@ from pointillist.analysis import ImageQuery, surprisal_maps
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
-from pointillist.studio.http.app import create_app
 from pointillist.studio.jobs import make_job
 from pointillist.studio.service import StudioService
 from tests.equality import equal
-from tests.laws.strategies import randomise_weights
-from tests.studio.helpers import HOST, decoded, encoded, events, images
-from tests.studio.helpers import service as make_service
+from tests.studio.helpers import decoded, encoded, events, images
 from tests.tolerances import network_rounding
 
 ROUNDED = 0.5 / 65_535
@@ -48,19 +45,6 @@ def start(levels: Any, known: Any, dtype: str = "uint8") -> dict[str, Any]:
 
 def model_of(service: StudioService, name: str) -> PixelModel:
     return service.models[name].model
-
-
-def test_four_samples_are_the_images_of_sample(client: TestClient, service: StudioService) -> None:
-    """By seed and index, whatever is painted beside them."""
-    samples = [{"seed": 7, "index": i, "conditions": {"label": "dog"}} for i in range(4)]
-    settings = {"guidance": 2.0, "temperature": 0.7, "top_p": 0.9}
-    finished = painted(client, "gated-pixelcnn", samples=samples, **settings)[-1]
-    model = model_of(service, "gated-pixelcnn")
-    expected = pt.sample(model, 4, label="dog", seed=7, **settings)
-    np.testing.assert_array_equal(images(finished), expected.levels)
-    bits = [image["bits"] for image in finished["images"]]
-    expected_bits = -expected.nats / math.log(2)
-    np.testing.assert_allclose(bits, expected_bits, rtol=0, atol=network_rounding(model, expected_bits))
 
 
 @pytest.mark.parametrize("engine", ["torch", "numpy"])
@@ -249,26 +233,3 @@ def test_each_sample_may_start_from_an_image_of_its_own(client: TestClient, serv
     np.testing.assert_array_equal(images(events(answer.text)[-1]), whole)
     answer = client.post("/api/models/gated-pixelcnn/sample", json={**body, "samples": [{"seed": 5}]})
     assert "must be one image, or 1" in answer.json()["error"]
-
-
-def test_a_model_that_completes_images_reads_what_is_known() -> None:
-    """Also what comes after the hole, under guidance too: the images and the bits of `inpaint`."""
-    settings: dict[str, Any] = {"channels": 8, "layers": 2, "known": True, "classes": ("a", "b")}
-    model = randomise_weights(pt.build("gated-pixelcnn", shape=(1, 4, 5), levels=4, **settings))
-    single = make_service(model)
-    rng = np.random.default_rng(0)
-    levels, known = rng.integers(0, 4, (1, 4, 5)), rng.random((4, 5)) < 0.5
-    samples = [{"seed": 5, "index": i, "conditions": {"label": "a"}} for i in range(2)]
-    try:
-        client = TestClient(create_app(single), base_url=HOST, raise_server_exceptions=False)
-        for guidance in (1.0, 2.0):
-            settings = {"guidance": guidance, "samples": samples, **start(levels, known)}
-            finished = painted(client, single.models.infos()[0].id, **settings)[-1]
-            due = pt.inpaint(model, levels, known, 2, seed=5, label="a", guidance=guidance)
-            numbers = due.numbers
-            np.testing.assert_array_equal(images(finished)[numbers], due.levels)
-            bits = np.array([image["bits"] for image in finished["images"]])[numbers]
-            due_bits = -due.nats / math.log(2)
-            np.testing.assert_allclose(bits, due_bits, rtol=0, atol=network_rounding(model, due_bits))
-    finally:
-        single.close()
