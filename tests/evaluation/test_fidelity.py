@@ -17,7 +17,7 @@ from pointillist.analysis.evaluation.conditioning import (
     conditional_gain,
     ranks_of,
 )
-from pointillist.analysis.evaluation.likelihood import guided_log_prob
+from pointillist.analysis.evaluation.likelihood import guided_log_probs
 from pointillist.analysis.evaluation.memorization import nearest_training_match
 from pointillist.data import ImageDataset
 from pointillist.images.spec import sum_images
@@ -98,7 +98,7 @@ def test_captions_are_ranked_by_likelihood() -> None:
     x, half = one.check_array(x), []
     for text in sorted(set(texts)):
         inputs = one.conditions.inputs(None, 6, text, size=(3, 3))
-        half.append(sum_images(guided_log_prob(one.scorer("torch"), x, inputs, 0.5)))
+        half.append(sum_images(guided_log_probs(one.scorer("torch"), x, inputs, (0.5,))[0]))
     assert np.array_equal(under[0].ranks, np.stack([ranks_of(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):
         caption_retrieval(one, data, candidates=6)

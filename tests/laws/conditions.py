@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.analysis.evaluation.likelihood import evaluate, guided_log_prob
+from pointillist.analysis.evaluation.likelihood import evaluate, guided_log_probs
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
@@ -147,10 +147,10 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
             model, model.encode(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
         )
         scorer = model.scorer("torch")
-        assert_close(guided_log_prob(scorer, x.numpy(), inputs, guidance), wanted, rtol=DOUBLE, atol=DOUBLE)
+        assert_close(guided_log_probs(scorer, x.numpy(), inputs, (guidance,))[0], wanted, rtol=DOUBLE, atol=DOUBLE)
         one = x[:1].expand(count, -1, -1, -1).numpy()  # one unconditional pass serves both
-        each = guided_log_prob(scorer, np.ascontiguousarray(one), inputs, guidance)
-        assert_close(guided_log_prob(scorer, one, inputs, guidance), each, rtol=DOUBLE, atol=DOUBLE)
+        each = guided_log_probs(scorer, np.ascontiguousarray(one), inputs, (guidance,))[0]
+        assert_close(guided_log_probs(scorer, one, inputs, (guidance,))[0], each, rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_ends_of_guidance(model: PixelModel) -> None:

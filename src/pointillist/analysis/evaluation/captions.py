@@ -41,7 +41,7 @@ class Reading:
 
     Attributes:
         scorer: gives the likelihoods; see `LikelihoodModel.scorer`.
-        guidances: guidance scales; see `guided_log_prob`.
+        guidances: guidance scales; see `guided_log_probs`.
         batch_size: captions at once.
         order: the generation order; None for the model's first.
     """
@@ -125,7 +125,7 @@ def rank(
         label, query: other conditions of the image, the order and the engine; see `QueryKwargs`.
         prior: probability of each candidate before the image is seen, `[k]`, or numbers in proportion to it; None for
             a uniform prior.
-        guidance: guidance scale of the likelihood; see `guided_log_prob`.
+        guidance: guidance scale of the likelihood; see `guided_log_probs`.
 
     Returns:
         the captions in order, their log-likelihoods in nats, the bits that each saves, and the posterior.
@@ -312,7 +312,7 @@ def caption_retrieval(
     """Rank the caption of each image among other captions of the data set, by log p(x | caption).
 
     Args:
-        guidances: guidance scales of the likelihood; several cost little more than one. See `guided_log_prob`.
+        guidances: guidance scales of the likelihood; several cost little more than one. See `guided_log_probs`.
         candidates: number of captions to rank, the true one included; the others are drawn at random and differ.
         repeats: number of draws of the other captions.
         seed: seed of the draws.

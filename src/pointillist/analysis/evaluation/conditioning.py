@@ -77,7 +77,7 @@ def conditional_gain(
     """Compute the bits an image that each condition of a data set saves, against the unconditional likelihood.
 
     Args:
-        guidance: guidance scale of the conditional distribution; see `guided_log_prob`.
+        guidance: guidance scale of the conditional distribution; see `guided_log_probs`.
         engine: what computes the likelihoods; see `evaluate`.
 
     Returns:
@@ -123,7 +123,7 @@ def bayes_classify(
     """Classify images by Bayes' rule with a uniform prior: p(c | x) is proportional to p(x | c).
 
     Args:
-        guidance: guidance scale of p(x | c); see `guided_log_prob`.
+        guidance: guidance scale of p(x | c); see `guided_log_probs`.
         engine: what computes the likelihoods; see `evaluate`.
 
     Returns:

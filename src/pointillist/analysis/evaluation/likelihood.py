@@ -146,7 +146,7 @@ def evaluate(
         label, text, query: conditions of levels, or in place of the data set's; and `order` and `engine`, see
             `QueryKwargs`. The order may also be `average` or `each`, see `combine_orders`.
         seed: seed of dynamic binarisation, which is drawn once.
-        guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
+        guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_probs`.
         journal: keeps the likelihood of each image, and gives back what an interrupted evaluation computed.
 
     Returns:
@@ -236,33 +236,6 @@ def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch
     return done
 
 
-def guided_log_prob(
-    model: ScoringModel,
-    x: Int[np.ndarray, "b c h w"],
-    inputs: ConditionInputs,
-    guidance: float,
-    order: PixelOrder | None = None,
-) -> Float[np.ndarray, "b c h w"]:
-    """Compute the log-probability of each sub-pixel given those before it, under guidance, in nats.
-
-    log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, normalised: the
-    distribution that `sample` draws from with guidance g (Ho & Salimans 2022, arXiv 2207.12598). 1 is the model
-    itself, 0 the unconditional model. Scales below 1 weaken the conditioning.
-
-    Args:
-        model: scores images for an engine (`PixelModel.scorer`).
-        x: levels that the model has checked (`PixelModel.check_array`).
-        inputs: conditions of the images.
-        order: generation order; None for the model's first.
-
-    Example:
-        x = model.check_array(levels)
-        guided_log_prob(model.scorer(), x, model.conditions.inputs("cat", len(x)), guidance=0.5).sum((1, 2, 3))
-    """
-    (result,) = guided_log_probs(model, x, inputs, (guidance,), order)
-    return result
-
-
 def guided_log_probs(
     model: ScoringModel,
     x: Int[np.ndarray, "b c h w"],
@@ -270,10 +243,24 @@ def guided_log_probs(
     guidances: Sequence[float],
     order: PixelOrder | None = None,
 ) -> list[Float[np.ndarray, "b c h w"]]:
-    """Compute `guided_log_prob` under each of several guidance scales with two passes of the network.
+    """Compute the log-probability of each sub-pixel given those before it, under several guidance scales, in nats.
+
+    log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, normalised: the
+    distribution that `sample` draws from with guidance g (Ho & Salimans 2022, arXiv 2207.12598). 1 is the model
+    itself, 0 the unconditional model. Scales below 1 weaken the conditioning. All take two passes of the network.
+
+    Args:
+        model: scores images for an engine (`PixelModel.scorer`).
+        x: levels that the model has checked (`PixelModel.check_array`).
+        inputs: conditions of the images.
+        order: generation order; None for the model's first.
 
     Raises:
         DataError: if the probabilities of all levels do not fit in the free memory.
+
+    Example:
+        x = model.check_array(levels)
+        guided_log_probs(model.scorer(), x, model.conditions.inputs("cat", len(x)), [0.5])[0].sum((1, 2, 3))
     """
     if set(guidances) == {1}:
         return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)

@@ -13,13 +13,13 @@ from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from pointillist import system
 from pointillist.commands.archives import CompressSettings
-from pointillist.commands.jobs.folder import MANIFEST, MAX_TASKS, JobFolder
+from pointillist.commands.jobs.folder import MANIFEST, JobFolder
 from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.work import Work
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings
 from pointillist.commands.settings import REQUIRED, Settings, settings_of, to_dict
-from pointillist.errors import ConfigError, check_name, check_whole, format_validation_error, quote
+from pointillist.errors import ConfigError, check_name, format_validation_error, quote
 from pointillist.files.writing import write_text
 from pointillist.system import __version__
 
@@ -68,15 +68,6 @@ def job_settings(job: str, values: Mapping[str, Any], threads: int = 1) -> Setti
 def functions_of(job: str) -> Any:
     """Import the module of a command with its functions `job` and `merge`."""
     return import_module(f"pointillist.commands.{JOBS[job].module}")
-
-
-def check_tasks(tasks: int) -> None:
-    """Reject a number of tasks that no folder holds.
-
-    Raises:
-        ConfigError: naming the number.
-    """
-    check_whole("tasks", tasks, 1, MAX_TASKS)
 
 
 def check_or_write_manifest(folder: JobFolder, spec: JobSpec, settings: Settings, work: Work) -> dict[str, Any]:

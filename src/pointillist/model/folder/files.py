@@ -98,8 +98,17 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
-    tensors = read_weights(folder, record, lambda: build(ModelConfig.from_dict(record)))
-    config, card, generation = ModelConfig.from_dict(record), folder / CARD, GenerationConfig.read(folder)
+    try:
+        config = ModelConfig.from_dict(record)
+        with meta_init():
+            expected = {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
+    _compare_shapes(expected, header.weight_shapes(folder / WEIGHTS), folder)
+    header.check_config_hash(folder, record)
+    tensors = decode_weights(read_tensors(folder / WEIGHTS))
+    check_values(tensors, folder / WEIGHTS)
+    card, generation = folder / CARD, GenerationConfig.read(folder)
     try:
         generation.shown(config.image)
     except ConfigError as error:
@@ -113,30 +122,6 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
         measured=MeasuredPrompts.read(folder),
         tileset=read_tileset(folder, config.image.levels),
     )
-
-
-def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn.Module]) -> dict[str, Tensor]:
-    """Read the weights of a folder, if they are finite and those that its settings promise.
-
-    Args:
-        folder: with `config.json` and `model.safetensors`.
-        record: the settings, from `read_config`, without settings of the training.
-        build: makes the module of these settings; it is called without memory for its tensors.
-
-    Raises:
-        CheckpointError: if they are not, or a file is damaged.
-    """
-    actual = header.weight_shapes(folder / WEIGHTS)
-    try:
-        with meta_init():
-            expected = {name: tuple(t.shape) for name, t in build().state_dict().items()}
-    except ConfigError as error:
-        raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(expected, actual, folder)
-    header.check_config_hash(folder, record)
-    tensors = decode_weights(read_tensors(folder / WEIGHTS))
-    check_values(tensors, folder / WEIGHTS)
-    return tensors
 
 
 def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> str:
