@@ -77,19 +77,6 @@ def test_images_that_are_the_same_are_encoded_once(monkeypatch: pytest.MonkeyPat
     assert encoded == [2]
 
 
-@pytest.mark.parametrize("kind", list(IMAGES))
-def test_terms_of_each_pixel_are_those_of_the_tables(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of levels that are too many for tables."""
-    model, rng = completing(kind), np.random.default_rng(3)
-    encoder = model.conditions.encoders["known"]
-    portable = encoder.portable(StoredWeights({name: t.numpy() for name, t in encoder.state_dict().items()}))
-    value = (rng.integers(0, model.image.levels, (3, *model.image.shape)), rng.random((3, *model.image.shape)) < 0.5)
-    by_tables = features_of(portable, value, 3, (8, 8))
-    monkeypatch.setattr(grid, "MAX_TABLE", 0)
-    assert not portable.has_tables
-    assert np.array_equal(features_of(portable, value, 3, (8, 8)), by_tables)
-
-
 def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_path: Path) -> None:
     model, rng = completing("map"), np.random.default_rng(2)
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, 5, (8, 1, 8, 8))), images=8)

@@ -20,8 +20,6 @@ from pointillist.files.checkpoint.header import SCALE_SUFFIX
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int, Shaped
 
-MAX_TABLE = 2**22
-"""Entries of the tables of the first convolution, at most; for more levels its terms are computed for each pixel."""
 _BITS, _INPUT_BITS = 12, 6
 _LIMIT = 2**20
 _EPSILON = 1e-6 * 4.0**_BITS
@@ -86,26 +84,6 @@ class GridFeatures(PortableEncoder):
         first = [index.index(number) for number in range(len(numbers))]
         return self._encode(values[first], known[first])[index]
 
-    @property
-    def has_tables(self) -> bool:
-        """True if the terms of the first convolution are few enough for tables."""
-        width, _, rows, columns = self.weights["first.weight"].shape
-        if self.spec is None:
-            return False
-        return bool(self.spec.channels * rows * columns * (self.spec.levels + 1) * width <= MAX_TABLE)
-
-    @cached_property
-    def tables(self) -> Int[np.ndarray, "c taps rows d"]:
-        """Tables of what each level adds to the first convolution at each place of the kernel; unknown pixels add 0."""
-        assert self.spec is not None
-        channels, levels = self.spec.channels, self.spec.levels
-        taps, width = self._taps.shape[:2]
-        tables = np.zeros((channels, taps, levels + 1, width), np.int64)
-        for c in range(channels):
-            for tap in range(taps):
-                tables[c, tap, :levels] = self._terms(np.arange(levels), c, channels, tap)
-        return tables
-
     @cached_property
     def matrices(self) -> list[tuple[NDArray[Any], Float[np.ndarray, " d"], Int[np.ndarray, " d"]]]:
         """Integers of each layer `[taps, in, out]`, the factors of its outputs, and its bias."""
@@ -134,7 +112,7 @@ class GridFeatures(PortableEncoder):
         weight = self.weights["first.weight"].astype(np.float64)
         return np.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0)
 
-    def _terms(self, values: Shaped[np.ndarray, ...], channel: int, channels: int, tap: int) -> NDArray[np.int64]:
+    def terms(self, values: Shaped[np.ndarray, ...], channel: int, channels: int, tap: int) -> NDArray[np.int64]:
         """Compute what values of a channel add to the first convolution at a place of its kernel, `[..., d]`."""
         weights, spec = self._taps[tap], self.spec
         if spec is None:
@@ -154,23 +132,20 @@ class GridFeatures(PortableEncoder):
     def _encode(
         self, values: Shaped[np.ndarray, "n c h w"], known: Bool[np.ndarray, "n m h w"]
     ) -> Float[np.ndarray, "n h w d"]:
-        (height, width), taps = values.shape[2:], len(self._taps)
-        side = round(taps**0.5)
-        padding = ((0, 0), (0, 0), (side // 2, side // 2), (side // 2, side // 2))
-        values, known = np.pad(values, padding), np.pad(np.broadcast_to(known, values.shape), padding)
-        channels, in_tables = values.shape[1], self.has_tables
-        if in_tables:
-            values = np.where(known, values, self.tables.shape[2] - 1)
+        (height, width), taps, channels = values.shape[2:], len(self._taps), values.shape[1]
+        reach = round(taps**0.5) // 2
+        different, index = np.unique(values, return_inverse=True)
+        unknown = len(different)
+        index = np.where(known, index.reshape(values.shape), unknown)
+        index = np.pad(index, ((0, 0), (0, 0), (reach, reach), (reach, reach)), constant_values=unknown)
         bias = _rounded(self.weights["first.bias"].astype(np.float64) * 2.0**_BITS)
         h = np.broadcast_to(bias, (len(values), height, width, len(bias))).copy()
+        table = np.zeros((unknown + 1, len(bias)), np.int64)  # an unknown pixel adds 0
         for tap in range(taps):
-            row, column = divmod(tap, side)
+            row, column = divmod(tap, 2 * reach + 1)
             for c in range(channels):
-                place = np.s_[:, c, row : row + height, column : column + width]
-                if in_tables:
-                    h += self.tables[c, tap][values[place]]
-                else:
-                    h += np.where(known[place][..., None], self._terms(values[place], c, channels, tap), 0)
+                table[:unknown] = self.terms(different, c, channels, tap)
+                h += table.take(index[:, c, row : row + height, column : column + width], axis=0)
         for dilation, (matrix, factors, bias) in zip(self.dilations, self.matrices, strict=True):
             x = np.floor(_normalise(h).clip(min=0) * 2.0**_INPUT_BITS + 0.5).astype(matrix.dtype)
             h += _rounded(_convolve(x, matrix, dilation) * factors) + bias

@@ -23,6 +23,8 @@ from pointillist.sampling.worlds.rules import WorldRules
 from pointillist.studio.export.page import license_of, template
 from pointillist.studio.export.rules_in_c import map_rules_in_c, world_rules_in_c
 
+_MOST_LEVELS = 2**12
+"""Levels of the maps of a world in C: the first layer of its encoder is a table of them."""
 _WORLDS = ("world.c", "world.h", "rules.c", "rules.h")
 _MAPS = ("maps.c", "maps.h")
 _RULES = ("sentences.c", "sentences.h", "solver.c", "solver.h")
@@ -38,7 +40,7 @@ def known_encoder(model: PortableModel) -> KnownFeatures | None:
     if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
         return None
     encoder = parts[0].encoder
-    if not isinstance(encoder, KnownFeatures) or not encoder.has_tables:
+    if not isinstance(encoder, KnownFeatures) or model.image.levels > _MOST_LEVELS:
         return None
     return encoder if "map" in source.program(order).inputs else None
 
@@ -74,7 +76,9 @@ def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | Non
 def _encoder_text(symbol: str, model: PortableModel, encoder: KnownFeatures) -> str:
     """Return the tables of an encoder in C."""
     program = model.integer_model.program(model.order())
-    first, known = encoder.tables[0, :, :-1], f"{symbol}_known"  # the last row is for an unknown pixel, 0
+    known, levels = f"{symbol}_known", np.arange(model.image.levels)
+    kernel = encoder.weights["first.weight"]
+    first = np.stack([encoder.terms(levels, 0, 1, tap) for tap in range(kernel[0, 0].size)])
     bias = np.floor(encoder.weights["first.bias"].astype(np.float64) * 2.0**12 + 0.5).astype(np.int64)
     arrays = [array_in_c("const int64_t first", first), array_in_c("const int64_t bias", bias)]
     layers = []
