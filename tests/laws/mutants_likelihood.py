@@ -14,12 +14,12 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions.factored import FactoredCategorical
 from pointillist.distributions.registry import build_likelihood
+from pointillist.engine import sampler
 from pointillist.images import ImageSpec
 from pointillist.model.batches import BatchReader
 from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import model as portable
-from pointillist.model.portable import stages
 from pointillist.sampling.state import UniformSampler
 from tests.portable.networks import integer_case
 
@@ -125,7 +125,7 @@ def integer() -> None:
 
 @mutant("nats of samples are added in another order than those of scores", integer)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(stages, "sum_images", lambda values: values.reshape(len(values), -1)[:, ::-1].cumsum(1)[:, -1])
+    patch.setattr(sampler, "sum_images", lambda values: values.reshape(len(values), -1)[:, ::-1].cumsum(1)[:, -1])
 
 
 @mutant("scores take another logarithm than samples", integer)
