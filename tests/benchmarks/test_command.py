@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import pointillist as pt
-from pointillist.errors import ConfigError
 from pointillist.system import single_threaded
 from speed.roofline import Peaks
 from speed.sampling import available_engines, measure_sampling
@@ -48,19 +47,6 @@ def test_everything_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert picture.read_text().startswith("<svg")
 
 
-def test_a_trained_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = pt.build("pixelcnn", shape=(3, 3, 3), levels=4, channels=3, layers=1, head_channels=3)
-    model.save_pretrained(tmp_path / "m")
-    main = script("measure_speed").main
-    fast = ["--repeats", "1", "--train-batch-size", "0", "--no-startup", "--batch-sizes", "2"]
-    main([str(tmp_path / "m"), *fast, "--json", str(tmp_path / "speed.json")])
-    report = json.loads((tmp_path / "speed.json").read_text())
-    assert report["training"] == report["startup"] == []
-    assert report["size"] == [3, 3]
-    with pytest.raises(ConfigError, match="trained"):
-        main([str(tmp_path / "m"), "--set", "model.network.layers=2"])
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -73,14 +59,6 @@ def test_wrong_options_are_a_sentence(arguments: list[str], words: str, capsys: 
     with pytest.raises(SystemExit, match="2"):
         script("measure_speed").main(["--size", "3", *arguments])
     assert words in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"), [(["--engines", "warp"], "warp"), (["--set", "model.network.layer=2"], "layers")]
-)
-def test_wrong_settings_are_an_error(arguments: list[str], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        script("measure_speed").main(["--size", "3", *arguments])
 
 
 def test_times_of_the_command(tmp_path: Path) -> None:

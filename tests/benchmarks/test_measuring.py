@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import itertools
 import time
-import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import pointillist as pt
-from pointillist.errors import ConfigError
 from pointillist.model.recorded import record_model
 from pointillist.system import measure_peak_memory
-from speed import plot
 from speed.cost import Cost, program_cost
 from speed.naive import PIXELS, _parts, _time_sites, naive_cases
-from speed.product import single_product
 from speed.roofline import Peaks
-from speed.sampling import available_engines
 from speed.timing import MedianRange, Times, interleave
 from speed.workload import Workload
 
@@ -133,78 +127,3 @@ def test_naive_asks_a_full_forward_for_every_sub_pixel(channels: int, monkeypatc
     seen.clear()
     assert cases["naive NCHW"]() > 0
     assert len(seen) == channels * 3 * (2 + PIXELS)  # the shortest of three times
-
-
-def test_only_engines_that_are_there() -> None:
-    workload = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
-    assert available_engines(workload, ["naive", "numpy"]) == (["numpy"], [])
-    assert "numpy" in available_engines(workload, None)[0]
-    with pytest.raises(ConfigError, match="warp"):
-        available_engines(workload, ["warp"])
-
-
-def test_the_plot_shows_every_engine_and_the_bound() -> None:
-    rows = [
-        {
-            "engine": engine, "batch": batch, "threads": threads, "milliseconds": {"median": ms},
-            "over_naive": None if engine == "naive" else {"median": 1e4 / ms}, "over_roofline": ms / 20,
-        }
-        for batch in (1, 16)
-        for engine, threads, ms in (("naive", 1, 1e4), ("numpy", 1, 123.0), ("numpy", 2, 77.0))
-    ]  # fmt: skip
-    drawn = plot.plot_report({"name": "a <model>", "image": "28x28", "sampling": rows})
-    texts = ["".join(e.itertext()) for e in ElementTree.fromstring(drawn).iter() if e.tag.endswith("text")]
-    assert texts.count("naive") == texts.count("numpy") == texts.count("roofline") == 2
-    assert "123.0 (81 times)" in texts
-    assert not any("77" in text for text in texts)  # more threads are another comparison
-
-
-def test_torch_is_left_as_it_was() -> None:
-    before = torch.get_num_threads()
-    workload = Workload(pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1).eval(), (2, 2))
-    from speed.sampling import measure_threads
-
-    (row,) = measure_threads(workload, 2, ["numpy"], Peaks(1.0, 1.0, {}, {}, 1.0, {}), threads=2, repeats=1)
-    assert torch.get_num_threads() == before
-    assert row.threads == 2
-    assert row.over_one_thread is not None
-
-
-def test_the_best_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The largest of what was measured, of sizes on this side of impossible."""
-    from speed import roofline
-
-    monkeypatch.setattr(roofline, "SHAPES", ((64, 64, 64), (256, 128, 64)))
-    monkeypatch.setattr(roofline, "KILOBYTES", (16, 256))
-    found = roofline.measure_peaks()
-    assert set(found.products) == {"64x64x64", "256x128x64"}
-    assert found.gflops == max(found.products.values())
-    assert found.gigabytes == max(found.reads.values())
-    assert 0.1 < found.gflops < 2000
-    assert 0.1 < found.gigabytes < 2000
-
-
-def test_a_product_of_bytes_is_the_product() -> None:
-    """The kernel that measures the bound of `integer` computes a product, for odd shapes too."""
-    rng = np.random.default_rng(0)
-    for m, k, n in ((1, 3, 5), (7, 130, 70)):
-        x, w = rng.integers(0, 256, (m, k)).astype(np.uint8), rng.integers(-128, 128, (k, n)).astype(np.int8)
-        assert np.array_equal(single_product(x, w)(), x.astype(int) @ w.astype(int))
-
-
-def test_the_bound_of_integer_counts_bytes() -> None:
-    peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={}, byte_gops=400.0, byte_products={})
-    cost = Cost(row_flops=1e9, pixel_flops=1e9, row_bytes=1e9, pixel_bytes=3e9)
-    assert cost.roofline_seconds(peaks, 1, integer=True) == pytest.approx(0.005 + 0.02)
-
-
-def test_integer_is_an_engine_of_the_benchmark() -> None:
-    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
-    assert available_engines(Workload(model, (4, 4)), ["integer"]) == (["integer"], [])
-    huge = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
-    with torch.no_grad():
-        for weight in huge.parameters():
-            weight.mul_(30)
-    usable, skipped = available_engines(Workload(huge, (4, 4)), ["integer"])
-    assert not usable
-    assert "could overflow" in skipped[0]

@@ -75,16 +75,6 @@ def test_calibration_what_if_and_pictures(model: Path, pets: Path) -> None:
     assert other["calibration"]["images"] > 0
 
 
-def test_bits_saved_without_a_condition_are_those_of_the_best_label(model: Path, pets: Path) -> None:
-    picture = pets / "dog" / "1.png"
-    few = ("--continuations", "0", "--max-attributions", "1")
-    facts = json.loads(run("explain", model, picture, *few, "--json").stdout)["conditions"]
-    best = facts["classes"][facts["class_bits"].index(min(facts["class_bits"]))]
-    shown = " ".join(run("explain", model, picture, *few).output.split())
-    assert f"bits saved {facts['saved_bits']:.2f}, if the label were {best}, which explains it best" in shown
-    assert "by the conditions" in run("explain", model, picture, "--label", "dog", *few).output
-
-
 def test_a_palette_model(sprites: Path, pets: Path) -> None:
     shown = run("explain", sprites, pets / "cat" / "1.png", "--continuations", "0").output
     assert "unconditional" in shown

@@ -1,4 +1,4 @@
-"""Maps through the commands: what one writes every other reads."""
+"""Maps through the commands: what one writes every other reads; by `--rules` they obey a file."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import pointillist as pt
 from pointillist.data import load_data
 from pointillist.data.tilemaps import plain_tileset
+from pointillist.images import ImageSpec
 from tests.cli.helpers import fails, files_in, run, train
 from tests.tolerances import network_rounding
+
+from ..laws.strategies import make_model, randomise_weights
 
 NAMES = ("wall", "floor", "water")
 FORMS = {"tmj": ["tileset.png"], "tmx": ["tileset.png"], "csv": [], "txt": ["legend.toml"], "png": []}
@@ -110,3 +114,72 @@ def test_what_cannot_be_written_is_said(model: str, tmp_path: Path) -> None:
     run("sample", model, "-n", 1, "--out", tmp_path / "a.tmj", "--force")
     assert "and no hole" in fails("inpaint", model, tmp_path / "a.tmj", "--transparent", "--seamless", "x")
     assert "is a map" in fails("inpaint", model, tmp_path / "a.tmj", "--transparent")
+
+
+LEVELS = ("wall", "floor", "door")
+RULES = """border = ["wall"]
+adjacency = {never = [["door", "door"]]}
+[[counts]]
+levels = ["floor"]
+at_least = 4
+[[fixed]]
+row = 1
+column = 1
+level = "door"
+"""
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A model of maps with named levels and random weights."""
+    torch.manual_seed(0)
+    image = ImageSpec(channels=1, height=6, width=6, levels=3, ordered=False, level_names=LEVELS)
+    randomise_weights(make_model("gated-pixelcnn", image), 0.2).save_pretrained(tmp_path / "maps")
+    return tmp_path / "maps"
+
+
+def test_sample_by_rules(plain: Path, tmp_path: Path) -> None:
+    """The maps obey the file; the share of accepted ones is printed."""
+    (tmp_path / "rules.toml").write_text(RULES, encoding="utf-8")
+    out = tmp_path / "maps.npz"
+    arguments = ["sample", plain, "-n", 5, "--rules", tmp_path / "rules.toml", "--size", "6x8", "--seed", 0]
+    text = run(*arguments, "--out", out).output
+    assert "of the maps that were drawn obeyed them" in text
+    with np.load(out) as archive:
+        x = archive[archive.files[0]].reshape(5, 6, 8)
+    assert (x[:, [0, -1]] == 0).all()
+    assert (x[:, :, [0, -1]] == 0).all()
+    assert (x[:, 1, 1] == 2).all()
+    assert ((x == 1).sum((1, 2)) >= 4).all()
+    assert not ((x[:, 1:] == 2) & (x[:, :-1] == 2)).any()
+    found = json.loads(run(*arguments, "--out", tmp_path / "again.npz", "--json").output)
+    assert 0 < found["rule_acceptance"] <= 1
+    plain = json.loads(run("sample", plain, "-n", 1, "--out", tmp_path / "plain.npz", "--json").output)
+    assert plain["rule_acceptance"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("border = ['wal']", "did you mean 'wall'?"),
+        ("border = [7]", "The level 7 of a rule is not one of this model"),
+        ("boarder = ['wall']", "`boarder` is not a rule: check its spelling"),
+        ("mirror = 'z'", "`mirror` (='z') is not valid for a rule"),
+        ("regions = [{levels = [0], rows = '4:2'}]", "`rows` (='4:2') of a region must be FIRST:END within 0:6"),
+        ("fixed = [{row = 9, column = 0, level = 0}]", "lies outside the grid of 6x6: move it"),
+        ("counts = [{levels = [0], at_least = 3, at_most = 2}]", "`at_least` (=3) of `counts` must be at most"),
+        ("counts = [{levels = [0], at_least = 37}]", "The rule `counts` 0 at least 37 cannot be met in a grid of 6x6"),
+        ("adjacency = 'observed'", "which this model does not store"),
+        ("adjacency = {right = [[0, 1]]}", "The rule `adjacency` cannot be met"),
+        (
+            "border = [0]\nfixed = [{row = 0, column = 0, level = 1}]",
+            "The rule `border` 0 cannot be met with `fixed` 1",
+        ),
+        ("border = [", "is not valid TOML"),
+    ],
+)
+def test_rules_that_are_wrong_are_sentences(plain: Path, tmp_path: Path, text: str, words: str) -> None:
+    """Before anything is drawn, with exit code 2."""
+    (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
+    assert words in fails("sample", plain, "-n", 1, "--rules", tmp_path / "rules.toml", "--out", tmp_path / "x.npz")
+    assert not (tmp_path / "x.npz").exists()

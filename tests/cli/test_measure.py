@@ -1,11 +1,11 @@
-"""`evaluate` and `info`: what they say is what the library computes."""
+"""`evaluate` and `info`: what they say is what the library computes, in any order."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -33,30 +33,10 @@ def test_the_held_out_part_of_its_own_images(model: Path, pets: Path) -> None:
     assert found["levels"] == 8
 
 
-def test_other_images_are_measured_as_a_whole(model: Path) -> None:
-    other = write_images(Path("other"), count=3)
-    found = evaluated(model, other)
-    assert (found["split"], found["count"]) == ("all", 6)
-    data = pt.load_data("other", mode="grey", levels=8, valid_fraction=0.0).train
-    assert data is not None
-    x = data.batch(range(6)).levels
-    assert found["nats"] == -float(pt.load(model).integer_model().log_prob(x, data.labels.tolist()).mean())
-
-
 def test_text_names_everything_that_matters(model: Path, pets: Path) -> None:
     shown = run("evaluate", model, pets, "--split", "train").output
     for word in ("bits/dim", "95 % interval", "nats", "train", "levels", "binarise", "used"):
         assert word in shown
-
-
-def test_binarisation_travels_with_the_model() -> None:
-    array = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
-    np.savez("x.npz", x_train=array, x_test=array[:6])
-    train("x.npz", "--binarise", "static", "--steps", "1", "--out", "r")
-    found = evaluated("r", "x.npz")
-    assert (found["split"], found["count"], found["levels"], found["binarise"]) == ("test", 6, 2, "static")
-    np.save("y.npy", array[:7])
-    assert evaluated("r", "y.npy")["count"] == 7
 
 
 def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
@@ -177,3 +157,46 @@ def test_bench_of_no_engine_fails() -> None:
     told = run("bench", "digits", "--engines", "x,integer", "--batch-sizes", "1", "--rounds", "1")
     assert "x is skipped" in told.stderr
     assert "integer" in told.stdout
+
+
+@pytest.fixture(scope="session")
+def curved(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two orders: along rows and along columns."""
+    out = tmp_path_factory.mktemp("runs") / "curved"
+    train(
+        pets, "--mode", "grey", "--levels", "4", "--steps", "4", "--out", out,
+        "--model", "locally-masked-pixelcnn", "--orders", "s-curve,raster-columns-br",
+    )  # fmt: skip
+    return out
+
+
+def test_measuring_by_one_order_each_and_their_average(curved: Path, pets: Path) -> None:
+    """As `evaluate` says, with the nats of each."""
+    found = {
+        order: json.loads(run("evaluate", curved, pets, "--split", "train", "--order", order, "--json").stdout)
+        for order in ("s-curve", "raster-columns-br", "each", "average")
+    }
+    one, other = (found[order]["nats"] for order in ("s-curve", "raster-columns-br"))
+    within = network_rounding(pt.load(curved), one, other)
+    assert found["each"]["nats"] == pytest.approx((one + other) / 2, abs=within)
+    assert found["average"]["nats"] <= found["each"]["nats"]
+    assert found["average"]["nats_by_order"] == pytest.approx({"s-curve": one, "raster-columns-br": other}, abs=within)
+    plain = json.loads(run("evaluate", curved, pets, "--split", "train", "--json").stdout)
+    assert (plain["order"], plain["nats"]) == ("s-curve", pytest.approx(one, abs=within))
+    shown = run("evaluate", curved, pets, "--split", "train", "--order", "average").output
+    assert re.search("order +average", shown)
+    assert re.search("nats by order .*raster-columns-br", shown)
+
+
+def test_a_receptive_field_under_an_order() -> None:
+    """Of an untrained model, in any order that it can follow."""
+    found = json.loads(
+        run(
+            "info", "locally-masked-pixelcnn:tiny", "--receptive-field", "1,2", "--size", "4x5",
+            "--order", "s-curve-br", "--json",
+        ).stdout
+    )  # fmt: skip
+    assert (found["earlier"], found["missing"], found["leaked"]) == (12, 0, 0)
+    assert "s-curve-br" in found["summary"]
+    other = ("info", "pixelcnn:tiny", "--receptive-field", "1,2", "--order", "s-curve", "--force")
+    assert "masks locally" in fails(*other)

@@ -1,10 +1,9 @@
-"""What one command writes the others read, and what they cannot read is refused in one sentence."""
+"""What one command writes the others read, quantized models too; what they cannot read is refused in one sentence."""
 
 from __future__ import annotations
 
 import csv
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -118,18 +117,6 @@ def test_train_says_what_was_read_and_what_to_expect(pets: Path) -> None:
     assert "--text" not in shown
 
 
-def test_a_mistyped_path_does_not_ask_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a model and for images: only `hf:` does."""
-
-    def reach(*args: object, **kwargs: object) -> None:
-        raise AssertionError("the hub was asked")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", reach)
-    monkeypatch.setattr("pointillist.data.load.read_hub", reach)
-    assert "There is no model 'runs/photoz'" in fails("sample", "runs/photoz")
-    assert "does not exist" in fails("train", "photoz/summer")
-
-
 def test_threads_are_at_most_the_cores(pets: Path) -> None:
     """More are set to the number of cores, which is said."""
     from pointillist.system import available_cores
@@ -140,10 +127,12 @@ def test_threads_are_at_most_the_cores(pets: Path) -> None:
     assert f"1000 threads were set, and {available_cores()} cores are there" in " ".join(shown.split())
 
 
-def test_an_archive_of_a_pixel_says_why_it_saves_nothing(tmp_path: Path) -> None:
-    """Its name, format and size take more bytes than its only pixel."""
-    Image.fromarray(np.full((1, 1), 7, np.uint8)).save(tmp_path / "a.png")
-    told = run("compress", "photos-grey", tmp_path / "a.png", "--out", tmp_path / "a.pxl").stdout
-    assert "saved         nothing: names and headers are most of it" in told
-    assert re.search(r"bytes         \d+ bytes", told)
-    assert "bits/dim" not in told, "bits of names and headers were said to be the model's, of its only sub-pixel"
+def test_what_is_there_is_not_replaced(model: Path, pets: Path, tmp_path: Path) -> None:
+    """Without `--force`."""
+    quantize = ("quantize", model, pets, "--out", tmp_path / "integer")
+    run(*quantize, "--images", 2)
+    before = (tmp_path / "integer" / "program.safetensors").read_bytes()
+    assert "--force" in fails(*quantize)
+    assert (tmp_path / "integer" / "program.safetensors").read_bytes() == before
+    assert "fingerprint" in run(*quantize, "--images", 3, "--force").output
+    assert (tmp_path / "integer" / "program.safetensors").read_bytes() != before

@@ -113,14 +113,6 @@ def test_another_size_where_the_model_allows_it(model: Path, sprites: Path) -> N
     assert not Path("samples.png").exists()
 
 
-def test_json_report(model: Path) -> None:
-    found = json.loads(run("sample", model, "-n", "2", "--seed", "4", "--json").stdout)
-    expected = pt.sample(pt.load(model), 2, seed=4)
-    bits = float(expected.bits_per_dim.mean())
-    assert found["bits_per_dim"] == pytest.approx(bits, abs=network_rounding(pt.load(model), bits))
-    assert (found["count"], found["seed"], found["out"]) == (2, 4, "samples.png")
-
-
 def test_nothing_is_replaced_silently(model: Path) -> None:
     Path("samples.png").write_text("mine")
     Path("full").mkdir()

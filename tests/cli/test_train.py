@@ -271,15 +271,6 @@ def test_a_studio_beside_the_training_ends_with_it(pets: Path, monkeypatch: pyte
     assert "`--studio` watches a run" in fails("train", pets, "--studio", "--dry-run")
 
 
-def test_parts_of_a_batch_are_checked_before_anything_is_read(pets: Path) -> None:
-    """The error comes alone, without the header of the run."""
-    message = fails("train", pets, "--steps", "2", "--batch-size", "16", "--grad-accumulation", "3")
-    assert (
-        message
-        == "Error: `train.grad_accumulation` (=3) must be a divisor of `--batch-size` (=16): try `--batch-size 15`."
-    )
-
-
 def test_an_option_that_set_overrides_is_named(pets: Path) -> None:
     """`--set` wins, as documented; an option of the same value is no news."""
     tell = partial(run, "train", pets, *TINY, "--steps", "1", "--dry-run", "--size", "4", "--set")

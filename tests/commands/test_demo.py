@@ -149,37 +149,6 @@ def test_what_a_user_gives_is_escaped(page: str) -> None:
     assert "demo <&>" not in page
 
 
-def test_prompts_are_shown_with_their_commands(
-    demo: Path, tags: list[tuple[str, dict[str, str | None]]], page: str
-) -> None:
-    """The scenes are at the top; each command names the prompts and styles of the picture above it."""
-    names = [folder.name for folder in prompted_models()]
-    shown = [a["alt"] for tag, a in tags if tag == "img" and "from prompts" in (a.get("alt") or "")]
-    assert names[0] == "scenes"
-    assert shown == [f"Samples of {name} from prompts" for name in names]
-    commands = re.findall(r"<figcaption>(pointillist sample .*?)</figcaption>", page)
-    assert [shlex.split(html.unescape(command))[2] for command in commands] == names
-
-
-def test_a_sheet_of_prompts_is_what_its_command_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A column for each prompt, a row for each style."""
-    arrays: list[np.ndarray] = []
-
-    def named_grid(array: np.ndarray, *names: object, columns: int) -> Image.Image:
-        arrays.append(array)
-        return Image.new("L", (1, 1))
-
-    monkeypatch.setattr(tour, "named_grid", named_grid)
-    (folder,) = (folder for folder in prompted_models() if folder.name == "icons")
-    words = shlex.split(tour._draw_prompts(folder, tmp_path, 5))
-    prompts, styles = words[words.index("--text") + 1].split("; "), words[words.index("--label") + 1].split(",")
-    sheet = arrays[0].reshape(len(styles), len(prompts), *arrays[0].shape[1:])
-    labels = [style for style in styles for _ in prompts]
-    expected = pt.sample("icons", len(labels), label=labels, text=prompts * len(styles), seed=5)
-    assert np.array_equal(sheet.reshape(arrays[0].shape), expected.array)
-    assert not np.array_equal(sheet[0, 0], sheet[1, 0])
-
-
 def test_the_commands_at_the_end_work_as_pasted(
     demo: Path, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,15 +209,6 @@ def test_an_interrupted_demo_is_resumed(
     assert resumed == [False, True]
 
 
-def test_other_settings_start_afresh(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert not tour._open(out, "one")
-    (out / "run" / "state" / "step-000000001").mkdir(parents=True)
-    assert tour._open(out, "one")
-    assert not tour._open(out, "two")
-    assert not (out / "run").exists()
-
-
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ConfigError, match="no demo has written"):
@@ -261,18 +221,3 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_frequency_bits_of_fair_coins() -> None:
     train = np.array([0, 1] * 500).reshape(1000, 1, 1, 1)
     assert frequency_bits(train, train[:2], 2) == pytest.approx(1.0)
-
-
-def test_outlines_are_painted_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row for each example outline: it, black on white, and the samples of that outline."""
-    arrays: list[np.ndarray] = []
-    monkeypatch.setattr(tour, "named_grid", lambda array, *a, **k: arrays.append(array) or Image.new("L", (1, 1)))
-    (folder,) = (folder for folder in prompted_models() if folder.name == "outline-to-tile")
-    monkeypatch.setattr(tour, "_INTO", 1)
-    words = shlex.split(tour._draw_prompts(folder, tmp_path, 5))
-    assert words[:4] == ["pointillist", "sample", "outline-to-tile", "--hint"]
-    model = pt.load("outline-to-tile")
-    hints = np.array([[hint.levels] for hint in model.generation_config.hints])
-    assert np.array_equal(arrays[0][1::2], pt.sample(model, len(hints), hint=hints, seed=5).array)
-    assert np.array_equal(arrays[0][::2, ..., 0] == 0, hints[:, 0] == 1)
-    assert (tmp_path / "outline-to-tile.png").is_file()

@@ -1,4 +1,4 @@
-"""What the documents show works: the README's Python runs as it stands, its links lead somewhere."""
+"""What the documents show works: decision pages, and the README's Python; links lead somewhere."""
 
 from __future__ import annotations
 
@@ -152,3 +152,28 @@ def test_pages_are_sorted_by_kind() -> None:
     folders = {path.name for path in (ROOT / "docs").iterdir() if path.is_dir()} - {"_build", "__pycache__"}
     assert folders == kinds
     assert [path.name for path in (ROOT / "docs").glob("*.md")] == ["index.md"]
+
+
+FOLDER = Path(__file__).parents[2] / "docs" / "decisions"
+DECISIONS = sorted(FOLDER.glob("[0-9]*.md"))
+
+
+def test_the_index_lists_every_decision() -> None:
+    """Each page with its title, status and date; each earlier decision with its number, and no number left out."""
+    index = (FOLDER / "index.md").read_text(encoding="utf-8")
+    for path in DECISIONS:
+        text = path.read_text(encoding="utf-8")
+        heads = [re.search(rf"^{head}(.+)", text, re.MULTILINE) for head in ("# ", "- Status: ", "- Date: ")]
+        title, status, date = (head.group(1) for head in heads if head)
+        assert f"| [{title}]({path.name}) | {status} | {date[:10]} |" in index
+    numbers = [int(row) for row in re.findall(r"^\| \[?(\d{4})", index, re.MULTILINE)]
+    assert sorted(numbers) == list(range(1, max(numbers) + 1))
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda p: p.stem)
+def test_sections(path: Path) -> None:
+    """A page has its number in the title, and all sections once, in order."""
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# {path.name[:4]}. ")
+    sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert sections == ["Context", "Options", "Measurement", "Decision", "Consequences"]

@@ -81,10 +81,3 @@ def test_the_figure_follows_the_paragraph(browser: Browser, article: str, size: 
             assert beside, "the figure covers the words"
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
         assert violations(page) == []
-
-
-def test_the_article_is_whole_without_scripts(browser: Browser, article: str) -> None:
-    """The picture of the text stays."""
-    with reading(browser, article, java_script_enabled=False) as page:
-        expect(page.locator(".story-figure")).to_have_count(0)
-        expect(page.locator("article img").first).to_be_visible()

@@ -18,7 +18,7 @@ from pointillist.studio.service import StudioService
 from tests.e2e.helpers import opened, paint, pixels, serving, wait_until_painted
 from tests.e2e.test_accessibility import violations
 from tests.model.test_free_prompts import CAPTIONS, KINDS
-from tests.model.test_prompt_vocabulary import model_of
+from tests.model.test_prompt_names import model_of
 
 
 @pytest.fixture(scope="module")

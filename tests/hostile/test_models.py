@@ -1,4 +1,4 @@
-"""Hostile model folders and texts: refused when loaded, and read in time that grows with their length."""
+"""Hostile model folders, encoders and texts: refused when loaded, and read in time that grows with their length."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
-from safetensors.numpy import load
+from safetensors.torch import load, save
 
 import pointillist as pt
+from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.data.raw import RawImages
 from pointillist.files.checkpoint.header import open_weights, read_config
 from pointillist.files.checkpoint.tensors import read_tensors, write_folder
@@ -24,10 +26,12 @@ from pointillist.images.visualization.image_grid import truncate_text
 from pointillist.model.batches import check_likelihood
 from pointillist.model.portable.storage.files import fingerprint_of, load_integer_model
 from pointillist.model.portable.storage.schema import IntegerDocument
+from pointillist.model.vocabulary import Vocabulary, describe_unseen_words
 from pointillist.zoo import resolve
 
 from ..cli.helpers import fails, run, train
 from .files import write_picture
+from .valid_files import encoder_files
 
 VALUES = {"nan": math.nan, "infinite": math.inf, "minus-infinite": -math.inf, "absurd": 1e30}
 
@@ -164,7 +168,9 @@ def test_a_program_that_reads_an_undeclared_condition(tmp_path: Path, change: st
     else:
         declared["channels"] += 1
     inner = {k: v for k, v in document.items() if k in IntegerDocument.model_fields}
-    document["fingerprint"] = fingerprint_of(inner, load((folder / "program.safetensors").read_bytes()))
+    document["fingerprint"] = fingerprint_of(
+        inner, safetensors.numpy.load((folder / "program.safetensors").read_bytes())
+    )
     (folder / "program.json").write_text(json.dumps(document))
     with pytest.raises(pt.CheckpointError, match=r"INPUT|array"):
         load_integer_model(folder)
@@ -177,3 +183,70 @@ def test_weights_that_may_not_be_read_are_there(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     with pytest.raises(pt.CheckpointError, match="may not be read"), open_weights(tmp_path / "model.safetensors"):
         pass
+
+
+def dropped(data: bytes) -> bytes:
+    """Weights without one of them."""
+    return save({name: t for name, t in load(data).items() if "position" not in name})
+
+
+def broken(data: bytes) -> bytes:
+    """Weights that are not numbers."""
+    return save({name: torch.full_like(t, torch.nan) for name, t in load(data).items()})
+
+
+def layered(data: bytes) -> bytes:
+    """Settings of more layers than can be built: found by the fuzzer, which waited for them."""
+    return json.dumps({**json.loads(data), "num_hidden_layers": 158_468_251_130_628_608}).encode()
+
+
+@pytest.mark.parametrize("kind", ["minilm", "clip"])
+def test_damaged_encoders_are_a_sentence(kind: str, tmp_path: Path) -> None:
+    """Settings that are none, a tokenizer that is none, cut, missing and broken weights; the whole folder is read."""
+    whole = encoder_files(kind)
+    weights = whole["model.safetensors"]
+    cases = {
+        "settings": ("config.json", b"[]", "holds no settings"),
+        "depth": ("config.json", b"[" * 100_000, "more than 64 deep"),
+        "layers": ("config.json", layered(whole["config.json"]), "can hold" if kind == "clip" else "cannot be read"),
+        "tokenizer": ("tokenizer.json", b"{}", "cannot be read"),
+        "cut": ("model.safetensors", weights[:-50], "cannot be read"),
+        "dropped": ("model.safetensors", dropped(weights), "position_embedding"),
+        "broken": ("model.safetensors", broken(weights), "no vector of finite numbers"),
+        "whole": ("config.json", whole["config.json"], ""),
+    }
+    for case, (name, data, words) in cases.items():
+        folder = tmp_path / case
+        folder.mkdir()
+        for other, content in {**whole, name: data}.items():
+            (folder / other).write_bytes(content)
+        if not words:
+            assert open_encoder(f"{kind}:{folder}").encode("a red dragon").shape == (8 if kind == "minilm" else 4,)
+            continue
+        with pytest.raises(pt.ConfigError, match=words) as caught:
+            open_encoder(f"{kind}:{folder}")
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["minilm", "clip"])
+def test_tokens_without_weights_are_a_sentence(kind: str, tmp_path: Path) -> None:
+    """A word whose token is none of the weights', found by the fuzzer, and a prompt that has no tokens."""
+    for name, content in encoder_files(kind).items():
+        (tmp_path / name).write_bytes(content.replace(b'"red":2', b'"red":22'))
+    encoder = open_encoder(f"{kind}:{tmp_path}")
+    assert encoder.encode("a dragon").shape == (encoder.size,)
+    with pytest.raises(pt.ConfigError, match=r"the token 22 for the prompt 'a red dragon', and the weights next to it"):
+        encoder.encode("a red dragon")
+    with pytest.raises(pt.ConfigError, match="no token for the prompt"):
+        encoder.encode("")
+
+
+def test_words_of_a_stranger_are_words() -> None:
+    """The vocabulary that a model stores is printed: nothing in it moves the cursor, and there is an end to it."""
+    model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, preset="tiny", text="learned")
+    model.training_record["captions"] = {"words": "heart \x1b[31mchart\x1b[0m " + "x" * 50_000, "complete": True}
+    found = Vocabulary.of_record(model.training_record)
+    assert found is not None
+    assert found.words[0] == "heart"
+    assert all(word.isprintable() for word in found.words)
+    assert all(note.isprintable() for note in describe_unseen_words(model.training_record, ["a hart"]))

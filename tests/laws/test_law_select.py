@@ -1,4 +1,4 @@
-"""Copies of states: after `select` each image continues from the history that it was given, in every engine."""
+"""Copies and saved states of engines: each image continues from the history that it was given."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pointillist as pt
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.networks import names
+from pointillist.nn.passes import FullPass
 from pointillist.sampling.engines import create_stepper
 from pointillist.sampling.state import Stepper
 from tests.tolerances import DOUBLE
@@ -107,3 +108,72 @@ def test_a_state_that_is_not_copied_is_found(monkeypatch: pytest.MonkeyPatch) ->
     model = randomise_weights(make_model("gated-pixelcnn", NAMES), 0.4)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_select(model, "numpy")
+
+
+CODES = ImageSpec(channels=1, height=7, width=4, levels=3, ordered=False)
+TALL = {"rgb": ImageSpec.infer((3, 6, 3), 3), "names": CODES}
+
+
+def check_restore(model: pt.PixelModel, engine: str, order: str = "raster") -> None:
+    """Go back from several rows to saved ones, twice to the same, and draw other levels from there."""
+    count, pixel_order = 2, get_order(order)
+    height, width = pixel_order.raster_size(model.image.height, model.image.width)
+    channels, coupled = model.image.channels, model.likelihood.coupled
+    stage = model.stages(height, width)[-1]
+    x = stage.grid(random_levels(model, count, height, width))
+    condition = model.conditions.to_raster_frame(model.encode(None, count, model.image.shape[1:]), pixel_order)
+    coarse = model.canvas(model.stages(height, width)[-2].grid(x)) if len(model.stages(height, width)) > 1 else None
+    condition = stage.condition(coarse, condition)
+    with torch.inference_mode():
+        stepper = create_stepper(model, condition, count, height, width, engine, stage=stage, order=pixel_order)
+        rows, saved = x.shape[2], {}
+        for first, last in ((0, 5), (2, 6), (2, 4), (0, 3), (1, rows)):
+            if first in saved:
+                stepper.restore(saved[first])
+                x[:, :, first:] = torch.randint(0, model.image.levels, x[:, :, first:].shape)
+            for row in range(first, min(last, rows)):
+                saved[row] = stepper.save()
+                wanted = stage.network(model.canvas(x), FullPass(pixel_order), condition)[:, :, row].numpy()
+                for column in pixel_order.row(row, x.shape[3]):
+                    for k in range(1 if coupled else channels):
+                        size = wanted.shape[1] if coupled else wanted.shape[1] // channels
+                        share = slice(k * size, (k + 1) * size)
+                        np.testing.assert_allclose(
+                            stepper.params()[:, share], wanted[:, share, column], rtol=DOUBLE, atol=DOUBLE
+                        )
+                        for channel in range(channels) if coupled else (k,):
+                            stepper.observe(x[:, channel, row, column].numpy())
+
+
+@pytest.mark.one_in(4)
+@pytest.mark.parametrize("kind", TALL)
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
+@pytest.mark.parametrize("name", names())
+def test_states_are_restored(name: str, engine: str, kind: str) -> None:
+    """With every part of a network's state."""
+    torch.manual_seed(0)
+    check_restore(randomise_weights(make_model(name, TALL[kind]), 0.4), engine)
+
+
+@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
+def test_states_are_restored_on_an_s_curve(engine: str) -> None:
+    """Even rows and odd ones."""
+    torch.manual_seed(0)
+    model = make_model("locally-masked-pixelcnn", TALL["rgb"], orders=("s-curve",))
+    check_restore(randomise_weights(model, 0.4), engine, "s-curve")
+
+
+@pytest.mark.parametrize("engine", [e for e in DISTINCT_ENGINES if e != "naive"])
+def test_a_row_that_has_begun_is_not_saved(engine: str) -> None:
+    model = make_model("pixelcnn", CODES)
+    stepper = create_stepper(model, model.encode(None, 2), 2, 3, 5, engine)
+    stepper.params()
+    with pytest.raises(pt.EngineError, match="row 0 cannot be saved"):
+        stepper.save()
+
+
+def test_a_state_that_is_not_restored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutation test: feature maps that stay as they are."""
+    monkeypatch.setattr("pointillist.engine.interpreter.Interpreter._restore", lambda *_: None)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_restore(randomise_weights(make_model("gated-pixelcnn", CODES), 0.4), "numpy")

@@ -17,7 +17,7 @@ from pointillist.conditioning import TextConfig
 from pointillist.model.folder.generation import MeasuredPrompts, WordKinds
 from pointillist.model.free_prompts import KnownWords
 from pointillist.model.vocabulary import describe_prompts, resolve_prompts
-from tests.model.test_prompt_vocabulary import model_of
+from tests.model.test_prompt_names import model_of
 
 CAPTIONS = [
     "a cat on a red sofa",

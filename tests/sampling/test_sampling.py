@@ -1,8 +1,9 @@
-"""The interface of `sample`: arguments, errors, result. What it draws is tested in `laws/`."""
+"""The interface of `sample`: arguments, errors, result, guidance alone. What it draws is tested in `laws/`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.completion.canvas import extend, make_seamless
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.engine.interpreter import Interpreter
 from pointillist.sampling.candidates import UNCONDITIONAL_SHARE
@@ -21,6 +23,7 @@ from pointillist.sampling.config import (
     split_keywords,
 )
 from pointillist.sampling.engines import create_stepper
+from pointillist.sampling.inversion import recover_uniforms
 from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import seeded_uniforms
 from tests.equality import assert_close, equal
@@ -247,3 +250,55 @@ def test_prompts_are_encoded_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> 
     assert equal(one.levels, pt.sample(model, 7, text=["a red cat"] * 7, batch_size=7, seed=1).levels)
     with pytest.raises(pt.ShapeError, match="2 texts do not fit 7 images"):
         Request.of(7, text=prompts[:2], batch_size=2).resolve(model)
+
+
+LEVELS = np.zeros((1, 4, 4), np.int64)
+KNOWN = np.tri(4, dtype=bool)
+CALLS: dict[str, Callable[..., Any]] = {
+    "sample": lambda model, **how: pt.sample(model, 2, seed=0, **how),
+    "sample_seamless": lambda model, **how: pt.sample_seamless(model, 2, seed=0, **how),
+    "inpaint": lambda model, **how: pt.inpaint(model, LEVELS, KNOWN, 2, seed=0, **how),
+    "vary": lambda model, **how: pt.vary(model, LEVELS, 0.5, 2, seed=0, **how),
+    "extend": lambda model, **how: extend(model, LEVELS, (4, 6), seed=0, **how),
+    "make_seamless": lambda model, **how: make_seamless(model, LEVELS, "x", 2, seed=0, **how),
+    "recover_uniforms": lambda model, **how: recover_uniforms(model, LEVELS, **how),
+    "evaluate": lambda model, **how: pt.evaluate(model, LEVELS[None], **how),
+}
+
+
+def built(**conditions: Any) -> pt.PixelModel:
+    """A model of random weights."""
+    return randomise_weights(pt.build("gated-pixelcnn", shape=(1, 4, 4), levels=3, channels=4, layers=1, **conditions))
+
+
+@pytest.mark.parametrize("guidance", [0, 2.5])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_guidance_without_conditions_is_refused(call: Callable[..., Any], guidance: float) -> None:
+    """The remedy is a condition that the model takes; with one, the call works."""
+    model = built(classes=["cat", "dog"])
+    sentence = rf"^`guidance` \(={guidance}\) changes nothing without `label`: add that, or leave it out\.$"
+    for nothing in ({}, {"label": None}):
+        with pytest.raises(pt.ConfigError, match=sentence):
+            call(model, guidance=guidance, **nothing)
+    call(model, guidance=guidance, label="dog")
+    call(model, guidance=1)
+    with pytest.raises(pt.ConfigError, match=r"changes nothing in a model without conditions: leave it out\.$"):
+        call(built(), guidance=guidance)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_the_guidance_of_a_model_is_no_guidance_of_the_user(call: Callable[..., Any]) -> None:
+    """A model whose own guidance is 3 is sampled without conditions as before."""
+    model = built(classes=["cat", "dog"])
+    model.generation_config = pt.GenerationConfig(guidance=3.0)
+    call(model)
+
+
+def test_a_negative_prompt_is_enough() -> None:
+    """It is what guidance leads away from; an empty one is not, nor an empty prompt."""
+    plain = pt.sample("scenes", 1, seed=0, temperature=1.0)
+    away = pt.sample("scenes", 1, seed=0, temperature=1.0, guidance=2.0, negative_prompt="a cat at night")
+    assert not equal(away.levels, plain.levels)
+    for empty in ({"negative_prompt": " "}, {"text": ""}):
+        with pytest.raises(pt.ConfigError, match="changes nothing without `label` or `text`"):
+            pt.sample("scenes", 1, guidance=2.0, **empty)

@@ -1,8 +1,10 @@
-"""The best of several, images that tile, attributes and vectors in an exported page: the images of Python."""
+"""An exported page has the images and bits of Python: tiles, attributes, vectors, variations, fills."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import torch
 
 import pointillist as pt
 from pointillist.images import ImageSpec
+from pointillist.sampling.inversion import interpolate_uniforms
 from pointillist.studio.export.page import export_page
+from pointillist.studio.page_text import script_text
 from tests.laws.strategies import randomise_weights
-from tests.studio.helpers import decoded
+from tests.silence.programs import folder_of
+from tests.studio.helpers import decoded, encoded
 from tests.studio.offline import answers
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the page")
@@ -96,3 +101,80 @@ def test_the_best_of_several_tiles_exactly(tmp_path: Path) -> None:
     shown = images(model, tmp_path, request, [0, 1])
     expected = pt.sample_seamless(model, 2, sides="both", seed=4, label="dog", best_of=3, temperature=0.9).levels
     np.testing.assert_array_equal(shown, expected)
+
+
+def test_mixed_uniforms_have_the_same_bits(tmp_path: Path) -> None:
+    """In the middle and far in both tails, where the approximations change, for weak and strong mixtures."""
+    rng = np.random.default_rng(0)
+    tails = 10.0 ** -rng.uniform(0, 307, 300)
+    a = np.concatenate([rng.random(2000), tails, 1 - tails, [0.0, 0.075, 0.925, 0.5, 1 - 2**-53]])
+    b = rng.permutation(a)
+    strengths = [0.05, 0.3, 0.77, 1.0]
+    script = tmp_path / "mix.mjs"
+    script.write_text(
+        f"{script_text('offline/variations.js')}\n"
+        f"const a = Float64Array.from({json.dumps(a.tolist())}), b = Float64Array.from({json.dumps(b.tolist())});\n"
+        'const { interpolated } = modules["offline/variations.js"];\n'
+        f"console.log(JSON.stringify({strengths}.map((strength) => [...interpolated(a, b, strength)])));\n"
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
+    for strength, mixed in zip(strengths, json.loads(done.stdout), strict=True):
+        np.testing.assert_array_equal(mixed, interpolate_uniforms(a, b, strength))
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("name", "settings", "share"),
+    [("digits", {"label": 3}, 0.3), ("digits", {"guidance": 2.0, "label": 3}, 0.5), ("dungeons", {}, 0.3)],
+    ids=["moves", "guidance", "known"],
+)
+def test_parts_are_drawn_again_as_vary_does(tmp_path: Path, name: str, settings: dict[str, Any], share: float) -> None:
+    """By particles and moves, by particles under guidance, and by the exact conditional of a model that completes."""
+    image = pt.sample(name, 1, seed=5, **settings).levels[0]
+    label = settings.get("label")
+    conditions = {} if label is None else {"label": label}
+    variation = {"levels": encoded(image), "strength": share, "kind": "regions"}
+    sample = {"seed": 7, "index": 2, "conditions": conditions, "variation": variation}
+    request = {"samples": [sample], "guidance": settings.get("guidance", 1.0), "size": list(image.shape[1:])}
+    (finished,) = [
+        event for event in answers(folder_of(name), tmp_path, "sample", request) if event["type"] == "finished"
+    ]
+    drawn = decoded(finished["images"][0]["levels"])
+    again = pt.vary(name, image, share, 1, seed=7, first=2, **settings).levels[0]
+    assert not np.array_equal(again, image)
+    np.testing.assert_array_equal(drawn, again)
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+@pytest.mark.parametrize(("name", "method"), [("icons", "smc"), ("icons", "sequential"), ("dungeons", "sequential")])
+def test_a_hole_is_filled_by_each_method(tmp_path: Path, name: str, method: str) -> None:
+    """By particles, and in generation order alone, which a model that completes images can do, too."""
+    image = pt.sample(name, 1, seed=5).levels[0]
+    known = np.ones(image.shape[1:], np.uint8)
+    known[8:12, 8:14] = 0
+    start = {"levels": encoded(image), "known": encoded(known)}
+    request = {"start": start, "candidates": 3, "seed": 4, "method": method, "guidance": 1.0, "temperature": 1.0}
+    (result,) = answers(folder_of(name), tmp_path, "fill", request)
+    drawn = {each["number"]: decoded(each["image"]["levels"]) for each in result["candidates"]}
+    expected = pt.inpaint(name, image, known.astype(bool), 3, method, seed=4)
+    assert result["method"] == method
+    for number, levels in zip(expected.numbers.tolist(), expected.levels, strict=True):
+        np.testing.assert_array_equal(drawn[number], levels)
+
+
+def test_sixteen_bits_are_filled_by_particles(tmp_path: Path) -> None:
+    """To the bit as in Python, and without tables of all sub-pixels, which take 600 MB an image of this size."""
+    rng = np.random.default_rng(0)
+    image = (1000 + 3 * np.arange(48) + rng.normal(0, 4, (1, 24, 48))).round().astype(np.uint16)
+    known = np.ones(image.shape[1:], np.uint8)
+    known[8:12, 8:14] = 0
+    start = {"levels": encoded(image, "uint16"), "known": encoded(known)}
+    request = {"start": start, "candidates": 3, "seed": 4, "method": "smc", "guidance": 1.0, "temperature": 1.0}
+    (result,) = answers(folder_of("grey16"), tmp_path, "fill", request)
+    expected = pt.inpaint("grey16", image, known.astype(bool), 3, "smc", seed=4)
+    drawn = {each["number"]: decoded(each["image"]["levels"]) for each in result["candidates"]}
+    for number, levels in zip(expected.numbers.tolist(), expected.levels, strict=True):
+        np.testing.assert_array_equal(drawn[number], levels)
+    assert len({levels.tobytes() for levels in drawn.values()}) == 3

@@ -20,7 +20,7 @@ from pointillist.studio.export.page import pack_model
 from pointillist.studio.page_text import script_text
 from pointillist.studio.schemas import LIMITS
 from tests.model.test_free_prompts import CAPTIONS, KINDS
-from tests.model.test_prompt_vocabulary import model_of
+from tests.model.test_prompt_names import model_of
 from tests.studio.helpers import decoded
 from tests.tolerances import rounding
 

@@ -113,11 +113,3 @@ def test_sheets_are_those_of_the_run(tmp_path: Path, service: StudioService) -> 
         assert client.get("/api/run/sheets/20").content == b"\x89PNG"
         assert client.get("/api/run/sheets/21").status_code == 404
         assert client.get("/api/run/sheets/..%2f..%2fmetrics.jsonl").status_code in (404, 422)
-
-
-def test_without_a_run_there_is_none() -> None:
-    """404 with a sentence."""
-    with TestClient(create_app(StudioService([])), base_url=HOST) as client:
-        assert client.get("/api/info").json()["run"] is None
-        answer = client.get("/api/run")
-        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

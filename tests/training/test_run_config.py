@@ -1,4 +1,4 @@
-"""The settings of a run as TOML: written, read again, overridden, refused by their dotted key."""
+"""The settings of a run as TOML: written, read again, overridden, refused by their dotted key, run in Python."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pointillist as pt
 from pointillist.errors import ConfigError
+from pointillist.files.checkpoint.header import read_config
 from pointillist.files.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
 from pointillist.training.config import TrainConfig
+from pointillist.training.runs import from_config as module
 from pointillist.training.runs.config import RunConfig
+from pointillist.training.runs.from_config import prepare_run
+
+from .helpers import assert_same_weights, tiny_data, weights
 
 
 def test_what_is_written_is_read_again() -> None:
@@ -128,3 +134,70 @@ def test_files_that_are_no_settings(tmp_path: Path) -> None:
     for text in ("x=1", "train.lr", "=3", "train.=3"):
         with pytest.raises(ConfigError, match="--set"):
             parse_assignment(text)
+
+
+NETWORK = {"channels": 4, "layers": 1, "head_channels": 4}
+RUN = """
+[model]
+order_channels = 4
+[model.network]
+channels = 4
+layers = 1
+head_channels = 4
+[data]
+source = "uci-digits"
+[train]
+steps = 2
+batch_size = 4
+machine.threads = 1
+machine.precision = "fp32"
+"""
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "load_data", lambda source, options, spec, classes: tiny_data())
+
+
+def test_a_run_file_trains_resumes_and_is_fine_tuned(tmp_path: Path) -> None:
+    """The folder holds the model and all settings; overrides win; a resumed run continues."""
+    (tmp_path / "a.toml").write_text(RUN)
+    out = tmp_path / "run"
+    result = pt.train_from_config(tmp_path / "a.toml", train={"out": out, "optimizer.lr": 0.5})
+    assert (result.steps, result.folder) == (2, out)
+    written = tomllib.loads((out / "run.toml").read_text())
+    assert (written["train"]["optimizer"]["lr"], written["train"]["steps"]) == (0.5, 2)
+    assert written["model"]["network"].items() >= NETWORK.items()
+    assert list((out / "samples").glob("*.png"))
+    assert "out" not in read_config(out)["training"]["record"]["train"]
+    assert_same_weights(weights(pt.load(out)), weights(result.model))
+    with pytest.raises(pt.ConfigError, match="already holds a run"):
+        pt.train_from_config(tmp_path / "a.toml", train={"out": out})
+    with pytest.raises(pt.ConfigError, match=r"`train\.optimizer\.lr` \(=1\) cannot change"):
+        pt.train_from_config(resume=True, train={"out": out, "optimizer": {"lr": 1}})
+    assert pt.train_from_config(resume=True, train={"out": out, "steps": 3}).steps == 3
+    tuned = prepare_run(tmp_path / "a.toml", {"model.init_from": str(out), "train.out": tmp_path / "tuned"})
+    assert tuned.source is not None
+    assert tuned.config.model.network["channels"] == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "DATA is missing"),
+        ({"train": {"lr": 1}}, "did you mean `train.optimizer.lr`"),
+        ({"train": 3}, "must hold settings"),
+        ({"resume": True}, "needs the folder"),
+        ({"config": "missing.toml"}, "missing.toml does not exist"),
+        ({"config": {"data.source": "x"}, "resume": True}, "cannot be used with `resume`"),
+    ],
+)
+def test_wrong_settings_are_reported_before_images_are_read(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(pt.ConfigError, match=words):
+        pt.train_from_config(**settings)
+
+
+def test_a_run_is_named_after_its_images_and_its_model() -> None:
+    run = prepare_run({"data": {"source": "folder/pets.npz"}, "train.steps": 3}, {"train.optimizer.lr": 0.5})
+    assert run.out == Path("runs/pets-gated-pixelcnn")
+    assert (run.config.train.steps, run.config.train.optimizer.lr) == (3, 0.5)
