@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pointillist.completion.task import CompletionTask
-from pointillist.engine.particles import DRAWN, ParticleBatch
+from pointillist.engine.particles import ParticleBatch
 from pointillist.engine.program import IntArray
 from pointillist.engine.weights import inference_mode
 from pointillist.images.array_types import Float, Int
@@ -38,7 +38,7 @@ def draw_particles_by_loop(
     with inference_mode(model):
         condition = model.encode(both, len(both))
         drawn = autoregressive_loop(model, condition, chooser, shape, task.config, known=observed, on_row=task.on_row)
-    chooser.drop_dead()
+    batch.drop_dead(mask)
     return drawn.numpy()
 
 
@@ -53,16 +53,13 @@ class ParticleSampler:
     soft: np.ndarray | None
     mask: LevelMask | None
     nats: Tensor
-    batch: ParticleBatch
 
     def __init__(self, sampler: UniformSampler, task: CompletionTask, levels: Tensor, batch: ParticleBatch) -> None:
-        slots = len(batch.levels)
         self.levels, self.weighed, self.soft = levels, task.weighed, task.soft
-        self.constrained: ConstrainedSampler = ConstrainedSampler(
-            sampler, self.levels.expand(slots, -1, -1, -1), task.known
-        )
+        images = levels.expand(len(batch.levels), -1, -1, -1)
+        self.constrained: ConstrainedSampler = ConstrainedSampler(sampler, images, task.known)
         self.mask, self.nats = sampler.mask, sampler.nats
-        self.batch, self._slots = batch, slots
+        self.batch: ParticleBatch = batch
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each particle of the engine's batch."""
@@ -78,25 +75,7 @@ class ParticleSampler:
 
     def resample(self, row: int, column: int) -> IntArray | None:
         """Resample before a pixel of the raster frame if the effective sample size is low."""
-        batch = self.batch
-        self.drop_dead()
-        if batch.counts[row] != len(batch.weights):
-            result: IntArray | None = batch.regroup(row)
-        elif (batch.roles[:, row, column] == DRAWN).any():
-            result = batch.resample(row, column)
-        else:
-            result = None
-        if result is None:
-            return None
-        chosen = np.resize(result, self._slots)
-        if self.mask is not None:
-            self.mask.select(chosen)
-        return (
-            np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.transform.is_guided else chosen
-        )
-
-    def drop_dead(self) -> None:
-        """Give no weight to particles that break a rule or have come to a dead end."""
-        if self.mask is not None:
-            weights = self.batch.weights
-            weights.mantissas[self.mask.status[: len(weights)] != 0] = 0
+        chosen = self.batch.select(row, column, self.mask)
+        if chosen is None or not self.constrained.sampler.transform.is_guided:
+            return chosen
+        return np.concatenate([chosen, chosen + len(chosen)])

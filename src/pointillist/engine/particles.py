@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,6 +187,29 @@ class ParticleBatch:
                 raise ValueError(f"`{name}` {actual} of particles must have the shape {each}.")
         if not ((self.counts >= 1) & (self.counts <= n)).all():
             raise ValueError(f"`counts` {self.counts} of particles must lie in 1 to {n}.")
+
+    def select(self, row: int, column: int, mask: Any) -> IntArray | None:
+        """Regroup the particles for a row, or resample them before a pixel to be drawn, with their `LevelMask`.
+
+        Returns:
+            the slot from which each slot continues, `[n]`, or None. Slots beyond the particles in use are copies.
+        """
+        self.drop_dead(mask)
+        if self.counts[row] != len(self.weights):
+            ancestors: IntArray | None = self.regroup(row)
+        else:
+            ancestors = self.resample(row, column) if (self.roles[:, row, column] == DRAWN).any() else None
+        if ancestors is None:
+            return None
+        slots = np.resize(ancestors, len(self.levels))
+        if mask is not None:
+            mask.select(slots)
+        return slots
+
+    def drop_dead(self, mask: Any) -> None:
+        """Give no weight to particles that break a rule or have come to a dead end."""
+        if mask is not None:
+            self.weights.mantissas[mask.status[: len(self.weights)] != 0] = 0
 
     def regroup(self, row: int) -> IntArray:
         """Draw the particles of a row from the particles of the row before; return the ancestor of each."""

@@ -202,33 +202,19 @@ class _ParticleSteps:
         """Draw all rows."""
         steps, batch = self.steps, self.batch
         for row in range(batch.levels.shape[2]):
-            if batch.counts[row] != len(batch.weights) or row == 0:
-                self._select(batch.regroup(row))
             steps.visit(lambda steps: self._choose(*steps.site), row)
             if self.mask is not None:
                 self.mask.reject_broken()
             if on_row is not None:
                 on_row(row + 1)
-        self._drop_dead()
-
-    def _select(self, ancestors: IntArray) -> None:
-        chosen = np.resize(ancestors, self.slots)
-        self.batch.levels[...] = self.batch.levels[chosen]
-        self.steps.select(np.concatenate([chosen + copy * self.slots for copy in range(self.copies)]))
-        if self.mask is not None:
-            self.mask.select(chosen)
-
-    def _drop_dead(self) -> None:
-        if self.mask is not None:
-            self.batch.weights.mantissas[self.mask.status[: len(self.batch.weights)] != 0] = 0
+        batch.drop_dead(self.mask)
 
     def _choose(self, row: int, column: int, channel: int) -> IntArray:
         """Draw a sub-pixel of every particle, or multiply the weights by the frequency of its known level."""
-        if channel == 0 and (self.batch.roles[:, row, column] == DRAWN).any():
-            self._drop_dead()
-            ancestors = self.batch.resample(row, column)
-            if ancestors is not None:
-                self._select(ancestors)
+        chosen = self.batch.select(row, column, self.mask) if channel == 0 else None
+        if chosen is not None:
+            self.batch.levels[...] = self.batch.levels[chosen]
+            self.steps.select(np.concatenate([chosen + copy * self.slots for copy in range(self.copies)]))
         batch, mask, count = self.batch, self.mask, len(self.batch.weights)
         role, levels = batch.roles[channel, row, column], batch.levels[:, channel, row, column]
         if role == WEIGHED:
