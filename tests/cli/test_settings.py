@@ -15,7 +15,7 @@ import pointillist as pt
 from pointillist.commands.archives import CompressSettings
 from pointillist.commands.cli.app import Commands
 from pointillist.commands.cli.messages import for_command_line
-from pointillist.commands.jobs.manifest import JOBS
+from pointillist.commands.jobs.settings import JOBS
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings
 from pointillist.commands.settings import Settings, settings_of

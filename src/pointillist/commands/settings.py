@@ -135,6 +135,10 @@ class Setting:
         """The name by which messages of the package mean the setting."""
         return self.option.parameter or self.name
 
+    def is_changed(self, settings: Settings) -> bool:
+        """Return True if an object of the class has another value than the default."""
+        return bool(getattr(settings, self.name) != self.default)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.paths import reject_filled
 from pointillist.commands.report import Facts, console, note
 from pointillist.commands.run_options import RunOption
-from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, SETS, Settings, argument, option
+from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, SETS, Settings, argument, option, sampling_option
 from pointillist.errors import ConfigError, counted, without_effect
 
 if TYPE_CHECKING:
@@ -116,6 +116,16 @@ class QuantizeSettings(Settings):
     set: tuple[str, ...] = SETS.field(())
     force: bool = option(False, FLAG, "Replace an existing model.")
     as_json: bool = JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings(Settings):
+    """Settings of `demo`."""
+
+    out: Path = option(Path("demo"), "DIR", "Folder for the page, the images and the model.", flags=("--out", "-o"))
+    seed: int = option(0, "N", "Seed of weights, batches and samples.", low=0)
+    steps: int | None = option(None, "N", "Training steps; by default enough for a good model.", low=1)
+    threads: Any = sampling_option(1, "N", "CPU threads; 0 leaves the choice to torch.", low=0)
 
 
 class StoppedError(Exception):

@@ -23,8 +23,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.commands.cli.app import Commands
 from pointillist.commands.jobs.folder import JobFolder
-from pointillist.commands.jobs.manifest import JOBS
-from pointillist.commands.jobs.settings import JobSpec
+from pointillist.commands.jobs.settings import JOBS, JobSpec
 from pointillist.commands.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
 from pointillist.commands.sampling import sample as sampling
 from pointillist.images import dequantise

@@ -40,7 +40,7 @@ class JobCommands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names."""
-        from pointillist.commands.jobs.manifest import JOBS
+        from pointillist.commands.jobs.settings import JOBS
 
         return [*JOBS, *_READERS]
 
@@ -79,7 +79,7 @@ def _function(name: str) -> Callable[..., None]:
 
 def _command(name: str) -> Callable[..., None]:
     """Make the command of a job: the settings of the plain command, and the settings of every job."""
-    from pointillist.commands.jobs.manifest import JOBS
+    from pointillist.commands.jobs.settings import JOBS
 
     settings, shared = list(settings_of(JOBS[name], job=True)), list(settings_of(RunSettings))
     optional = [setting for setting in settings if setting.default is not REQUIRED]
@@ -97,7 +97,7 @@ def _command(name: str) -> Callable[..., None]:
 
 def _run(name: str, typed: dict[str, Any], options: RunSettings) -> None:
     from pointillist.commands.jobs.api import run
-    from pointillist.commands.jobs.manifest import JOBS
+    from pointillist.commands.jobs.settings import JOBS
 
     started = time.perf_counter()
     shared = {key: getattr(options, key) for key in ("out", "tasks", "executor", "workers", "threads", "time_limit")}

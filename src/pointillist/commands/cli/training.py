@@ -6,13 +6,14 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from pointillist.commands.cli.messages import EXIT_STOPPED, for_command_line, print_error
 from pointillist.commands.cli.output import print_report
-from pointillist.commands.training import QuantizeSettings, TrainSettings
+from pointillist.commands.report import console
+from pointillist.commands.settings import settings_of
+from pointillist.commands.training import DemoSettings, QuantizeSettings, TrainSettings
 
 EXAMPLES = {
     "train": """
@@ -78,44 +79,23 @@ def quantize(settings: QuantizeSettings) -> None:
     print_report(work.quantize(settings), settings.as_json)
 
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, the images and the model.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, batches and samples.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Training steps; by default enough for a good model.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")]
-
-
-def demo(out: Out = Path("demo"), seed: Seed = 0, steps: Steps = None, threads: Threads = 1) -> None:
+def demo(settings: DemoSettings) -> None:
     """Train on handwritten digits, evaluate, sample new ones, and show the results on one page.
 
     Takes one to two minutes on two cores. Ctrl-C saves the training; the same command resumes it.
     """
-    from pointillist.commands.cli.messages import EXIT_STOPPED
-    from pointillist.commands.cli.output import print_facts
-    from pointillist.commands.demo import STEPS, run_demo, written_files
-    from pointillist.commands.report import console
-    from pointillist.studio.export.api import export
+    from pointillist.commands.demo import PAGE, STEPS, run_demo
     from pointillist.training import Interrupted
 
-    command = "pointillist demo"
-    command += f" --out {shlex.quote(str(out))}" if out != Path("demo") else ""
-    command += f" --seed {seed}" if seed else ""
-    command += f" --steps {steps}" if steps else ""
-    command += f" --threads {threads}" if threads != 1 else ""
+    out, steps = settings.out, settings.steps or STEPS
+    changed = {s.flags[0]: str(getattr(settings, s.name)) for s in settings_of(DemoSettings) if s.is_changed(settings)}
+    command = shlex.join(["pointillist", "demo", *(word for option in changed.items() for word in option)])
     try:
         results = run_demo(
-            out,
-            seed=seed,
-            steps=steps or STEPS,
-            threads=threads,
-            console=console(),
-            command=command,
-            export=lambda model, page: export(model, html=page),
+            out, seed=settings.seed, steps=steps, threads=settings.threads, console=console(), command=command
         )
     except (Interrupted, KeyboardInterrupt):
         typer.echo(f"stopped: `{command}` goes on from the last checkpoint in {out}.", err=True)
         raise typer.Exit(EXIT_STOPPED) from None
-    low, high = results["interval"]
-    test = f"{results['bits_per_dim']:.3f} bits/dim (95 % {low:.3f} to {high:.3f}), {results['nats']:.2f} nats an image"
-    page, *others = written_files(live=True)
-    facts = [("test", test), ("page", f"{out / page} (open it in a browser)"), ("files", f"{out}: {', '.join(others)}")]
-    print_facts([*facts, ("try", f"pointillist sample {out / 'model'} -n 16 --label 3")])
+    facts = {name: results[name] for name in ("bits_per_dim", "interval_95", "nats")}
+    print_report({**facts, "page": str(out / PAGE), "try": f"pointillist sample {out / 'model'} -n 16 --label 3"})

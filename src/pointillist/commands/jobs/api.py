@@ -10,8 +10,7 @@ from typing import Any
 
 from pointillist.commands.jobs.executors import run_local, run_ray, run_torchrun
 from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, Parts
-from pointillist.commands.jobs.manifest import JOBS, functions_of, job_settings
-from pointillist.commands.jobs.settings import JobSpec
+from pointillist.commands.jobs.settings import JOBS, JobSpec, functions_of, job_settings
 from pointillist.commands.settings import to_dict
 from pointillist.errors import ConfigError, JobError, check_name, check_whole, counted, is_number, quote
 from pointillist.files.batch_output import output_lock

@@ -4,70 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from pointillist import system
-from pointillist.commands.archives import CompressSettings
 from pointillist.commands.jobs.folder import MANIFEST, JobFolder
 from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.work import Work
-from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings
-from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings
-from pointillist.commands.settings import REQUIRED, Settings, settings_of, to_dict
-from pointillist.errors import ConfigError, check_name, format_validation_error, quote
+from pointillist.commands.settings import Settings, to_dict
+from pointillist.errors import ConfigError, quote
 from pointillist.files.writing import write_text
 from pointillist.system import __version__
 
 FORMAT_VERSION = 1
-_CHECKS = ConfigDict(extra="forbid", protected_namespaces=())
-JOBS: dict[str, type[Settings]] = {
-    "compress": CompressSettings,
-    "detect": DetectSettings,
-    "evaluate": EvaluateSettings,
-    "inpaint": InpaintSettings,
-    "sample": SampleSettings,
-}
-"""Settings of the commands that can be a job; `Settings.module` has the functions `job` and `merge` of each."""
 _PLACES = ("model", "data", "image", "files", "mask", "texts", "hint")
 """Settings that say where something is: what is there is compared by its fingerprint, so it may move."""
-
-
-def job_settings(job: str, values: Mapping[str, Any], threads: int = 1) -> Settings:
-    """Check the settings of a job: their names, types and limits.
-
-    Args:
-        job: the command.
-        values: its settings by name; without a seed it is 0, because results must not depend on the process.
-        threads: of the process.
-
-    Raises:
-        ConfigError: naming the command, or the setting that is unknown or wrong.
-    """
-    check_name("Unknown `job`", job, JOBS)
-    config, fields = JOBS[job], dict[str, Any]()
-    for setting in settings_of(config, job=True):
-        default = ... if setting.default is REQUIRED else setting.default
-        fields[setting.name] = (setting.type, Field(default, ge=setting.option.low, le=setting.option.high))
-    try:
-        checked = create_model(config.__name__, __config__=_CHECKS, **fields)(**values)
-    except ValidationError as error:
-        raise ConfigError(format_validation_error(error, f"a setting of the job {job}")) from error
-    typed = {name: getattr(checked, name) for name in fields}
-    if "seed" in typed:
-        typed["seed"] = typed["seed"] or 0
-    others = {setting.name: setting for setting in settings_of(config) if setting.name not in typed}
-    typed |= {name: "" for name, setting in others.items() if setting.default is REQUIRED}
-    return config(**typed, **({"threads": threads} if "threads" in others else {}))
-
-
-def functions_of(job: str) -> Any:
-    """Import the module of a command with its functions `job` and `merge`."""
-    return import_module(f"pointillist.commands.{JOBS[job].module}")
 
 
 def check_or_write_manifest(folder: JobFolder, spec: JobSpec, settings: Settings, work: Work) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from pointillist.commands.jobs.folder import JobFolder, Row
-from pointillist.commands.jobs.manifest import check_or_write_manifest, functions_of, job_settings
-from pointillist.commands.jobs.settings import JobSpec
+from pointillist.commands.jobs.manifest import check_or_write_manifest
+from pointillist.commands.jobs.settings import JobSpec, functions_of, job_settings
 from pointillist.commands.jobs.work import Arrays, Work
 from pointillist.errors import (
     CausalityError,
