@@ -83,13 +83,13 @@ def test_a_kind_of_a_user_is_an_option_and_a_field(tmp_path: Path, monkeypatch: 
     assert "`brightness` (=2) must lie in 0 to 1" in fails("sample", "m", "--condition", "brightness=2")
     assert set(model_details(model).conditions.others) == {"brightness"}
     values = schemas.ConditionValues(others={"brightness": 0.9})
-    assert condition_keywords(model, values) == {"brightness": 0.9}
-    decoded = decode_conditions(model, values, (5, 6)).parts["brightness"]
+    assert condition_keywords(values) == {"brightness": 0.9}
+    decoded = decode_conditions(model, values, (5, 6))[0].parts["brightness"]
     assert decoded.known.all()
     assert decoded.values.tolist() == [np.float32(0.9)]
     for others, words in (({"hint": 3}, "use the field `hint`"), ({"warmth": 3}, "`warmth` is not a condition")):
         with pytest.raises(pt.ConfigError, match=words):
-            condition_keywords(model, schemas.ConditionValues(others=others))
+            condition_keywords(schemas.ConditionValues(others=others))
 
 
 @pytest.mark.one_in(2)

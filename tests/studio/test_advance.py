@@ -13,6 +13,7 @@ import pointillist as pt
 from pointillist.errors import ConfigError
 from pointillist.sampling.rules.config import parse_rules
 from pointillist.studio import schemas
+from pointillist.studio.answers.world import tiles as tiles_of
 from pointillist.studio.sampling import run_job
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import service as make_service
@@ -63,7 +64,7 @@ def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, A
     np.testing.assert_allclose(bits, due, rtol=DOUBLE, atol=within)
     shown = [event for event in events if isinstance(event, schemas.Pixels)]
     assert sum(event.count for event in shown) == 28 * 28
-    manifest = digits._make_manifest(entry.model, job.request, [image.sha256 for image in images])
+    manifest = job.loaded.manifest(job.request, images)
     assert all(digits.reproduce(name, manifest).identical)
 
 
@@ -122,16 +123,16 @@ def test_parts_of_an_endless_map_are_those_of_a_world(dungeons: StudioService, d
     world = pt.World("dungeons", seed=7)
     for row, column in ((-20, 30), (0, 0)):
         query = schemas.WorldQuery(seed=7, row=row, column=column, height=9, width=40)
-        tiles = dungeons.worlds.tiles(entry.model, query, dungeons.limits).levels.array()
+        tiles = tiles_of(entry.model, query, dungeons.limits).levels.array()
         np.testing.assert_array_equal(tiles[0], world.tiles(row, column, 9, 40))
     place = {"seed": 7, "row": 0, "column": 0, "height": 32, "width": 64}
     rules = schemas.MapRules(observed=True, connected=[["floor", "door"]])
-    ruled = dungeons.worlds.tiles(entry.model, schemas.WorldQuery(**place, rules=rules), dungeons.limits).levels.array()
+    ruled = tiles_of(entry.model, schemas.WorldQuery(**place, rules=rules), dungeons.limits).levels.array()
     expected = pt.World("dungeons", 7, {"adjacency": "observed", "connected": [{"levels": ["floor", "door"]}]})
     np.testing.assert_array_equal(ruled[0], expected.tiles(0, 0, 32, 64))
     query = schemas.WorldQuery(**place, rules=schemas.MapRules(border=["wall"]))
     with pytest.raises(ConfigError, match=r"`border` .* is not a rule of worlds"):
-        dungeons.worlds.tiles(entry.model, query, dungeons.limits)
+        tiles_of(entry.model, query, dungeons.limits)
     assert [info.details.endless for info in dungeons.models.infos() if info.details] == [True]
     assert [info.details.endless for info in digits.models.infos() if info.details] == [False]
 
@@ -156,7 +157,7 @@ def test_maps_obey_the_rules_and_are_those_of_sample() -> None:
         assert (levels == names.index("stairs up")).sum((1, 2, 3)).tolist() == [1, 1]
         shown = [event for event in events if isinstance(event, schemas.Pixels)]
         assert sum(event.count for event in shown) == 10 * 12
-        manifest = dungeons._make_manifest(dungeons.models[name].model, job.request, [x.sha256 for x in images])
+        manifest = job.loaded.manifest(job.request, images)
         assert all(dungeons.reproduce(name, manifest).identical)
         unknown = schemas.SampleRequest(samples=samples, rules=schemas.MapRules(border=["nosuch"]))
         with pytest.raises(ConfigError, match="nosuch"):

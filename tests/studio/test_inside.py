@@ -29,7 +29,7 @@ def test_a_receptive_field_is_measured_once(client: TestClient, service: StudioS
     np.testing.assert_array_equal(reach == 2, depends & earlier)
     np.testing.assert_array_equal(reach >= 1, earlier)
     assert (found["seen"], found["earlier"]) == ((reach == 2).sum(), 2 * 5 + 1)
-    known = service.fields._found[service.models[MODEL].model]
+    known = service.models[MODEL].loaded.fields
     count = len(known)
     assert client.post(f"/api/models/{MODEL}/field", json=body).json() == found
     assert len(known) == count

@@ -174,9 +174,9 @@ def test_a_job_that_would_fill_the_memory_is_rejected(service: StudioService) ->
     """By the numbers that it would hold."""
     tight = service.limits.model_copy(update={"numbers": 400})
     request = schemas.SampleRequest(samples=[schemas.SampleSpec()])
-    make_job(model_of(service, "gated-pixelcnn"), request, tight)
+    make_job(service.models["gated-pixelcnn"].loaded, request, tight)
     with pytest.raises(RequestError, match="over the limit of 400"):
-        make_job(model_of(service, "gated-pixelcnn"), request.model_copy(update={"distributions": True}), tight)
+        make_job(service.models["gated-pixelcnn"].loaded, request.model_copy(update={"distributions": True}), tight)
 
 
 def test_a_variation_of_strength_0_is_the_image(client: TestClient, service: StudioService) -> None:

@@ -27,7 +27,7 @@ from pointillist.sampling.request import Request
 from pointillist.sampling.task import OnRow
 from pointillist.sampling.uniforms import check_count
 
-_REQUEST: Mapping[str, Any] = {"label": None, "text": None, "first": 0, "soft": None}
+_REQUEST: Mapping[str, Any] = {"label": None, "text": None, "first": 0, "soft": None, "defaults": None}
 """Keywords of `inpaint` that are not settings of sampling, with their defaults."""
 _OWN = (*_REQUEST, "particles", "moves", "on_row")
 
@@ -52,6 +52,7 @@ class InpaintKwargs(SampleKwargs, total=False):
     moves: int
     on_row: OnRow | None
     soft: Float[np.ndarray, "h w k"] | None
+    defaults: Mapping[str, Any] | None
 
 
 def inpaint(
@@ -162,13 +163,14 @@ def complete_images(
     n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
     mask = parse_mask(known, (1, *shape))[0]
     own: dict[str, Any] = {name: value for name, value in settings.items() if name in _OWN}
-    label, text, first, soft = (own.pop(name, default) for name, default in _REQUEST.items())
+    label, text, first, soft, defaults = (own.pop(name, default) for name, default in _REQUEST.items())
     drawing: Any = {name: value for name, value in settings.items() if name not in _OWN}
     sampling, conditions = split_keywords(drawing)
     request = Request(
         n=n,
         conditions={"label": label, "text": text, **conditions},
         settings=sampling,
+        defaults=defaults,
         seed=seed,
         uniforms=uniforms,
         first=first,
@@ -176,7 +178,7 @@ def complete_images(
         known=(levels, mask),
         allowed=allowed,
     )
-    config = SamplingConfig(**request.settings)
+    config = SamplingConfig(**{**(defaults or {}), **sampling})
     engine = resolve_engine(model, config.engine, shape[1:])
     chosen, order = choose_method(model, mask, method, config.order, engine)
     draws = request.resolve(model, order=order, observes=chosen.uses_observed, weighted=True, at_once=True)

@@ -6,7 +6,7 @@ so the log-likelihood of the whole is the sum over the windows. A model of any s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
@@ -17,7 +17,7 @@ from pointillist.completion.cells import ObservedCells
 from pointillist.completion.result import Completions, Painted
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
-from pointillist.images.array_types import Bool, Int, UInt8
+from pointillist.images.array_types import Bool, Float, Int, UInt8
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
@@ -52,55 +52,102 @@ class Canvases(Painted):
         return np.broadcast_to(self.known, (len(self), *self.known.shape))
 
 
-class _Painter:
-    """Complete windows of a batch of canvases one after the other, each with its own seed."""
+class Painter:
+    """Completes windows of a batch of canvases one after the other.
 
-    def __init__(
-        self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], seed: int | None, settings: dict[str, Any]
-    ) -> None:
+    ```python
+    painter = Painter(model, canvases, {"label": 3})
+    painter.fill_windows(known, lambda number: number)
+    painter.levels
+    ```
+
+    Args:
+        model: the model.
+        levels: the canvases, `[n c h w]`, read where they are known.
+        settings: as for `inpaint`.
+
+    Attributes:
+        levels: the canvases, as far as they are filled.
+        parts: completions of each window that was not known entirely.
+    """
+
+    def __init__(self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], settings: dict[str, Any]) -> None:
         self.model, self.levels, self.settings = model, np.array(levels), settings
-        self.nats = np.zeros(len(levels))
-        self.seed = resolve_uniforms(seed, None, ())[0] or 0
-        self.methods: list[str] = []
-        self.orders: list[str] = []
-        self._last: Completions | None = None
+        self.parts: list[Completions] = []
 
-    def fill(self, known: Bool[np.ndarray, "h w"], window: tuple[slice, slice] = (slice(None), slice(None))) -> None:
+    @property
+    def nats(self) -> Float[np.ndarray, " n"]:
+        """Sum of the conditional log-likelihoods of the windows, in nats."""
+        return sum((part.nats for part in self.parts), np.zeros(len(self.levels)))
+
+    def fill(
+        self,
+        known: Bool[np.ndarray, "h w"],
+        seed: int,
+        window: tuple[slice, slice] = (slice(None), slice(None)),
+        allowed: Bool[np.ndarray, "h w k"] | None = None,
+    ) -> None:
         """Complete the pixels of a window that are not known."""
         if known.all():
             return
         part = self.levels[:, :, window[0], window[1]]
-        seed = int(np.random.SeedSequence([self.seed, len(self.methods)]).generate_state(1)[0])
-        out = complete_images(self.model, part, known, seed=seed, **self.settings)
+        out = complete_images(self.model, part, known, allowed=allowed, seed=seed, **self.settings)
         part[...] = out.levels
-        self.nats = self.nats + out.nats
-        self.methods.append(out.method)
-        self.orders.append(out.order)
-        self._last = out
+        self.parts.append(out)
+
+    def fill_windows(
+        self,
+        known: Bool[np.ndarray, "h w"],
+        seed_of: Callable[[int], int],
+        start: tuple[int, int] = (0, 0),
+        allowed: Bool[np.ndarray, "h w k"] | None = None,
+    ) -> None:
+        """Complete the canvases, in one piece or, by a model of fixed size, in windows, the nearest to `start` first.
+
+        Args:
+            known: pixels that stay.
+            seed_of: seed of a window by its number.
+            allowed: levels that each pixel may have; None for all.
+        """
+        known, size = known.copy(), (known.shape[0], known.shape[1])
+        trained = (self.model.image.height, self.model.image.width) if self.model.fixed_size else size
+        for number, window in enumerate(windows(size, trained, start)):
+            self.fill(known[window].copy(), seed_of(number), window, None if allowed is None else allowed[window])
+            known[window] = True
 
     def result(
         self,
+        seed: int,
         known: Bool[np.ndarray, "h w"],
         picture: UInt8[np.ndarray, "h w d"] | None,
         shift: tuple[int, int] = (0, 0),
     ) -> Canvases:
         """Return the canvases, rolled by rows and columns, with the pixels of a picture that no window drew."""
         levels = np.roll(self.levels, shift, (2, 3))
-        last = self._last
+        last = self.parts[-1] if self.parts else None
         return Canvases(
             levels=levels,
             nats=self.nats,
             image=self.model.image.resized(*levels.shape[2:]),
             labels=np.full(len(levels), NO_LABEL) if last is None else last.labels,
-            seed=self.seed,
+            seed=seed,
             engine="" if last is None else last.engine,
             order="" if last is None else last.order,
             tileset=self.model.tileset,
-            methods=tuple(self.methods),
-            orders=tuple(self.orders),
+            methods=tuple(part.method for part in self.parts),
+            orders=tuple(part.order for part in self.parts),
             known=known,
             picture=picture,
         )
+
+
+def window_seed(seed: int, number: int) -> int:
+    """Return the seed of a window of a canvas.
+
+    Example:
+        window_seed(0, 1)
+    """
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def extend(
@@ -147,7 +194,7 @@ def extend(
     if read.picture is not None:
         picture = np.zeros((rows, columns, read.picture.shape[2]), np.uint8)
         picture[known] = read.picture.reshape(-1, read.picture.shape[2])
-    return _filled(_Painter(model, canvas, seed, dict(settings)), known, at, picture)
+    return _filled(model, canvas, known, seed, settings, at, picture)
 
 
 def fill_grid(
@@ -176,26 +223,28 @@ def fill_grid(
         raise ConfigError("Soft data weigh grids that a model fills in one piece: use a model of any size.")
     check_count(n, cells.levels.shape)
     levels = np.broadcast_to(cells.levels, (n, *cells.levels.shape))
-    painter = _Painter(model, levels, seed, dict(settings))
-    return _filled(painter, cells.known, (0, 0))
+    return _filled(model, levels, cells.known, seed, settings)
 
 
 def _filled(
-    painter: _Painter,
+    model: LikelihoodModel,
+    levels: Int[np.ndarray, "n c h w"],
     known: Bool[np.ndarray, "h w"],
-    start: tuple[int, int],
+    seed: int | None,
+    settings: Mapping[str, Any],
+    start: tuple[int, int] = (0, 0),
     picture: UInt8[np.ndarray, "h w d"] | None = None,
 ) -> Canvases:
-    """Complete canvases, in one piece or, by a model of fixed size, in windows, the nearest to `start` first."""
-    model, stays, known = painter.model, known, known.copy()
-    if not model.fixed_size:
-        painter.fill(known)
-        return painter.result(stays, picture)
-    _reject_rules(painter.settings, "of fixed size fills a canvas in windows")
-    for window in windows((known.shape[0], known.shape[1]), (model.image.height, model.image.width), start):
-        painter.fill(known[window], window)
-        known[window] = True
-    return painter.result(stays, picture)
+    """Complete canvases; see `Painter.fill_windows`."""
+    if model.fixed_size:
+        _reject_rules(settings, "of fixed size fills a canvas in windows")
+    painter, first = Painter(model, levels, dict(settings)), _first_seed(seed)
+    painter.fill_windows(known, lambda _: window_seed(first, len(painter.parts)), start)
+    return painter.result(first, known, picture)
+
+
+def _first_seed(seed: int | None) -> int:
+    return resolve_uniforms(seed, None, ())[0] or 0
 
 
 def windows(canvas: tuple[int, int], window: tuple[int, int], start: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
@@ -260,14 +309,14 @@ def make_seamless(
     for axis, size, thick in zip("yx", (height, width), across, strict=True):
         if sides in (axis, "both") and not 0 < thick < size:
             raise ConfigError(f"`band` (={thick}) must be from 1 to {size - 1} for an image of {height}x{width}.")
-    painter = _Painter(model, x, seed, dict(settings))
+    painter, first = Painter(model, x, dict(settings)), _first_seed(seed)
     rolled, stays = (0, 0), np.ones((height, width), bool)
     for shift, hole in _seams(sides, (height, width), (across[0], across[1])):
         painter.levels = np.roll(painter.levels, (shift[0] - rolled[0], shift[1] - rolled[1]), (2, 3))
         rolled = shift
-        painter.fill(~hole)
+        painter.fill(~hole, window_seed(first, len(painter.parts)))
         stays &= ~np.roll(hole, (-shift[0], -shift[1]), (0, 1))
-    return painter.result(stays, read.picture, (-rolled[0], -rolled[1]))
+    return painter.result(first, stays, read.picture, (-rolled[0], -rolled[1]))
 
 
 def check_sides(sides: str) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from pointillist.completion.canvas import Canvases, Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
-from pointillist.conditioning.inputs import has_prompt
 from pointillist.errors import ConfigError
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
@@ -76,10 +75,8 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
     model, request, samples = draws.model, draws.request, draws.sample(on_row)
     inputs = draws.task(np.arange(draws.count)).inputs
     sampling = {name: value for name, value in request.settings.items() if name != "best_of"}
-    defaults = dict(model.generation_config.sampling)
-    if not (inputs.is_conditional or has_prompt(draws.config.negative_prompt)):
-        defaults.pop("guidance", None)  # which a call that completes takes for the user's
-    keywords: Any = {**defaults, **sampling, **cast(Mapping[str, Any], request.conditions)}
+    keywords: Any = {**sampling, **cast(Mapping[str, Any], request.conditions)}
+    keywords["defaults"] = model.generation_config.sampling
     tiles = make_seamless(model, samples.levels, sides, draws.count, seed=samples.seed, **keywords)
     maps = log_prob_maps(draws.scorer, tiles.levels, inputs, draws.order)
     return replace(tiles, nats=maps.reshape(len(maps), -1).sum(1), order=samples.order, texts=samples.texts)

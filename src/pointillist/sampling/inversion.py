@@ -26,7 +26,7 @@ from pointillist.model.folder.opening import open_scored
 from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import SampleKwargs, split_keywords
-from pointillist.sampling.request import Request
+from pointillist.sampling.request import Draws, Request
 from pointillist.sampling.task import DrawTask, guided_inputs
 from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, check_seed
 
@@ -68,7 +68,15 @@ def recover_uniforms(
     size = (x.shape[2], x.shape[3])
     sampling, further = split_keywords(settings)
     conditions = {"label": label, "text": text, **further}
-    draws = Request(conditions=conditions, settings=sampling, seed=seed, size=size).resolve(opened)
+    return invert(Request(conditions=conditions, settings=sampling, seed=seed, size=size).resolve(opened), x)
+
+
+def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 c h w"]:
+    """Find uniforms from which a resolved request for one image draws the levels `x`; see `recover_uniforms`.
+
+    Example:
+        invert(Request(conditions={"label": 3}, seed=0).resolve(model), x)
+    """
     if draws.config.best_of != 1:
         raise ConfigError(f"`best_of` (={draws.config.best_of}) chooses between images: leave it out to invert one.")
     intervals = UniformIntervals.of(x.shape, draws.config.transform)
@@ -78,12 +86,12 @@ def recover_uniforms(
     else:
         from pointillist.sampling.pixel import invert_floats
 
-        invert_floats(opened, x, task, intervals)  # type: ignore[arg-type]
+        invert_floats(draws.model, x, task, intervals)  # type: ignore[arg-type]
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
         return replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape)).draw(0, 1).levels
 
-    return _repaired(intervals, task.uniforms, x, opened.generation_rank(*size, draws.order), draw)
+    return _repaired(intervals, task.uniforms, x, draws.model.generation_rank(*draws.size, draws.order), draw)
 
 
 def _invert_program(

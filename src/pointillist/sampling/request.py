@@ -141,6 +141,8 @@ class Request:
         conditional = has_prompt(texts) or inputs.is_conditional
         negative = config.negative_prompt
         model.conditions.check_guided(self.settings.get("guidance"), conditional=conditional, negative=negative)
+        if not (conditional or has_prompt(negative)):
+            config = replace(config, guidance=1.0, negative_prompt=None)  # there is nothing to lead away from
         check_best_of(config, conditional=conditional, seeded=uniforms.array is None)
         count = min(self.n, config.batch_size)
         check_batch_memory(channels * height * width * count * _BYTES, count, height, width)

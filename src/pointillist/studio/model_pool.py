@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import logging
 import re
 import threading
@@ -11,7 +12,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.errors import RequestError
-from pointillist.studio.jobs import make_job
+from pointillist.studio.jobs import LoadedModel, make_job
 from pointillist.studio.sampling import run_job
 
 LOG = logging.getLogger("pointillist.studio")
@@ -38,59 +38,50 @@ class PooledModel:
     Attributes:
         id: identifier in paths.
         name: name to display.
+        source: name, folder or `hf:user/model` of the model; None for a model that was passed itself.
+        info: loading state.
         query_lock: held during a query: gradients change flags of the weights for a moment.
+        field_lock: held while a receptive field is measured: a page asks for the pixel under the pointer again and
+            again.
     """
-
-    id: str
-    name: str
 
     def __init__(self, id_: str, name: str, source: str | LikelihoodModel) -> None:
         self.id, self.name, self._source = id_, name, source
-        self.query_lock: threading.Lock = threading.Lock()
-        self._info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
-        self._model: LikelihoodModel | None = None
-        self._hashes: WeakKeyDictionary[LikelihoodModel, str] = WeakKeyDictionary()
+        self.source: str | None = source if isinstance(source, str) else None
+        self.query_lock, self.field_lock = threading.Lock(), threading.Lock()
+        self.info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
+        self._loaded: LoadedModel | None = None
         self._weights_read, self._settled = threading.Event(), threading.Event()
 
     @property
-    def source(self) -> str | None:
-        """Name, folder or `hf:user/model` of the model; None for one that was given itself."""
-        return self._source if isinstance(self._source, str) else None
-
-    @property
-    def info(self) -> schemas.ModelInfo:
-        """Loading state."""
-        return self._info
-
-    @property
-    def model(self) -> LikelihoodModel:
-        """The model itself.
+    def loaded(self) -> LoadedModel:
+        """The model and its identity.
 
         Raises:
             RequestError: if it is not ready.
         """
-        if self._info.state == "failed":
-            raise RequestError(503, "failed", self._info.error or "The model could not be loaded.")
-        if self._model is None:
+        if self.info.state == "failed":
+            raise RequestError(503, "failed", self.info.error or "The model could not be loaded.")
+        if self._loaded is None:
             sentence = f"{self.name} is still loading: try again in a moment."
             raise RequestError(503, "loading", sentence, retry_after=_RETRY_AFTER)
-        return self._model
+        return self._loaded
+
+    @property
+    def model(self) -> LikelihoodModel:
+        """The model itself; see `loaded`."""
+        return self.loaded.model
 
     @property
     def sha256(self) -> str:
-        """Hash of the model, once it is ready."""
-        assert self._info.details is not None
-        return self._info.details.sha256
+        """Hash of the model; see `loaded`."""
+        return self.loaded.identity.sha256
 
     @property
     def step(self) -> int | None:
         """Training step of the model; None if it is not ready, or does not say."""
-        step = None if self._model is None else self._model.training_record.get("step")
+        step = None if self._loaded is None else self._loaded.model.training_record.get("step")
         return step if isinstance(step, int) else None
-
-    def hash_of(self, model: LikelihoodModel) -> str | None:
-        """Hash of a model that this entry holds, or held while a job still uses it; None for another."""
-        return self._hashes.get(model)
 
     def load(self, limits: schemas.Limits) -> None:
         """Load and warm up the model; an error is stored as a sentence.
@@ -101,10 +92,10 @@ class PooledModel:
         try:
             self._load(limits)
         except PointillistError as error:
-            self._fail(str(error))
+            self._show("failed", error=str(error))
         except Exception as error:
             LOG.error("%s could not be loaded", self.name, exc_info=error)
-            self._fail(f"It could not be loaded ({type(error).__name__}): the terminal says more.")
+            self._show("failed", error=f"It could not be loaded ({type(error).__name__}): the terminal says more.")
         finally:
             self._weights_read.set()
             self._settled.set()
@@ -112,7 +103,7 @@ class PooledModel:
     def wait_for_weights(self) -> bool:
         """Wait until the weights are read or loading failed; return true if they were read."""
         self._weights_read.wait()
-        return self._info.state != "failed"
+        return self.info.state != "failed"
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the model is ready or failed, at most `timeout` seconds."""
@@ -127,27 +118,24 @@ class PooledModel:
         details = model_details(model)
         self._show("loading", "preparing the engine")
         self._weights_read.set()
-        _warm_up(model, limits)
-        self._hashes[model] = details.sha256
-        self._model = model
-        self._info = self._info.model_copy(update={"state": "ready", "step": None, "details": details})
+        loaded = LoadedModel(model, schemas.ManifestModel(name=self.name[:500], sha256=details.sha256))
+        _warm_up(loaded, limits)
+        self._loaded = loaded
+        self.info = self.info.model_copy(update={"state": "ready", "step": None, "details": details})
 
-    def _fail(self, sentence: str) -> None:
-        if self._model is None:
-            self._info = self._info.model_copy(update={"state": "failed", "step": None, "error": sentence})
-
-    def _show(self, state: schemas.State, step: str) -> None:
+    def _show(self, state: schemas.State, step: str | None = None, error: str | None = None) -> None:
         """Report the progress of loading, unless another model is ready."""
-        if self._model is None:
-            self._info = self._info.model_copy(update={"state": state, "step": step, "error": None})
+        if self._loaded is None:
+            self.info = self.info.model_copy(update={"state": state, "step": step, "error": error})
 
 
 class _WarmupDone(Exception):  # noqa: N818
     """Raised to end the warm-up run."""
 
 
-def _warm_up(model: LikelihoodModel, limits: schemas.Limits) -> None:
+def _warm_up(loaded: LoadedModel, limits: schemas.Limits) -> None:
     """Do once what the first user would wait for: compiled code, the text encoder, torch's own preparations."""
+    model = loaded.model
     text = "a" if model.condition(TextConfig) is not None else None
     spec = schemas.SampleSpec(seed=0, conditions=schemas.ConditionValues(text=text))
     request = schemas.SampleRequest(samples=[spec])
@@ -156,7 +144,7 @@ def _warm_up(model: LikelihoodModel, limits: schemas.Limits) -> None:
         raise _WarmupDone
 
     with contextlib.suppress(_WarmupDone):
-        run_job(make_job(model, request, limits), lambda event: None, end)
+        run_job(make_job(loaded, request, limits), lambda event: None, end)
     zeros = np.zeros((1, *model.image.shape), np.int64)
     surprisal_maps(ImageQuery(model, zeros, model.conditions.inputs(None, 1), model.order()))
 
@@ -173,7 +161,7 @@ class ModelPool:
         self._limits = limits
         self.entries: dict[str, PooledModel] = {}
         for source in sources:
-            self._add(display_name(source), source)
+            self.add(source)
         self._loading = list(self.entries.values())
         self._thread = threading.Thread(target=self._load, name="loading models", daemon=True)
 
@@ -181,9 +169,16 @@ class ModelPool:
         """Begin to load."""
         self._thread.start()
 
-    def add(self, name: str, source: str) -> PooledModel:
-        """Add a model that the caller loads, once its source is there."""
-        return self._add(name, source)
+    def add(self, source: str | LikelihoodModel, name: str | None = None) -> PooledModel:
+        """Add a model; one that is added later is loaded by the caller, once its source is there."""
+        name = display_name(source) if name is None else name
+        base = id_ = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model"
+        for number in itertools.count(2):
+            if id_ not in self.entries:
+                break
+            id_ = f"{base}-{number}"
+        self.entries[id_] = PooledModel(id_, name, source)
+        return self.entries[id_]
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until all models are ready or failed, at most `timeout` seconds."""
@@ -214,11 +209,6 @@ class ModelPool:
         for entry in self._loading:
             entry.load(self._limits)
 
-    def _add(self, name: str, source: str | LikelihoodModel) -> PooledModel:
-        id_ = _unique(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model", self.entries)
-        self.entries[id_] = PooledModel(id_, name, source)
-        return self.entries[id_]
-
 
 def display_name(source: str | LikelihoodModel) -> str:
     """Name a model for people: its folder's name, or its network."""
@@ -226,11 +216,3 @@ def display_name(source: str | LikelihoodModel) -> str:
         return source.model_type
     path = Path(source)
     return (path.resolve().name if path.exists() else source) or source
-
-
-def _unique(id_: str, taken: dict[str, PooledModel]) -> str:
-    number = 2
-    unique = id_
-    while unique in taken:
-        unique, number = f"{id_}-{number}", number + 1
-    return unique

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,41 +15,13 @@ from pointillist.images.visualization import image_grid, save_png
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.fill import FillJob, make_fill
-from pointillist.studio.jobs import SamplingJob, make_job
+from pointillist.studio.jobs import LoadedModel, SamplingJob, current_environment, make_job
 from pointillist.studio.sampling import run_job
-from pointillist.system import __version__, processor
 
 MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 4096 * 4096
 MANIFEST = "pointillist-manifest"
 """Keyword of the text of a PNG file that is its manifest."""
-
-
-@cache  # reading the version of torch takes as long as half of a small image
-def current_environment() -> schemas.Environment:
-    """Describe the processor and versions, on which the bits of an image may depend."""
-    return schemas.Environment(
-        processor=processor()[:500], pointillist=__version__, torch=_version_of_torch(), numpy=np.__version__
-    )
-
-
-def _version_of_torch() -> str | None:
-    try:
-        return version("torch")
-    except ModuleNotFoundError:  # of a package that is not installed
-        return None
-
-
-def make_manifest(
-    name: str, sha256: str, request: schemas.SampleRequest | schemas.FillRequest, hashes: list[str]
-) -> schemas.SampleManifest:
-    """Make the manifest of a completed request; `name` and `sha256` identify the model."""
-    return schemas.SampleManifest(
-        model=schemas.ManifestModel(name=name[:500], sha256=sha256),
-        environment=current_environment(),
-        request=request,
-        sha256=hashes,
-    )
 
 
 def read_manifest(path: str | Path) -> schemas.SampleManifest:
@@ -113,14 +83,16 @@ def reproduce(
     Raises:
         RequestError, ConfigError, ShapeError, DataError, EngineError: as `make_job` and `run_job`.
     """
-    job = job_from_manifest(model, manifest, limits)
-    if isinstance(job, FillJob):
-        return compare(sha256, manifest, job(None, check, threads).images)
-    return compare(sha256, manifest, run_job(job, lambda event: None, check, threads))
+    loaded = LoadedModel(model, manifest.model.model_copy(update={"sha256": sha256}))
+    job = job_from_manifest(loaded, manifest, limits)
+    images = (
+        job(None, check, threads).images if isinstance(job, FillJob) else run_job(job, lambda _: None, check, threads)
+    )
+    return compare(sha256, manifest, images)
 
 
 def job_from_manifest(
-    model: LikelihoodModel, manifest: schemas.SampleManifest, limits: schemas.Limits
+    loaded: LoadedModel, manifest: schemas.SampleManifest, limits: schemas.Limits
 ) -> SamplingJob | FillJob:
     """Make the job that samples or fills the images of a manifest again.
 
@@ -132,13 +104,12 @@ def job_from_manifest(
         raise DataError(
             f"The manifest has {len(manifest.sha256)} hashes for {manifest.count} samples: keep one hash for each."
         )
+    seeds = [request.seed] if isinstance(request, schemas.FillRequest) else [spec.seed for spec in request.samples]
+    if None in seeds:
+        raise DataError("The manifest has an image without a seed, so it cannot be reproduced.")
     if isinstance(request, schemas.FillRequest):
-        if request.seed is None:
-            raise DataError("The manifest has no seed, so its image cannot be reproduced.")
-        return make_fill(model, request, limits, lambda request, hashes: manifest)
-    if any(spec.seed is None for spec in request.samples):
-        raise DataError("The manifest has a sample without a seed, so its image cannot be reproduced.")
-    return make_job(model, request, limits)
+        return make_fill(loaded, request, limits)
+    return make_job(loaded, request, limits)
 
 
 def compare(

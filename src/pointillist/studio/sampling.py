@@ -17,7 +17,7 @@ from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
 from pointillist.model.vocabulary import describe_prompts
 from pointillist.studio import schemas
-from pointillist.studio.conversion import drawing_keywords, encode_floats, encode_levels, sampled_image
+from pointillist.studio.conversion import condition_keywords, encode_floats, encode_levels, sampled_image
 from pointillist.studio.jobs import SamplingJob, num_outputs
 
 EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows something new
@@ -136,7 +136,8 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
         # completions choose their engine as in Python, unless floating point is requested
         "engine": "auto" if request.engine == "integer" else request.engine,
         "on_row": lambda done, x: check(),
-        **drawing_keywords(job.model, request, spec.conditions, job.size, request.negative_prompt),
+        "defaults": request.settings,
+        **condition_keywords(spec.conditions),
     }
 
 

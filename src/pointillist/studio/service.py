@@ -14,15 +14,14 @@ from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
 from pointillist.studio.answers.fill import FillJob, make_fill
-from pointillist.studio.answers.inside import FieldCache
+from pointillist.studio.answers.inside import field
 from pointillist.studio.answers.training_run import RunWatcher, TrainingRun
-from pointillist.studio.answers.world import WorldCache
 from pointillist.studio.conversion import check_pixels
 from pointillist.studio.errors import RequestError
 from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Result, Work
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.model_pool import ModelPool
-from pointillist.studio.reproduce import compare, job_from_manifest, make_manifest
+from pointillist.studio.reproduce import compare, job_from_manifest
 from pointillist.studio.sampling import run_job
 from pointillist.studio.schemas import LIMITS
 from pointillist.system import default_threads
@@ -46,8 +45,6 @@ class StudioService:
 
     Attributes:
         watcher: follows the run; None without one.
-        fields: receptive fields that were measured.
-        worlds: endless maps that were looked at.
         detectors: anomaly detectors of the models.
     """
 
@@ -62,13 +59,11 @@ class StudioService:
     ) -> None:
         self.limits = limits
         self.models: ModelPool = ModelPool(sources, limits)
-        self.fields: FieldCache = FieldCache()
-        self.worlds: WorldCache = WorldCache()
         self.detectors: DetectorPool = DetectorPool(self.models, detectors)
         self.watcher: RunWatcher | None = None
         if run is not None:
             watched = TrainingRun(run)
-            self.watcher = RunWatcher(watched, self.models.add(watched.name, str(watched.newest)), limits)
+            self.watcher = RunWatcher(watched, self.models.add(str(watched.newest), watched.name), limits)
         self.queue: JobQueue = JobQueue(limits, threads or default_threads())
 
     def infos(self) -> list[schemas.ModelInfo]:
@@ -79,11 +74,11 @@ class StudioService:
     @compare_weights_once()
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
         """Validate a request to sample from a model."""
-        return make_job(self.models[model].model, request, self.limits)
+        return make_job(self.models[model].loaded, request, self.limits)
 
     def submit(self, job: SamplingJob, on_event: EventHandler) -> QueueEntry:
         """Put a job into the queue."""
-        return self.queue.submit(partial(self._sample, job), on_event)
+        return self.queue.submit(partial(_sample, job), on_event)
 
     def convert(self, model: str, handler: Handler[RequestT, ResultT], request: RequestT) -> ResultT:
         """Handle a request that needs no forward pass, such as reading and writing pictures; several run at a time."""
@@ -99,8 +94,7 @@ class StudioService:
     def field(self, model: str, query: schemas.FieldQuery) -> schemas.FieldReach:
         """Measure the receptive field of a pixel; other queries go on meanwhile."""
         check_pixels(query.height, query.width, self.limits)
-        entry = self.models[model]
-        return self.fields.measure(entry.model, query, entry.query_lock)
+        return field(self.models[model], query)
 
     def score_anomaly(self, model: str, query: schemas.AnomalyQuery) -> schemas.AnomalyMap:
         """Score an image by the anomaly detector of a model."""
@@ -116,12 +110,10 @@ class StudioService:
         Raises:
             RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
         """
-        entry = self.models[model]
-        job = job_from_manifest(entry.model, manifest, self.limits)
-        work: Work = job if isinstance(job, FillJob) else partial(self._sample, job)
-        result = self._run(work, is_cancelled)
-        assert isinstance(result, schemas.Finished | schemas.FillResult)
-        return compare(entry.sha256, manifest, result.images)
+        loaded = self.models[model].loaded
+        job = job_from_manifest(loaded, manifest, self.limits)
+        result = self._run(job if isinstance(job, FillJob) else partial(_sample, job), is_cancelled)
+        return compare(loaded.identity.sha256, manifest, result.images)
 
     def fill(
         self, model: str, request: schemas.FillRequest, is_cancelled: Callable[[], bool] = lambda: False
@@ -131,22 +123,9 @@ class StudioService:
         Raises:
             RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
         """
-        loaded = self.models[model].model
-        job = make_fill(loaded, request, self.limits, partial(self._make_manifest, loaded))
-        result = self._run(job, is_cancelled)
+        result = self._run(make_fill(self.models[model].loaded, request, self.limits), is_cancelled)
         assert isinstance(result, schemas.FillResult)
         return result
-
-    @compare_weights_once()
-    def _sample(
-        self, job: SamplingJob, on_event: EventHandler, check: Callable[[], None], threads: int
-    ) -> schemas.Finished:
-        """Sample the images of a job, with events."""
-        started = time.perf_counter()
-        images = run_job(job, on_event, check, threads)
-        seconds = time.perf_counter() - started
-        manifest = self._make_manifest(job.model, job.request, [image.sha256 for image in images])
-        return schemas.Finished(seconds=seconds, images=images, manifest=manifest)
 
     def _run(self, work: Work, is_cancelled: Callable[[], bool]) -> Result:
         """Run a job in the queue, and return its result.
@@ -183,11 +162,11 @@ class StudioService:
             self.watcher.stop()
         self.queue.close()
 
-    def _make_manifest(
-        self, model: LikelihoodModel, request: schemas.SampleRequest | schemas.FillRequest, hashes: list[str]
-    ) -> schemas.SampleManifest:
-        for entry in self.models.entries.values():
-            sha256 = entry.hash_of(model)
-            if sha256 is not None:
-                return make_manifest(entry.name, sha256, request, hashes)
-        raise LookupError("The job samples from a model that is not in the pool.")
+
+@compare_weights_once()
+def _sample(job: SamplingJob, on_event: EventHandler, check: Callable[[], None], threads: int) -> schemas.Finished:
+    """Sample the images of a job, with events."""
+    started = time.perf_counter()
+    images = run_job(job, on_event, check, threads)
+    seconds = time.perf_counter() - started
+    return schemas.Finished(seconds=seconds, images=images, manifest=job.loaded.manifest(job.request, images))

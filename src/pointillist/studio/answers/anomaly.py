@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pointillist.errors import ConfigError
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
-from pointillist.studio.conversion import decode_canvas, encode_floats
+from pointillist.studio.conversion import decode_levels, encode_floats
 from pointillist.studio.errors import RequestError
 from pointillist.studio.model_pool import ModelPool, PooledModel
 
@@ -126,7 +126,7 @@ def anomaly_map(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: 
             "The detector of this model judges images of a data set with their conditions, which the studio does not: "
             "fit one that judges images alone (`pointillist detect` with no conditions).",
         )
-    record = detector.explain(decode_canvas(detector.model_, query.levels, limits))
+    record = detector.explain(decode_levels(detector.model_, query.levels, limits, canvas=True)[0])
     distances = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))
     return schemas.AnomalyMap(
         distance=encode_floats(record.z_map),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import threading
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from pointillist.errors import ConfigError
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_query, encode_floats
+from pointillist.studio.model_pool import PooledModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,42 +22,21 @@ if TYPE_CHECKING:
 _MOST_FIELDS = 4096  # that are kept for a model
 
 
-class FieldCache:
-    """Receptive fields that were measured: each takes seconds, and is the same for all images of a size.
+def field(entry: PooledModel, query: schemas.FieldQuery) -> schemas.FieldReach:
+    """Measure the receptive field of a pixel, or return the one that was measured before.
 
-    ```python
-    fields = FieldCache()
-    fields.measure(model, schemas.FieldQuery(height=8, width=8, row=3, column=4), threading.Lock()).seen
-    ```
+    Raises:
+        ConfigError, ShapeError: if the image has no such pixel, or the model takes no such image.
     """
-
-    def __init__(self) -> None:
-        self._found: WeakKeyDictionary[LikelihoodModel, dict[schemas.FieldQuery, schemas.FieldReach]]
-        self._found = WeakKeyDictionary()
-        self._lock = threading.Lock()  # one at a time: a page asks for the pixel under the pointer, again and again
-
-    def measure(
-        self, model: LikelihoodModel, query: schemas.FieldQuery, query_lock: threading.Lock
-    ) -> schemas.FieldReach:
-        """Measure the receptive field of a pixel, or return the one that was measured before.
-
-        Args:
-            model: the model.
-            query: the pixel.
-            query_lock: held while the model is copied, so that the hooks of another query are not copied with it.
-
-        Raises:
-            ConfigError, ShapeError: if the image has no such pixel, or the model takes no such image.
-        """
-        with self._lock:
-            result = self._found.setdefault(model, {})
-            if query not in result:
-                if len(result) >= _MOST_FIELDS:
-                    result.clear()
-                with query_lock:
-                    probe = copy.deepcopy(with_weights(model))
-                result[query] = _measure(probe, query)
-            return result[query]
+    loaded = entry.loaded
+    with entry.field_lock:
+        if query not in loaded.fields:
+            if len(loaded.fields) >= _MOST_FIELDS:
+                loaded.fields.clear()
+            with entry.query_lock:  # so that the hooks of another query are not copied with the model
+                probe = copy.deepcopy(with_weights(loaded.model))
+            loaded.fields[query] = _measure(probe, query)
+        return loaded.fields[query]
 
 
 def _measure(model: PixelModel, query: schemas.FieldQuery) -> schemas.FieldReach:

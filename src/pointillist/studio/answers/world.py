@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+from functools import lru_cache
+from typing import Any
 
 from pointillist.errors import ConfigError, EngineError
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.worlds.world import World, open_world_model
 from pointillist.studio import schemas
-from pointillist.studio.conversion import check_pixels, level_dtype
-
-_MOST_WORLDS = 4  # that are kept, with the chunks that were drawn last
+from pointillist.studio.conversion import check_pixels, encode_levels
 
 
-class WorldCache:
-    """Endless maps that were looked at last.
+@lru_cache(maxsize=4)  # with the chunks that were drawn last
+def _world(model: LikelihoodModel, seed: int, rules: str | None) -> World:
+    return World(model, seed, None if rules is None else schemas.MapRules.model_validate_json(rules).to_dict())
 
-    ```python
-    WorldCache().tiles(model, schemas.WorldQuery(seed=7, row=-40, column=0, height=32, width=32), limits).levels
-    ```
+
+def tiles(model: LikelihoodModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:
+    """Draw a rectangle of an endless map, which its seed and its place determine, as `pointillist.World` does.
+
+    Raises:
+        RequestError: if it is too large.
+        ConfigError: if the model draws no endless maps, or a rule is none of worlds or cannot be met.
     """
-
-    def __init__(self) -> None:
-        self._worlds: OrderedDict[tuple[int, int, str], tuple[LikelihoodModel, World]] = OrderedDict()
-        self._lock = threading.Lock()  # one at a time: a page asks again and again while it is dragged
-
-    def tiles(self, model: LikelihoodModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:
-        """Draw a rectangle of an endless map, as `pointillist.World` does.
-
-        Raises:
-            RequestError: if it is too large.
-            ConfigError: if the model draws no endless maps, or a rule is none of worlds or cannot be met.
-        """
-        check_pixels(query.height, query.width, limits)
-        rules = None if query.rules is None else query.rules.to_dict()
-        key = (id(model), query.seed, repr(rules))
-        with self._lock:
-            if key not in self._worlds:
-                self._worlds[key] = model, World(model, query.seed, rules)
-                while len(self._worlds) > _MOST_WORLDS:
-                    self._worlds.popitem(last=False)
-            self._worlds.move_to_end(key)
-            levels = self._worlds[key][1].tiles(query.row, query.column, query.height, query.width)
-        return schemas.WorldTiles(levels=schemas.EncodedArray.of(levels[None], level_dtype(model.image.levels)))
+    check_pixels(query.height, query.width, limits)
+    key: Any = model  # models compare by identity
+    world = _world(key, query.seed, None if query.rules is None else query.rules.model_dump_json())
+    levels = world.tiles(query.row, query.column, query.height, query.width)
+    return schemas.WorldTiles(levels=encode_levels(model, levels[None]))
 
 
 def draws_worlds(model: LikelihoodModel) -> bool:

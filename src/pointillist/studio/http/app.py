@@ -12,7 +12,6 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
 from pointillist.errors import PointillistError
@@ -21,7 +20,6 @@ from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.http.routes import router
 from pointillist.studio.http.security import LOOPBACK, SecurityMiddleware
-from pointillist.studio.http.streaming import MEDIA_TYPE
 from pointillist.studio.http.validation import NOT_JSON, sentence
 from pointillist.studio.page_text import PAGE, page_text, script_text, style_text
 from pointillist.studio.service import StudioService
@@ -60,7 +58,6 @@ def create_app(
     _handle_errors(app)
     limit = service.limits.body_bytes
     app.add_middleware(SecurityMiddleware, hosts=hosts, body_bytes=limit, any_address=any_address, framed=framed)
-    _describe_events(app)
     return app
 
 
@@ -97,27 +94,6 @@ def _handle_errors(app: FastAPI) -> None:
 
 def _error(status: int, code: str, sentence: str, headers: Any = None) -> Response:
     return JSONResponse(schemas.ErrorResponse(error=sentence, code=code).body(), status, headers=headers)
-
-
-def _describe_events(app: FastAPI) -> None:
-    """Add the events of the stream to the OpenAPI description, which FastAPI cannot find by itself."""
-    default_openapi = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            description = default_openapi()
-            events: Any = TypeAdapter(schemas.Event).json_schema(
-                ref_template="#/components/schemas/{model}", mode="serialization"
-            )
-            for name, schema in events.pop("$defs").items():
-                description["components"]["schemas"].setdefault(name, schema)
-            response = description["paths"]["/api/models/{model}/sample"]["post"]["responses"]["200"]
-            response["content"] = {MEDIA_TYPE: {"schema": {"type": "string", "description": "One event per line."}}}
-            description["components"]["schemas"]["Event"] = events
-            app.openapi_schema = description
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 FILES: dict[str, tuple[str, Callable[[], str]]] = {

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pointillist.studio.errors import RequestError, too_large
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_SELF = "'self'"
 _NOTEBOOKS = "http://localhost:* http://127.0.0.1:*"  # of this machine, by TLS too
 _HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: blob:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'"
+)
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
 
 
 class SecurityMiddleware:
@@ -34,29 +40,11 @@ class SecurityMiddleware:
     """
 
     def __init__(
-        self, app: App, hosts: frozenset[str], body_bytes: int, *, any_address: bool = False, framed: bool = False
+        self, app: ASGIApp, hosts: frozenset[str], body_bytes: int, *, any_address: bool = False, framed: bool = False
     ) -> None:
         self._app, self._hosts, self._any, self._bytes = app, hosts, any_address, body_bytes
-        policy = {
-            "default-src": "'none'",
-            "script-src": _SELF,
-            "style-src": _SELF,
-            "font-src": _SELF,
-            "connect-src": _SELF,
-            "img-src": f"{_SELF} data: blob:",
-            "manifest-src": _SELF,
-            "worker-src": _SELF,
-            "base-uri": "'none'",
-            "form-action": "'none'",
-            "frame-ancestors": f"{_SELF} {_NOTEBOOKS}" if framed else _SELF,
-        }
-        self._headers = [
-            (b"content-security-policy", "; ".join(f"{k} {v}" for k, v in policy.items()).encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-            (b"cache-control", b"no-store"),
-        ]
+        ancestors = f"'self' {_NOTEBOOKS}" if framed else "'self'"
+        self._headers = {**_HEADERS, "content-security-policy": f"{_POLICY}; frame-ancestors {ancestors}"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -65,25 +53,24 @@ class SecurityMiddleware:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        secured = self._sender(send)
-        try:
-            self._check_origin(scope)
-            body = await self._body(scope, receive)
-        except RequestError as error:
-            await _respond(secured, error)
-            return
-        await self._app(scope, _replayed(body, receive), secured)
 
-    def _sender(self, send: Send) -> Send:
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *self._headers]}
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
-        return secured
+        headers = Headers(scope=scope)
+        try:
+            self._check_origin(headers, scope["path"])
+            body = await self._body(headers, Request(scope, receive))
+        except RequestError as error:
+            await JSONResponse(error.response.body(), error.status)(scope, receive, secured)
+        except ClientDisconnect:
+            return
+        else:
+            await self._app(scope, _replayed(body, receive), secured)
 
-    def _check_origin(self, scope: Scope) -> None:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    def _check_origin(self, headers: Headers, path: str) -> None:
         host = headers.get("host", "").lower()
         if not self._is_own_host(host):
             raise RequestError(421, "host", f"`Host` (={host[:100]!r}) is not a name of this server: use its own.")
@@ -92,7 +79,7 @@ class SecurityMiddleware:
             raise RequestError(
                 403, "origin", f"`Origin` (={origin[:100]!r}) is another page, which may not use this server."
             )
-        if scope["path"].startswith("/api/") and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        if path.startswith("/api/") and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise RequestError(403, "origin", "The request comes from another page, which may not use this server.")
 
     def _is_own_host(self, host: str) -> bool:
@@ -107,26 +94,19 @@ class SecurityMiddleware:
         except ValueError:
             return False
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, request: Request) -> bytes:
         """Read the whole body, which is small; raise as soon as it is too large."""
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > self._bytes:
-            raise self._too_large(int(announced))
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return b""  # the client disconnected: the app will see that too
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self._bytes:
-                raise self._too_large(size)
-            if not message.get("more_body"):
-                return b"".join(parts)
-
-    def _too_large(self, size: int) -> RequestError:
-        return too_large("Bytes of the request", size, self._bytes, "send less")
+        announced = headers.get("content-length", "0")
+        size, body = int(announced) if announced.isdecimal() else 0, bytearray()
+        if size <= self._bytes:
+            async for chunk in request.stream():
+                body += chunk
+                size = len(body)
+                if size > self._bytes:
+                    break
+            else:
+                return bytes(body)
+        raise too_large("Bytes of the request", size, self._bytes, "send less")
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
@@ -139,10 +119,3 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return replay
-
-
-async def _respond(send: Send, error: RequestError) -> None:
-    body = error.response.model_dump_json(exclude_none=True).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

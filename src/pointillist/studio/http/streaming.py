@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from pointillist.studio import schemas
@@ -16,14 +16,13 @@ from pointillist.studio.job_queue import AnyEvent, EventHandler
 from pointillist.studio.jobs import SamplingJob
 from pointillist.studio.service import StudioService
 
-MEDIA_TYPE = "application/x-ndjson"
 _POLL_INTERVAL = 0.1  # seconds between checks whether the client is still connected
 
 Line = tuple[bytes, bool]
 """A line of the stream, and whether it is the last."""
 
 
-class EventStream(Response):
+class EventStream(StreamingResponse):
     """The events of a job, one per line; the job is cancelled when the client leaves, even before the first line.
 
     Lines that wait are sent together: the thread that samples waits for the lock of the interpreter meanwhile.
@@ -32,39 +31,30 @@ class EventStream(Response):
         RequestError: if the queue is full.
     """
 
-    media_type = MEDIA_TYPE
+    media_type = "application/x-ndjson"
 
     def __init__(self, service: StudioService, job: SamplingJob) -> None:
-        super().__init__()
-        del self.headers["content-length"]
-        self._lines: asyncio.Queue[Line] = asyncio.Queue()
+        lines: asyncio.Queue[Line] = asyncio.Queue()
         self._queue = service.queue
-        self._entry = service.submit(job, _event_handler(self._lines))
+        self._entry = service.submit(job, _event_handler(lines))
+        super().__init__(_joined(lines))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        watching = asyncio.create_task(self._watch(receive))
         try:
-            with suppress(OSError):  # the client has left
-                await self._send(send)
+            await super().__call__(scope, receive, send)
         finally:
-            watching.cancel()
             self._queue.cancel(self._entry.id)
 
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        is_last = False
-        while not is_last:
-            lines, is_last = await self._lines.get()
-            while not self._lines.empty():
-                further, is_last = self._lines.get_nowait()
-                lines += further
-            await send({"type": "http.response.body", "body": lines, "more_body": not is_last})
 
-    async def _watch(self, receive: Receive) -> None:
-        """End the stream as soon as the client disconnects."""
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._lines.put_nowait((b"", True))
+async def _joined(queue: asyncio.Queue[Line]) -> AsyncIterator[bytes]:
+    """Yield the lines that wait, until the last."""
+    is_last = False
+    while not is_last:
+        lines, is_last = await queue.get()
+        while not queue.empty():
+            further, is_last = queue.get_nowait()
+            lines += further
+        yield lines
 
 
 @asynccontextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import BaseModel, Field
 
-from pointillist.conditioning import HintPreprocessor
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import resize_image
 from pointillist.data.readers.decode import ImageSource, read_header, read_pixels
@@ -24,33 +23,30 @@ from pointillist.studio.hint_pictures import DERIVED, INVERTED, derived_hint, in
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 4}
 
-Role = Literal["image", "hint"]
-Resize = Literal["no", "nearest", "area"]
-Fit = Literal["crop", "pad", "stretch"]
-Source = Literal["auto", "drawing", "picture"]
+Side = Annotated[int, Field(ge=1, le=4096)]
 
 
-@dataclass(frozen=True)
-class UploadOptions:
-    """Options for reading a picture.
+class UploadOptions(BaseModel):
+    """Options for reading a picture: the query of an upload.
 
     Attributes:
         role: read it as an image of the model, or as its hint.
-        size: height and width; None for the default size.
+        height, width: null for the default size.
         resize: resampling method for pictures of another size; `no` rejects them.
         fit: treatment of another aspect ratio.
         source: of an outline: a drawing of it, or a picture of which it is taken; `auto` decides by the colours.
     """
 
-    role: Role = "image"
-    size: tuple[int, int] | None = None
-    resize: Resize = "no"
-    fit: Fit = "crop"
-    source: Source = "auto"
+    role: Literal["image", "hint"] = "image"
+    height: Side | None = None
+    width: Side | None = None
+    resize: Literal["no", "nearest", "area"] = "no"
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    source: Literal["auto", "drawing", "picture"] = "auto"
 
 
 def read_upload(
-    model: LikelihoodModel, body: bytes, options: UploadOptions, limits: schemas.Limits
+    body: bytes, model: LikelihoodModel, options: UploadOptions, limits: schemas.Limits
 ) -> schemas.UploadedImage:
     """Convert a picture file to the levels of a model.
 
@@ -58,65 +54,40 @@ def read_upload(
         RequestError: if it is not a picture, too large, or of another size.
         ConfigError, DataError: if the model has no such role, or takes no pictures.
     """
-    spec = _spec(model, options.role)
-    size = options.size or (spec.height, spec.width)
+    spec = model.image if options.role == "image" else hint_image(model)
+    if spec is None:
+        raise ConfigError("`role` (='hint') cannot be used: this model has no hint that is a picture.")
+    if spec.mode not in _CHANNELS and not spec.is_deep:
+        raise ConfigError("A grid of codes cannot be read from a picture: send its levels instead.")
+    if (options.height is None) != (options.width is None):
+        raise ConfigError("`height` and `width` go together: give both or neither.")
+    size = (options.height or spec.height, options.width or spec.width)
     check_pixels(*size, limits)
     if options.role == "image":
         model.check_size(*size)
     rule = outline_rule(model) if options.role == "hint" else None
-    if rule is not None:
-        return _read_outline(model, rule, body, size, options, limits)
-    array = _decode(body, spec, limits)
-    fitted = _fitted(array, spec, size, options)
-    levels = spec.level_array(fitted[None])[0]
-    exact = _is_exact(spec, levels, fitted)
-    target = "the nearest colours of the palette" if spec.mode == "palette" else f"{spec.levels} levels"
-    return _uploaded(spec, levels, array, options, [] if exact else [f"converted to {target}"])
-
-
-def _read_outline(
-    model: LikelihoodModel,
-    rule: HintPreprocessor,
-    body: bytes,
-    size: tuple[int, int],
-    options: UploadOptions,
-    limits: schemas.Limits,
-) -> schemas.UploadedImage:
-    """Read a drawing of lines, dark on light or light on dark, or take the outline of another picture."""
-    spec, image = _spec(model, "hint"), model.image
-    array = _decode(body, 4, limits)
-    if options.source == "drawing" or (options.source == "auto" and is_drawing(array)):
-        ink, inverted = ink_of(array)
+    array = _decode(body, spec if rule is None else 4, limits)
+    if rule is None:
+        fitted = _fitted(array, spec, size, options)
+        levels = spec.level_array(fitted[None])[0]
+        target = "the nearest colours of the palette" if spec.mode == "palette" else f"{spec.levels} levels"
+        changes = [] if _is_exact(spec, levels, fitted) else [f"converted to {target}"]
+    elif options.source == "drawing" or (options.source == "auto" and is_drawing(array)):
+        ink, inverted = ink_of(array)  # lines, dark on light or light on dark
         levels = is_line(_fitted((ink * np.uint8(255))[..., None], spec, size, options))
-        return _uploaded(spec, levels, array, options, [INVERTED] if inverted else [])
-    fitted = _fitted(_decode(body, image, limits), image, size, options)
-    levels = derived_hint(rule, image.level_array(fitted[None])[0], image)
-    return _uploaded(spec, levels, array, options, [DERIVED])
-
-
-def _uploaded(
-    spec: ImageSpec, levels: np.ndarray, array: np.ndarray, options: UploadOptions, changes: list[str]
-) -> schemas.UploadedImage:
-    """Describe an upload: the levels, and how they came from the pixels."""
-    size = (levels.shape[1], levels.shape[2])
+        changes = [INVERTED] if inverted else []
+    else:
+        fitted = _fitted(_decode(body, model.image, limits), model.image, size, options)
+        levels = derived_hint(rule, model.image.level_array(fitted[None])[0], model.image)
+        changes = [DERIVED]
     method = None if array.shape[:2] == size or options.resize == "no" else options.resize
-    resized = [] if method is None else [f"resized to {size[0]}x{size[1]} ({method})"]
-    said = " and ".join([*resized, *changes])
+    said = " and ".join([*([] if method is None else [f"resized to {size[0]}x{size[1]} ({method})"]), *changes])
     return schemas.UploadedImage(
         levels=schemas.EncodedArray.of(levels, level_dtype(spec.levels)),
         resized=method,
         exact=not changes,
         note=f"The picture was {said}." if said else None,
     )
-
-
-def _spec(model: LikelihoodModel, role: Role) -> ImageSpec:
-    spec = model.image if role == "image" else hint_image(model)
-    if spec is None:
-        raise ConfigError("`role` (='hint') cannot be used: this model has no hint that is a picture.")
-    if spec.mode not in _CHANNELS and not spec.is_deep:
-        raise ConfigError("A grid of codes cannot be read from a picture: send its levels instead.")
-    return spec
 
 
 def _decode(body: bytes, kind: ImageSpec | int, limits: schemas.Limits) -> np.ndarray:
@@ -151,8 +122,8 @@ def _fitted(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: 
     if array.shape[:2] == size:
         return array
     methods = ["nearest", "area"] if spec.ordered and not spec.is_deep else ["nearest"]
-    actual = (array.shape[0], array.shape[1])
     if options.resize == "no":
+        actual = array.shape[:2]
         raise RequestError(
             409,
             "size",

@@ -115,6 +115,11 @@ class DrawSettings(Schema):
     temperature: float = Field(1.0, ge=0, le=1000)
     top_p: float = Field(1.0, gt=0, le=1)
 
+    @property
+    def settings(self) -> dict[str, float]:
+        """The changes as settings of sampling."""
+        return {"guidance": self.guidance, "temperature": self.temperature, "top_p": self.top_p}
+
 
 class ErrorResponse(Schema):
     """The body of every response with a status of 400 or above.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from pointillist.studio.schemas.base import EncodedArray, Schema
 from pointillist.studio.schemas.export import SampleManifest
@@ -81,7 +81,8 @@ class Failed(Schema):
     code: str
 
 
-Event = Annotated[Queued | Started | Pixels | Finished | Failed, Field(discriminator="type")]
+class Event(RootModel[Annotated[Queued | Started | Pixels | Finished | Failed, Field(discriminator="type")]]):
+    """A line of the stream."""
 
 
 class Candidate(Schema):

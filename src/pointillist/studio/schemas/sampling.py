@@ -178,6 +178,17 @@ class SampleRequest(DrawSettings):
                 raise ConfigError(f"`{name}` and `start` do not go together: leave one of them out.")
         if self.rules is not None and self.seamless is not None:
             raise ConfigError("`rules` concern whole maps, and bands make an image tile: leave `seamless` out.")
+        variations = [spec.variation for spec in self.samples if spec.variation is not None]
+        if variations and self.start is not None:
+            raise ConfigError("`variation` and `start` do not go together: leave one of them out.")
+        if variations and self.best_of > 1:
+            raise ConfigError(f"`best_of` (={self.best_of}) draws its candidates from a seed: leave out `variation`.")
+        if any(each.kind == "regions" and (each.levels is None or not each.strength) for each in variations):
+            raise ConfigError("`variation` of the kind regions needs `levels`, and a `strength` above 0: give both.")
+        if self.redraws and [each.kind for each in variations] != ["regions"] * len(self.samples):
+            raise ConfigError(
+                "`variation` of the kind regions must be one for all samples of a job: ask for them apart."
+            )
         return self
 
 
