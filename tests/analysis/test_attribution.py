@@ -18,7 +18,6 @@ from pointillist.analysis import (
     perturbation_influence,
 )
 from pointillist.analysis.layers import Network
-from pointillist.errors import MissingExtraError
 from pointillist.networks import names
 from tests.tolerances import DOUBLE, FORMULA, rounding
 
@@ -112,16 +111,6 @@ def test_integrated_gradients_are_complete(kind: str) -> None:
     wanted = without - given
     assert found.values.sum() == pytest.approx(wanted, abs=RIEMANN)
     assert found.gap == pytest.approx(0, abs=RIEMANN)
-
-
-def test_without_captum_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "captum.attr", None)
-    model = grey(2, 2)
-    with pytest.raises(MissingExtraError, match=r"pip install .*\[explain\]'"):
-        integrated_gradients(ImageQuery.of(model, torch.zeros(1, 2, 2, dtype=torch.int64)), 1, 1)
-    assert gradient(ImageQuery.of(model, torch.zeros(1, 2, 2, dtype=torch.int64)), 1, 1).values.shape == (1, 2, 2)
 
 
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture"])

@@ -61,10 +61,3 @@ def test_painting_on_and_calibration_follow_the_order(model: pt.PixelModel, orde
     assert np.allclose(painted.nats, wanted.nats[painted.numbers])
     own = calibration(model, pt.sample(model, 300, seed=0, order=order).levels, order=order)
     assert own.pit_p_value > 0.001
-
-
-def test_an_order_it_does_not_know_is_a_sentence(model: pt.PixelModel) -> None:
-    x = torch.zeros(1, 3, 4, dtype=torch.int64)
-    with pytest.raises(pt.ConfigError, match="s-curve"):
-        surprisal_maps(ImageQuery.of(model, x, order="s-curve"))
-    assert "raster-bl" in pt.explain(model, x, order="raster-bl", continuations=0).to_html()

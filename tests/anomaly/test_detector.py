@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -305,18 +303,6 @@ def test_splits_are_fitted_on_their_validation_images(tmp_path: Path) -> None:
         detector = pt.AnomalyDetector(model).fit(source)
         assert len(detector.calibration_scores_) == count // 2
         assert len(detector.score_samples(source)) > 0
-
-
-def test_scikit_learn_is_an_extra() -> None:
-    """The package is imported without it, and says what to install."""
-    code = (
-        "import sys; sys.modules['sklearn'] = None\n"
-        "import pointillist as pt\n"
-        "try:\n    pt.AnomalyDetector\n"
-        "except pt.PointillistError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "needs the extra `anomaly`: run `pip install" in done.stdout
 
 
 @pytest.mark.parametrize("density", ["auto", "gaussian", "kde"])

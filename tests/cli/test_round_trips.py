@@ -125,14 +125,3 @@ def test_threads_are_at_most_the_cores(pets: Path) -> None:
     shown = run("train", pets, "--steps", "1", "--threads", "1000", *small, "--out", "m").output
     torch.set_num_threads(1)
     assert f"1000 threads were set, and {available_cores()} cores are there" in " ".join(shown.split())
-
-
-def test_what_is_there_is_not_replaced(model: Path, pets: Path, tmp_path: Path) -> None:
-    """Without `--force`."""
-    quantize = ("quantize", model, pets, "--out", tmp_path / "integer")
-    run(*quantize, "--images", 2)
-    before = (tmp_path / "integer" / "program.safetensors").read_bytes()
-    assert "--force" in fails(*quantize)
-    assert (tmp_path / "integer" / "program.safetensors").read_bytes() == before
-    assert "fingerprint" in run(*quantize, "--images", 3, "--force").output
-    assert (tmp_path / "integer" / "program.safetensors").read_bytes() != before

@@ -27,21 +27,6 @@ def test_sheet_by_default(model: Path) -> None:
         assert picture.format == "PNG"
 
 
-def test_archive_holds_what_the_library_paints(model: Path) -> None:
-    run("sample", model, "-n", "5", "--label", "dog,0", "--seed", "2", "--out", "x.npz", "--batch-size", "3")
-    expected = pt.sample(pt.load(model), 10, [1] * 5 + [0] * 5, seed=2)
-    with np.load("x.npz") as archive:
-        assert archive["levels"].dtype == np.uint8
-        assert np.array_equal(archive["levels"], expected.levels)
-        assert np.array_equal(archive["labels"], expected.labels)
-        within = network_rounding(pt.load(model), expected.nats)
-        assert np.allclose(archive["nats"], expected.nats, rtol=0, atol=within)
-        assert archive["classes"].tolist() == ["cat", "dog"]
-    run("sample", model, "-n", "2", "--out", "y.npz")
-    with np.load("y.npz") as archive:
-        assert archive.files == ["levels", "nats"]
-
-
 def test_files_are_exact_and_can_be_read_as_a_data_set(model: Path) -> None:
     run("sample", model, "-n", "2", "--label", "each", "--seed", "3", "--out", "folder")
     expected = pt.sample(pt.load(model), 4, [0, 0, 1, 1], seed=3)

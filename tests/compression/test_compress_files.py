@@ -133,14 +133,6 @@ def test_an_animation_is_rejected(model: Path, tmp_path: Path) -> None:
     run("compress", model, tmp_path / "still.gif", "--out", tmp_path / "a.pxl")
 
 
-def test_nothing_is_replaced_unless_forced(model: Path, pictures: Path, tmp_path: Path) -> None:
-    """Neither an archive nor a folder."""
-    archive = tmp_path / "a.pxl"
-    run("compress", model, pictures, "--out", archive)
-    assert "--force" in run("compress", model, pictures, "--out", archive, code=2)
-    assert "--force" in run("decompress", archive, "--model", model, "--out", pictures, code=2)
-
-
 @pytest.mark.parametrize(
     "name", ["../a.png", "/etc/a.png", "a/../../b.png", "C:a.png", "a\\..\\b", "", "a\x1b.png", "."]
 )

@@ -345,20 +345,6 @@ def test_clip_is_read_from_a_folder(tmp_path: Path) -> None:
         open_encoder(f"clip:{tmp_path}/.")
 
 
-@pytest.mark.parametrize(("kind", "package"), [("clip", "transformers"), ("minilm", "tokenizers")])
-def test_an_encoder_without_its_package_names_the_extra(
-    kind: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One sentence, with what to install."""
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        (tmp_path / name).write_text(
-            '{"model_type": "clip", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}'
-        )
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(pt.PointillistError, match=rf"needs the extra `{kind}`: run `pip install"):
-        open_encoder(f"{kind}:{tmp_path}")
-
-
 def test_vectors_that_come_with_the_package_are_what_the_encoder_computes() -> None:
     """For all names and examples of bundled models; they come first, so a prompt is the same on every processor."""
     encoder = UniversalSentenceEncoder()

@@ -154,16 +154,6 @@ def test_damaged_files_are_read_or_end_with_one_sentence(write: Writer, ending: 
     assert not any("\n" in sentence for sentence in sentences)
 
 
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One sentence for each kind of file."""
-    monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
-    monkeypatch.setitem(__import__("sys").modules, "astropy.io", None)
-    for name in ("a.dcm", "a.fits"):
-        (tmp_path / name).write_bytes(b"no scan")
-        with pytest.raises(pt.errors.MissingExtraError, match="needs the extra `science`"):
-            read_science(tmp_path / name)
-
-
 def write_series(folder: Path, volume: np.ndarray, **changes: Any) -> None:
     """Write a slice a file, named against their order; `changes` of a slice are lists."""
     folder.mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from pointillist.data import load_data
-from pointillist.errors import DataError, MissingExtraError
+from pointillist.errors import DataError
 from tests.equality import equal
 
 X = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 3), dtype=np.uint8)
@@ -121,12 +120,6 @@ def test_no_network_is_one_sentence(offline: Any, source: str, remedy: str) -> N
     with pytest.raises(DataError, match=remedy) as error:
         load_data(source)
     assert "\n" not in str(error.value)
-
-
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match=r"pip install .*\[data\]'"):
-        load_data("hf:owner/name")
 
 
 class Items(Dataset[Any]):

@@ -56,33 +56,19 @@ def blocks_of(page: Path) -> list[tuple[str, str]]:
     return re.findall(r"^```(bash|python)\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def test_first_model(tmp_path: Path) -> None:
-    """Train, sample, evaluate, explain and complete an image of a built-in data set."""
-    run_blocks(blocks_of(TUTORIALS / "first_model.md"), tmp_path)
-    names = ("digits.png", "digits.gif", "report.html", "three.png", "completed.png", "runs/digits/run.toml")
-    assert all((tmp_path / name).is_file() for name in names)
+PAGES = {
+    "first_model": ("digits.png", "digits.gif", "report.html", "three.png", "completed.png", "runs/digits/run.toml"),
+    "own_folder": ("shapes.png", "circle.png", "runs/slower/run.toml"),
+    "training_image": ("real/00000.npy", "maps/entropy.png", "maps/probability-1.npy"),
+    "text_to_image": ("scenes.png", "bear.html", "icons.png", "circles.png", "words.png", "shapes.html"),
+}
+"""Files that the blocks of a page leave; the first page alone is quick."""
 
 
-@pytest.mark.slow
-def test_own_folder(tmp_path: Path) -> None:
-    """Train on class folders that the page writes."""
-    run_blocks(blocks_of(TUTORIALS / "own_folder.md"), tmp_path)
-    assert all((tmp_path / name).is_file() for name in ("shapes.png", "circle.png", "runs/slower/run.toml"))
-
-
-@pytest.mark.slow
-def test_training_image(tmp_path: Path) -> None:
-    """Train on windows of a picture that the page draws, and draw realisations that keep the hard data."""
-    run_blocks(blocks_of(TUTORIALS / "training_image.md"), tmp_path)
-    assert all((tmp_path / name).is_file() for name in ("real/00000.npy", "maps/entropy.png", "maps/probability-1.npy"))
-
-
-@pytest.mark.slow
-def test_text_to_image(tmp_path: Path) -> None:
-    """Sample from prompts of a bundled model, and of one trained on captions, which reads its pictures back."""
-    run_blocks(blocks_of(TUTORIALS / "text_to_image.md"), tmp_path)
-    names = ("scenes.png", "bear.html", "icons.png", "circles.png", "words.png", "shapes.html")
-    assert all((tmp_path / name).is_file() for name in names)
+@pytest.mark.parametrize("page", [pytest.param(p, marks=[pytest.mark.slow] * (p != "first_model")) for p in PAGES])
+def test_a_tutorial_runs(page: str, tmp_path: Path) -> None:
+    run_blocks(blocks_of(TUTORIALS / f"{page}.md"), tmp_path)
+    assert all((tmp_path / name).is_file() for name in PAGES[page])
 
 
 @pytest.mark.slow
@@ -178,15 +164,6 @@ def test_install(tmp_path: Path) -> None:
 def test_every_tutorial_is_run() -> None:
     """A new page needs a test of its own here."""
     pages = {path.name for path in TUTORIALS.iterdir() if path.suffix in {".md", ".ipynb"}}
-    assert pages == {
-        "install.md",
-        "first_model.md",
-        "own_folder.md",
-        "text_to_image.md",
-        "training_image.md",
-        "tour.md",  # with the README, in test_readme.py
-        "inside.md",
-        "views.ipynb",
-        "odd_images.ipynb",
-        "known_answers.ipynb",
-    }
+    elsewhere = {"tour.md"}  # with the README, in test_readme.py
+    notebooks = {"views.ipynb", "odd_images.ipynb", "known_answers.ipynb"}
+    assert pages == {f"{page}.md" for page in PAGES} | {"install.md", "inside.md"} | notebooks | elsewhere

@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.studio.http.server import Server
-from pointillist.studio.page_text import script_text
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     COLOURS,
@@ -110,15 +109,6 @@ def test_long_and_many_names_of_classes(browser: Browser) -> None:
         page.get_by_label("Names of labels").fill("")
         page.get_by_role("button", name="Paint", exact=True).click()
         expect(page.get_by_role("alert")).to_contain_text("40 labels are more than 36 canvases: name those")
-
-
-def test_chances_are_numbers_that_one_can_read(page: Page) -> None:
-    """Without exponents, in the studio and in reports."""
-    shown = page.evaluate(
-        f"() => {{ {script_text('shared/dom.js')}; "
-        "return [0.01, 1, 10, 24.3, 60].map(modules['shared/dom.js'].oneIn) }"
-    )
-    assert shown == ["as good as certain", "1 in 2.0", "1 in 1,024", "1 in 21,000,000", "1 in 2 to the 60"]
 
 
 def test_bars_have_a_legend(page: Page) -> None:

@@ -10,21 +10,18 @@ import torch
 from playwright.sync_api import Page, Response, expect
 
 import pointillist as pt
-from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient, logit_lens, word_gains
+from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient, logit_lens
 from pointillist.images.visualization import diverging_colors
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     COLOURS,
     DIGITS,
-    OUTLINE,
-    canvas,
     choose_model,
     grey,
     paint,
     pixels,
     pixels_of,
     point,
-    wait_for_frame,
     wait_until_painted,
 )
 from tests.tolerances import network_rounding, rounding
@@ -161,49 +158,6 @@ def test_a_network_without_a_lens_says_so(page: Page) -> None:
     panel = page.locator(".inside")
     expect(panel).to_contain_text("The logit lens is not defined")
     expect(panel).to_contain_text("of the 10 pixels before it")
-
-
-def test_a_word_lights_up_its_pixels_and_a_pixel_its_words(page: Page, service: StudioService) -> None:
-    """Over the image in grey, until the word is left or, clicked, is clicked again; without a prompt there is none."""
-    choose_model(page, OUTLINE)
-    page.get_by_label("Text", exact=True).fill("red red heart")
-    paint(page, seed=5)
-    model = service.models[OUTLINE].model
-    page.get_by_text("What each word did").click()
-    panel = page.locator(".prompt-words")
-    buttons = panel.get_by_role("button")
-    expect(buttons).to_have_count(3)
-    levels = pt.sample(model, 1, text="red red heart", seed=5, guidance=2.0, temperature=0.7).levels[0]
-    gains = word_gains(ImageQuery.of(model, levels, text="red red heart"))
-    expect(buttons.nth(0)).to_contain_text("not read")
-    expect(buttons.nth(2)).to_contain_text(f"{gains[2].bits:+.1f}".replace("-", "\u2212"))
-    overlay, saved = page.locator("canvas.map").first, gains[2].saved[0]
-    assert overlay.is_hidden()
-    buttons.nth(2).hover()
-    drawn = pixels_of(overlay).astype(int)
-    strong = np.abs(saved) > 0.5 * np.abs(saved).max()
-    assert np.array_equal(np.sign(drawn[strong][:, 2] - drawn[strong][:, 0]), np.sign(saved[strong]))  # blue saves
-    buttons.nth(0).hover()
-    drawn = pixels_of(overlay).astype(int)
-    assert (drawn[..., 0] == drawn[..., 2]).all()
-    row, column = (int(i) for i in np.unravel_index(int(np.abs(saved).argmax()), saved.shape))
-    point(page, row, column)
-    expect(page.locator(".word-bits")).to_contain_text(f"heart {saved[row, column]:+.1f}".replace("-", "\u2212"))
-    assert overlay.is_hidden()
-    assert buttons.nth(2).evaluate("b => b.style.background") != ""
-    assert buttons.nth(0).evaluate("b => b.style.background") == ""
-    for pressed in ("true", "false"):
-        buttons.nth(2).click()
-        expect(buttons.nth(2)).to_have_attribute("aria-pressed", pressed)
-    buttons.nth(2).click()
-    point(page, 0, 0)
-    wait_for_frame(page)
-    expect(overlay).to_be_visible()
-    page.get_by_label("Text", exact=True).fill("")
-    paint(page, seed=6)
-    expect(page.get_by_text("What each word did")).to_be_hidden()
-    assert overlay.is_hidden()
-    assert canvas(page).is_visible()
 
 
 def words(names: tuple[str, ...], bits: np.ndarray) -> str:

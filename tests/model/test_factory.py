@@ -35,15 +35,10 @@ def test_build(name: str) -> None:
     ("arguments", "words"),
     [
         ({}, "`shape` is missing"),
-        ({"shape": (8, 8)}, "`shape`.*must be"),
-        ({"shape": (1, 8, 8), "text": "bert"}, "no text encoder"),
-        ({"shape": (1, 8, 8), "preset": "huge"}, "no preset 'huge'"),
         ({"shape": (1, 8, 8), "layer": 3}, "`layer` is not a setting"),
         ({"shape": (1, 8, 8), "layers": True}, "`layers`.*=True.*should be a number"),
         ({"shape": (1, 8, 8), "mixtures": True}, "`mixtures`.*=True.*should be a number"),
         ({"shape": (1, 8, 8), "image": (1, 8, 8)}, "`image` is not a setting.*use `shape="),
-        ({"shape": (1, 8, 8), "likelihood": "bernoulli"}, "must be 2"),
-        ({"shape": (1, 8, 8), "likelihood": "mixture", "ordered": False}, "needs ordered levels"),
         ({"shape": (1, 8, 8), "classes": ["a", "a"]}, "must differ"),
     ],
 )

@@ -30,8 +30,6 @@ def test_settings_survive_a_dictionary() -> None:
     [
         ({"model_type": "pixelrnn"}, "no model 'pixelrnn'"),
         ({"extra": 1}, "`extra` is not a model setting"),
-        ({"mixtures": 0}, "`mixtures`"),
-        ({"conditions": {"label": {"classes": ["a", "b", "a"]}}}, "must differ"),
         ({"likelihood": "gaussian"}, "`likelihood`"),
         ({"likelihood": "bernoulli"}, r"`levels` \(=4\) must be 2"),
         ({"order_channels": -1}, "`order_channels`"),

@@ -100,13 +100,6 @@ def test_fewer_features_than_sub_pixels_are_rejected(name: str, field: str) -> N
     make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 1})
 
 
-@pytest.mark.parametrize(("name", "field"), having("kernel", "first_kernel"))
-def test_even_kernels_are_rejected(name: str, field: str) -> None:
-    """A causal kernel needs a centre."""
-    with pytest.raises(ConfigError, match="must be odd"):
-        make_model(name, ImageSpec.infer((1, 2, 2), 4), {field: 4})
-
-
 def test_unknown_names() -> None:
     """The error lists what there is."""
     with pytest.raises(ConfigError, match=f"no model 'pixelrnn'.*{names()[0]}"):

@@ -36,12 +36,6 @@ def test_channel_groups_are_contiguous_and_even() -> None:
         assert sizes.max() - sizes.min() <= 1
 
 
-def test_too_few_features_for_the_sub_pixels_are_rejected() -> None:
-    """A group without a feature would hide its sub-pixel from the next ones."""
-    with pytest.raises(ConfigError, match="2 features cannot carry 3 sub-pixels"):
-        channel_groups(2, 3)
-
-
 def test_channel_causal_mask() -> None:
     """Mask A, mask B, and None where nothing is masked."""
     groups = channel_groups(3, 3)

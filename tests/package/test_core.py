@@ -171,12 +171,6 @@ def core_environment(folder: Path) -> str:
     return str(folder / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 
-def test_what_needs_torch_says_so(tmp_path: Path) -> None:
-    """In a sentence that names the extra."""
-    for name, message in run(REFUSED, tmp_path / "core", HIDDEN).items():
-        assert "needs the extra `train`: run `pip install " in message, (name, message)
-
-
 @pytest.mark.parametrize("name", OF_TRAINING)
 def test_training_brings_its_libraries(name: str) -> None:
     """None of them is required, and all are in the extra."""

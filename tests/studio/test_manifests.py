@@ -47,16 +47,6 @@ def test_a_manifest_is_complete(client: TestClient) -> None:
     assert images(found).tolist() == images(finished).tolist()
 
 
-def test_one_sample_of_several_can_be_kept(client: TestClient) -> None:
-    """As the documentation says: that sample alone, its hash alone; it does not depend on those beside it."""
-    finished = manifest(client)
-    record = finished["manifest"]
-    record["request"]["samples"], record["sha256"] = record["request"]["samples"][1:], record["sha256"][1:]
-    found = again(client, record)
-    assert found["message"] == "Identical to the bit."
-    assert images(found).tolist() == images(finished)[1:].tolist()
-
-
 def test_a_changed_setting_is_noticed(client: TestClient) -> None:
     """The image is another one."""
     record = manifest(client, temperature=1.0)["manifest"]

@@ -16,7 +16,7 @@ from pointillist.data import DataSplits
 from pointillist.model.batches import BatchReader
 from pointillist.model.folder.opening import open_program
 from pointillist.model.folder.portable import PortableModel
-from pointillist.model.integer_cost import IntegerCost, bits_text, card_with_cost, engine_text
+from pointillist.model.integer_cost import IntegerCost, bits_text
 from pointillist.model.portable.storage import has_program
 from pointillist.model.quantize_integer import make_integer_model, spread
 from pointillist.sampling.config import choose_model_engine
@@ -181,40 +181,6 @@ def test_images_of_a_calibration_are_spread_over_the_data() -> None:
     assert equal(read(64), levels)
     assert equal(read(4), levels[[0, 13, 26, 39]])
     assert equal(read(1), levels[:1])
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        {},
-        {"integers": None},
-        {"integers": 0.01},
-        {"integers": {"bits_per_dim": 0.1}},
-        {"integers": {"bits_per_dim": float("nan"), "images": 3, "split": "valid", "is_default": True}},
-        {"integers": {"bits_per_dim": "0.1", "images": 3, "split": "valid", "is_default": False}},
-        {"integers": {"bits_per_dim": 0.1, "images": 3, "split": "valid", "is_default": False, "more": 1}},
-    ],
-)
-def test_a_record_of_another_form_is_no_cost(record: dict[str, Any]) -> None:
-    assert IntegerCost.pop(record) is None
-    assert record == {}
-
-
-def test_a_cost_in_words() -> None:
-    """Round trip, card and clause; no minus before a zero."""
-    cost = IntegerCost(-0.0002, 1, "train")
-    assert str(cost) == "0.000 bits/dim on 1 training image"
-    assert IntegerCost.pop(cost.to_record()) == cost
-    high = IntegerCost(0.0312, 1200, "valid", False)
-    assert high.why_floats == "its integers cost 0.031 bits/dim"
-    assert engine_text("torch", high.why_floats) == "floating point: its integers cost 0.031 bits/dim"
-    assert (engine_text("integer"), engine_text("naive")) == ("integer program", "floating point")
-    card = card_with_cost("# A model\n\n## Data\n\nDigits.\n", high)
-    assert card.endswith("0.031 bits/dim on 1,200 validation images. Floating point samples and scores by default.\n")
-    assert card_with_cost(card, None) == "# A model\n\n## Data\n\nDigits.\n"
-    assert (
-        card_with_cost(card + "\n## More\n\nText.\n", None) == "# A model\n\n## Data\n\nDigits.\n\n## More\n\nText.\n"
-    )
 
 
 def test_a_training_in_stages_ends_without_a_program(tmp_path: Path) -> None:
