@@ -204,11 +204,6 @@ class ConditionGain(ShownAsPicture):
         top, unit = self.color_max * len(self.saved), "bits more with the word"
         return heat_map(maps, top=top, unit=unit, captions=names, both=True)
 
-    def words_chart(self) -> Chart:
-        """Draw the bits saved by each word, and by each exchange, in their order."""
-        gains = (*self.words, *self.exchanges)
-        return bars_chart([(gain.name, gain.bits) for gain in gains], "bits saved by each word")
-
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the whole image, ready for JSON."""
         return {

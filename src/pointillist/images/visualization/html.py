@@ -114,11 +114,10 @@ def table(rows: Iterable[tuple[str, str]]) -> str:
 
 
 SHARED = files("pointillist.images.visualization") / "page" / "shared"
-_IMPORT = re.compile(r'^import (\{[^}]*\}|\w+) from "(\.{1,2}/[\w./-]+\.js)";$', re.MULTILINE)
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "(\.{1,2}/[\w./-]+\.js)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function\*?|class|const) (\w+))", re.MULTILINE)
 # a comment after code has no quotes, so that `//` within a string is none
 _COMMENTS = re.compile(r"[ \t]*/\*\*.*?\*/\n?|^[ \t]*//[^\n]*\n|[ \t]+// [^\n\"'`]*$|^\n", re.DOTALL | re.MULTILINE)
-_DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 
 
 def bundle(entry: str, read: Callable[[str], str]) -> str:
@@ -156,11 +155,8 @@ def _function(path: str, text: str) -> str:
     """Return the statement that runs a module and keeps its exports, without types, comments and indentation."""
 
     def constant(match: re.Match[str]) -> str:
-        names, source = match[1].replace(" as ", ": "), f'modules["{_resolve(path, match[2])}"]'
-        return f"const {names} = {source};" if names.startswith("{") else f"const {names} = {source}.default;"
+        return f'const {match[1].replace(" as ", ": ")} = modules["{_resolve(path, match[2])}"];'
 
     exports = _EXPORT.findall(text)
     text = re.sub(r"(?m)^[ \t]+", "", _EXPORT.sub("", _IMPORT.sub(constant, _COMMENTS.sub("", text))))
-    if _DEFAULT.search(text):
-        text, exports = _DEFAULT.sub("const $default = ", text), [*exports, "default: $default"]
     return f'modules["{path}"] = (() => {{\n{text}\nreturn {{ {", ".join(exports)} }};\n}})();'

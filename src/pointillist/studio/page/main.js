@@ -1,6 +1,6 @@
 // Entry point of the server's page.
 
-import studio from "./studio.js";
+import { render } from "./studio.js";
 
 const el = document.getElementById("studio");
-if (el) studio.render({ el, model: { get: (/** @type {string} */ name) => /** @type {any} */ ({ address: "./", keep: true })[name] } });
+if (el) render(el, { address: "./", keep: true });

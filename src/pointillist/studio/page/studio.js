@@ -1,4 +1,4 @@
-// The studio: `render({ model, el })` puts it into an element.
+// The studio: `render(el, host)` puts it into an element.
 // The layout depends on the size of that element, not of the window.
 
 import { Server } from "./transport/api.js";
@@ -36,19 +36,19 @@ import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
 
 /** @typedef {import("./transport/api.js").Send} Send */
-/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link" | "exported"): boolean | undefined, get(name: "workers"): number | undefined}} Host given by the page */
+/** @typedef {{address: string, send?: Send, keep?: boolean, link?: boolean, exported?: boolean, workers?: number}} Host of the page */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
 const PATIENCE = 6000; // until a server that does not answer is mentioned
 const CALM_INTERVAL = 5000; // and afterwards, to notice that the studio was started again
 
-/** @param {{model: Host, el: HTMLElement}} where */
-function render({ model, el }) {
+/** @param {HTMLElement} el @param {Host} host */
+export function render(el, host) {
   const root = html("div", { className: "studio", tabIndex: -1 }); // takes the focus when nothing in it has it, to receive keys
-  const server = new Server(model.get("address"), model.get("send") ?? ((address, options) => fetch(address, options)));
+  const server = new Server(host.address, host.send ?? ((address, options) => fetch(address, options)));
   const state = new State();
-  state.exported = Boolean(model.get("exported"));
-  state.workers = model.get("workers") ?? 1;
+  state.exported = Boolean(host.exported);
+  state.workers = host.workers ?? 1;
   const playback = new Playback(state);
   const queries = new Queries(state, server);
   const painter = new Painter(state, server, playback);
@@ -58,12 +58,12 @@ function render({ model, el }) {
   const pointerTools = new PointerTools(state, playback);
   const filler = new Filler(state, server, painter);
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
-  const worldPage = new WorldPage(state, server, painter, Boolean(model.get("keep") || model.get("link")));
+  const worldPage = new WorldPage(state, server, painter, Boolean(host.keep || host.link));
   const guessPage = new GuessPage(state, painter);
   const ghosts = new Ghosts(state, painter);
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, ghosts, worldPage, guessPage });
 
-  const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, worldPage) : null;
+  const address = host.keep || host.link ? new Address(state, painter, filler, worldPage) : null;
   const card = new FirstRun(state, commands, worldPage.part);
   const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);
@@ -88,14 +88,14 @@ function render({ model, el }) {
   state.listeners.push(() => parts.forEach((part) => part.update()));
   listenToKeys(root, state, commands);
   takeFiles(root, uploader, () => commands.paste());
-  const keeper = model.get("keep") ? new Keeper(state) : null;
+  const keeper = host.keep ? new Keeper(state) : null;
   if (keeper) parts.push({ update: () => keeper.update() });
   if (address) parts.push(address);
   const begin = async () => {
     await keeper?.restore();
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
-    const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && hasExample(state.details)));
+    const paintsFirst = () => first && (host.link || (Boolean(keeper) && hasExample(state.details)));
     await follow(state, server, training, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void commands.showExample()) });
   };
   void begin();
@@ -176,5 +176,3 @@ function takeFiles(el, uploader, paste) {
   };
   document.addEventListener("paste", pasted);
 }
-
-export default { render };

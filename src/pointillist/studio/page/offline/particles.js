@@ -97,7 +97,7 @@ function framed({ order, rows, columns, height, width }, channels) {
  * @returns {Promise<{images: Uint16Array[], ess: number, evidence: number} | null>} evidence of the known pixels in bits; null if it was stopped
  */
 export async function completeByParticles(opened, options, hole, stopped) {
-  const { compiled, model } = opened, { levels, mask, seed, number = 0, count } = hole;
+  const { compiled } = opened, { levels, mask, seed, number = 0, count } = hole;
   if (!compiled)
     throw new Error(`Known pixels after the hole are weighed by particles, which need WebAssembly, and it does not run here: use \`pointillist studio\`.`);
   compiled.release();
