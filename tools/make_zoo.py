@@ -151,7 +151,7 @@ def evaluate(folder: Path, data: str, options: list[str]) -> str:
         run = subprocess.run(command, cwd=empty, capture_output=True, text=True)
     if run.returncode:
         raise SystemExit(run.stderr)
-    kept = [line for line in run.stdout.splitlines() if not line.startswith(("time ", "model "))]
+    kept = [line for line in run.stdout.splitlines() if not line.startswith(("time ", "model ", "data "))]
     return "\n".join(line.rstrip() for line in kept)
 
 
