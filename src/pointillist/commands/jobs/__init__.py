@@ -1,6 +1,6 @@
 """Batch jobs: much work in fixed tasks, which any number of processes and machines finish to the same bytes.
 
-The conventions follow datatrove: a folder with one part for each task, an empty marker for each finished task,
+The conventions follow datatrove: a folder with one part for each task, a marker for each finished task,
 and the same command again runs only what is missing. Names are imported when they are first used.
 """
 

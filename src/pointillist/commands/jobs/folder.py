@@ -71,7 +71,7 @@ class JobFolder:
             written = self._file("completions", task).read_text(encoding="utf-8").split()
         except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
             return False
-        return not written or written[0] == str(size)  # empty: of an earlier release
+        return written[:1] == [str(size)]
 
     def is_free(self, task: int) -> bool:
         """Return True if no process computes a task now."""
@@ -137,9 +137,9 @@ class JobFolder:
         """
         path, marker = self._file("parts", task, ".npz"), self._file("completions", task)
         try:
-            written = marker.read_text(encoding="utf-8").split()[1:]
+            digest = marker.read_text(encoding="utf-8").split()[1]
             with path.open("rb") as file:
-                if written and hashlib.file_digest(file, "sha256").hexdigest() != written[0]:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                     raise ValueError("it is not the part that the task wrote")
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as archive:
