@@ -100,6 +100,8 @@ def _list(value: Any, name: str) -> list[Any]:
 
 def _whole(table: Table, key: str, low: int, high: int, name: str, default: int | None = None) -> int:
     value = table.get(key, default)
+    if isinstance(value, str) and len(value) < 18 and value.removeprefix("-").isdecimal():  # of XML
+        value = int(value)
     if not isinstance(value, int) or not low <= value <= high:
         raise DataError(f"{name} has {key} {quote(value)}: it must be a whole number from {low:,} to {high:,}.")
     return int(value)

@@ -87,21 +87,6 @@ class MapFiles:
         """Character of each level, with its name."""
         return symbols_of(self.names or [str(level) for level in range(len(self.tileset))])
 
-    @property
-    def _facts(self) -> dict[str, Any]:
-        picture = self.tileset.picture()
-        height, width = self.tileset.tile_size
-        return {
-            "name": "levels",
-            "tilewidth": width,
-            "tileheight": height,
-            "tilecount": len(self.tileset),
-            "columns": self.tileset.columns,
-            "image": TILESET,
-            "imagewidth": picture.width,
-            "imageheight": picture.height,
-        }
-
 
 def _nearest(folder: Path, source: str) -> str:
     """Return the path of a tileset in a folder, which may not exist yet, or above it; empty if in neither."""
@@ -115,10 +100,15 @@ def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, Any]) 
         size: height and width of the map.
         layer: tiles of the layer, and what belongs to them.
     """
-    facts, (height, width) = files._facts, size
-    tiles = [{"id": number, "type": name} for number, name in enumerate(files.names or ())]
+    tileset, (height, width) = files.tileset, size
+    picture, tile = tileset.picture(), dict(zip(("tileheight", "tilewidth"), tileset.tile_size, strict=True))
+    counts = {"tilecount": len(tileset), "columns": tileset.columns, "margin": 0, "spacing": 0}
+    image = {"image": TILESET, "imagewidth": picture.width, "imageheight": picture.height}
+    classes = (
+        {"tiles": [{"id": number, "type": name} for number, name in enumerate(files.names)]} if files.names else {}
+    )
+    described = {"name": "levels", **tile, **counts, **image, **classes}
     kind = {"id": 1, "name": "map", "type": "tilelayer", "visible": True, "opacity": 1, "x": 0, "y": 0}
-    described = {"margin": 0, "spacing": 0, **facts, **({"tiles": tiles} if tiles else {})}
     return {
         "type": "map",
         "version": _VERSION,
@@ -128,11 +118,10 @@ def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, Any]) 
         "infinite": False,
         "width": width,
         "height": height,
-        "tilewidth": facts["tilewidth"],
-        "tileheight": facts["tileheight"],
+        **tile,
         "nextlayerid": 2,
         "nextobjectid": 1,
-        "tilesets": [{"firstgid": 1, **({"source": files.tileset.source} if files.uses_source else described)}],
+        "tilesets": [{"firstgid": 1, **({"source": tileset.source} if files.uses_source else described)}],
         "layers": [{**kind, "width": width, "height": height, **layer}],
     }
 
@@ -144,46 +133,29 @@ def _tmj(files: MapFiles, levels: np.ndarray) -> bytes:
 
 
 def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
-    facts, (height, width) = files._facts, levels.shape
-    tile = {"tilewidth": facts["tilewidth"], "tileheight": facts["tileheight"]}
-    picture = {"source": facts["image"], "width": facts["imagewidth"], "height": facts["imageheight"]}
-    kept = {key: facts[key] for key in ("name", "tilewidth", "tileheight", "tilecount", "columns")}
-    kinds = "".join(_element("  <tile", id=i, type=name) + "/>\n" for i, name in enumerate(files.names or ()))
+    """Write the table of a `.tmj` as XML, in which the picture of a tileset and its tiles are elements."""
+    height, width = levels.shape
+    table = tmj_table(files, (height, width), {})
+    (tileset,), (layer,) = table["tilesets"], table["layers"]
+    image = {key: tileset.pop(f"image{end}") for key, end in _IMAGE.items() if not files.uses_source}
+    tiles = [_element("tile", tile) for tile in tileset.get("tiles", ())]
+    inner = "".join([_element("image", image), *tiles]) if image else ""
     rows = ",\n".join(",".join(map(str, row)) for row in files.tile_numbers[levels].tolist())
-    size = {"width": width, "height": height}
-    tileset = (
-        _element(" <tileset", firstgid=1, **kept)
-        + ">\n"
-        + _element("  <image", **picture)
-        + f"/>\n{kinds} </tileset>\n"
-    )
-    if files.uses_source:
-        tileset = _element(" <tileset", firstgid=1, source=files.tileset.source) + "/>\n"
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        + _element(
-            "<map",
-            version=_VERSION,
-            tiledversion=_TILED,
-            orientation="orthogonal",
-            renderorder="right-down",
-            **size,
-            **tile,
-            infinite=0,
-            nextlayerid=2,
-            nextobjectid=1,
-        )
-        + ">\n"
-        + tileset
-        + _element(" <layer", id=1, name="map", **size)
-        + f'>\n  <data encoding="csv">\n{rows}\n</data>\n </layer>\n</map>\n'
-    ).encode()
+    del table["type"], layer["type"]
+    layers = _element("layer", layer, _element("data", {"encoding": "csv"}, f"{rows}\n"))
+    text = _element("map", table, _element("tileset", tileset, inner) + layers)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
 
 
-def _element(head: str, **attributes: object) -> str:
+_IMAGE = {"source": "", "width": "width", "height": "height"}  # attributes of a picture, by the ends of keys of JSON
+
+
+def _element(tag: str, attributes: Mapping[str, Any], content: str = "") -> str:
     from xml.sax.saxutils import quoteattr  # waits for the network modules of Python
 
-    return head + "".join(f" {key}={quoteattr(str(value))}" for key, value in attributes.items())
+    plain = {key: int(value) if isinstance(value, bool) else value for key, value in attributes.items()}
+    shown = "".join(f" {k}={quoteattr(str(v))}" for k, v in plain.items() if not isinstance(v, list))
+    return f"<{tag}{shown}>\n{content}</{tag}>\n" if content else f"<{tag}{shown}/>\n"
 
 
 def _csv(files: MapFiles, levels: np.ndarray) -> bytes:
