@@ -5,7 +5,7 @@ from pointillist.files.lazy import lazy_names
 __getattr__, __all__ = lazy_names(
     __name__,
     {
-        "pointillist.data.annotations": "Annotations",
+        "pointillist.data.raw": "Annotations",
         "pointillist.data.dataset": "Batch ImageDataset",
         "pointillist.data.load": "DataSplits builtin_names load_data",
         "pointillist.data.options": "DataOptions parse_size",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import resize_image
+from pointillist.data.raw import Annotations
 from pointillist.data.readers.decode import ImageSource, decode
 from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError
@@ -23,102 +23,41 @@ _MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Annotations:
-    """Annotations of `n` images in addition to labels and captions.
+def encode_annotations(
+    attributes: Mapping[str, np.ndarray],
+    vectors: np.ndarray | None,
+    hints: np.ndarray | None,
+    options: DataOptions,
+    name: str,
+) -> Annotations:
+    """Number the attribute values, resize the hints, and check the types.
 
-    ```python
-    images = load_data("faces.npz", attribute_columns="hair,eyes").train
-    images.annotations.values["hair"]  # ("black", "red")
-    ```
-
-    Attributes:
-        attributes: `int64 [n]` by attribute name; -1 means that the value is unknown.
-        values: by attribute name, the name of each number.
-        vectors: `float32 [n d]`, or None.
-        hints: `n c h w` on the grid of the images, integers or floats, or None.
-        hint_spec: how integer hints are to be read; None for floats.
-    """
-
-    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    vectors: np.ndarray | None = None
-    hints: np.ndarray | None = None
-    hint_spec: ImageSpec | None = None
-
-    def check(self, count: int, size: tuple[int, int], name: str) -> None:
-        """Reject annotations that do not belong to `count` images of a size `(height, width)`.
-
-        Raises:
-            DataError: naming the first annotation that does not.
-        """
-        result = {**self.attributes, "vectors": self.vectors, "hints": self.hints}
-        for what, column in result.items():
-            if column is not None and len(column) != count:
-                raise DataError(f"{name} has {count:,} images but {len(column):,} {what}: give one for each image.")
-        if self.vectors is not None and (self.vectors.ndim != 2 or not np.isfinite(self.vectors).all()):
-            raise DataError(f"The vectors of {name} must be finite numbers [n, d], not of shape {self.vectors.shape}.")
-        if self.hints is not None and self.hints.shape[2:] != size:
-            raise DataError(
-                f"The hints of {name} are {'x'.join(map(str, self.hints.shape[2:]))} and its images "
-                f"{size[0]}x{size[1]}: resize one of the two."
-            )
-
-    def take(self, index: np.ndarray) -> Annotations:
-        """Return the annotations of the images at `index`."""
-        return Annotations(
-            {name: column[index] for name, column in self.attributes.items()},
-            self.values,
-            None if self.vectors is None else self.vectors[index],
-            None if self.hints is None else self.hints[index],
-            self.hint_spec,
-        )
-
-
-@dataclass(frozen=True)
-class RawAnnotations:
-    """Annotations of `n` images as their source stores them.
-
-    Attributes:
+    Args:
         attributes: by attribute name, `n` integers from 0, or strings; -1 and "" mean that the value is unknown.
         vectors: numbers `n d`, or None.
         hints: `n c h w`, or None.
+        options: size of the hints.
+        name: name of the source in messages.
+
+    Raises:
+        DataError: if an annotation has the wrong type or range.
     """
-
-    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
-    vectors: np.ndarray | None = None
-    hints: np.ndarray | None = None
-
-    @property
-    def empty(self) -> bool:
-        """True if there are no annotations."""
-        return not self.attributes and self.vectors is None and self.hints is None
-
-    def encode(self, options: DataOptions, name: str) -> Annotations:
-        """Number the attribute values, resize the hints, and check the types.
-
-        Raises:
-            DataError: if an annotation has the wrong type or range.
-        """
-        numbered = {what: _numbered(column, what, name) for what, column in self.attributes.items()}
-        hints, vectors = self.hints, self.vectors
-        if vectors is not None and vectors.dtype.kind not in "fiub":
-            raise DataError(f"The vectors of {name} are {vectors.dtype}: they must be numbers.")
-        if hints is not None and options.size is not None and hints.dtype == np.uint8:
-            hints = _sized(hints, options)
-        spec = None if hints is None or hints.dtype.kind == "f" else _spec(hints, name)
-        return Annotations(
-            {what: numbers for what, (numbers, _) in numbered.items()},
-            {what: values for what, (_, values) in numbered.items()},
-            None if vectors is None else vectors.astype(np.float32),
-            hints,
-            spec,
-        )
+    numbered = {what: _numbered(column, what, name) for what, column in attributes.items()}
+    if vectors is not None and vectors.dtype.kind not in "fiub":
+        raise DataError(f"The vectors of {name} are {vectors.dtype}: they must be numbers.")
+    if hints is not None and options.size not in (None, hints.shape[2:]) and hints.dtype == np.uint8:
+        nearest = options.changed(resample="nearest")
+        hints = np.stack([resize_image(hint.transpose(1, 2, 0), nearest).transpose(2, 0, 1) for hint in hints])
+    return Annotations(
+        {what: numbers for what, (numbers, _) in numbered.items()},
+        {what: values for what, (_, values) in numbered.items()},
+        None if vectors is None else vectors.astype(np.float32),
+        hints,
+        None if hints is None or hints.dtype.kind == "f" else _spec(hints, name),
+    )
 
 
-def annotations_from_npz(
-    read: Callable[[str, int | None], np.ndarray], options: DataOptions, name: str
-) -> RawAnnotations:
+def annotations_from_npz(read: Callable[[str, int | None], np.ndarray], options: DataOptions, name: str) -> Annotations:
     """Read annotations from members of an archive.
 
     Args:
@@ -130,17 +69,17 @@ def annotations_from_npz(
     attributes = {what: read(what, 1) for what in options.attribute_columns}
     vectors = None if options.vector_column is None else read(options.vector_column, 2)
     if options.hint_column is None:
-        return RawAnnotations(attributes, vectors)
+        return encode_annotations(attributes, vectors, None, options, name)
     hints = read(options.hint_column, None)
     if hints.ndim not in (3, 4) or hints.dtype.kind not in "fiub":
         raise DataError(f"The hints {options.hint_column!r} of {name} have shape {hints.shape}: give (n, h, w[, c]).")
     hints = hints[:, None] if hints.ndim == 3 else np.ascontiguousarray(hints.transpose(0, 3, 1, 2))
-    return RawAnnotations(attributes, vectors, hints)
+    return encode_annotations(attributes, vectors, hints, options, name)
 
 
 def annotations_from_folder(
     folder: Path, paths: Sequence[Path], rows: Mapping[Path, Row] | None, size: tuple[int, int], options: DataOptions
-) -> RawAnnotations:
+) -> Annotations:
     """Read annotations from metadata columns, and hints from a folder with a file of the same name for each image.
 
     Args:
@@ -155,11 +94,9 @@ def annotations_from_folder(
         wanted = options.attribute_columns[0] if options.attribute_columns else options.vector_column
         raise DataError(f"The column {wanted!r} needs a metadata.jsonl or .csv in {folder}: add one.")
     attributes = {what: _column(paths, rows or {}, what) for what in options.attribute_columns}
-    vectors = None
-    if options.vector_column is not None:
-        vectors = _vectors(paths, rows or {}, options.vector_column)
+    vectors = None if options.vector_column is None else _vectors(paths, rows or {}, options.vector_column)
     hints = None if options.hint_column is None else _paired(folder, paths, size, options)
-    return RawAnnotations(attributes, vectors, hints)
+    return encode_annotations(attributes, vectors, hints, options, folder.name or str(folder))
 
 
 def reject_annotation_options(options: DataOptions, name: str) -> None:
@@ -195,14 +132,36 @@ def _numbered(column: np.ndarray, what: str, name: str) -> tuple[np.ndarray, tup
     return np.array([number_of[value] for value in column.tolist()], np.int64), tuple(values)
 
 
-def _column(paths: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
-    if not any(what in row for row in rows.values()):
-        there = ", ".join(sorted({key for row in rows.values() for key in row}))
-        raise DataError(f"The column {what!r} is not in the metadata, which have: {there}.")
+def column_name(rows: Mapping[Path, Row], names: Sequence[str], required: str | None) -> str | None:
+    """Find the first of some columns that the metadata have.
+
+    Raises:
+        DataError: if there is none, and `required` is one.
+    """
+    there = {key for row in rows.values() for key in row}
+    result = next((n for n in names if n in there), None)
+    if required and result is None:
+        columns = ", ".join(sorted(there)) or "no metadata at all"
+        raise DataError(f"The column {required!r} is not in the metadata, which have: {columns}.")
+    return result
+
+
+def column_values(paths: Sequence[Path], rows: Mapping[Path, Row], what: str, *, complete: bool) -> list[Any]:
+    """Return the names or whole numbers of a column, with None for those that are missing.
+
+    Raises:
+        DataError: naming the first file with another value; or with none, if the column must be `complete`.
+    """
     result = [rows[path].get(what) for path in paths]
     for path, value in zip(paths, result, strict=True):
-        if isinstance(value, (list, dict, float)):
+        if isinstance(value, (list, dict, float)) or (complete and value in (None, "")):
             raise DataError(f"{path.name} has the {what} {value!r} in the metadata: give a name or a number from 0.")
+    return result
+
+
+def _column(paths: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
+    column_name(rows, (what,), what)
+    result = column_values(paths, rows, what, complete=False)
     if all(isinstance(value, int) for value in result if value is not None):
         return np.array([-1 if value is None else int(value) for value in result], np.int64)
     return np.array(["" if value is None else str(value) for value in result])
@@ -238,15 +197,7 @@ def _paired(folder: Path, paths: Sequence[Path], size: tuple[int, int], options:
     changes: dict[str, Any] = {"mode": "auto", "palette": None, "levels": None, "skip_bad": False, "binarise": "none"}
     if options.size is None:  # a smaller hint, such as a thumbnail, is enlarged
         changes |= {"size": size, "resize_mode": "stretch", "resample": "nearest"}
-    return decode(items, options.changed(**changes), str(root)).values
-
-
-def _sized(hints: np.ndarray, options: DataOptions) -> np.ndarray:
-    if hints.shape[2:] == options.size:
-        return hints
-    return np.stack(
-        [resize_image(h.transpose(1, 2, 0), options.changed(resample="nearest")).transpose(2, 0, 1) for h in hints]
-    )
+    return decode(items, options.changed(**changes), str(root))[0].values
 
 
 def _spec(hints: np.ndarray, name: str) -> ImageSpec:

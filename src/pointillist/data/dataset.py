@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
+from pointillist.data.raw import Annotations
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import PictureWindows
 from pointillist.errors import ConfigError, DataError, quote

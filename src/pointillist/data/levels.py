@@ -83,7 +83,7 @@ def build_dataset(
         labels=labels,
         texts=raw.texts,
         classes=names,
-        annotations=raw.annotations.encode(options, raw.name),
+        annotations=raw.annotations,
         binarise=options.binarise,
         source=DataSource(raw.name, (*raw.notes, *levels.notes), raw.files, raw.tileset, raw.skipped),
     )

@@ -158,7 +158,7 @@ def load_data(
     raw = _read(source, matched, tiles)
     if matched.level_names is not None or matched.tileset is not None:
         raw = add_names(raw, matched)
-    if raw.annotations.empty:
+    if raw.annotations is None:
         reject_annotation_options(chosen, raw.name)
     if chosen.window is not None:
         return _windows(build_dataset(raw, chosen, spec=spec, classes=classes), raw.split, chosen)

@@ -8,10 +8,10 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from pointillist.data.annotations import RawAnnotations
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import DataError
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.images import ImageSpec
 
 SPLITS = ("train", "valid", "test")
 UNLABELLED = -1
@@ -32,6 +32,58 @@ class BinaryReader(Protocol):
         """Return the next `size` bytes."""
 
 
+@dataclass(frozen=True)
+class Annotations:
+    """Annotations of `n` images in addition to labels and captions.
+
+    ```python
+    images = load_data("faces.npz", attribute_columns="hair,eyes").train
+    images.annotations.values["hair"]  # ("black", "red")
+    ```
+
+    Attributes:
+        attributes: `int64 [n]` by attribute name; -1 means that the value is unknown.
+        values: by attribute name, the name of each number.
+        vectors: `float32 [n d]`, or None.
+        hints: `n c h w` on the grid of the images, integers or floats, or None.
+        hint_spec: how integer hints are to be read; None for floats.
+    """
+
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vectors: np.ndarray | None = None
+    hints: np.ndarray | None = None
+    hint_spec: ImageSpec | None = None
+
+    def check(self, count: int, size: tuple[int, int], name: str) -> None:
+        """Reject annotations that do not belong to `count` images of a size `(height, width)`.
+
+        Raises:
+            DataError: naming the first annotation that does not.
+        """
+        result = {**self.attributes, "vectors": self.vectors, "hints": self.hints}
+        for what, column in result.items():
+            if column is not None and len(column) != count:
+                raise DataError(f"{name} has {count:,} images but {len(column):,} {what}: give one for each image.")
+        if self.vectors is not None and (self.vectors.ndim != 2 or not np.isfinite(self.vectors).all()):
+            raise DataError(f"The vectors of {name} must be finite numbers [n, d], not of shape {self.vectors.shape}.")
+        if self.hints is not None and self.hints.shape[2:] != size:
+            raise DataError(
+                f"The hints of {name} are {'x'.join(map(str, self.hints.shape[2:]))} and its images "
+                f"{size[0]}x{size[1]}: resize one of the two."
+            )
+
+    def take(self, index: np.ndarray) -> Annotations:
+        """Return the annotations of the images at `index`."""
+        return Annotations(
+            {name: column[index] for name, column in self.attributes.items()},
+            self.values,
+            None if self.vectors is None else self.vectors[index],
+            None if self.hints is None else self.hints[index],
+            self.hint_spec,
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class RawImages:
     """Images of one source, all of one size, with everything the source stores about them.
@@ -50,10 +102,10 @@ class RawImages:
         levels: number of levels where the source defines it, or None.
         level_names: name of each level, or None.
         tileset: pictures of the levels, or None.
-        annotations: attributes, vectors and hints of the images.
+        annotations: attributes, vectors and hints; None where the source cannot hold them.
         notes: decisions made while reading, one short sentence each.
         files: file of each image, relative to the folder; None where images do not come from separate files.
-        skipped: why each file that cannot be read was left out, by its name relative to the folder.
+        skipped: why each file that cannot be read was left out, by its name.
     """
 
     values: np.ndarray
@@ -68,7 +120,7 @@ class RawImages:
     levels: int | None = None
     level_names: tuple[str, ...] | None = None
     tileset: Tileset | None = None
-    annotations: RawAnnotations = field(default_factory=RawAnnotations)
+    annotations: Annotations | None = None
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)

@@ -110,19 +110,30 @@ def check_grid(height: int, width: int, numbers: int) -> None:
     check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")
 
 
-def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError, **called: str) -> str:
-    """Read an ordinary text file that fits in memory; `called` are `name` and `remedy` of `check_file`.
+def read_text(
+    path: Path,
+    encoding: str = "utf-8",
+    error: Error = DataError,
+    *,
+    name: str | None = None,
+    remedy: str = "check the path",
+) -> str:
+    """Read an ordinary text file that fits in memory; with the arguments of `check_file`.
 
     Raises:
-        OSError, UnicodeDecodeError: if it cannot be read or decoded.
         DataError: if it does not fit in memory.
-        PointillistError: of the kind `error`, if it is not an ordinary file.
+        PointillistError: of the kind `error`, if it is not an ordinary file, or cannot be read or decoded.
     """
-    check_file(path, error, **called)
-    size = path.stat().st_size
-    if size > _SMALL:
-        check_memory(size * _BYTES_PER_BYTE, str(path), "split it into smaller files")
-    return path.read_text(encoding=encoding)
+    try:
+        check_file(path, error, name=name, remedy=remedy)
+        size = path.stat().st_size
+        if size > _SMALL:
+            check_memory(size * _BYTES_PER_BYTE, str(path), "split it into smaller files")
+        return path.read_text(encoding=encoding)
+    except OSError as cause:
+        raise error(f"{name or path} cannot be read ({cause.strerror}): {remedy}.") from cause
+    except UnicodeDecodeError as cause:
+        raise error(f"{name or path} cannot be read as UTF-8 text ({cause}): save it as UTF-8.") from cause
 
 
 def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int | None = None) -> Any:
@@ -137,16 +148,9 @@ def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int 
     Raises:
         PointillistError: of the kind `error`, if it is too large, cannot be read, or is not valid.
     """
-    try:
-        check_file(path, error, remedy=remedy)
-        if max_bytes is not None and (size := path.stat().st_size) > max_bytes:
-            raise error(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}.")
-        text = read_text(path, error=error)
-    except OSError as cause:
-        raise error(f"{path} cannot be read ({cause.strerror}): {remedy}.") from cause
-    except UnicodeDecodeError as cause:
-        raise error(f"{path} cannot be read as UTF-8 text ({cause}): {remedy}.") from cause
-    return parse_json(text, str(path), remedy, error)
+    if max_bytes is not None and path.is_file() and (size := path.stat().st_size) > max_bytes:
+        raise error(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}.")
+    return parse_json(read_text(path, error=error, remedy=remedy), str(path), remedy, error)
 
 
 def parse_json(text: str, name: str, remedy: str, error: Error = DataError) -> Any:

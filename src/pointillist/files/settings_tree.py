@@ -90,10 +90,7 @@ def read_toml(path: Path) -> Tree:
         ConfigError: if the file does not exist or is not valid TOML.
     """
     remedy = "give a TOML file, such as the run.toml of a run folder"
-    try:
-        return parse_toml(read_text(path, error=ConfigError, remedy=remedy), str(path))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML ({error}): correct it.") from error
+    return parse_toml(read_text(path, error=ConfigError, remedy=remedy), str(path))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

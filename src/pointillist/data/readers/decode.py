@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import check_shape_memory, resize_image, resolve_resample
+from pointillist.data.raw import RawImages
 from pointillist.data.readers.picture_files import (
     ALPHA_MODES,
     BROKEN,
@@ -22,7 +22,6 @@ from pointillist.data.readers.picture_files import (
     orientation,
     upright,
 )
-from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.images.pictures import to_8_bit
 
@@ -61,33 +60,11 @@ class PictureHeader:
     indexed: bool = False
 
 
-@dataclass(frozen=True)
-class DecodedImages:
-    """Decoded images.
-
-    Attributes:
-        values: integers `n c h w`.
-        kept: index of the source of each image (all of them, unless bad ones were skipped).
-        kind: `pictures` for 8-bit intensities, `levels` for codes.
-        levels: number of levels where the files define it, else None.
-        notes: decisions made while decoding, one short sentence each.
-        level_names: name of each level of maps, else None.
-        tileset: pictures of the levels of maps, else None.
-        skipped: why each bad image was left out, by the index of its source.
-    """
-
-    values: np.ndarray
-    kept: np.ndarray
-    kind: Literal["pictures", "levels"]
-    levels: int | None
-    notes: tuple[str, ...]
-    level_names: tuple[str, ...] | None = None
-    tileset: Tileset | None = None
-    skipped: Mapping[int, str] = field(default_factory=dict)
-
-
-def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> DecodedImages:
+def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> tuple[RawImages, np.ndarray]:
     """Decode all images into one array, at one size.
+
+    Returns:
+        The images, and the index of the source of each (all of them, unless bad ones were skipped).
 
     Raises:
         DataError: for a broken or oversized file (unless `skip_bad`), mixed sizes without `size`, or lack of memory.
@@ -121,10 +98,15 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
         if all(h.bilevel for h in chosen) and (options.size is None or resolve_resample(options) == "nearest")
         else None
     )
-    notes = _notes(chosen, bad, options, (height, width))
-    return DecodedImages(
-        values[: len(indices)], np.array(indices), "levels" if codes else "pictures", bilevel, notes, skipped=bad
+    raw = RawImages(
+        values=values[: len(indices)],
+        kind="levels" if codes else "pictures",
+        name=name,
+        levels=bilevel,
+        notes=_notes(chosen, bad, options, (height, width)),
+        skipped={items[i].name: reason for i, reason in bad.items()},
     )
+    return raw, np.array(indices)
 
 
 def read_header(item: ImageSource) -> PictureHeader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pointillist.data.dataset import ImageDataset
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.image_folder import list_files, raw_images, split_of_folders
+from pointillist.data.readers.image_folder import list_files, split_of_folders
 from pointillist.data.readers.picture_files import EXTENSIONS, open_picture
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
@@ -71,9 +72,9 @@ class FolderStream:
         for start in range(0, len(self._paths), batch_size):
             paths = self._paths[start : start + batch_size]
             items = [ImageSource(str(path), partial(open_picture, path)) for path in paths]
-            decoded = decode(items, self._options, str(self.folder))
-            files = tuple(self._name(paths[index]) for index in decoded.kept)
-            raw = raw_images(decoded, self.folder.name or str(self.folder), files=files)
+            raw, kept = decode(items, self._options, str(self.folder))
+            files = tuple(self._name(paths[index]) for index in kept)
+            raw = replace(raw, name=self.folder.name or str(self.folder), files=files)
             yield build_dataset(raw, self._options, spec=self._spec)
 
     def _name(self, path: Path) -> str:

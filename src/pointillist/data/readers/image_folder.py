@@ -18,17 +18,17 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pointillist.data.annotations import Row, annotations_from_folder
+from pointillist.data.annotations import Row, annotations_from_folder, column_name, column_values
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
-from pointillist.data.readers.decode import DecodedImages, ImageSource, decode
+from pointillist.data.readers.decode import ImageSource, decode
 from pointillist.data.readers.picture_files import EXTENSIONS, open_picture
 from pointillist.data.tilemaps.folder import METADATA, MapReader
 from pointillist.data.tilemaps.text_grids import SEPARATORS
@@ -74,25 +74,19 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
         if not images:
             raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
     splits = split_of_folders(folder, images)
-    decoded = _decoded(images, options, str(folder), maps)
-    paths = [images[i] for i in decoded.kept]
-    return raw_images(
-        decoded,
-        folder.name or str(folder),
-        notes,
+    raw, kept = _decoded(images, options, str(folder), maps)
+    paths = [images[i] for i in kept]
+    return replace(
+        raw,
+        name=folder.name or str(folder),
+        notes=(*notes, *raw.notes),
         labels=_labels(paths, rows, folder, splits, options, images),
         texts=_texts(paths, rows, folder, options),
         split=None if splits is None else np.array([splits[p] for p in paths]),
-        annotations=annotations_from_folder(folder, paths, rows, decoded.values.shape[2:], options),
+        annotations=annotations_from_folder(folder, paths, rows, raw.values.shape[2:], options),
         files=tuple(p.relative_to(folder).as_posix() for p in paths),
-        skipped={images[i].relative_to(folder).as_posix(): reason for i, reason in decoded.skipped.items()},
+        skipped={Path(name).relative_to(folder).as_posix(): reason for name, reason in raw.skipped.items()},
     )
-
-
-def raw_images(decoded: DecodedImages, name: str, notes: Sequence[str] = (), **stored: Any) -> RawImages:
-    """Return decoded images as a source of images, with further notes and what the source stores about them."""
-    fields = {each: getattr(decoded, each) for each in ("values", "kind", "levels", "level_names", "tileset")}
-    return RawImages(name=name, notes=(*notes, *decoded.notes), **fields, **stored)
 
 
 def count_kinds(paths: Iterable[Path]) -> str:
@@ -103,7 +97,9 @@ def count_kinds(paths: Iterable[Path]) -> str:
     return ", ".join([*shown, *([f"files of {more} other kinds"] if more else [])])
 
 
-def _decoded(paths: Sequence[Path], options: DataOptions, name: str, maps: MapReader | None) -> DecodedImages:
+def _decoded(
+    paths: Sequence[Path], options: DataOptions, name: str, maps: MapReader | None
+) -> tuple[RawImages, np.ndarray]:
     if maps is not None:
         return maps.read(paths, name)
     return decode([ImageSource(str(p), partial(open_picture, p)) for p in paths], options, name)
@@ -111,9 +107,8 @@ def _decoded(paths: Sequence[Path], options: DataOptions, name: str, maps: MapRe
 
 def read_image(path: Path, options: DataOptions, maps: MapReader | None = None) -> RawImages:
     """Read a single file as a data set of one image."""
-    decoded = _decoded([path], options, path.name, maps)
-    texts = (_from_file_name(path),) if options.caption_column == "filename" else None
-    return raw_images(decoded, path.name, texts=texts, files=(path.name,))
+    texts = (_words(path.stem),) if options.caption_column == "filename" else None
+    return replace(_decoded([path], options, path.name, maps)[0], texts=texts, files=(path.name,))
 
 
 def list_files(folder: Path) -> Iterable[Path]:
@@ -194,15 +189,11 @@ def _labels(
 
 
 def _column_of_labels(paths: list[Path], rows: dict[Path, Row], options: DataOptions) -> np.ndarray | None:
-    column = _column_name(
-        rows, (options.label_column,) if options.label_column else LABEL_COLUMNS, options.label_column
-    )
+    names = (options.label_column,) if options.label_column else LABEL_COLUMNS
+    column = column_name(rows, names, options.label_column)
     if column is None:
         return None
-    result = [rows[p].get(column) for p in paths]
-    for path, value in zip(paths, result, strict=True):
-        if value is None or value == "" or isinstance(value, (list, dict, float)):
-            raise DataError(f"{path.name} has the {column} {value!r} in the metadata: give a name or a number from 0.")
+    result = column_values(paths, rows, column, complete=True)
     texts = [str(v) for v in result]
     if all(isinstance(v, int) and not isinstance(v, bool) for v in result) or all(
         re.fullmatch(r"\d{1,9}", t) for t in texts
@@ -215,30 +206,15 @@ def _texts(
     paths: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
 ) -> tuple[str, ...] | None:
     if options.caption_column == "filename":
-        return tuple(_from_file_name(p) for p in paths)
+        return tuple(_words(p.stem) for p in paths)
     if options.caption_column == "path":
         return tuple(_from_path(p.relative_to(folder)) for p in paths)
     wanted = options.caption_columns
-    names = [_column_name(rows or {}, (name,), name) for name in wanted] or [
-        _column_name(rows or {}, TEXT_COLUMNS, None)
-    ]
+    names = [column_name(rows or {}, (name,), name) for name in wanted] or [column_name(rows or {}, TEXT_COLUMNS, None)]
     if rows is None or names == [None]:
         return None
     result = [[rows[p].get(str(name)) for name in names] for p in paths]
     return tuple(", ".join(str(part) for part in parts if part is not None) for parts in result)
-
-
-def _column_name(rows: dict[Path, Row], names: tuple[str, ...], required: str | None) -> str | None:
-    there = {key for row in rows.values() for key in row}
-    result = next((n for n in names if n in there), None)
-    if required and result is None:
-        columns = ", ".join(sorted(there)) or "no metadata at all"
-        raise DataError(f"The column {required!r} is not in the metadata, which have: {columns}.")
-    return result
-
-
-def _from_file_name(path: Path) -> str:
-    return _words(path.stem)
 
 
 def _from_path(path: Path) -> str:
@@ -306,10 +282,7 @@ def _table(file: Path, text: str) -> Iterable[Row]:
 
 
 def _parse(file: Path) -> Iterable[Row]:
-    try:
-        text = read_text(file, "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error
+    text = read_text(file, "utf-8-sig")
     if file.suffix == ".csv":
         try:
             yield from _table(file, text)

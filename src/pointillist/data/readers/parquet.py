@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,7 @@ from pointillist import system
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS, raw_images
+from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError, MissingExtraError
 from pointillist.files.hub import offline_if_unreachable
@@ -114,17 +115,16 @@ def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> 
     items: list[ImageSource] = []
     for split, table in used.items():
         items += _items(table, str(image), f"{name}:{split}")
-    decoded = decode(items, options, name)
+    raw, kept = decode(items, options, name)
     column = _values(used, label) if label and options.labels else None
     texts = _values(used, text) if text else None
     splits = np.repeat([known[s] for s in used], [len(t) for t in used.values()]) if known else None
-    return raw_images(
-        decoded,
-        name,
-        notes,
-        labels=None if column is None else np.array(column)[decoded.kept],
-        texts=None if texts is None else tuple("" if texts[i] is None else str(texts[i]) for i in decoded.kept),
-        split=None if splits is None else splits[decoded.kept],
+    return replace(
+        raw,
+        notes=(*notes, *raw.notes),
+        labels=None if column is None else np.array(column)[kept],
+        texts=None if texts is None else tuple("" if texts[i] is None else str(texts[i]) for i in kept),
+        split=None if splits is None else splits[kept],
         classes=tuple(getattr(first.features[label], "names", None) or ()) if column is not None else (),
     )
 

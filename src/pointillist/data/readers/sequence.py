@@ -12,7 +12,7 @@ from PIL import Image
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import RawImages
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS, raw_images
+from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.readers.numpy_files import to_channels_first
 from pointillist.data.readers.parquet import IMAGE_COLUMNS
 from pointillist.errors import DataError
@@ -44,9 +44,8 @@ def read_sequence(source: Any, options: DataOptions, name: str) -> RawImages:
         raise DataError(f"{name} holds no images: at least one is needed.")
     indices: np.ndarray = np.arange(len(images))
     if all(isinstance(image, Image.Image) for image in images):
-        result = decode([ImageSource(f"{name}[{i}]", image.copy) for i, image in enumerate(images)], options, name)
-        indices = result.kept
-        raw = raw_images(result, name)
+        sources = [ImageSource(f"{name}[{i}]", image.copy) for i, image in enumerate(images)]
+        raw, indices = decode(sources, options, name)
     else:
         values, notes = to_channels_first(*_stacked(images, name), codes=options.mode == "codes")
         raw = RawImages(values=values, kind="integers", name=name, notes=notes)

@@ -12,7 +12,6 @@ import numpy as np
 from pointillist import system
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import RawImages
-from pointillist.data.readers.decode import DecodedImages
 from pointillist.data.readers.picture_files import EXTENSIONS, read_picture
 from pointillist.data.tilemaps.level_names import LEGENDS, find_legend, given_names, symbols_of
 from pointillist.data.tilemaps.text_grids import read_csv_map, read_text_map
@@ -76,8 +75,10 @@ class MapReader:
         tiled = self.suffixes == TILED and path.suffix.lower() in EXTENSIONS
         return own or tiled or path.name in LEGENDS or path.suffix.lower() in (".tsx", ".tsj")
 
-    def read(self, paths: Sequence[Path], name: str) -> DecodedImages:
-        """Read maps into levels `n 1 h w`: smaller maps in the middle, surrounded by the level `outside`.
+    def read(self, paths: Sequence[Path], name: str) -> tuple[RawImages, np.ndarray]:
+        """Read maps into levels `n 1 h w`, and return the index of each map that could be read.
+
+        Smaller maps are in the middle, surrounded by the level `outside`.
 
         Args:
             paths: the files.
@@ -109,15 +110,16 @@ class MapReader:
                     f"{count:,} levels: give a picture with a tile for each."
                 )
             tileset = None
-        return DecodedImages(
-            values,
-            np.array(list(maps)),
-            "levels",
-            count,
-            tuple(notes),
+        raw = RawImages(
+            values=values,
+            kind="levels",
+            name=name,
+            levels=count,
+            notes=tuple(notes),
             level_names=levels,
             tileset=None if tileset is None else tileset.take(range(count)),
         )
+        return raw, np.array(list(maps))
 
     def _map(
         self,

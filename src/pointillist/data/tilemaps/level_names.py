@@ -47,8 +47,6 @@ def read_legend(path: Path) -> dict[str, str]:
     else:
         try:
             result = parse_toml(read_text(path, "utf-8-sig", name=f"The legend {path}"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"The legend {path} cannot be read as UTF-8 text ({error}): check the path.") from error
         except ConfigError as error:
             raise DataError(str(error)) from error
     if not isinstance(result, dict) or not result:

@@ -29,7 +29,7 @@ def read_csv_map(path: Path, name: str) -> TileMap:
     Raises:
         DataError: if it is not UTF-8 text, its rows differ in length, or it has numbers that cannot be levels.
     """
-    text = _read(path, name)
+    text = read_text(path, "utf-8-sig", name=name)
     separators = [each for each in SEPARATORS if each in text]
     if len(separators) > 1 and '"' not in text:
         shown = " and ".join(repr(each) for each in separators)
@@ -91,7 +91,7 @@ def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> Ti
     Raises:
         DataError: if it is not UTF-8 text, or has a character that is missing in the legend.
     """
-    lines = _read(path, name).removesuffix("\n").replace("\r", "").split("\n")
+    lines = read_text(path, "utf-8-sig", name=name).removesuffix("\n").replace("\r", "").split("\n")
     height, width = len(lines), max(map(len, lines))
     check_cells(height, width, name)
     result = sorted({character for line in lines for character in line})
@@ -109,10 +109,3 @@ def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> Ti
     for row, line in enumerate(lines):
         cells[row, : len(line)] = [number[character] for character in line]
     return TileMap(cells, names)
-
-
-def _read(path: Path, name: str) -> str:
-    try:
-        return read_text(path, "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{name} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error

@@ -173,11 +173,8 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
     if isinstance(source, (str, Path)):
         check_path("rules", source)
         name = f"`rules` (={source})"
-        try:
-            text = read_text(Path(source), error=ConfigError, name=name, remedy="give a TOML file")
-            source = parse_toml(text, str(source))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name} cannot be read ({error}): give a TOML file.") from error
+        text = read_text(Path(source), error=ConfigError, name=name, remedy="give a TOML file")
+        source = parse_toml(text, str(source))
     if not isinstance(source, Mapping):
         raise ConfigError(f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`.")
     try:

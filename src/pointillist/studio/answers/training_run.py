@@ -108,7 +108,7 @@ class TrainingRun:
         """Yield the lines of the metrics that can be read: the last one may be half written."""
         try:
             lines = read_text(self.folder / METRICS).splitlines()
-        except (OSError, UnicodeDecodeError, DataError):
+        except DataError:
             return
         for line in lines:
             try:
