@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointillist.data import builtin_names, load_data
+from pointillist.data import DataOptions, builtin_names, load_data
 from pointillist.data.raw import complete_splits, split_off, split_off_groups
 from pointillist.errors import DataError
 
@@ -36,13 +36,13 @@ def test_a_cut_is_the_same_on_every_machine() -> None:
 
 @pytest.mark.parametrize(("count", "parts"), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (100, (70, 10, 20))])
 def test_small_sets_keep_an_image_to_train_on(count: int, parts: tuple[int, int, int]) -> None:
-    split, _ = complete_splits(None, None, count, valid_fraction=0.1, test_fraction=0.2, seed=0)
+    split, _ = complete_splits(None, None, count, DataOptions(valid_fraction=0.1, test_fraction=0.2))
     assert tuple(int((split == s).sum()) for s in ("train", "valid", "test")) == parts
 
 
 def test_the_test_part_of_the_source_is_never_touched() -> None:
     given_splits = np.array(["train"] * 10 + ["test"] * 5)
-    split, notes = complete_splits(given_splits, None, 15, valid_fraction=0.2, test_fraction=0.5, seed=0)
+    split, notes = complete_splits(given_splits, None, 15, DataOptions(valid_fraction=0.2, test_fraction=0.5))
     assert (split[10:] == "test").all()
     assert (split == "valid").sum() == 2
     assert notes == ("valid: 2 of 10 training images, at random, seed 0",)

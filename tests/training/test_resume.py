@@ -120,7 +120,7 @@ def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     """Starting in the folder of a run needs `resume`, and resuming needs a run."""
     data = tiny_data()
     pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"))
-    with pytest.raises(pt.TrainingError, match="add `resume`"):
+    with pytest.raises(pt.ConfigError, match="add `resume`"):
         pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"))
     shutil.rmtree(tmp_path / "a" / "state")
     with pytest.raises(pt.TrainingError, match="no training state"):

@@ -212,7 +212,7 @@ def _read_columns(path: Path) -> dict[str, list[str]]:
         if any(array.ndim != 1 for array in arrays.values()) or len({len(array) for array in arrays.values()}) > 1:
             raise DataError(f"{path} must hold a column of numbers or names in each member, all of one length.")
         return {name: [str(value) for value in array.tolist()] for name, array in arrays.items()}
-    text = read_text(path, "utf-8-sig", remedy="give a CSV with a header, GSLIB or .npz")
+    text = read_text(path, "utf-8-sig")
     names, rows = _csv_rows(text) if path.suffix.lower() == ".csv" else _gslib_rows(text, path)
     for number, row in enumerate(rows):
         if len(row) != len(names):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pointillist.data.options import Binarise
-from pointillist.data.raw import Annotations
+from pointillist.data.raw import Annotations, check_lengths
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import PictureWindows
 from pointillist.errors import ConfigError, DataError, quote
@@ -121,11 +121,7 @@ class ImageDataset(AnsweredNames):
         self._values: np.ndarray | PictureWindows = values
         self._proportions = False
         self._rows = np.arange(len(values))
-        for what, column in (("labels", labels), ("texts", texts)):
-            if column is not None and len(column) != len(self._rows):
-                raise DataError(
-                    f"{name} has {len(self._rows):,} images but {len(column):,} {what}: give one for each image."
-                )
+        check_lengths(name, len(values), {"labels": labels, "texts": texts})
         self.annotations: Annotations = annotations or Annotations()
         self.annotations.check(len(self._rows), (spec.height, spec.width), name)
         self.spec = spec
@@ -188,11 +184,9 @@ class ImageDataset(AnsweredNames):
         """
         if seed < 0:
             raise ConfigError(f"`seed` (={seed}) must be 0 or more: choose another.")
-        index = self._checked(indices)
-        rows = self._rows[index]
-        stored = self._values
+        part, stored = self.subset(indices), self._values
+        rows, hints = part._rows, part.annotations.hints
         values = stored.draw(rows, seed) if isinstance(stored, PictureWindows) else stored[rows]
-        hints = None if self.annotations.hints is None else self.annotations.hints[index]
         if flip:
             mirrored = np.array([_draws(seed, int(row), 0).random() < 0.5 for row in rows], bool)
             for images in (values, hints):
@@ -203,13 +197,11 @@ class ImageDataset(AnsweredNames):
             for value, row in zip(values, rows, strict=True):
                 # 1 with probability intensity / 255, exactly: never for 0, always for 255
                 value[...] = _draws(seed, int(row), 1).integers(0, 255, value.shape) < value
-        labels = None if self.labels is None else self.labels[index]
-        texts = None if self.texts is None else tuple(self.texts[i] for i in index)
-        annotations = replace(self.annotations, hints=None).take(index)
+        annotations = replace(part.annotations, hints=None)
         if self._proportions:  # of the window that was drawn
             annotations = replace(annotations, vectors=proportions(values, self.spec.levels))
         hints = None if hints is None else hints.astype(np.float32 if hints.dtype.kind == "f" else np.int64)
-        return Batch(values.astype(np.int64), labels, texts, hints, self.classes, annotations)
+        return Batch(values.astype(np.int64), part.labels, part.texts, hints, self.classes, annotations)
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
         """Return a data set of the images at `indices`, which shares memory with this one.

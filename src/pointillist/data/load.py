@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +15,14 @@ from pointillist.data.dataset import ImageDataset
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLITS, RawImages, complete_splits, split_name
+from pointillist.data.readers.array_files import load_npy
 from pointillist.data.readers.image_folder import list_files, read_folder, read_image
-from pointillist.data.readers.numpy_files import read_array, read_npy, read_npz, read_stored
+from pointillist.data.readers.numpy_files import read_array, read_npz
 from pointillist.data.readers.parquet import read_hub, read_parquet
 from pointillist.data.readers.picture_files import EXTENSIONS
-from pointillist.data.readers.science import SCIENCE, is_series
+from pointillist.data.readers.science import SCIENCE, is_series, read_science
 from pointillist.data.readers.sequence import read_sequence
-from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
+from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, read_standard, uci_digits
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import cut_windows
@@ -152,7 +154,9 @@ def load_data(
             whole=None if plain.whole is None else plain.whole.with_proportions(),
         )
     if isinstance(source, ImageDataset):
-        return DataSplits(train=source, whole=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
+        if not chosen.valid_fraction:
+            return DataSplits(train=source, whole=source)
+        return _parts(source, *complete_splits(None, source.labels, len(source), chosen))
     # the model's kind is known before files are decoded: codes and palettes are not averaged
     matched = match_spec(chosen, spec)
     raw = _read(source, matched, tiles)
@@ -168,7 +172,7 @@ def load_data(
         if column is None or column.size != len(raw.values)
         else np.unique(column, return_inverse=True)[1].reshape(-1)
     )
-    split, notes = _complete(raw.split, numbers, len(raw.values), chosen, _groups(raw, chosen))
+    split, notes = complete_splits(raw.split, numbers, len(raw.values), chosen, _groups(raw, chosen))
     whole = build_dataset(raw, chosen, spec=spec, classes=classes, train=split == "train" if "train" in split else None)
     return _parts(whole, split, notes)
 
@@ -178,26 +182,10 @@ def _windows(pictures: ImageDataset, stored: np.ndarray | None, options: DataOpt
     assert options.window is not None
     levels = pictures.batch(np.arange(len(pictures))).levels
     levels = levels.astype(np.uint8 if pictures.spec.levels <= 256 else np.uint16)
-    strips = cut_windows(levels, options.window, options.valid_fraction, options.test_fraction, stored)
-    pictures.notes = (*pictures.notes, *strips.notes)
-    parts = {name: pictures.windows(windows) for name, windows in strips.windows.items()}
+    cut, notes = cut_windows(levels, options.window, options.valid_fraction, options.test_fraction, stored)
+    pictures.notes = (*pictures.notes, *notes)
+    parts = {name: pictures.windows(windows) for name, windows in cut.items()}
     return DataSplits(whole=parts.pop("all"), **parts)
-
-
-def _split_dataset(source: ImageDataset, options: DataOptions) -> DataSplits:
-    split, notes = _complete(None, source.labels, len(source), options)
-    return _parts(source, split, notes)
-
-
-def _complete(
-    given: np.ndarray | None,
-    labels: np.ndarray | None,
-    count: int,
-    options: DataOptions,
-    groups: np.ndarray | None = None,
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    fractions = options.valid_fraction, options.test_fraction or 0.0
-    return complete_splits(given, labels, count, *fractions, options.seed, groups)
 
 
 def _groups(raw: RawImages, options: DataOptions) -> np.ndarray | None:
@@ -263,34 +251,31 @@ def _read_named(source: str, options: DataOptions, tiles: Tileset | None) -> Raw
     if name == "hf" and rest:
         return read_hub(rest, options)
     if name in HUB_NAMES:
-        folder = Path(rest).expanduser() if colon else find_local_folder(name)
-        return read_standard(name, folder) if folder is not None else _standard_from_hub(name, options)
+        folder = Path(rest).expanduser() if colon else Path(os.environ.get(ENVIRONMENT) or os.devnull, name)
+        if colon or folder.is_dir():
+            return read_standard(name, folder)
+        places = f"give {name}:FOLDER with its standard files, or set {ENVIRONMENT} to the folder of {name}/"
+        return read_hub(HUB_NAMES[name], options, f"check the network, {places}")
     return _read_path(Path(source).expanduser(), options, tiles)
-
-
-def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
-    remedy = (
-        f"check the network, give {name}:FOLDER with its standard files, or set {ENVIRONMENT} to the folder of {name}/"
-    )
-    return read_hub(HUB_NAMES[name], options, remedy)
 
 
 def _read_path(path: Path, options: DataOptions, tiles: Tileset | None) -> RawImages:
     check_path("data", path)
     suffix = path.suffix.lower()
-    if is_series(path):
-        return read_stored(path, options)
+    if is_series(path) or suffix in SCIENCE:
+        return read_array(read_science(path), options=options, name=path.name)
     if path.is_dir():
-        files = list(list_files(path))
+        files = list_files(path)
         kinds = {p.suffix.lower() for p in files}
         if ".parquet" in kinds and not kinds & EXTENSIONS:
             return read_parquet(path, options)
         return read_folder(path, options, MapReader.find(files, path, options, tiles))
     kinds_of_data = "a folder of images, an .npz, .npy or .parquet file, a hub data set (hf:owner/name)"
     check_file(path, remedy=f"give {kinds_of_data}, or one of {', '.join(builtin_names())}")
-    readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet, **dict.fromkeys(SCIENCE, read_stored)}
-    if suffix in readers:
-        return readers[suffix](path, options)
+    if suffix == ".npy":
+        return read_array(load_npy(path), options=options, name=path.name)
+    if suffix in (".npz", ".parquet"):
+        return (read_npz if suffix == ".npz" else read_parquet)(path, options)
     maps = MapReader.find([path], path.parent, options, tiles)
     if suffix in EXTENSIONS or maps is not None:
         return read_image(path, options, maps)

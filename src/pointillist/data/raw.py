@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from pointillist.data.options import DataOptions
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import DataError
 from pointillist.files.reading import MAX_NAME, check_texts
@@ -30,6 +31,17 @@ class BinaryReader(Protocol):
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next `size` bytes."""
+
+
+def check_lengths(name: str, count: int, columns: Mapping[str, Sequence[Any] | np.ndarray | None]) -> None:
+    """Reject annotations of another number of images.
+
+    Raises:
+        DataError: naming the first.
+    """
+    for what, column in columns.items():
+        if column is not None and len(column) != count:
+            raise DataError(f"{name} has {count:,} images but {len(column):,} {what}: give one for each image.")
 
 
 @dataclass(frozen=True)
@@ -61,10 +73,7 @@ class Annotations:
         Raises:
             DataError: naming the first annotation that does not.
         """
-        result = {**self.attributes, "vectors": self.vectors, "hints": self.hints}
-        for what, column in result.items():
-            if column is not None and len(column) != count:
-                raise DataError(f"{name} has {count:,} images but {len(column):,} {what}: give one for each image.")
+        check_lengths(name, count, {**self.attributes, "vectors": self.vectors, "hints": self.hints})
         if self.vectors is not None and (self.vectors.ndim != 2 or not np.isfinite(self.vectors).all()):
             raise DataError(f"The vectors of {name} must be finite numbers [n, d], not of shape {self.vectors.shape}.")
         if self.hints is not None and self.hints.shape[2:] != size:
@@ -129,11 +138,7 @@ class RawImages:
         count = len(self.values)
         if count == 0:
             raise DataError(f"{self.name} holds no images: at least one is needed.")
-        for what, column in (("labels", self.labels), ("texts", self.texts), ("split names", self.split)):
-            if column is not None and len(column) != count:
-                raise DataError(
-                    f"{self.name} has {count:,} images but {len(column):,} {what}: give one for each image."
-                )
+        check_lengths(self.name, count, {"labels": self.labels, "texts": self.texts, "split names": self.split})
         check_texts(self.classes, f"A class name of {self.name}", MAX_NAME, DataError)
         check_texts(self.texts or (), f"A caption of {self.name}", error=DataError)
 
@@ -229,18 +234,11 @@ def split_off_groups(groups: np.ndarray, take: int, seed: int) -> np.ndarray:
     return chosen[group.reshape(-1)]
 
 
-def split_size(count: int, fraction: float) -> int:
-    """Return the number of images in a fraction of `count`: at least one, but never all."""
-    return 0 if fraction <= 0 else min(max(1, round(count * fraction)), count - 1)
-
-
 def complete_splits(
     stored: np.ndarray | None,
     labels: np.ndarray | None,
     count: int,
-    valid_fraction: float,
-    test_fraction: float,
-    seed: int,
+    options: DataOptions,
     groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the split of each image, `str [count]`, and notes on the splits that were made.
@@ -251,16 +249,17 @@ def complete_splits(
     split = np.full(count, "train", dtype="U5") if stored is None else np.asarray(stored, dtype="U5").copy()
     notes = []
     total = int((split == "train").sum())
-    for part, fraction in (("test", test_fraction), ("valid", valid_fraction)):
+    for part, fraction in (("test", options.test_fraction or 0.0), ("valid", options.valid_fraction)):
         rows = np.flatnonzero(split == "train")
-        take = min(split_size(total, fraction), len(rows) - 1)
+        # at least one image, but never all
+        take = min(max(1, round(total * fraction)) if fraction else 0, total - 1, len(rows) - 1)
         if (split == part).any() or take < 1:
             continue
         if groups is not None:
-            chosen, how = split_off_groups(groups[rows], take, seed), "groups kept together"
+            chosen, how = split_off_groups(groups[rows], take, options.seed), "groups kept together"
         else:
-            chosen = split_off(None if labels is None else labels[rows], len(rows), take, seed)
+            chosen = split_off(None if labels is None else labels[rows], len(rows), take, options.seed)
             how = "at random" if labels is None else "stratified by label"
         split[rows[chosen]] = part
-        notes.append(f"{part}: {chosen.sum():,} of {total:,} training images, {how}, seed {seed}")
+        notes.append(f"{part}: {chosen.sum():,} of {total:,} training images, {how}, seed {options.seed}")
     return split, tuple(notes)

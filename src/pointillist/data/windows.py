@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -81,30 +80,17 @@ class PictureWindows:
         return result
 
 
-@dataclass(frozen=True)
-class Strips:
-    """Windows of the splits of pictures.
-
-    Attributes:
-        windows: by name of the split; `all` has windows of all pictures, side by side.
-        notes: how the pictures were split, one sentence each.
-    """
-
-    windows: Mapping[str, PictureWindows]
-    notes: tuple[str, ...]
-
-
 def cut_windows(
     pictures: Shaped[np.ndarray, "p c y x"],
     size: tuple[int, int],
     valid_fraction: float,
     test_fraction: float | None,
     stored: np.ndarray | None = None,
-) -> Strips:
+) -> tuple[dict[str, PictureWindows], list[str]]:
     """Cut pictures into windows: a strip of each for training, then strips for validation and testing.
 
     ```python
-    cut_windows(pictures, (64, 64), 0.1, None).windows["train"].shape  # (216, 1, 64, 64)
+    cut_windows(pictures, (64, 64), 0.1, None)[0]["train"].shape  # (216, 1, 64, 64)
     ```
 
     Args:
@@ -112,6 +98,9 @@ def cut_windows(
         valid_fraction, test_fraction: share of a picture for these splits; a strip is at least as wide as a window, and
             0 makes none. None is a tenth where enough is left to train on.
         stored: split of each picture, where the source has splits: they are kept.
+
+    Returns:
+        Windows of each split, and `all` of all pictures, side by side; and notes on how the pictures were split.
 
     Raises:
         DataError: if the pictures are too small.
@@ -146,7 +135,7 @@ def cut_windows(
     notes = [f"windows of {size[0]}x{size[1]}, drawn afresh in each epoch; {', '.join(parts)}"]
     if test_fraction is None and "test" not in ends and not len(numbers["test"]):
         notes.append("no strip is left for testing: the pictures are small for this `window`")
-    return Strips(windows, tuple(notes))
+    return windows, notes
 
 
 def _ends(length: int, window: int, valid: float, test: float | None) -> dict[str, tuple[int, int]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate.utils import broadcast
 from rich.console import Console
 
 from pointillist.analysis.evaluation.lossless import LosslessSize, lossless_size
@@ -21,7 +20,6 @@ from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote
 from pointillist.files.checkpoint.tensors import check_values
 from pointillist.files.suggestions import checked_keywords
-from pointillist.model.batches import check_spec
 from pointillist.model.folder.files import default_card
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer_cost import bits_text
@@ -32,10 +30,10 @@ from pointillist.sampling.rules.adjacency import RECORD, pairs_of_images, pairs_
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, write_by_program
-from pointillist.training.logging import describe, training_summary
+from pointillist.training.logging import training_summary
 from pointillist.training.quantization_aware import quantization_aware
-from pointillist.training.setup import as_splits, prepare
-from pointillist.training.state import TrainerState, run_lock
+from pointillist.training.setup import prepare
+from pointillist.training.state import TrainerState, run_folder
 from pointillist.training.trainer import Trainer
 
 SAMPLED = 16
@@ -124,18 +122,13 @@ def train(
             "`pt.load(name)`."
         )
     check_flag("resume", resume)
-    config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict({} if config is None else config)
-    splits = as_splits(model, data)
-    images = splits.get("train")
-    check_spec(model, images)
+    config = TrainConfig.of(config)
+    if resume and config.out is None:
+        raise ConfigError("`resume` needs `out`, the folder of the run to continue.")
+    splits, accelerator, config = prepare(model, data, config, console)
+    images, screen = splits.get("train"), console if accelerator.is_main_process else None
     model.tileset = model.tileset or images.tileset
-    accelerator, config, reason = prepare(model, images, config)
-    with run_lock(config.out):
-        _check_folder(config, resume)
-        screen = console if accelerator.is_main_process else None
-        if screen is not None:
-            for line in describe(model, splits, config, reason, accelerator):
-                screen.print(line, highlight=False)
+    with run_folder(config.out, resume):
         made_by = _record(model, images, record or {"train": config.model_dump(mode="json")})
 
         def save(folder: Path, progress: TrainerState) -> None:
@@ -170,7 +163,6 @@ def train(
             trainer.release()
             accelerator.end_training()
         if config.out is not None and accelerator.is_main_process:
-            _check_weights(model, config)
             model.save_pretrained(config.out)
         if screen is not None:
             screen.print(f"integers   {integers}", highlight=False)
@@ -240,17 +232,6 @@ def _copies(model: PixelModel, images: ImageDataset, valid: ImageDataset) -> lis
     ]
 
 
-def _check_folder(config: TrainConfig, resume: bool) -> None:
-    out = config.out
-    if out is None:
-        if resume:
-            raise ConfigError("`resume` needs `out`, the folder of the run to continue.")
-        return
-    if not resume and (out / "state").exists():
-        raise TrainingError(f"{out} already holds a run: add `resume` to continue it, or choose another `out`.")
-    out.mkdir(parents=True, exist_ok=True)
-
-
 def _outcome(progress: TrainerState) -> dict[str, Any]:
     evaluated = progress.best < float("inf")
     return {
@@ -273,9 +254,7 @@ def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None
         model.training_record, model.card = best.training_record, best.card
     # training uses channels_last; in the format of a loaded model, sums round the same way
     model.to(memory_format=torch.contiguous_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(broadcast(parameter.detach().clone()))
+    trainer.average.synchronise()
 
 
 def training_card(model: PixelModel, images: ImageDataset, training: dict[str, Any], config: TrainConfig) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pointillist.conditioning import OBSERVED, ConditionInputs
 from pointillist.images.array_types import Bool
 from pointillist.training.augmentation import RandomStream
-from pointillist.training.config import CompletionSettings, MaskKind
+from pointillist.training.config import CompletionSettings
 
 Hole = Bool[np.ndarray, "h w"]
 """Pixels that are to be completed."""
@@ -150,17 +150,12 @@ def few_known(rng: np.random.Generator, height: int, width: int) -> Hole:
     return ~few_open(rng, height, width)
 
 
-HOLES: dict[MaskKind, Callable[[np.random.Generator, int, int], Hole]] = {
-    "neighbours": neighbours,
-    "patches": patches,
-    "nothing_known": nothing_known,
-    "rectangle": rectangle,
-    "half": half,
-    "frame": frame,
-    "strokes": strokes,
-    "scattered": scattered,
-    "few_open": few_open,
-    "few_known": few_known,
+HOLES: dict[str, Callable[[np.random.Generator, int, int], Hole]] = {
+    hole.__name__: hole
+    for hole in (
+        *(neighbours, patches, nothing_known, rectangle, half),
+        *(frame, strokes, scattered, few_open, few_known),
+    )
 }
 """Kinds of holes."""
 
@@ -187,7 +182,7 @@ def wells(rng: np.random.Generator, height: int, width: int, density: float) -> 
     return known if down else known.T
 
 
-KNOWN: dict[MaskKind, Callable[[np.random.Generator, int, int, float], Known]] = {"sparse": sparse, "wells": wells}
+KNOWN: dict[str, Callable[[np.random.Generator, int, int, float], Known]] = {"sparse": sparse, "wells": wells}
 """Kinds of known pixels, of a given density."""
 
 

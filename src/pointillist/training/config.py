@@ -280,6 +280,11 @@ class TrainConfig(_Settings):
         return value
 
     @classmethod
+    def of(cls, settings: TrainConfig | Mapping[str, Any] | None) -> TrainConfig:
+        """Return settings, from a dictionary if they are one, or the defaults."""
+        return settings if isinstance(settings, TrainConfig) else cls.from_dict({} if settings is None else settings)
+
+    @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainConfig:
         """Build the settings from a dictionary with nested groups, dotted keys (`"optimizer.lr"`), or both.
 

@@ -19,15 +19,12 @@ from rich.console import Console
 
 from pointillist.analysis.evaluation.likelihood import evaluate
 from pointillist.data import ImageDataset
-from pointillist.model.batches import check_spec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, write_by_program
-from pointillist.training.logging import describe
 from pointillist.training.quantization_aware import quantization_aware
-from pointillist.training.setup import as_splits, prepare
-from pointillist.training.state import TrainerState
+from pointillist.training.setup import prepare
 from pointillist.training.trainer import Trainer
 
 MIN_STEPS, MIN_SECONDS = 5, 5.0
@@ -106,20 +103,13 @@ def estimate_cost(
     Raises:
         ConfigError, DataError: as `train`.
     """
-    config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(config or {})
-    splits, model = as_splits(model, data), copy.deepcopy(model)
-    images = splits.get("train")
-    check_spec(model, images)
-    config = config.updated(out=None, machine={"tensorboard": False})
-    accelerator, config, reason = prepare(model, images, config)
-    main = accelerator.is_main_process
-    if console is not None and main:
-        for line in describe(model, splits, config, reason, accelerator):
-            console.print(line, highlight=False)
+    config, model = TrainConfig.of(config).updated(out=None, machine={"tensorboard": False}), copy.deepcopy(model)
+    splits, accelerator, config = prepare(model, data, config, console)
+    images, main = splits.get("train"), accelerator.is_main_process
     free = free_bytes(accelerator.device)
     model.to(accelerator.device)
     trainer = Trainer(
-        model, images, splits.valid, config, accelerator, console=None, save_model=_save_nothing, write_samples=None
+        model, images, splits.valid, config, accelerator, console=None, save_model=lambda *_: None, write_samples=None
     )
     try:
         status = nullcontext() if console is None or not main else console.status("trying the first steps")
@@ -188,7 +178,3 @@ def _peak_memory(work: Callable[[], tuple[float, float]], device: torch.device) 
         return result, before + growth
     torch.cuda.reset_peak_memory_stats(device)
     return work(), torch.cuda.max_memory_allocated(device)
-
-
-def _save_nothing(folder: Path, progress: TrainerState) -> None:
-    """Save nothing: an estimate leaves no files."""

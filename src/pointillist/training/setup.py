@@ -11,14 +11,17 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, set_seed
+from rich.console import Console
 from torch import Tensor, nn
 
 from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.model.batches import check_spec
 from pointillist.model.memory import check_training_memory, training_memory
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import available_cores, free_bytes, processor, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName, TrainConfig
+from pointillist.training.logging import describe
 from pointillist.training.quantization_aware import check_quantization_aware
 
 ParameterGroup = dict[str, Any]
@@ -124,6 +127,13 @@ class ExponentialMovingAverage:
         """Overwrite the weights of the model with the average."""
         self._copy(self.average)
 
+    def synchronise(self) -> None:
+        """Give every process the weights of the first, from which the average starts again."""
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(broadcast(parameter.detach().clone()))
+                self.average[name].copy_(parameter)
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Give the model the averaged weights within a block, and its own weights after it."""
@@ -161,15 +171,23 @@ def as_splits(model: PixelModel, data: Any) -> DataSplits:
     return load_data(data, spec=model.image, classes=model.config.classes, tiles=model.tileset)
 
 
-def prepare(model: PixelModel, images: ImageDataset, config: TrainConfig) -> tuple[Accelerator, TrainConfig, str]:
-    """Resolve device, precision and batch size, seed the random generators, and check that a step can be taken.
+def prepare(
+    model: PixelModel, data: Any, config: TrainConfig, console: Console | None
+) -> tuple[DataSplits, Accelerator, TrainConfig]:
+    """Read the images, resolve device, precision and batch size, and describe the run on the console.
+
+    The random generators are seeded.
 
     Returns:
-        The accelerator, the resolved settings, and the reason for the precision.
+        The images, the accelerator, and the resolved settings.
 
     Raises:
-        ConfigError, EngineError: see `check_step_memory` and `check_quantization_aware`.
+        ConfigError, DataError, ShapeError, EngineError: if a step cannot be taken; see `check_spec`,
+            `check_training_memory` and `check_quantization_aware`.
     """
+    splits = as_splits(model, data)
+    images = splits.get("train")
+    check_spec(model, images)
     machine = config.machine
     if machine.threads:
         torch.set_num_threads(min(machine.threads, available_cores()))
@@ -183,20 +201,13 @@ def prepare(model: PixelModel, images: ImageDataset, config: TrainConfig) -> tup
         parts = accelerator.num_processes * config.grad_accumulation
         fitting = torch.tensor([largest_batch_size(model.to(accelerator.device))], device=accelerator.device)
         config = config.updated(batch_size=parts * int(accelerator.gather(fitting).min()))  # one size for all processes
-    check_step_memory(model, images, config, accelerator)
-    check_quantization_aware(model, images, config)
-    return accelerator, config, reason
-
-
-def check_step_memory(model: PixelModel, images: ImageDataset, config: TrainConfig, accelerator: Accelerator) -> None:
-    """Check that the images of a step that a process holds at once fit in the free memory of its device.
-
-    Raises:
-        ConfigError: naming the estimate, the free memory, and what would fit.
-    """
     count = -(-int(config.batch_size) // (accelerator.num_processes * config.grad_accumulation))
-    size = images.spec.height, images.spec.width
-    check_training_memory(model, count, size, accelerator.device)
+    check_training_memory(model, count, (images.spec.height, images.spec.width), accelerator.device)
+    check_quantization_aware(model, images, config)
+    if console is not None and accelerator.is_main_process:
+        for line in describe(model, splits, config, reason, accelerator):
+            console.print(line, highlight=False)
+    return splits, accelerator, config
 
 
 def initialise_from_data(
@@ -212,10 +223,7 @@ def initialise_from_data(
     index = np.concatenate([part for _, part in batches.sampler.read(0, min(INITIAL_IMAGES, len(data)))])
     batch = data.batch(index)
     model.initialise(model.check(batch.levels), batches.conditions(batch))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(broadcast(parameter.detach().clone()))
-            average.average[name].copy_(parameter)
+    average.synchronise()
 
 
 def resolve_precision(precision: str, device: torch.device, model: PixelModel | None = None) -> tuple[str, str]:

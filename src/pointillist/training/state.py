@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from pointillist.files.reading import read_json
 from pointillist.files.writing import folder_lock, write_text
 from pointillist.system import is_main_process
 from pointillist.training.config import IntervalsConfig
-from pointillist.training.runs.config import RUN_FILE, RunConfig
+from pointillist.training.runs.config import RUN_FILE
 
 
 @dataclass
@@ -128,13 +128,6 @@ class StopRequest:
 
 
 KEPT_CHECKPOINTS = 2
-
-
-def run_lock(out: Path | None) -> AbstractContextManager[None]:
-    """Lock the folder of a run against a second run; of the processes of one run, the first holds the lock."""
-    if out is None or not is_main_process():
-        return nullcontext()
-    return folder_lock(out)
 
 
 def save_state(
@@ -287,23 +280,25 @@ def check_new_folder(out: Path) -> None:
 
 
 @contextmanager
-def run_folder(run: RunConfig, header: str, resume: bool) -> Iterator[None]:
-    """Make the folder of a run with its `run.toml`; a run that fails before its first checkpoint leaves no folder.
+def run_folder(out: Path | None, resume: bool, run_file: str = "") -> Iterator[None]:
+    """Make the folder of a run, and lock it against a second run; of the processes of one run, the first does.
 
     Args:
-        header: comment at the top of `run.toml`.
+        out: the folder; None for a run that writes nothing.
+        resume: the folder holds the run that is continued.
+        run_file: text of its `run.toml`. A run that fails before its first checkpoint leaves none.
     """
-    out = run.train.out
     if out is None or not is_main_process():
         yield
         return
-    with run_lock(out):
+    with folder_lock(out):
         if not resume:
-            check_new_folder(out)  # again: another process may have made a run since
-        write_text(out / RUN_FILE, run.to_toml(header))
+            check_new_folder(out)
+        if run_file:
+            write_text(out / RUN_FILE, run_file)
         try:
             yield
         except BaseException:
-            if not resume and not (out / "state").exists():
+            if run_file and not resume and not (out / "state").exists():
                 (out / RUN_FILE).unlink(missing_ok=True)
             raise

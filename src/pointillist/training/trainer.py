@@ -274,10 +274,7 @@ class Trainer:
 
 def _checked_batch_size(config: TrainConfig, processes: int) -> int:
     """Return the batch size of resolved settings, which must split evenly."""
-    if config.machine.precision == "auto":
-        raise ConfigError("`precision` must be resolved to fp32 or bf16 before the run starts.")
-    if not isinstance(config.batch_size, int):
-        raise ConfigError("`batch_size` must be resolved to a number before the run starts.")
+    assert isinstance(config.batch_size, int), "resolved by `prepare`"
     parts = processes * config.grad_accumulation
     if config.batch_size % parts:
         raise ConfigError(

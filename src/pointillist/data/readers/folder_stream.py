@@ -43,9 +43,7 @@ class FolderStream:
         self.folder: Path = Path(os.path.normpath(folder))
         self._options, self._spec = match_spec(options, spec), spec
         paths = list_files(self.folder) if self.folder.is_dir() else [self.folder]
-        self._paths = sorted(
-            (path for path in paths if path.suffix.lower() in EXTENSIONS), key=lambda path: self._name(path)
-        )
+        self._paths = [path for path in paths if path.suffix.lower() in EXTENSIONS]
         if not self._paths:
             raise DataError(f"{folder} holds no images: put PNG or JPEG files in it.")
         self.files: tuple[str, ...] = tuple(self._name(path) for path in self._paths)

@@ -51,7 +51,7 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
         DataError: if there are none, one cannot be read, or the metadata do not fit the files.
     """
     folder = Path(os.path.normpath(folder))
-    paths = sorted(list_files(folder), key=lambda p: p.relative_to(folder).as_posix())
+    paths = list_files(folder)
     images = [p for p in paths if (p.suffix.lower() in EXTENSIONS if maps is None else maps.takes(p))]
     known = {*images, *(p for p in paths if p.name in METADATA)}
     others = count_kinds(p for p in paths if p not in known and (maps is None or not maps.uses(p)))
@@ -111,15 +111,20 @@ def read_image(path: Path, options: DataOptions, maps: MapReader | None = None) 
     return replace(_decoded([path], options, path.name, maps)[0], texts=texts, files=(path.name,))
 
 
-def list_files(folder: Path) -> Iterable[Path]:
-    """Yield all files below `folder` that are not hidden; links are followed, but no folder is entered twice."""
+def list_files(folder: Path) -> list[Path]:
+    """Return all files below `folder` that are not hidden, in alphabetical order of their paths.
+
+    Links are followed, but no folder is entered twice.
+    """
     visited: set[str] = set()
+    result: list[Path] = []
     for current, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(current)
         folders[:] = [] if real in visited else sorted(f for f in folders if not f.startswith((".", "__")))
         if real not in visited:
             visited.add(real)
-            yield from (Path(current, f) for f in files if not f.startswith((".", "__")))
+            result += [Path(current, f) for f in files if not f.startswith((".", "__"))]
+    return sorted(result, key=lambda p: p.relative_to(folder).as_posix())
 
 
 def count_hidden(folder: Path) -> int:
@@ -145,10 +150,7 @@ def list_pictures(folder: Path) -> list[Path]:
     Raises:
         DataError: if there are none.
     """
-    result = sorted(
-        (p for p in list_files(folder) if p.suffix.lower() in EXTENSIONS),
-        key=lambda p: p.relative_to(folder).as_posix(),
-    )
+    result = [p for p in list_files(folder) if p.suffix.lower() in EXTENSIONS]
     if not result:
         wrong = "is not a folder with pictures" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {wrong}: give a folder that holds PNG or JPEG files.")

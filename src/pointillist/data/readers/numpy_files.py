@@ -13,8 +13,7 @@ from pointillist.data.annotations import annotations_from_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
 from pointillist.data.raw import RawImages, split_name
-from pointillist.data.readers.array_files import NpzFile, load_npy
-from pointillist.data.readers.science import read_science
+from pointillist.data.readers.array_files import NpzFile
 from pointillist.errors import DataError
 
 IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
@@ -95,16 +94,6 @@ def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
             "8-bit values over 255, so leave out scaling and normalisation."
         )
     return rounded.astype(np.uint8)
-
-
-def read_npy(path: Path, options: DataOptions) -> RawImages:
-    """Read one array of images from an `.npy` file."""
-    return read_array(load_npy(path), options=options, name=path.name)
-
-
-def read_stored(path: Path, options: DataOptions) -> RawImages:
-    """Read the integers that a DICOM or FITS file stores."""
-    return read_array(read_science(path), options=options, name=path.name)
 
 
 def read_npz(path: Path, options: DataOptions) -> RawImages:

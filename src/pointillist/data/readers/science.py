@@ -172,10 +172,12 @@ def _read_fits(path: Path) -> np.ndarray:
         from astropy.io import fits
     except ImportError as error:
         raise MissingExtraError("A FITS file", "science") from error
-    with path.open("rb") as file:
-        if file.read(len(FITS_START)) != FITS_START:
+    with path.open("rb") as start:
+        if start.read(len(FITS_START)) != FITS_START:
             raise DataError(f"{path} is not FITS, or compressed as a whole: unpack it first.")
-    for number in range(_count_units(fits, path)):
+    with fits.open(path, memmap=False) as file:
+        units = len(file)
+    for number in range(units):
         with fits.open(path, memmap=False, lazy_load_hdus=True) as file:
             header, packed = file[number].header, isinstance(file[number], fits.CompImageHDU)
         axes = [int(header[f"NAXIS{i}"]) for i in range(int(header["NAXIS"]), 0, -1)]
@@ -191,11 +193,6 @@ def _read_fits(path: Path) -> np.ndarray:
         with fits.open(path, memmap=False, uint=plain, do_not_scale_image_data=not plain) as file:
             return np.array(file[number].data)
     raise DataError(f"{path} holds no image of rows and columns: give a FITS file with one.")
-
-
-def _count_units(fits: Any, path: Path) -> int:
-    with fits.open(path, memmap=False) as file:
-        return len(file)
 
 
 def _check_size(path: Path, axes: Any, size: int) -> None:

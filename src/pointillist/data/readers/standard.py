@@ -7,7 +7,6 @@ read from the files that their authors publish, never from pickle.
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 import tarfile
 import zlib
@@ -38,6 +37,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }
 ENVIRONMENT = "POINTILLIST_DATA"
+"""Variable with the folder in which each standard data set has a folder of its files."""
 DIGITS_TEST_IMAGES = 360
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 _CIFAR_PARTS = {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)}
@@ -57,13 +57,6 @@ def uci_digits() -> RawImages:
         classes=tuple("0123456789"),
         levels=17,
     )
-
-
-def find_local_folder(name: str) -> Path | None:
-    """Return `$POINTILLIST_DATA/<name>` if that folder exists, else None."""
-    root = os.environ.get(ENVIRONMENT)
-    folder = Path(root) / name if root else None
-    return folder if folder is not None and folder.is_dir() else None
 
 
 def read_standard(name: str, folder: Path) -> RawImages:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,8 +92,12 @@ class MapReader:
         names, legend = given_names(self.options.level_names)
         pictures = self.read_tileset(names)
         for number, path in enumerate(paths):
-            with self._naming_errors(bad):
+            try:
                 maps[number] = self._map(path, names, legend, pictures)
+            except DataError as error:
+                if not self.options.skip_bad:
+                    raise
+                bad.append(str(error).rstrip("."))
         if not maps:
             raise DataError(f"{name} holds no map that can be read: {bad[0] if bad else 'it is empty'}.")
         result = list(maps.values())
@@ -171,15 +174,6 @@ class MapReader:
         if not len(tiles):
             raise DataError(f"{name} holds no tile of {height}x{width}: set `tile_size`.")
         return Tileset(tiles)
-
-    @contextmanager
-    def _naming_errors(self, bad: list[str]) -> Iterator[None]:
-        try:
-            yield
-        except DataError as error:
-            if not self.options.skip_bad:
-                raise
-            bad.append(str(error).rstrip("."))
 
     def _stacked(
         self, maps: Sequence[TileMap], names: tuple[str, ...] | None, name: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ from pointillist.sampling.request import Request
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
-from pointillist.training.integers import SampleWriter
 from pointillist.training.runs.config import RunConfig, new_run, resumed_run
 from pointillist.training.state import check_new_folder, run_folder
 
@@ -86,17 +84,11 @@ class PreparedRun:
         source: model that fine-tuning starts from.
         resume: continue the run in its folder.
         out: folder of the run.
-        images: images to train on; None reads them as `config.data` says.
-        write_samples: writes the sample sheets.
-        header: comment at the top of `run.toml`.
     """
 
     config: RunConfig
     source: PixelModel | None
     resume: bool
-    images: DataSplits | None = None
-    write_samples: SampleWriter = write_sample_sheet
-    header: str = "pointillist train --config {out}/run.toml --out ANOTHER"
 
     @property
     def out(self) -> Path:
@@ -108,28 +100,24 @@ class PreparedRun:
         """Train the model; see `train_from_config`."""
         if not self.resume:
             check_new_folder(self.out)
-        splits = read_splits(self) if self.images is None else self.images
+        splits = read_splits(self)
         model, notes = build_model(self.config, splits, self.source)
         run = _with_network(self.config, model)
         if console is not None and is_main_process():
-            for line in [*_describe_processes(), *(f"init       {note}" for note in notes)]:
-                console.print(line)
-        with run_folder(run, self.header.format(out=self.out), self.resume):
-            return train(
-                model,
-                splits,
-                run.train,
-                resume=self.resume,
-                console=console,
-                record=_record(run),
-                write_samples=self.write_samples,
-            )
+            for note in notes:
+                console.print(f"init       {note}")
+        text = run.to_toml(f"pointillist train --config {self.out}/run.toml --out ANOTHER")
+        record = run.to_dict()
+        del record["train"]["out"]  # since the model may be moved
+        with run_folder(self.out, self.resume, text):
+            further: dict[str, Any] = {"record": record, "write_samples": write_sample_sheet}
+            return train(model, splits, run.train, resume=self.resume, console=console, **further)
 
     def estimate_cost(self, console: Console | None = None) -> CostEstimate:
         """Estimate the cost of the run from its first steps; nothing is written."""
-        splits = read_splits(self) if self.images is None else self.images
+        splits = read_splits(self)
         model, _ = build_model(self.config, splits, self.source)
-        return estimate_cost(model, splits, self.config.train, console=console, write_samples=self.write_samples)
+        return estimate_cost(model, splits, self.config.train, console=console, write_samples=write_sample_sheet)
 
 
 def prepare_run(
@@ -247,18 +235,6 @@ def _with_network(run: RunConfig, model: PixelModel) -> RunConfig:
     network = {k: v for k, v in model.config.backbone.model_dump(mode="json").items() if v is not None}
     changes = {"network": network, "likelihood": model.likelihood.name}
     return run.model_copy(update={"model": run.model.model_copy(update=changes)})
-
-
-def _record(run: RunConfig) -> Tree:
-    """Return the settings to store with the model: all but its folder, since the model may be moved."""
-    tree = run.to_dict()
-    tree["train"].pop("out", None)
-    return tree
-
-
-def _describe_processes() -> list[str]:
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    return [f"processes  {size} under torchrun, each with its share of every batch"] if size > 1 else []
 
 
 def infer_conditions(
