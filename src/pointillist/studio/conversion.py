@@ -22,11 +22,17 @@ from pointillist.studio.errors import too_large
 
 
 def decode_levels(
-    model: LikelihoodModel, encoded: schemas.EncodedArray, limits: schemas.Limits, *, canvas: bool = False
-) -> Int[np.ndarray, "1 c h w"]:
+    model: LikelihoodModel,
+    encoded: schemas.EncodedArray,
+    limits: schemas.Limits,
+    *,
+    canvas: bool = False,
+    several: bool = False,
+) -> Int[np.ndarray, "n c h w"]:
     """Decode the levels of an image.
 
     Args:
+        several: whether there may be several images, `[n c h w]`.
         canvas: whether an image of a model of fixed size may be larger, to be filled window by window.
 
     Raises:
@@ -34,12 +40,13 @@ def decode_levels(
         ShapeError, DataError: if it is not an image of the model.
         ConfigError: if a canvas is smaller than the images of a model of fixed size.
     """
-    if len(encoded.shape) != 3:
+    if len(encoded.shape) != 3 and not (several and len(encoded.shape) == 4):
         raise ShapeError(f"`levels` of shape {encoded.shape} must be [{model.image.channels}, height, width].")
-    check_pixels(encoded.shape[1], encoded.shape[2], limits)
+    height, width = encoded.shape[-2:]
+    check_pixels(height, width, limits)
     if encoded.dtype == "float32":
         raise DataError("`levels` must be uint8 or uint16, not float32: they are integers.")
-    levels = encoded.array().astype(np.int64)[None]
+    levels = encoded.array().astype(np.int64).reshape(-1, *encoded.shape[-3:])
     if not (canvas and model.fixed_size):
         return model.check_array(levels)
     for window in windows((levels.shape[2], levels.shape[3]), (model.image.height, model.image.width), (0, 0)):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from pointillist.conditioning import HintConfig, HintPreprocessor
-from pointillist.images import OPAQUE, ImageSpec
+from pointillist.images import OPAQUE
 from pointillist.images.array_types import Bool, UInt8
 from pointillist.model.protocols import LikelihoodModel
 
 _DARK, _LIGHT = 64, 191  # of 255
 _GREY = 32  # difference of channels up to which a colour counts as grey
 _TWO_TONED = 0.9  # share of dark and light pixels of a drawing
-_LINE = 0.2  # share of ink in a pixel of a smaller drawing, from which it is a line
+LINE = 0.2  # share of ink in a pixel of a smaller drawing, from which it is a line
 
 DERIVED = "outlined by the model's own rule"
 INVERTED = "inverted, as lines are light on dark for the model"
@@ -53,25 +53,3 @@ def ink_of(array: UInt8[np.ndarray, "h w 4"]) -> tuple[Bool[np.ndarray, "h w"], 
     border = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
     inverted = bool(border.mean() > 0.5)
     return light ^ inverted, inverted
-
-
-def is_line(share: UInt8[np.ndarray, "h w 1"]) -> np.ndarray:
-    """Return which pixels of a drawing that was made smaller are lines, as levels `[1 h w]`.
-
-    Args:
-        share: the share of ink in each pixel, of 255.
-
-    Example:
-        is_line(np.full((2, 2, 1), 255, np.uint8))  # ones
-    """
-    return (share[..., 0] >= _LINE * 255)[None].astype(np.int64)
-
-
-def derived_hint(rule: HintPreprocessor, levels: np.ndarray, image: ImageSpec) -> np.ndarray:
-    """Derive the hint of an image of the model, levels `[c h w]`.
-
-    Example:
-        derived_hint(outline_rule(model), levels, model.image).shape
-    """
-    result: np.ndarray = rule.of(levels[None], image)[0]
-    return result

@@ -12,7 +12,6 @@ import numpy as np
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import DataError, ShapeError
 from pointillist.images.array_types import Bool, Float, Int
-from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.inversion import interpolate_uniforms, invert, replace_uniforms
 from pointillist.sampling.request import Draws, Request
@@ -81,21 +80,6 @@ class SamplingJob:
     request: schemas.SampleRequest
     sequence: Int[np.ndarray, " n"]
 
-    @property
-    def model(self) -> LikelihoodModel:
-        """The model to sample from."""
-        return self.draws.model
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.draws.size
-
-    @property
-    def order(self) -> PixelOrder:
-        """The generation order."""
-        return self.draws.order
-
     def ready(self, threads: int | None) -> SamplingJob:
         """Return the job with the uniforms of variations, which may take a pass, and threads; None for the default."""
         draws = replace(self.draws, config=replace(self.draws.config, threads=threads))
@@ -116,7 +100,7 @@ class SamplingJob:
 
     def _uniforms(self, spec: schemas.SampleSpec, recovered: dict[str, np.ndarray]) -> Float[np.ndarray, "1 c h w"]:
         """Make the uniforms of a sample by its seed and index, or near the uniforms of the image that it varies."""
-        shape, variation = (self.model.image.channels, *self.size), spec.variation
+        shape, variation = (self.draws.model.image.channels, *self.draws.size), spec.variation
         uniforms = seeded_uniforms(spec.seed or 0, [spec.index], shape)
         if variation is None:
             return uniforms
@@ -133,7 +117,9 @@ class SamplingJob:
                     numbers=None,
                     seed=variation.seed,
                 )
-                recovered[key] = invert(request.resolve(self.model), variation.levels.array().astype(np.int64)[None])
+                recovered[key] = invert(
+                    request.resolve(self.draws.model), variation.levels.array().astype(np.int64)[None]
+                )
             origin = recovered[key]
         if variation.kind == "interpolate":
             return interpolate_uniforms(origin, uniforms, variation.strength)
@@ -148,7 +134,11 @@ def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schema
         ConfigError, ShapeError, DataError, EngineError: naming what the model does not support.
     """
     model, count = loaded.model, len(request.samples)
-    levels = None if request.start is None else _starts(model, request.start.levels, count, limits)
+    levels = None
+    if request.start is not None:
+        levels = decode_levels(model, request.start.levels, limits, several=True)
+        if len(levels) not in (1, count):
+            raise ShapeError(f"`start.levels` of {len(levels)} images must be one image, or {count}: one a sample.")
     size = request.size or (model.image.height, model.image.width)
     height, width = size if levels is None else levels.shape[2:]
     check_pixels(height, width, limits)
@@ -196,19 +186,6 @@ def _known(request: schemas.SampleRequest, levels: Int[np.ndarray, "n c h w"]) -
         raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
     levels = np.broadcast_to(levels, (len(request.samples), *levels.shape[1:]))
     return levels, np.broadcast_to(mask, levels.shape[1:])
-
-
-def _starts(
-    model: LikelihoodModel, encoded: schemas.EncodedArray, count: int, limits: schemas.Limits
-) -> Int[np.ndarray, "n c h w"]:
-    """Decode one image for all samples, or one for each."""
-    if len(encoded.shape) != 4:
-        return decode_levels(model, encoded, limits)
-    if encoded.shape[0] != count:
-        raise ShapeError(f"`start.levels` of {encoded.shape[0]} images must be one image, or {count}: one a sample.")
-    images = encoded.array()
-    dtype = encoded.dtype
-    return np.concatenate([decode_levels(model, schemas.EncodedArray.of(image, dtype), limits) for image in images])
 
 
 def _check_variation(

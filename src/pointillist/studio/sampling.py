@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.completion.canvas import Sides, make_seamless
+from pointillist.completion.canvas import make_seamless
 from pointillist.completion.vary import vary
 from pointillist.engine.batch import check_batch_memory
 from pointillist.images.array_types import Float, Int, Shaped
@@ -45,17 +45,17 @@ def run_job(
     """
     job = job.ready(threads)
     # 16 bits: the tables of all pixels, which are kept while they are drawn, would not fit in memory
-    in_advance = job.request.in_advance or job.model.image.is_deep
+    in_advance = job.request.in_advance or job.draws.model.image.is_deep
     levels, nats = (_show_in_advance if in_advance else _show)(job, emit, check)
-    return [sampled_image(job.model, levels[i], float(nats[i])) for i in range(len(levels))]
+    return [sampled_image(job.draws.model, levels[i], float(nats[i])) for i in range(len(levels))]
 
 
 def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images, and report pixels meanwhile; return levels and log-likelihoods."""
-    model, (height, width), count = job.model, job.size, len(job.request.samples)
+    model, (height, width), count = job.draws.model, job.draws.size, len(job.request.samples)
     num_params = num_outputs(model, job.request.engine)
     check_batch_memory(count * num_params * height * width * 8, count, height, width)
-    outputs = np.full((count, *job.order.raster_size(height, width), num_params), np.nan, np.float32)
+    outputs = np.full((count, *job.draws.order.raster_size(height, width), num_params), np.nan, np.float32)
     scorer = job.draws.scorer
     conditional = (
         partial(_level_table, model.image.levels) if scorer.engine == "integer" else scorer.likelihood.conditional
@@ -72,8 +72,8 @@ def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) ->
     levels = _draw_in_advance(job, check)
     scorer, inputs = job.draws.scorer, job.draws.task(np.arange(job.draws.count)).inputs
     emit(_started_event(job))
-    params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.order) for i in range(len(levels))]
-    outputs = np.moveaxis(job.order.array_to_raster(np.concatenate(params)), 1, -1)
+    params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.draws.order) for i in range(len(levels))]
+    outputs = np.moveaxis(job.draws.order.array_to_raster(np.concatenate(params)), 1, -1)
     _EventBatcher(job, scorer.likelihood.conditional, outputs, emit, check).flush(levels)
     return levels, _nats(job, levels)
 
@@ -87,43 +87,24 @@ def _draw_in_advance(job: SamplingJob, check: Callable[[], None]) -> Int[np.ndar
     Raises:
         ConfigError: if no map obeys the rules.
     """
-    if job.request.redraws:
-        return np.concatenate([_redrawn(job, number, check) for number in range(len(job.request.samples))])
-
+    request, model = job.request, job.draws.model
+    if request.redraws:
+        # variation `index` of `pointillist.vary` with the seed of the sample
+        parts = [
+            vary(model, each.levels.array().astype(np.int64), each.strength, 1, **_keywords(job, number, check)).levels
+            for number, each in enumerate(spec.variation for spec in request.samples)
+            if each is not None and each.levels is not None
+        ]
+        return np.concatenate(parts)
     levels: Int[np.ndarray, "n c h w"] = job.draw(lambda rows, x: check()).levels
-    if job.request.seamless is None:
+    if request.seamless is None:
         return levels
-    return np.concatenate(
-        [_seamless(job, i, levels[i : i + 1], job.request.seamless, check) for i in range(len(levels))]
-    )
-
-
-def _redrawn(job: SamplingJob, number: int, check: Callable[[], None]) -> Int[np.ndarray, "1 c h w"]:
-    """Draw regions of an image again: variation `index` of `pointillist.vary` with its seed."""
-    request, variation = job.request, job.request.samples[number].variation
-    assert variation is not None  # all samples of such a job are variations by regions
-    assert variation.levels is not None
-    return vary(
-        job.model,
-        variation.levels.array().astype(np.int64),
-        variation.strength,
-        1,
-        rules=None if request.rules is None else request.rules.to_dict(),
-        **_keywords(job, number, check),
-    ).levels
-
-
-def _seamless(
-    job: SamplingJob, number: int, levels: Int[np.ndarray, "1 c h w"], sides: Sides, check: Callable[[], None]
-) -> Int[np.ndarray, "1 c h w"]:
-    """Make an image tile: image `index` of `pointillist.sample` with its seed."""
-    return make_seamless(
-        job.model,
-        levels,
-        sides,
-        1,
-        **_keywords(job, number, check),
-    ).levels
+    # image `index` of `pointillist.sample` with the seed of the sample
+    parts = [
+        make_seamless(model, levels[i : i + 1], request.seamless, 1, **_keywords(job, i, check)).levels
+        for i in range(len(levels))
+    ]
+    return np.concatenate(parts)
 
 
 def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[str, Any]:
@@ -136,21 +117,22 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
         # completions choose their engine as in Python, unless floating point is requested
         "engine": "auto" if request.engine == "integer" else request.engine,
         "on_row": lambda done, x: check(),
+        "rules": None if request.rules is None else request.rules.to_dict(),
         "defaults": request.settings,
         **condition_keywords(spec.conditions),
     }
 
 
 def _started_event(job: SamplingJob) -> schemas.Started:
-    height, width = job.size
+    height, width = job.draws.size
     return schemas.Started(
         engine=job.request.engine,
-        order=job.order.name,
+        order=job.draws.order.name,
         height=height,
         width=width,
         seeds=[spec.seed or 0 for spec in job.request.samples],
         sequence=job.sequence.tolist(),
-        notes=describe_prompts(job.model, [spec.conditions.text for spec in job.request.samples]),
+        notes=describe_prompts(job.draws.model, [spec.conditions.text for spec in job.request.samples]),
     )
 
 
@@ -164,7 +146,7 @@ def _level_table(
 def _nats(job: SamplingJob, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
     """Log-likelihood of images that were partly known."""
     inputs = job.draws.task(np.arange(job.draws.count)).inputs
-    return sum_images(job.draws.scorer.unchecked_log_prob_map(levels, inputs, job.order))
+    return sum_images(job.draws.scorer.unchecked_log_prob_map(levels, inputs, job.draws.order))
 
 
 class _EventBatcher:
@@ -180,16 +162,16 @@ class _EventBatcher:
     ) -> None:
         self._job, self._conditional, self._emit, self._check = job, conditional, emit, check
         self._outputs = outputs.reshape(len(outputs), -1, outputs.shape[-1])
-        pixels = np.arange(job.size[0] * job.size[1]).reshape(job.size)
-        raster_index = np.argsort(job.order.array_to_raster(pixels), axis=None)
+        pixels = np.arange(job.draws.size[0] * job.draws.size[1]).reshape(job.draws.size)
+        raster_index = np.argsort(job.draws.order.array_to_raster(pixels), axis=None)
         self._raster_indices = raster_index[job.sequence]  # index of each pixel of the sequence in `outputs`
         # probabilities of a pixel of all samples; each component of a mixture has its own table
-        table = job.model.image.levels * max(1, job.model.mixtures)
+        table = job.draws.model.image.levels * max(1, job.draws.model.mixtures)
         scorer = job.draws.scorer
         # 16 bits: most levels have a frequency of 1, and no table of them is shown
-        counted = scorer.engine == "integer" and job.model.image.is_deep and not job.request.distributions
+        counted = scorer.engine == "integer" and job.draws.model.image.is_deep and not job.request.distributions
         self._counted = scorer.likelihood if counted else None
-        self._numbers = len(outputs) * (job.model.image.levels // 16 if counted else table)
+        self._numbers = len(outputs) * (job.draws.model.image.levels // 16 if counted else table)
         self._sent = 0
         self._due = time.monotonic() + EVENT_INTERVAL  # an image that takes less is a single event
 
@@ -229,7 +211,7 @@ class _EventBatcher:
         return schemas.Pixels(
             first=first,
             count=x.shape[3],
-            levels=encode_levels(self._job.model, _pixel_major(x)),
+            levels=encode_levels(self._job.draws.model, _pixel_major(x)),
             entropy=encode_floats(_pixel_major(entropy)),
             surprisal=encode_floats(_pixel_major(surprisal)),
             probs=schemas.EncodedArray.of(_pixel_major(probs), "uint16") if self._job.request.distributions else None,

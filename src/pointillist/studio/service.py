@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -133,22 +133,17 @@ class StudioService:
         Raises:
             RequestError: if it failed.
         """
-        ended = threading.Event()
-        last: list[Result | schemas.Failed] = []
-
-        def on_event(event: object) -> None:
-            if isinstance(event, Result | schemas.Failed):
-                last.append(event)
-                ended.set()
-
-        entry = self.queue.submit(work, on_event)
-        while not ended.is_set():
+        ended: Future[Result | schemas.Failed] = Future()
+        entry = self.queue.submit(
+            work, lambda event: ended.set_result(event) if isinstance(event, Result | schemas.Failed) else None
+        )
+        while not wait([ended], 0.1).done:
             if is_cancelled():
                 self.queue.cancel(entry.id)
-            ended.wait(0.1)
-        if isinstance(last[0], schemas.Failed):
-            raise RequestError(_STATUS.get(last[0].code, 400), last[0].code, last[0].error)
-        return last[0]
+        last = ended.result()
+        if isinstance(last, schemas.Failed):
+            raise RequestError(_STATUS.get(last.code, 400), last.code, last.error)
+        return last
 
     def start(self) -> None:
         """Begin to load the models, and to watch the run."""

@@ -8,7 +8,6 @@ from pointillist.analysis.condition_gain import WordGain, describe_length, promp
 from pointillist.analysis.counterfactual import SitePosition, counterfactual
 from pointillist.analysis.distribution import (
     LevelDistribution,
-    MixtureComponents,
     pixel_distributions,
     sampling_distributions,
 )
@@ -77,43 +76,29 @@ def _exchanged(model: LikelihoodModel, image: ImageQuery, exchange: schemas.Word
 def pixel(model: LikelihoodModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
     """Compute the distributions of the sub-pixels of a pixel."""
     image = decode_query(model, query, limits)
-    result = pixel_distributions(image, query.row, query.column)
-    sampling = _sampling_probs(image, query)
-    names = channel_names(model.image)
-    channels = [_sub_pixel(view, name, probs) for view, name, probs in zip(result, names, sampling, strict=True)]
-    return schemas.PixelDistribution(row=query.row, column=query.column, channels=channels)
-
-
-def _sampling_probs(image: ImageQuery, query: schemas.PixelQuery) -> list[list[float] | None]:
-    """Return what each channel was drawn from; None where that is the distribution itself."""
-    if query.guidance == query.temperature == query.top_p == 1:
-        return [None] * image.shape[0]
+    parts = pixel_distributions(image, query.row, query.column)
     transform = Transform(query.guidance, query.temperature, query.top_p)
-    return [probs.tolist() for probs in sampling_distributions(image, query.row, query.column, transform)]
+    if transform.is_identity:
+        sampling: list[list[float] | None] = [None] * len(parts)
+    else:
+        drawn = sampling_distributions(image, query.row, query.column, transform)
+        sampling = [probs.tolist() for probs in drawn]
+    channels = map(_sub_pixel, parts, channel_names(model.image), sampling)
+    return schemas.PixelDistribution(row=query.row, column=query.column, channels=list(channels))
 
 
 def _sub_pixel(distribution: LevelDistribution, name: str, sampling_probs: list[float] | None) -> schemas.SubPixel:
-    quantiles = distribution.quantiles
+    numbers = distribution.to_dict()
+    mixture = numbers["components"]
+    parts = None if mixture is None else sorted(zip(*mixture.values(), strict=True), key=lambda part: -part[0])
     return schemas.SubPixel(
-        channel=distribution.channel,
+        **{key: numbers[key] for key in ("channel", "observed", "probs", "entropy", "rank", "mean", "quantiles")},
         name=name,
-        observed=distribution.observed,
-        probs=distribution.probs.tolist(),
         sampling_probs=sampling_probs,
-        entropy=distribution.entropy,
         surprisal=min(distribution.surprisal, _MAX_BITS),
-        rank=distribution.rank,
-        mean=distribution.mean,
-        quantiles=None if quantiles is None else {f"{q:g}": level for q, level in quantiles.items()},
         top=[schemas.LevelProb(level=level, prob=prob) for level, prob in distribution.top(_TOP)],
-        components=None if distribution.components is None else _components(distribution.components),
+        components=None if parts is None else [schemas.Component(weight=w, mean=m, scale=s) for w, m, s in parts],
     )
-
-
-def _components(parts: MixtureComponents) -> list[schemas.Component]:
-    order = np.argsort(-parts.weight, kind="stable")
-    columns = zip(parts.weight[order].tolist(), parts.mean[order].tolist(), parts.scale[order].tolist(), strict=True)
-    return [schemas.Component(weight=weight, mean=mean, scale=scale) for weight, mean, scale in columns]
 
 
 def saliency(model: LikelihoodModel, query: schemas.SaliencyQuery, limits: schemas.Limits) -> schemas.Saliency:

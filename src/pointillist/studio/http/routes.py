@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, get_type_hints
 
+from anyio import from_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +17,7 @@ from pointillist.studio.answers.training_run import RunWatcher
 from pointillist.studio.answers.world import tiles
 from pointillist.studio.errors import RequestError
 from pointillist.studio.http import export, upload
-from pointillist.studio.http.streaming import EventStream, disconnect_event
+from pointillist.studio.http.streaming import EventStream
 from pointillist.studio.service import StudioService
 from pointillist.system import __version__
 
@@ -103,18 +104,21 @@ async def sample(model: Model, body: schemas.SampleRequest, service: Service) ->
     return EventStream(service, await run_in_threadpool(service.make_job, model, body))
 
 
+def _left(request: Request) -> Callable[[], bool]:
+    """Return a function, for the thread of a handler, that says whether the client has left."""
+    return partial(from_thread.run, request.is_disconnected)
+
+
 @router.post("/models/{model}/fill", response_model=schemas.FillResult, summary="Fill the hole of an image")
-async def fill(model: Model, body: schemas.FillRequest, service: Service, request: Request) -> Response:
+def fill(model: Model, body: schemas.FillRequest, service: Service, request: Request) -> Response:
     """Draw candidates for the unknown pixels of an image given the known ones."""
-    async with disconnect_event(request) as disconnected:
-        return _json(await run_in_threadpool(service.fill, model, body, disconnected.is_set))
+    return _json(service.fill(model, body, _left(request)))
 
 
 @router.post("/models/{model}/reproduce", response_model=schemas.ReproduceResult, summary="Reproduce a manifest")
-async def reproduce(model: Model, body: schemas.ReproduceRequest, service: Service, request: Request) -> Response:
+def reproduce(model: Model, body: schemas.ReproduceRequest, service: Service, request: Request) -> Response:
     """Sample the images of a manifest again, and report whether they are identical to the bit."""
-    async with disconnect_event(request) as disconnected:
-        return _json(await run_in_threadpool(service.reproduce, model, body.manifest, disconnected.is_set))
+    return _json(service.reproduce(model, body.manifest, _left(request)))
 
 
 @router.delete("/jobs/{job}", status_code=204, summary="Cancel a job")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -15,8 +12,6 @@ from pointillist.studio import schemas
 from pointillist.studio.job_queue import AnyEvent, EventHandler
 from pointillist.studio.jobs import SamplingJob
 from pointillist.studio.service import StudioService
-
-_POLL_INTERVAL = 0.1  # seconds between checks whether the client is still connected
 
 Line = tuple[bytes, bool]
 """A line of the stream, and whether it is the last."""
@@ -55,23 +50,6 @@ async def _joined(queue: asyncio.Queue[Line]) -> AsyncIterator[bytes]:
             further, is_last = queue.get_nowait()
             lines += further
         yield lines
-
-
-@asynccontextmanager
-async def disconnect_event(request: Request) -> AsyncIterator[threading.Event]:
-    """Yield an event that is set, within the block, as soon as the client disconnects."""
-    disconnected = threading.Event()
-
-    async def poll() -> None:
-        while not await request.is_disconnected():
-            await asyncio.sleep(_POLL_INTERVAL)
-        disconnected.set()
-
-    polling = asyncio.create_task(poll())
-    try:
-        yield disconnected
-    finally:
-        polling.cancel()
 
 
 def _event_handler(lines: asyncio.Queue[Line]) -> EventHandler:

@@ -18,7 +18,7 @@ from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import hint_image
 from pointillist.studio.conversion import check_pixels, level_dtype
 from pointillist.studio.errors import RequestError
-from pointillist.studio.hint_pictures import DERIVED, INVERTED, derived_hint, ink_of, is_drawing, is_line, outline_rule
+from pointillist.studio.hint_pictures import DERIVED, INVERTED, LINE, ink_of, is_drawing, outline_rule
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 4}
@@ -74,11 +74,12 @@ def read_upload(
         changes = [] if _is_exact(spec, levels, fitted) else [f"converted to {target}"]
     elif options.source == "drawing" or (options.source == "auto" and is_drawing(array)):
         ink, inverted = ink_of(array)  # lines, dark on light or light on dark
-        levels = is_line(_fitted((ink * np.uint8(255))[..., None], spec, size, options))
+        share = _fitted((ink * np.uint8(255))[..., None], spec, size, options)[..., 0]
+        levels = (share >= LINE * 255)[None].astype(np.int64)
         changes = [INVERTED] if inverted else []
     else:
         fitted = _fitted(_decode(body, model.image, limits), model.image, size, options)
-        levels = derived_hint(rule, model.image.level_array(fitted[None])[0], model.image)
+        levels = rule.of(model.image.level_array(fitted[None]), model.image)[0]
         changes = [DERIVED]
     method = None if array.shape[:2] == size or options.resize == "no" else options.resize
     said = " and ".join([*([] if method is None else [f"resized to {size[0]}x{size[1]} ({method})"]), *changes])

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOT_JSON = "The body is not valid JSON: send one object, as UTF-8."
 _LONGEST = 40  # characters of a value that is quoted
 
-_RULES = {
-    "missing": "is missing: the address needs it",
-    "extra_forbidden": "is not a field of this message: leave it out",
-    "model_attributes_type": "must be an object",
-    "model_type": "must be an object",
-    "dict_type": "must be an object",
-    "list_type": "must be a list",
-    "string_type": "must be text",
-    "bool_type": "must be true or false",
-    "int_type": "must be an integer",
-    "int_from_float": "must be an integer",
-    "int_parsing": "must be an integer",
-    "int_parsing_size": "must be an integer of at most 4,300 digits",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "literal_error": "must be {expected}",
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be below {lt}",
-    "less_than_equal": "must be at most {le}",
-    "too_short": "must have at least {min_length} {unit}",
-    "too_long": "must have at most {max_length} {unit}",
-    "string_too_short": "must have at least {min_length} {unit}",
-    "string_too_long": "must have at most {max_length} {unit}",
+_WORDS = {
+    "^[A-Z][a-z]+ should": "must",
+    " after validation.*|, (got|unable) .*": "",  # which says of the value again
+    "Field required": "is missing: the address needs it",
+    "Extra inputs are not permitted": "is not a field of this message: leave it out",
+    "a valid dictionary.*": "an object",
+    "a valid (?=integer)": "an ",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+    "a valid ": "a ",
+    "greater than or equal to": "at least",
+    "greater than": "above",
+    "less than or equal to": "at most",
+    "less than": "below",
 }
-"""Rules by pydantic's types of errors."""
+"""Patterns of pydantic's messages, and the words of a sentence about a field."""
 
 
 def sentence(errors: Sequence[Mapping[str, Any]], body: Any) -> str:
@@ -74,22 +64,11 @@ def _field(error: Mapping[str, Any], body: Any) -> str:
 
 
 def _rule(error: Mapping[str, Any]) -> str:
-    kind = error["type"]
-    if kind == "value_error":
-        return f"is not valid: {str(error['msg']).removeprefix('Value error, ')}"
-    if kind not in _RULES:
-        return f"is not valid: {str(error['msg'])[:1].lower()}{str(error['msg'])[1:]}"
-    values = {name: _number(value) for name, value in error.get("ctx", {}).items()}
-    unit = "character" if isinstance(error["input"], str) else "item"
-    length = values.get("min_length", values.get("max_length"))
-    return _RULES[kind].format(unit=unit if length == "1" else f"{unit}s", **values)
-
-
-def _number(value: Any) -> str:
-    """Return a number with separators, and any other value as it is."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    """Return the message of an error as the end of a sentence about its field."""
+    rule = str(error["msg"]).removeprefix("Value error, ")
+    for pattern, words in _WORDS.items():
+        rule = re.sub(pattern, words, rule)
+    return rule if rule.startswith(("must ", "is ")) else f"is not valid: {rule[:1].lower()}{rule[1:]}"
 
 
 def _value(value: Any) -> str:

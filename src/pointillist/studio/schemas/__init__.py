@@ -1,161 +1,76 @@
 """Requests, responses and events of the studio's HTTP interface; docs/reference/studio_api.md explains their use."""
 
-from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
-from pointillist.studio.schemas.export import (
-    Environment,
-    GifRequest,
-    ManifestModel,
-    MapRequest,
-    PngRequest,
-    ReproduceRequest,
-    ReproduceResult,
-    SampleManifest,
-)
-from pointillist.studio.schemas.inside import (
-    ActivationMap,
-    ActivationQuery,
-    FieldQuery,
-    FieldReach,
-    LayerReadings,
-)
-from pointillist.studio.schemas.models import (
-    LIMITS,
-    GenerationDefaults,
-    HintKind,
-    ImageKind,
-    Limits,
-    ModelDetails,
-    ModelInfo,
-    NamedHint,
-    NamedPicture,
-    ServerInfo,
-    State,
-    SupportedConditions,
-    TextKind,
-    WordChoices,
-)
-from pointillist.studio.schemas.queries import (
-    AnomalyMap,
-    AnomalyQuery,
-    AnomalyStatistic,
-    CanvasQuery,
-    Component,
-    Edit,
-    EditEffect,
-    EditQuery,
-    LevelProb,
-    PixelDistribution,
-    PixelQuery,
-    Saliency,
-    SaliencyQuery,
-    ScoreMaps,
-    SubPixel,
-    UploadedImage,
-    WordBits,
-    WordExchange,
-    WordMaps,
-    WordQuery,
-)
-from pointillist.studio.schemas.results import (
-    Candidate,
-    CurvePoint,
-    Event,
-    Failed,
-    FillResult,
-    Finished,
-    Pixels,
-    Queued,
-    RunState,
-    Started,
-)
-from pointillist.studio.schemas.sampling import (
-    MAX_SAMPLES,
-    AllowedLevels,
-    FillRequest,
-    LevelCount,
-    MapRules,
-    SampledImage,
-    SampleRequest,
-    SampleSpec,
-    StartImage,
-    Variation,
-    WorldQuery,
-    WorldTiles,
-)
-
-__all__ = [
-    "LIMITS",
-    "MAX_SAMPLES",
-    "ActivationMap",
-    "ActivationQuery",
-    "AllowedLevels",
-    "AnomalyMap",
-    "AnomalyQuery",
-    "AnomalyStatistic",
-    "Candidate",
-    "CanvasQuery",
-    "Component",
-    "ConditionValues",
-    "CurvePoint",
-    "Dtype",
-    "Edit",
-    "EditEffect",
-    "EditQuery",
-    "EncodedArray",
-    "Environment",
-    "ErrorResponse",
-    "Event",
-    "Failed",
-    "FieldQuery",
-    "FieldReach",
-    "FillRequest",
-    "FillResult",
-    "Finished",
-    "GenerationDefaults",
-    "GifRequest",
-    "HintKind",
-    "ImageKind",
-    "LayerReadings",
-    "LevelCount",
-    "LevelProb",
-    "Limits",
-    "ManifestModel",
-    "MapRequest",
-    "MapRules",
-    "ModelDetails",
-    "ModelInfo",
-    "NamedHint",
-    "NamedPicture",
-    "PixelDistribution",
-    "PixelQuery",
-    "Pixels",
-    "PngRequest",
-    "Queued",
-    "ReproduceRequest",
-    "ReproduceResult",
-    "RunState",
-    "Saliency",
-    "SaliencyQuery",
-    "SampleManifest",
-    "SampleRequest",
-    "SampleSpec",
-    "SampledImage",
-    "Schema",
-    "ScoreMaps",
-    "ServerInfo",
-    "StartImage",
-    "Started",
-    "State",
-    "SubPixel",
-    "SupportedConditions",
-    "TextKind",
-    "UploadedImage",
-    "Variation",
-    "WordBits",
-    "WordChoices",
-    "WordExchange",
-    "WordMaps",
-    "WordQuery",
-    "WorldQuery",
-    "WorldTiles",
-]
+from pointillist.studio.schemas.base import ConditionValues as ConditionValues
+from pointillist.studio.schemas.base import Dtype as Dtype
+from pointillist.studio.schemas.base import EncodedArray as EncodedArray
+from pointillist.studio.schemas.base import ErrorResponse as ErrorResponse
+from pointillist.studio.schemas.base import Schema as Schema
+from pointillist.studio.schemas.export import Environment as Environment
+from pointillist.studio.schemas.export import GifRequest as GifRequest
+from pointillist.studio.schemas.export import ManifestModel as ManifestModel
+from pointillist.studio.schemas.export import MapRequest as MapRequest
+from pointillist.studio.schemas.export import PngRequest as PngRequest
+from pointillist.studio.schemas.export import ReproduceRequest as ReproduceRequest
+from pointillist.studio.schemas.export import ReproduceResult as ReproduceResult
+from pointillist.studio.schemas.export import SampleManifest as SampleManifest
+from pointillist.studio.schemas.inside import ActivationMap as ActivationMap
+from pointillist.studio.schemas.inside import ActivationQuery as ActivationQuery
+from pointillist.studio.schemas.inside import FieldQuery as FieldQuery
+from pointillist.studio.schemas.inside import FieldReach as FieldReach
+from pointillist.studio.schemas.inside import LayerReadings as LayerReadings
+from pointillist.studio.schemas.models import LIMITS as LIMITS
+from pointillist.studio.schemas.models import GenerationDefaults as GenerationDefaults
+from pointillist.studio.schemas.models import HintKind as HintKind
+from pointillist.studio.schemas.models import ImageKind as ImageKind
+from pointillist.studio.schemas.models import Limits as Limits
+from pointillist.studio.schemas.models import ModelDetails as ModelDetails
+from pointillist.studio.schemas.models import ModelInfo as ModelInfo
+from pointillist.studio.schemas.models import NamedHint as NamedHint
+from pointillist.studio.schemas.models import NamedPicture as NamedPicture
+from pointillist.studio.schemas.models import ServerInfo as ServerInfo
+from pointillist.studio.schemas.models import State as State
+from pointillist.studio.schemas.models import SupportedConditions as SupportedConditions
+from pointillist.studio.schemas.models import TextKind as TextKind
+from pointillist.studio.schemas.models import WordChoices as WordChoices
+from pointillist.studio.schemas.queries import AnomalyMap as AnomalyMap
+from pointillist.studio.schemas.queries import AnomalyQuery as AnomalyQuery
+from pointillist.studio.schemas.queries import AnomalyStatistic as AnomalyStatistic
+from pointillist.studio.schemas.queries import CanvasQuery as CanvasQuery
+from pointillist.studio.schemas.queries import Component as Component
+from pointillist.studio.schemas.queries import Edit as Edit
+from pointillist.studio.schemas.queries import EditEffect as EditEffect
+from pointillist.studio.schemas.queries import EditQuery as EditQuery
+from pointillist.studio.schemas.queries import LevelProb as LevelProb
+from pointillist.studio.schemas.queries import PixelDistribution as PixelDistribution
+from pointillist.studio.schemas.queries import PixelQuery as PixelQuery
+from pointillist.studio.schemas.queries import Saliency as Saliency
+from pointillist.studio.schemas.queries import SaliencyQuery as SaliencyQuery
+from pointillist.studio.schemas.queries import ScoreMaps as ScoreMaps
+from pointillist.studio.schemas.queries import SubPixel as SubPixel
+from pointillist.studio.schemas.queries import UploadedImage as UploadedImage
+from pointillist.studio.schemas.queries import WordBits as WordBits
+from pointillist.studio.schemas.queries import WordExchange as WordExchange
+from pointillist.studio.schemas.queries import WordMaps as WordMaps
+from pointillist.studio.schemas.queries import WordQuery as WordQuery
+from pointillist.studio.schemas.results import Candidate as Candidate
+from pointillist.studio.schemas.results import CurvePoint as CurvePoint
+from pointillist.studio.schemas.results import Event as Event
+from pointillist.studio.schemas.results import Failed as Failed
+from pointillist.studio.schemas.results import FillResult as FillResult
+from pointillist.studio.schemas.results import Finished as Finished
+from pointillist.studio.schemas.results import Pixels as Pixels
+from pointillist.studio.schemas.results import Queued as Queued
+from pointillist.studio.schemas.results import RunState as RunState
+from pointillist.studio.schemas.results import Started as Started
+from pointillist.studio.schemas.sampling import MAX_SAMPLES as MAX_SAMPLES
+from pointillist.studio.schemas.sampling import AllowedLevels as AllowedLevels
+from pointillist.studio.schemas.sampling import FillRequest as FillRequest
+from pointillist.studio.schemas.sampling import LevelCount as LevelCount
+from pointillist.studio.schemas.sampling import MapRules as MapRules
+from pointillist.studio.schemas.sampling import SampledImage as SampledImage
+from pointillist.studio.schemas.sampling import SampleRequest as SampleRequest
+from pointillist.studio.schemas.sampling import SampleSpec as SampleSpec
+from pointillist.studio.schemas.sampling import StartImage as StartImage
+from pointillist.studio.schemas.sampling import Variation as Variation
+from pointillist.studio.schemas.sampling import WorldQuery as WorldQuery
+from pointillist.studio.schemas.sampling import WorldTiles as WorldTiles

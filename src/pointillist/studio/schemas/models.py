@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.images import Mode
@@ -207,26 +207,19 @@ class Limits(Schema):
         timeout: seconds that a job may take.
     """
 
-    body_bytes: int
-    upload_pixels: int
-    samples: int
-    pixels: int
-    numbers: int
-    queued: int
-    concurrent: int
-    timeout: float
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    body_bytes: int = 16 * 2**20
+    upload_pixels: int = 25_000_000
+    samples: int = MAX_SAMPLES
+    pixels: int = 65_536
+    numbers: int = 64_000_000
+    queued: int = 8
+    concurrent: int = 2
+    timeout: float = 300.0
 
 
-LIMITS = Limits(
-    body_bytes=16 * 2**20,
-    upload_pixels=25_000_000,
-    samples=MAX_SAMPLES,
-    pixels=65_536,
-    numbers=64_000_000,
-    queued=8,
-    concurrent=2,
-    timeout=300.0,
-)
+LIMITS = Limits()
 """The usual limits of the studio, and of a page that it exports."""
 
 
