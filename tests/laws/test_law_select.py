@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -18,8 +20,11 @@ from tests.tolerances import DOUBLE
 from .samplers import DISTINCT_ENGINES
 from .strategies import make_model, random_levels, randomise_weights
 
-NAMES = ImageSpec(channels=1, height=3, width=5, levels=3, ordered=False)
-IMAGES = {"rgb": ImageSpec.infer((3, 4, 3), 3), "names": NAMES}
+Check = Callable[..., None]
+
+
+def names_of(height: int, width: int) -> ImageSpec:
+    return ImageSpec(channels=1, height=height, width=width, levels=3, ordered=False)
 
 
 def check_select(model: pt.PixelModel, engine: str, order: str = "raster") -> None:
@@ -64,8 +69,6 @@ def _redrawn(
 
 
 def _compare(model, stage, condition, stepper: Stepper, x, order, site) -> None:  # type: ignore[no-untyped-def]
-    from pointillist.nn.passes import FullPass
-
     row, column, channel = site
     wanted = stage.network(model.canvas(x), FullPass(order), condition)[:, :, row, column].numpy()
     found = stepper.params()
@@ -74,44 +77,6 @@ def _compare(model, stage, condition, stepper: Stepper, x, order, site) -> None:
         size = wanted.shape[1] // model.image.channels
         share = slice(channel * size, (channel + 1) * size)
     np.testing.assert_allclose(found[:, share], wanted[:, share], rtol=DOUBLE, atol=DOUBLE)
-
-
-@pytest.mark.one_in(4)
-@pytest.mark.parametrize("kind", IMAGES)
-@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
-@pytest.mark.parametrize("name", names())
-def test_states_are_copied_by_image(name: str, engine: str, kind: str) -> None:
-    """Also between the sub-pixels of a pixel, and with every part of a network's state."""
-    torch.manual_seed(0)
-    check_select(randomise_weights(make_model(name, IMAGES[kind]), 0.4), engine)
-
-
-@pytest.mark.parametrize("engine", DISTINCT_ENGINES)
-def test_states_are_copied_on_an_s_curve(engine: str) -> None:
-    torch.manual_seed(0)
-    model = make_model("locally-masked-pixelcnn", IMAGES["rgb"], orders=("s-curve",))
-    check_select(randomise_weights(model, 0.4), engine, "s-curve")
-
-
-@pytest.mark.parametrize("engine", [e for e in DISTINCT_ENGINES if e != "naive"])
-def test_wrong_indices_are_a_sentence(engine: str) -> None:
-    model = make_model("pixelcnn", IMAGES["names"])
-    stepper = create_stepper(model, model.encode(None, 2), 2, 3, 5, engine)
-    for indices in (np.array([0]), np.array([0, 2]), np.array([-1, 0])):
-        with pytest.raises(pt.EngineError, match="`indices`"):
-            stepper.select(indices)
-
-
-def test_a_state_that_is_not_copied_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mutation test: feature maps that stay behind."""
-    monkeypatch.setattr("pointillist.engine.buffers.Buffers.select", lambda *_: None)
-    model = randomise_weights(make_model("gated-pixelcnn", NAMES), 0.4)
-    with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        check_select(model, "numpy")
-
-
-CODES = ImageSpec(channels=1, height=7, width=4, levels=3, ordered=False)
-TALL = {"rgb": ImageSpec.infer((3, 6, 3), 3), "names": CODES}
 
 
 def check_restore(model: pt.PixelModel, engine: str, order: str = "raster") -> None:
@@ -145,35 +110,51 @@ def check_restore(model: pt.PixelModel, engine: str, order: str = "raster") -> N
                             stepper.observe(x[:, channel, row, column].numpy())
 
 
+IMAGES = {
+    check_select: {"rgb": ImageSpec.infer((3, 4, 3), 3), "names": names_of(3, 5)},
+    check_restore: {"rgb": ImageSpec.infer((3, 6, 3), 3), "names": names_of(7, 4)},
+}
+every_check = pytest.mark.parametrize("check", IMAGES)
+
+
 @pytest.mark.one_in(4)
-@pytest.mark.parametrize("kind", TALL)
+@pytest.mark.parametrize("kind", ["rgb", "names"])
 @pytest.mark.parametrize("engine", DISTINCT_ENGINES)
 @pytest.mark.parametrize("name", names())
-def test_states_are_restored(name: str, engine: str, kind: str) -> None:
-    """With every part of a network's state."""
+@every_check
+def test_states_are_copied_and_restored(check: Check, name: str, engine: str, kind: str) -> None:
+    """Also between the sub-pixels of a pixel, and with every part of a network's state."""
     torch.manual_seed(0)
-    check_restore(randomise_weights(make_model(name, TALL[kind]), 0.4), engine)
+    check(randomise_weights(make_model(name, IMAGES[check][kind]), 0.4), engine)
 
 
 @pytest.mark.parametrize("engine", DISTINCT_ENGINES)
-def test_states_are_restored_on_an_s_curve(engine: str) -> None:
+@every_check
+def test_states_of_an_s_curve(check: Check, engine: str) -> None:
     """Even rows and odd ones."""
     torch.manual_seed(0)
-    model = make_model("locally-masked-pixelcnn", TALL["rgb"], orders=("s-curve",))
-    check_restore(randomise_weights(model, 0.4), engine, "s-curve")
+    model = make_model("locally-masked-pixelcnn", IMAGES[check]["rgb"], orders=("s-curve",))
+    check(randomise_weights(model, 0.4), engine, "s-curve")
 
 
 @pytest.mark.parametrize("engine", [e for e in DISTINCT_ENGINES if e != "naive"])
-def test_a_row_that_has_begun_is_not_saved(engine: str) -> None:
-    model = make_model("pixelcnn", CODES)
+def test_what_cannot_be_copied_or_saved_is_a_sentence(engine: str) -> None:
+    """Wrong indices, and a row that has begun."""
+    model = make_model("pixelcnn", names_of(3, 5))
     stepper = create_stepper(model, model.encode(None, 2), 2, 3, 5, engine)
+    for indices in (np.array([0]), np.array([0, 2]), np.array([-1, 0])):
+        with pytest.raises(pt.EngineError, match="`indices`"):
+            stepper.select(indices)
     stepper.params()
     with pytest.raises(pt.EngineError, match="row 0 cannot be saved"):
         stepper.save()
 
 
-def test_a_state_that_is_not_restored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mutation test: feature maps that stay as they are."""
-    monkeypatch.setattr("pointillist.engine.interpreter.Interpreter._restore", lambda *_: None)
+@pytest.mark.parametrize(
+    ("check", "kept"), [(check_select, "buffers.Buffers.select"), (check_restore, "interpreter.Interpreter._restore")]
+)
+def test_a_state_that_stays_is_found(check: Check, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutation test: feature maps that stay behind."""
+    monkeypatch.setattr(f"pointillist.engine.{kept}", lambda *_: None)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        check_restore(randomise_weights(make_model("gated-pixelcnn", CODES), 0.4), "numpy")
+        check(randomise_weights(make_model("gated-pixelcnn", IMAGES[check]["names"]), 0.4), "numpy")
