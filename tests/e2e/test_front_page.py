@@ -1,27 +1,29 @@
-"""The first screen of the site: it paints a number by the package's own module, at the price that Python names."""
+"""Pages of the site: the first screen paints, the figure of an article follows its text, axe finds nothing."""
 
 from __future__ import annotations
 
 import http.server
 import math
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
+from tests.e2e.test_accessibility import violations
 from tests.scripts import script
 from tests.tolerances import printed
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 DOCS = Path(__file__).parents[2] / "docs"
 SEED = 8  # of front.js
@@ -157,3 +159,129 @@ def test_the_front_page_is_light(folder: Path) -> None:
     loaded |= {folder / "live" / "digits.js", folder / "_static" / "site.css"}
     assert len(loaded) >= 8
     assert sum(file.stat().st_size for file in loaded) + THEME < 1_500_000
+
+
+SIZES = {"wide": (1440, 900), "phone": (390, 844), "side": (844, 390)}
+
+
+@pytest.fixture(scope="module")
+def article(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of the article, built by the settings of the site, with its model."""
+    pytest.importorskip("furo", reason="the theme of the site (the extra `docs`) is not installed")
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("out")
+    (source / "index.md").write_text("# Site\n\n```{toctree}\nexplanation/bits\n```\n", encoding="utf-8")
+    (source / "explanation").mkdir()
+    shutil.copy(DOCS / "explanation" / "bits.md", source / "explanation")
+    shutil.copytree(DOCS / "pictures", source / "pictures")
+    command = [sys.executable, "-m", "sphinx", "-q", "-c", str(DOCS), "-b", "html", str(source), str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    (out / "live").mkdir()
+    (out / "live" / "digits.html").write_text("<!doctype html><html lang='en'><title>Game</title><main>A game</main>")
+    script("make_front_script").write("icons", out / "live" / "icons.js")
+    return (out / "explanation" / "bits.html").as_uri()
+
+
+@contextmanager
+def reading(browser: Browser, address: str, size: tuple[int, int] = (1440, 900), **context: Any) -> Iterator[Page]:
+    """The article in a browser of its own; no script fails."""
+    inside = browser.new_context(viewport={"width": size[0], "height": size[1]}, **context)
+    page, errors = inside.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    yield page
+    inside.close()
+    assert errors == []
+
+
+def read(page: Page, text: str) -> None:
+    """Scroll to a paragraph: it lies in the middle of what is in view."""
+    page.locator("article").get_by_text(text).first.evaluate("each => each.scrollIntoView({ block: 'center' })")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_figure_follows_the_paragraph(browser: Browser, article: str, size: str, scheme: str) -> None:
+    """It is in view beside or above each paragraph, and shows what that speaks of, with the numbers of the text."""
+    with reading(browser, article, SIZES[size], color_scheme=scheme) as page:
+        figure = page.locator(".story-figure")
+        expect(figure.locator("p")).to_contain_text("So far")
+        for text, said in [
+            ("Add all payments", r"Row 23, column 23: .* So far 72\.4 bits"),
+            ("The most expensive pixel is in row", r"Row 17, column 16: p = 0\.01\d, 6\.1 bits"),
+            ("It was sure, and right", r"p = 0\.\d+, [01]\.\d bits\. So far [0-9]\."),
+        ]:
+            read(page, text)
+            expect(figure.locator("p")).to_have_text(re.compile(said))
+            expect(figure.locator("canvas")).to_be_in_viewport(ratio=0.9)
+            paragraph = page.locator("article").get_by_text(text).first
+            expect(paragraph).to_be_in_viewport()
+            words, shown = paragraph.bounding_box(), figure.bounding_box()
+            assert words is not None
+            assert shown is not None
+            beside = shown["x"] >= words["x"] + words["width"] or shown["y"] + shown["height"] <= words["y"] + 1
+            assert beside, "the figure covers the words"
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        assert violations(page) == []
+
+
+SECOND = """# A second page
+
+Words before a table whose first column has no name, and code that is wider than a phone.
+
+| | a | b |
+|---|---|---|
+| of a row | 1 | a value of so many words that a phone has no room for it in one line, nor in two of them |
+
+```python
+print("a line of code that is so long that it scrolls on a phone, whatever one does: its words go on and on and on")
+```
+
+## Further
+
+Words.
+"""
+
+
+ADDRESS = "https://example.org/paint/"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The front page and another one, with the settings of the site; without live pages."""
+    pytest.importorskip("furo", reason="the theme of the site (the extra `docs`) is not installed")
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("out")
+    front = (DOCS / "index.md").read_text(encoding="utf-8")
+    block = front[front.index("```{raw} html") : front.index("\n```", front.index("```{raw} html") + 3) + 4]
+    tree = "\n\n```{toctree}\n:caption: Pages\nsecond\n```\n"
+    head = front[: front.index("# Pointillist")]
+    (source / "index.md").write_text(f"{head}# Pointillist\n\n{block}{tree}", encoding="utf-8")
+    (source / "second.md").write_text(SECOND, encoding="utf-8")
+    shutil.copytree(DOCS / "pictures", source / "pictures")
+    command = [sys.executable, "-m", "sphinx", "-q", "-c", str(DOCS), "-b", "html", str(source), str(out)]
+    environment = {**os.environ, "POINTILLIST_SITE": ADDRESS + "live/{model}.html"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    return out
+
+
+def test_a_link_in_a_chat_shows_a_picture(site: Path) -> None:
+    """Its address is a whole one where that of the site is configured, and there is a file behind it."""
+    image = re.search('content="([^"]*)" property="og:image"', (site / "index.html").read_text(encoding="utf-8"))
+    assert image is not None
+    assert image[1].startswith(ADDRESS + "_images/")
+    name = image[1].removeprefix(ADDRESS + "_images/")
+    assert f"](pictures/{name})" in (DOCS / "index.md").read_text(encoding="utf-8")  # which copies it there
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["wide", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page_name", ["index", "second"])
+def test_nothing_to_mend_in_the_site(
+    browser: Browser, site: Path, page_name: str, scheme: str, size: tuple[int, int]
+) -> None:
+    """Contents, headings, tables and code of the theme, and the front page before its model has come."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto((site / f"{page_name}.html").as_uri())
+    assert violations(page) == []
+    context.close()
