@@ -1,4 +1,4 @@
-"""Links: what is written is read again, whatever it is, by the module of the page, in Node."""
+"""Modules of the page in Node: links are read as they were written, nothing is lost, words take their slots."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import pointillist
+from pointillist.studio.page_text import script_text
 
 MODULE = Path(pointillist.__file__).parent / "studio" / "page" / "state" / "link.js"
 NODE = shutil.which("node")
@@ -84,3 +85,80 @@ def test_levels_are_unpacked_as_they_were_packed(levels: int) -> None:
     assert run(f"link.unpackLevels({packed}, {levels}, 161)") is None
     if levels & (levels - 1):
         assert run(f"link.unpackLevels(link.packLevels([{levels}], {levels}), {levels}, 1)") is None
+
+
+ASKED_TWICE = """
+globalThis.document = globalThis.window = { addEventListener() {} };
+const { Keeper } = modules["state/keeper.js"], written = [];
+const workspace = { canvases: [] }, history = { past: [], now: workspace, future: [] };
+const now = { modelId: "digits", request: { temperature: 1 } };
+const state = { ...now, mapEdits: null, gallery: [], history, drafts: new Map() };
+const keeper = new Keeper(state, undefined);
+const set = async (name, value) => {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  if (name === "settings") written.push(value.request.temperature);
+};
+keeper.storage = { set };
+const first = keeper.save();
+state.request = { temperature: 0.6 };
+await keeper.save();
+await first;
+console.log(JSON.stringify(written));
+"""
+
+
+def test_a_save_that_is_asked_for_during_another_follows_it(tmp_path: Path) -> None:
+    """The settings at the second call are written, too."""
+    script = tmp_path / "keeper.mjs"
+    script.write_text(script_text("state/keeper.js") + ASKED_TWICE, encoding="utf-8")
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [1, 0.6]
+
+
+KINDS = {
+    "colour": ["red", "orange"],
+    "thing": ["cat", "owl", "birthday cake", "cake"],
+    "relation": ["on", "under", "left of"],
+    "support": ["sofa", "bed", "house"],
+    "place": ["in the snow"],
+    "time": ["at night"],
+}
+SENTENCE = "[a/an {colour} {thing}] [{relation=on} a/an {colour} {support}] [{place}] [{time}]"
+COLOUR, THING, RELATION, SUPPORT_COLOUR, SUPPORT, PLACE, TIME = range(7)
+
+
+@pytest.mark.parametrize(
+    ("text", "slot", "word", "expected", "loses"),
+    [
+        ("", THING, "owl", "an owl", False),
+        ("an owl", COLOUR, "red", "a red owl", False),
+        ("a red owl", COLOUR, "orange", "an orange owl", False),
+        ("a red owl", COLOUR, "", "an owl", False),
+        ("a red owl", SUPPORT, "bed", "a red owl on a bed", False),
+        ("a cat on a bed", RELATION, "left of", "a cat left of a bed", False),
+        ("a cat sitting on a bed", SUPPORT_COLOUR, "orange", "a cat sitting on an orange bed", False),
+        ("A cat sitting on a bed", THING, "owl", "An owl sitting on a bed", False),
+        ("a kitten on a bed", TIME, "at night", "a kitten on a bed at night", False),
+        ("a cat at night", PLACE, "in the snow", "a cat in the snow at night", False),
+        ("a cat on a bed at night", SUPPORT, "", "a cat at night", False),
+        ("a sleepy cat on a bed", SUPPORT, "", "a cat", True),
+        ("a birthday cake on a sofa", THING, "cat", "a cat on a sofa", False),
+        ("draw a cat by the sea at night", SUPPORT, "bed", "a cat on a bed at night", True),
+        ("a catfish", THING, "cat", "a catfish a cat", False),
+        ("on a red bed is a cat", THING, "owl", "on a red bed is an owl", False),
+        ("a red house with a cat", SUPPORT_COLOUR, "orange", "an orange house with a cat", False),
+    ],
+)
+def test_a_word_is_put_into_its_slot(
+    text: str, slot: int, word: str, expected: str, loses: bool, tmp_path: Path
+) -> None:
+    """In the place of another, before its head, at the end with its usual relation; articles agree."""
+    script = tmp_path / "sentence.mjs"
+    given = ", ".join(json.dumps(each) for each in (KINDS, text, slot, word))
+    script.write_text(
+        f"{script_text('state/prompt_words.js')}\n"
+        'const { edit, groupsOf } = modules["state/prompt_words.js"];\n'
+        f"console.log(JSON.stringify(edit(groupsOf({json.dumps(SENTENCE)}), {given})));\n"
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"text": expected, "loses": loses}
