@@ -182,41 +182,6 @@ def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyP
             assert found["rest"] == pytest.approx(1 - sum(p for _, p in view.top(16)), abs=OF_TABLES)
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
-
-
-def in_browser(address: str, profile: Path) -> str:
-    """The page after its script. The clock runs ahead of the threads that inflate: a busy machine needs more of it."""
-    quiet = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}")
-    for budget in (5_000, 100_000, 2_000_000, 2_000_000):
-        command = [CHROMIUM, *quiet, f"--virtual-time-budget={budget}", "--dump-dom", address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        if 'class="live"' in done.stdout:
-            return done.stdout
-    raise AssertionError(
-        f"the script of the page did not come to its end:\n{done.stdout[:3000]}\n{done.stderr[-2000:]}"
-    )
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed: the page is not opened in a browser")
-@pytest.mark.parametrize("kind", ["rgb", "mixture"])
-def test_a_browser_shows_the_pixel_that_the_address_names(kind: str, tmp_path: Path) -> None:
-    """From disk, with no fault of the script: the numbers of a pixel, sub-pixel by sub-pixel, and a picture."""
-    model = tiny(kind)
-    x = torch.randint(3, model.image.shape)
-    explanation = pt.explain(model, x)
-    page = explanation.save(tmp_path / "a.html")
-    row, column = model.image.height - 1, model.image.width - 1  # counted from 0
-    shown = in_browser(f"{page.as_uri()}#{row},{column}", tmp_path / "profile")
-    assert f"Row {row}, column {column}" in shown
-    surprise = explanation.maps.surprisal[:, row, column]
-    assert f"<dt>surprise</dt><dd>{surprise.sum():.2f} bits</dd>" in shown
-    for channel, name in enumerate(("red", "green", "blue")):
-        view = explanation.distribution(row, column, channel)
-        assert f"{name}{', given the channels before' if channel else ''}" in shown
-        assert f"Level {view.observed} is there. Mean {view.mean:.1f}" in re.sub("<i [^>]*></i>", "", shown)
-
-
 def test_eight_bits_are_as_near_as_the_page_says() -> None:
     p = np.exp2(-np.linspace(0, 30, 10_000))
     back = np.exp2(-explorer.MAX_BITS * (explorer.encode_log_probs(np.log(p)) / 255.0) ** 2)

@@ -19,7 +19,7 @@ from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.nn import Tokens
 from tests.engine.networks import allowed, groups
-from tests.engine.teacher import check_equal, teacher_forced, with_levels
+from tests.engine.teacher import check_equal, with_levels
 
 
 class Attentive(nn.Module):
@@ -126,25 +126,6 @@ def test_queries_known_a_row_at_a_time() -> None:
         return ctx.attend("attend", rows, lambda x: (F.conv2d(x, above[:, :, :, :1]),) * 2, (x,), 1)
 
     check_equal(forward, picture(2, 1, (3, 4)))
-
-
-def test_a_repeated_question_gets_the_same_bits() -> None:
-    torch.manual_seed(0)
-    for num_sub_steps in (1, 3):
-        model, canvas = Attentive(num_sub_steps=num_sub_steps).double().eval(), picture(3, num_sub_steps, (3, 4))
-        once, thrice = (teacher_forced(recorded(model, 3, 4), canvas, repeats=repeats) for repeats in (1, 3))
-        assert (once == thrice).all()
-
-
-def test_images_of_a_batch_do_not_mix() -> None:
-    torch.manual_seed(0)
-    model, canvas = Attentive().double().eval(), picture(3, 1, (3, 4))
-    program = recorded(model, 3, 4)
-    before = teacher_forced(program, canvas)
-    canvas[1] += 1.0
-    after = teacher_forced(program, canvas)
-    assert (before[[0, 2]] == after[[0, 2]]).all()
-    assert (before[1] != after[1]).any()
 
 
 def test_a_site_may_be_observed_without_being_asked_about() -> None:

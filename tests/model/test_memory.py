@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,31 +11,6 @@ import pointillist as pt
 from pointillist import system
 from pointillist.model import memory
 from pointillist.networks import names
-
-# in a process of its own: a limit of the address space cannot be taken back
-LIMITED = """
-import resource, sys
-import torch
-from typer.testing import CliRunner
-from pointillist.commands.cli import app
-import pointillist as pt
-
-resource.setrlimit(resource.RLIMIT_AS, (7 * 2**30, 7 * 2**30))
-for arguments in (
-    "train photos --size 3200 --dry-run --preset tiny --threads 1",
-    "train photos --size 3200 --preset tiny --threads 1 --out run",
-    "evaluate model photos --set data.size=3200",
-    "sample model --size 60000 -n 1 --out big.png",
-):
-    result = CliRunner().invoke(app, arguments.split())
-    print(result.exit_code, " ".join(result.output.split()))
-try:
-    pt.build("pixelcnn", shape=(1, 9000, 9000), position_channels=64)
-except pt.PointillistError as error:
-    print(2, error)
-# not `ru_maxrss`, which begins with the peak of the process that started this one
-print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) // 1024)
-"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="freed memory is returned to the system on Linux")
@@ -92,26 +65,3 @@ def test_available_memory_is_what_is_left_of_the_address_space(monkeypatch: pyte
     assert system.available_bytes() == 1000
     monkeypatch.setattr(system, "_group_bytes", lambda: 10)
     assert system.available_bytes() == 10
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="address-space limits work on Linux")
-def test_large_images_are_rejected_before_memory_is_spent(tmp_path: Path) -> None:
-    """Under a limit of 7 GiB each command ends in one sentence, and little memory was touched."""
-    from PIL import Image
-
-    (tmp_path / "photos").mkdir()
-    for number in range(2):
-        Image.effect_noise((64, 64), 50).convert("RGB").save(tmp_path / "photos" / f"{number}.png")
-    pt.build("pixelcnn", shape=(3, 8, 8), preset="tiny").save_pretrained(tmp_path / "model")
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED], capture_output=True, text=True, cwd=tmp_path, check=True, timeout=300
-    )
-    *lines, peak = done.stdout.splitlines()
-    assert len(lines) == 5
-    for line in lines:
-        assert line.startswith("2 "), line
-        assert "GiB" in line, line
-    assert "would fit: `--size" in lines[0]
-    assert not (tmp_path / "big.png").exists()
-    assert int(peak) < 3000  # megabytes

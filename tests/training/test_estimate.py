@@ -11,7 +11,6 @@ import torch
 
 import pointillist as pt
 from pointillist.training.config import IntervalsConfig
-from pointillist.training.estimate import format_duration
 from pointillist.training.state import Intervals
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
@@ -69,10 +68,6 @@ def test_actions_counted_are_those_that_are_due() -> None:
         intervals = Intervals.from_config(IntervalsConfig(**settings), total)
         for every in (intervals.evaluate, intervals.save, intervals.sample):
             assert intervals.count(every) == sum(intervals.due(every, step) for step in range(1, total + 1))
-
-
-def test_durations_are_formatted() -> None:
-    assert [format_duration(s) for s in (3.4, 99, 300, 7200)] == ["3 s", "99 s", "5 min", "2.0 h"]
 
 
 def test_an_estimate_is_printed() -> None:
