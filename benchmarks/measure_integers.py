@@ -28,9 +28,9 @@ import numpy as np
 import torch
 
 import pointillist as pt
-from pointillist.engine.c.lower import Code
 from pointillist.engine.c.run import lowered
 from pointillist.engine.library import KERNELS, chosen_level, declare
+from pointillist.engine.opcodes import CODES
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import describe_machine, describe_versions, today
@@ -119,7 +119,7 @@ def ticks(library: ctypes.CDLL, call: Callable[[], object], repeats: int) -> np.
 
 def shares(counts: np.ndarray) -> dict[str, float]:
     """Return the ticks of each row of the table."""
-    result = {name: float(sum(counts[Code[code]] for code in codes)) for name, codes in GROUPS.items()}
+    result = {name: float(sum(counts[CODES[code]] for code in codes)) for name, codes in GROUPS.items()}
     return result | {name: float(counts[FIRST_PART + i]) for i, name in enumerate(PARTS)}
 
 

@@ -75,46 +75,68 @@ static void drop_dead(pt_particles *s) {
     if (state_of(s->mask, s->first + b)[PT_STATUS] != PT_ALIVE) s->weights[b] = 0;
 }
 
-/* Draw a channel of every particle, or multiply the weights by the frequency of its known level. */
-static void draw_or_weigh(pt_run *r, pt_particles *s, i64 row, i64 column, i64 c, masked_draw *d, int is_plain) {
+/* Particles at work, and memory for their resampling. */
+typedef struct {
+  pt_particles *s;
+  masked_draw masked;
+  int is_plain;
+  double *weights;
+  i64 *numbers;
+} filter;
+
+/* Where a level of the site is drawn, let particles of more weight take the places of others. */
+static void resample(pt_run *r, void *how, i64 row, i64 column, i64 first, i64 last) {
+  filter *f = how;
+  pt_particles *s = f->s;
+  i64 plane = r->height * r->width;
+  int is_open = 0;
+  for (i64 c = first; c < last; c++) is_open |= s->roles[c * plane + row * r->width + column] == PT_DRAWN;
+  if (!is_open) return;
+  drop_dead(s);
+  if (choose_ancestors(s, s->draws[row * (r->width + 1) + column], f->weights, f->numbers, f->numbers + s->count))
+    copy_histories(r, s, f->numbers + s->count, row);
+}
+
+/* Draw a channel of a particle, or multiply its weight by the frequency of its known level. */
+static void draw_or_weigh(pt_run *r, filter *f, i64 b, i64 row, i64 column, i64 c) {
+  pt_particles *s = f->s;
   const i32 *h = r->p.header;
-  i64 plane = r->height * r->width, place = row * r->width + column, role = s->roles[c * plane + place];
-  for (i64 b = 0; b < s->count && role != PT_CERTAIN; b++) {
-    i64 *pixel = s->levels + b * h[H_CHANNELS] * plane + place, *level = pixel + c * plane;
-    double uniform = s->uniforms[level - s->levels];
-    i64 interval[2];
-    if (role == PT_WEIGHED) {
-      find_level(r, params_at(r, b, column), pixel, c, *level, 0, interval);
-      scale_by(s->weights + b, s->exponents + b, (double)interval[1]);
-      s->exponents[b] -= h[H_PRECISION];
-      continue;
-    }
-    if (is_plain && !s->mask) {
-      *level = find_level(r, params_at(r, b, column), pixel, c, -1, target_of(uniform, h[H_PRECISION]), interval);
-      continue;
-    }
-    r->level->frequencies(&r->p, params_at(r, b, column), pixel, plane, c, r->weights, r->parts);
-    if (d->transform->is_guided)
-      r->level->frequencies(&r->p, params_at(r, b + s->count, column), pixel, plane, c, r->reference, r->parts);
-    if (s->mask) {
-      pt_mask *m = s->mask;
-      i64 site = m->origin + row * m->row_step + column * m->column_step, *exponent = state_of(m, s->first + b) + PT_EXPONENT;
-      *level = draw_in_domain(r, m, s->first + b, c, site, uniform, d);
-      scale_by(s->weights + b, s->exponents + b, m->mass[s->first + b]);
-      s->exponents[b] += *exponent;
-      m->mass[s->first + b] = 0.5, *exponent = 1;
-    } else {
-      r->level->transform(&r->p, d->transform, r->weights, r->reference, r->drawn);
-      *level = find(r->drawn, h[H_LEVELS], -1, target_of(uniform, 30), interval);
-    }
+  i64 plane = r->height * r->width, place = row * r->width + column, interval[2];
+  i64 *pixel = s->levels + b * h[H_CHANNELS] * plane + place, *level = pixel + c * plane;
+  double uniform = s->uniforms[level - s->levels];
+  if (s->roles[c * plane + place] == PT_WEIGHED) {
+    find_level(r, params_at(r, b, column), pixel, c, *level, 0, interval);
+    scale_by(s->weights + b, s->exponents + b, (double)interval[1]);
+    s->exponents[b] -= h[H_PRECISION];
+    return;
+  }
+  if (f->is_plain && !s->mask) {
+    *level = find_level(r, params_at(r, b, column), pixel, c, -1, target_of(uniform, h[H_PRECISION]), interval);
+    return;
+  }
+  weigh_levels(r, b, s->count, column, pixel, c, f->masked.transform);
+  if (s->mask) {
+    pt_mask *m = s->mask;
+    i64 site = m->origin + row * m->row_step + column * m->column_step, *exponent = state_of(m, s->first + b) + PT_EXPONENT;
+    *level = draw_in_domain(r, m, s->first + b, c, site, uniform, &f->masked);
+    scale_by(s->weights + b, s->exponents + b, m->mass[s->first + b]);
+    s->exponents[b] += *exponent;
+    m->mass[s->first + b] = 0.5, *exponent = 1;
+  } else {
+    r->level->transform(&r->p, f->masked.transform, r->weights, r->reference, r->drawn);
+    *level = find(r->drawn, h[H_LEVELS], -1, target_of(uniform, 30), interval);
   }
 }
 
-/* Multiply the weights by the factor of the level of a pixel. */
-static void weigh_levels(const pt_run *r, pt_particles *s, i64 pixel) {
-  i64 plane = r->height * r->width;
+/* Draw or weigh channels of a site, and multiply the weights by the factors of its levels. */
+static void draw_particles(pt_run *r, void *how, i64 row, i64 column, i64 first, i64 last) {
+  filter *f = how;
+  pt_particles *s = f->s;
+  i64 plane = r->height * r->width, place = row * r->width + column;
+  for (i64 c = first; c < last; c++)
+    for (i64 b = 0; b < s->count && s->roles[c * plane + place] != PT_CERTAIN; b++) draw_or_weigh(r, f, b, row, column, c);
   for (i64 b = 0; s->factors && b < s->count; b++)
-    scale_by(s->weights + b, s->exponents + b, s->factors[pixel * r->p.header[H_LEVELS] + s->levels[b * plane + pixel]]);
+    scale_by(s->weights + b, s->exponents + b, s->factors[place * r->p.header[H_LEVELS] + s->levels[b * plane + place]]);
 }
 
 /* A particle that breaks a rule of the whole image is rejected: weights would not correct for rows that are drawn again. */
@@ -140,50 +162,27 @@ static int check_batch(const pt_run *r, const pt_particles *s, const pt_transfor
   return pt_search_begin(&search, s->mask, s->first, s->count, r->height, r->width);
 }
 
-static i64 lay_out_particles(const pt_run *r, const pt_particles *s, u8 *base, masked_draw *d, double **weights, i64 **numbers) {
+static i64 lay_out_particles(const pt_run *r, const pt_particles *s, u8 *base, filter *f) {
   arena a = {base, 0, 0};
-  d->conditional = take(&a, r->p.header[H_LEVELS] + 1, 8);
-  d->reference = take(&a, r->p.header[H_LEVELS] + 1, 8);
-  *weights = take(&a, s->count, 8);
-  *numbers = take(&a, s->count, 16);
+  f->masked.conditional = take(&a, r->p.header[H_LEVELS] + 1, 8);
+  f->masked.reference = take(&a, r->p.header[H_LEVELS] + 1, 8);
+  f->weights = take(&a, s->count, 8);
+  f->numbers = take(&a, s->count, 16);
   return a.used;
 }
 
 int64_t pt_particles_memory(const pt_run *r, const pt_particles *s) {
-  masked_draw d;
-  double *weights;
-  i64 *numbers;
-  return lay_out_particles(r, s, 0, &d, &weights, &numbers);
+  filter f;
+  return lay_out_particles(r, s, 0, &f);
 }
 
 int32_t pt_draw_particles(pt_run *r, pt_particles *s, const pt_transform *t, int64_t row, int64_t end, void *memory, volatile int64_t *signal) {
-  static const pt_transform identity = {0, 1 << 16, 1 << 16, 1 << 30};
-  const i32 *h = r->p.header;
-  i64 channels = h[H_CHANNELS], each_step = channels / h[H_SUB_STEPS], plane = r->height * r->width, *numbers;
-  masked_draw d = {.p = r->p, .transform = t ? t : &identity};
-  double *weights;
+  filter f = {.s = s, .is_plain = !t};
   if (row < 0 || row > end || end > r->height || !check_batch(r, s, t)) return 0;
-  lay_out_particles(r, s, memory, &d, &weights, &numbers);
-  for (int i = 0; i < HEADER; i++) d.header[i] = h[i];
-  d.p.header = d.header;
+  lay_out_particles(r, s, memory, &f);
+  begin_masked(r, t, &f.masked);
   for (; row < end; row++) {
-    pt_row(r, row);
-    for (i64 i = 0; i < r->width; i++) {
-      i64 column = h[H_S_CURVE] && (row & 1) ? r->width - 1 - i : i;
-      int is_open = 0;
-      if (signal[0]) return 1;
-      for (i64 c = 0; c < channels; c++) is_open |= s->roles[c * plane + row * r->width + column] == PT_DRAWN;
-      if (is_open) drop_dead(s);
-      if (is_open && choose_ancestors(s, s->draws[row * (r->width + 1) + column], weights, numbers, numbers + s->count))
-        copy_histories(r, s, numbers + s->count, row);
-      for (i64 step = 0; step < channels; step += each_step) {
-        pt_site(r, row, column);
-        for (i64 c = step; c < step + each_step; c++) draw_or_weigh(r, s, row, column, c, &d, !t);
-        write_levels(r, row, column, step, step + each_step, s->count, s->levels);
-      }
-      weigh_levels(r, s, row * r->width + column);
-      pt_post(r, row, column);
-    }
+    if (!visit_row(r, row, s->count, s->levels, resample, draw_particles, &f, signal)) return 1;
     check_particles(s);
     signal[1] = row + 1;
   }

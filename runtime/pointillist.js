@@ -32,6 +32,7 @@ import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";
 import { LOCAL_GAIN, intervals, mixture, standardTables } from "./local_gain.js";
+import { OPCODES } from "./opcodes.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
 export const MASK = (1n << 64n) - 1n;
@@ -113,25 +114,6 @@ export async function openProgram(json, file) {
   return { image, fixedSize, fingerprint, orders, parts, programs, tensor };
 }
 
-/** Constants of each opcode and their types. @type {Record<string, Record<string, string>>} */
-const CONSTANTS = {
-  ADD: { left: "I8", right: "I8" }, MULTIPLY: { shift: "I8" }, OFFSET: { constant: "I32" }, SCALE: { factor: "I16", shift: "I8" },
-  GATE: { tanh: "I16", sigmoid: "I16", left: "I8", right: "I8", shift: "I8" }, RELU: {}, NARROW: { shift: "I8" },
-  RESCALE: { shift: "I8" }, LOOKUP: { table: "I32", shift: "I8" }, RECTIFIED_LOOKUP: { table: "I32", shift: "I8" },
-  LINEAR: { matrix: "I8", bias: "I32", shift: "I8" }, PROJECT: { matrix: "I16", bias: "I64", shift: "I8" },
-  SCAN: { matrix: "I8", shift: "I8", gate: "I8", tanh: "I16", sigmoid: "I16", hidden: "I32", cell: "I32" },
-  ATTEND: { exp: "I32", factor: "I64" }, CROSS_ATTEND: { exp: "I32", factor: "I64", heads: "I32" }, COPY: {}, SHIFT_DOWN: {}, STORE: {}, GATHER: {}, UPSAMPLE: {}, STORE_KV: {},
-  INPUT: {}, CONSTANT: { constant: "I32" }, MAP_CONSTANT: { numbers: "I32" },
-  PREDICT: { levels: "I32" }, NORMALISE: { levels: "I32" }, PLACE: { levels: "I32" },
-};
-/** Shape of a constant. @param {string} op @param {string} name @param {number} m outputs @param {number} n inputs */
-function shapeOf(op, name, m, n) {
-  if (name === "matrix") return op === "SCAN" ? [m, 4 * m] : [n, m];
-  if (["table", "tanh", "sigmoid", "exp"].includes(name)) return [null];
-  if (name === "numbers") return [null, null, m];
-  return [["levels", "heads"].includes(name) || op.endsWith("ATTEND") ? 1 : op === "SCAN" && (name === "shift" || name === "gate") ? 4 * m : m];
-}
-
 /** @param {any} one @param {TensorReader} tensor @returns {Program} */
 function readProgram(one, tensor) {
   /** @type {Value[]} */
@@ -149,22 +131,23 @@ function readProgram(one, tensor) {
   };
   /** @param {any} raw @param {number} phase @returns {Instruction} */
   const instructionOf = (raw, phase) => {
-    const due = CONSTANTS[raw.op], names = Object.keys(raw.constants ?? {});
-    check(due && names.length === Object.keys(due).length && names.every((name) => name in due), `instruction ${raw.op}`);
+    const { inputs: [least, most], constants: due } = OPCODES[raw.op] ?? { inputs: [], constants: {} }, names = Object.keys(raw.constants ?? {});
+    check(least <= raw.in.length && raw.in.length <= most && names.length === Object.keys(due).length && names.every((name) => name in due), `instruction ${raw.op}`);
     const out = raw.out ? viewOf(raw.out) : null, inputs = raw.in.map(viewOf), m = out?.channels ?? 0, n = inputs[0]?.channels ?? 0;
+    /** @type {Record<string, number>} */
+    const axes = { m, n, "4m": 4 * m, 1: 1 };
     /** @type {Record<string, any>} */
     const c = {};
     for (const name of names) {
-      const shape = shapeOf(raw.op, name, m, n), { data, shape: size } = tensor(raw.constants[name], due[name], shape);
-      check(shape[0] !== null || shape.length > 1 || size[0] % 2 === 1, `a table of ${raw.op}`);
-      check(due[name] !== "I8" || name === "matrix" || /** @type {any} */ (data).every((/** @type {number} */ by) => Math.abs(by) <= 62), "a shift");
+      const [dtype, shape, range] = due[name], { data, shape: size } = tensor(raw.constants[name], dtype, shape.map((axis) => axes[axis] ?? null));
+      check(shape[0] !== "odd" || size[0] % 2 === 1, `a table of ${raw.op}`);
+      check(!range || /** @type {any} */ (data).every((/** @type {number} */ x) => range[0] <= x && x <= range[1]), `the range of ${name} of ${raw.op}`);
       if (name === "numbers") c.width = size[1];
       c[name] = data;
     }
     check(raw.map == null || raw.map < maps.length, `map ${raw.map}`);
     check([...inputs, ...(out ? [out] : [])].every((view) => Math.log2(values[view.value].scale) % 1 === 0), "a scale");
     check(!["LINEAR", "ATTEND", "CROSS_ATTEND"].includes(raw.op) || values[inputs[0]?.value]?.dtype !== "I32", `${raw.op} of wide values`);
-    check(!["MULTIPLY", "SCALE"].includes(raw.op) || c.shift.every((/** @type {number} */ by) => by >= -10), `the shift of ${raw.op}`);
     check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0), "a row below is read");
     check(inputs.every((/** @type {View} */ view) => values[view.value].phase <= phase), `${raw.op} reads what is not known yet`);
     check(!out || values[out.value].phase === phase, `${raw.op} writes in another phase`);

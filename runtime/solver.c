@@ -562,8 +562,18 @@ typedef struct {
   program p;
   i32 header[HEADER];
   const pt_transform *transform;
-  i64 *conditional, *reference;
+  i64 *conditional, *reference, first;
+  pt_mask *mask;
+  draws of;
 } masked_draw;
+
+/* Let a draw count its own levels, by a copy of the header. */
+static void begin_masked(const pt_run *r, const pt_transform *t, masked_draw *d) {
+  static const pt_transform identity = {0, 1 << 16, 1 << 16, 1 << 30};
+  d->p = r->p, d->transform = t ? t : &identity;
+  for (int i = 0; i < HEADER; i++) d->header[i] = r->p.header[i];
+  d->p.header = d->header;
+}
 
 /* Draw a level of a domain from r->weights, and propagate. A level that leaves a site without levels is taken away, and
    another is drawn: so the distribution is that of the model over the other levels. */
@@ -593,23 +603,19 @@ static i64 draw_in_domain(pt_run *r, pt_mask *m, i64 b, i64 channel, i64 site, d
   }
 }
 
-static void draw_site(pt_run *r, pt_mask *m, i64 first, i64 row, i64 column, i64 c, i64 *levels, const u8 *known,
-                      const double *uniforms, i64 *sizes, i32 *tables, masked_draw *d) {
-  const i32 *h = r->p.header;
-  i64 plane = r->height * r->width, images = d->transform->is_guided ? r->batch / 2 : r->batch;
-  i64 site = m->origin + row * m->row_step + column * m->column_step;
-  for (i64 b = 0; b < images; b++) {
-    i64 pixel = b * h[H_CHANNELS] * plane + row * r->width + column, at = pixel + c * plane;
-    if (known[at]) continue;
-    r->level->frequencies(&r->p, params_at(r, b, column), levels + pixel, plane, c, r->weights, r->parts);
-    if (d->transform->is_guided)
-      r->level->frequencies(&r->p, params_at(r, b + images, column), levels + pixel, plane, c, r->reference, r->parts);
-    levels[at] = draw_in_domain(r, m, first + b, c, site, uniforms[at], d);
-    sizes[at] = r->weights[levels[at]];
-    if (!tables) continue;
-    i32 *table = tables + ((b * plane + row * r->width + column) * h[H_CHANNELS] + c) * h[H_LEVELS];
-    for (i64 k = 0; k < h[H_LEVELS]; k++) table[k] = (i32)r->weights[k];
-  }
+static void draw_masked(pt_run *r, void *how, i64 row, i64 column, i64 first, i64 last) {
+  masked_draw *d = how;
+  const draws *of = &d->of;
+  const pt_mask *m = d->mask;
+  i64 plane = r->height * r->width, place = row * r->width + column, site = m->origin + row * m->row_step + column * m->column_step;
+  for (i64 c = first; c < last; c++)
+    for (i64 b = 0; b < of->images; b++) {
+      i64 at = (b * r->p.header[H_CHANNELS] + c) * plane + place;
+      if (of->known[at]) continue;
+      weigh_levels(r, b, of->images, column, of->levels + at - c * plane, c, d->transform);
+      of->levels[at] = draw_in_domain(r, d->mask, d->first + b, c, site, of->uniforms[at], d);
+      note_level(r, of, b, place, c, at);
+    }
 }
 
 /* Lay out the draw, and the states that are saved; return the bytes. */
@@ -644,32 +650,19 @@ static void copy_state(pt_run *r, u8 *slot, int is_back) {
 
 int32_t pt_sample_in_mask(pt_run *r, pt_mask *m, int64_t first, int64_t *levels, const uint8_t *known, const double *uniforms,
                           int64_t *sizes, int32_t *tables, const pt_transform *t, void *memory, volatile int64_t *signal) {
-  static const pt_transform identity = {0, 1 << 16, 1 << 16, 1 << 30};
-  const i32 *h = r->p.header;
-  i64 channels = h[H_CHANNELS], each_step = channels / h[H_SUB_STEPS], images = t && t->is_guided ? r->batch / 2 : r->batch, row;
+  i64 images = images_of(r, t), row;
   pt_search s;
-  masked_draw d = {.p = r->p, .transform = t ? t : &identity};
+  masked_draw d = {.first = first, .mask = m, .of = {images, levels, known, uniforms, sizes, tables, t}};
   u8 *slots[PT_SLOTS];
-  if (m->rules->channels != channels || m->rules->levels != h[H_LEVELS]) return 0;
+  if (m->rules->channels != r->p.header[H_CHANNELS] || m->rules->levels != r->p.header[H_LEVELS]) return 0;
   if (!pt_search_begin(&s, m, first, images, r->height, r->width)) return 0;
   lay_out_search(r, m, memory, &d, slots);
-  for (int i = 0; i < HEADER; i++) d.header[i] = h[i];
-  d.p.header = d.header;
+  begin_masked(r, t, &d);
   while ((row = pt_search_next(&s, levels)) >= 0) {
     signal[1] = s.final_rows;
     if (s.restore >= 0) copy_state(r, slots[s.restore], 1);
     if (s.save >= 0) copy_state(r, slots[s.save], 0);
-    pt_row(r, row);
-    for (i64 i = 0; i < r->width; i++) {
-      i64 column = h[H_S_CURVE] && (row & 1) ? r->width - 1 - i : i;
-      if (signal[0]) return 1;
-      for (i64 step = 0; step < channels; step += each_step) {
-        pt_site(r, row, column);
-        for (i64 c = step; c < step + each_step; c++) draw_site(r, m, first, row, column, c, levels, known, uniforms, sizes, tables, &d);
-        write_levels(r, row, column, step, step + each_step, images, levels);
-      }
-      pt_post(r, row, column);
-    }
+    if (!visit_row(r, row, images, levels, 0, draw_masked, &d, signal)) return 1;
   }
   signal[1] = s.final_rows;
   return 1;

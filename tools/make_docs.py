@@ -6,7 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGES = ("api", "cli", "settings", "models --text", "speed", "zoo_page", "walk", "messages", "listing", "stubs")
+PAGES = (
+    "api",
+    "cli",
+    "settings",
+    "models --text",
+    "speed",
+    "zoo_page",
+    "walk",
+    "messages",
+    "listing",
+    "stubs",
+    "opcodes",
+)
 
 if __name__ == "__main__":
     for name, *options in map(str.split, PAGES):

@@ -16,11 +16,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pointillist.engine.library import runtime_text
+
 ROOT = Path(__file__).parents[1]
 RUNTIME = ROOT / "runtime"
 FOLDER = ROOT / "src" / "pointillist" / "engine" / "c" / "lib"
-SOURCES = tuple(f"{name}.{kind}" for name in ("pointillist", "solver", "particles", "archive") for kind in "ch")
-"""The first one includes the others."""
+HEADERS = ("pointillist.h", "solver.h", "particles.h", "archive.h")
 TARGETS = {
     "linux-x86_64": ("x86_64-linux-gnu.2.17", "so"),
     "linux-aarch64": ("aarch64-linux-gnu.2.17", "so"),
@@ -54,8 +55,10 @@ def build(target: str, folder: Path) -> Path:
     options = [*OPTIONS, *(["-mprefer-vector-width=512"] if triple.startswith("x86") else [])]
     options += SHARED.get(suffix, ("-shared", "-fPIC"))
     path = folder / file_name(target)
-    for name in SOURCES:  # names alone: no path of this machine enters the bytes
+    for name in HEADERS:  # names alone: no path of this machine enters the bytes
         shutil.copy(RUNTIME / name, folder)
+    text = runtime_text("pointillist.c", without=("archive.c",) if suffix == "wasm" else ())
+    (folder / "pointillist.c").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "ziglang", "cc", "-target", triple, *options, "pointillist.c", "-o", path.name]
     subprocess.run(command, cwd=folder, check=True)
     return path

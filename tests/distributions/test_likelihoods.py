@@ -24,6 +24,7 @@ from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.engine.c.lower import KINDS
 from pointillist.engine.head.frequencies import frequencies, precision_of
 from pointillist.engine.head.tables import standard_tables
+from pointillist.engine.library import runtime_text
 from pointillist.engine.program import IntegerHead
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
@@ -192,7 +193,7 @@ def test_every_executor_has_every_likelihood(kind: LikelihoodKind) -> None:
     head = IntegerHead(kind, channels, levels, 2, precision, dict(standard_tables(kind, levels)))
     result = frequencies(head, np.zeros((1, head.num_params), np.int64), np.zeros((1, channels), np.int64), 1)
     assert result.sum() == 1 << precision
-    source = (ROOT / "runtime" / "pointillist.c").read_text(encoding="utf-8")
+    source = runtime_text("pointillist.c")
     assert "enum { " + ", ".join(name.upper() for name in LIKELIHOODS) + " };" in source
     if kind != "categorical":  # the last case in JavaScript, without a name
         assert f'head.kind === "{kind}"' in (ROOT / "runtime" / "pointillist.js").read_text(encoding="utf-8")

@@ -327,3 +327,21 @@ def test_errors_are_sentences(tmp_path: Path) -> None:
         pt.export(tmp_path / "plain", html=tmp_path / "page.html")
     with pytest.raises(pt.CheckpointError, match=r"^`model` has no integer program"):  # not the folder it is saved to
         pt.export(pt.build("pixelcnn", shape=(1, 4, 4), levels=2, preset="tiny"), html=tmp_path / "page.html")
+
+
+@pytest.mark.skipif(compiler() is None, reason="There is no C compiler here: install one to build an exported program.")
+@pytest.mark.parametrize(
+    ("model", "label", "how"),
+    [("digits", "3", {}), ("dungeons", "window", {}), ("dungeons", "window", {"map_rules": {"border": ["wall"]}})],
+    ids=["digits", "worlds", "rules"],
+)
+def test_the_files_in_c_are_all_that_a_compiler_needs(
+    model: str, label: str, how: dict[str, Any], tmp_path: Path
+) -> None:
+    """`cc *.c -lm` in the folder makes the example: no Makefile, no macro, no other file."""
+    pt.export(model, c=tmp_path, **how)
+    sources = sorted(path.name for path in tmp_path.glob("*.c"))
+    subprocess.run([str(compiler()), "-O0", "-w", *sources, "-lm", "-o", "example"], cwd=tmp_path, check=True)
+    drawn = picture(["./example", "7", label], tmp_path)
+    if model == "digits":  # which Python does not draw by tiles
+        np.testing.assert_array_equal(drawn, colours(pt.sample(model, 1, seed=7, label=label)))

@@ -17,7 +17,7 @@ import pytest
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.c import run as c_run
 from pointillist.engine.c.blob import ConstantPool, pack
-from pointillist.engine.c.lower import Code, lower
+from pointillist.engine.c.lower import lower
 from pointillist.engine.c.run import intervals_in_c, sample_in_c
 from pointillist.engine.library import FOLDER, WEBASSEMBLY, library_name
 from tests.hostile import fuzz_runtime
@@ -47,11 +47,11 @@ def test_every_platform_has_a_library() -> None:
     assert max(path.stat().st_size for path in FOLDER.iterdir()) < 2**18
 
 
-def test_opcodes_have_the_numbers_of_the_source() -> None:
-    """The enumeration in C lists them in this order."""
-    source = (RUNTIME / "pointillist.c").read_text(encoding="utf-8")
-    listed = source.partition("enum {\n  LINEAR,")[2].partition(", CODES")[0]
-    assert ["LINEAR", *(name.strip() for name in listed.split(","))] == [code.name for code in Code]
+def test_every_reading_has_the_table_of_opcodes() -> None:
+    """In C, in JavaScript and on the page of the format."""
+    build = script("make_opcodes")
+    for path, text in ((build.HEADER, build.header()), (build.SCRIPT, build.script()), (build.PAGE, build.page())):
+        assert path.read_text(encoding="utf-8") == text, "run python tools/make_opcodes.py"
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ LISTS = ROOT / "tests" / "concepts.toml"
 SOURCES = (
     "src/pointillist/**/*.py",
     "src/pointillist/**/*.js",
-    "runtime/*.c",
+    "runtime/**/*.c",
     "runtime/*.js",
     "docs/reference/program_format.md",
 )
@@ -30,18 +30,19 @@ class Concept:
     Attributes:
         pattern: a regular expression that finds them in the sources.
         places: the reason for each file, by its path.
+        generated: files that are written by a tool from those, which nobody touches.
     """
 
     pattern: str
     places: dict[str, str]
+    generated: tuple[str, ...] = ()
 
     def matches(self) -> set[str]:
-        """Files of the sources that the pattern matches."""
+        """Files of the sources that the pattern matches, but for generated ones."""
         expression = re.compile(self.pattern, re.MULTILINE)
         paths = [path for glob in SOURCES for path in ROOT.glob(glob)]
-        return {
-            path.relative_to(ROOT).as_posix() for path in paths if expression.search(path.read_text(encoding="utf-8"))
-        }
+        matching = [path for path in paths if expression.search(path.read_text(encoding="utf-8"))]
+        return {path.relative_to(ROOT).as_posix() for path in matching} - {*self.generated}
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ WEBASSEMBLY = FOLDER / "pointillist.wasm"
 """The library for pages."""
 _A_LINE = 32
 """Numbers of a line of an array in C."""
+_PART = re.compile(r'^#include "(core/.*|.*\.c)"\n', re.MULTILINE)
+"""Files that are part of another one: each stands in it once."""
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = (_PACKAGE / "runtime", _PACKAGE.parents[1] / "runtime")
 ALIGN = 64
@@ -139,10 +142,15 @@ def aligned(size: int, allocate: Callable[[int, type[np.uint8]], NDArray[np.uint
     return array[first : first + size]
 
 
-def runtime_text(name: str) -> str:
-    """Return the text of a source, such as `pointillist.c`."""
+def runtime_text(name: str, without: Collection[str] = ()) -> str:
+    """Return the text of a source as one file: `pointillist.c` with its parts in their places, but for some.
+
+    Example:
+        runtime_text("pointillist.c", without=("solver.c", "particles.c", "archive.c"))
+    """
     folder = next(folder for folder in _FOLDERS if folder.is_dir())
-    return (folder / name).read_text(encoding="utf-8")
+    text = (folder / name).read_text(encoding="utf-8")
+    return _PART.sub(lambda match: "" if match[1] in without else runtime_text(match[1], without), text)
 
 
 def array_in_c(declaration: str, values: NDArray[Any]) -> str:

@@ -7,7 +7,6 @@ map. Other values of one part of the program share a buffer when their uses do n
 from __future__ import annotations
 
 from collections import defaultdict
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from pointillist.engine.c.blob import (
 )
 from pointillist.engine.head.tables import tanh_table
 from pointillist.engine.head.transform import EXP_TABLE, LOG_TABLE
+from pointillist.engine.opcodes import CODES, OPCODES
 from pointillist.engine.opcodes.local_gain import Levels
 from pointillist.engine.program import (
     INT8,
@@ -45,55 +45,6 @@ from pointillist.errors import EngineError
 KINDS = tuple(LIKELIHOODS)
 """Kinds of a head, in the order of the file in C."""
 TABLES = ("exp", "sigmoid", "tanh", "inverse")
-CONSTANTS_OF: dict[str, tuple[str, ...]] = {
-    "PROJECT": ("matrix", "bias", "shift"),
-    "ADD": ("left", "right"),
-    "MULTIPLY": ("shift",),
-    "OFFSET": ("constant",),
-    "SCALE": ("factor", "shift"),
-    "GATE": ("tanh", "sigmoid", "left", "right", "shift"),
-    "NARROW": ("shift",),
-    "RESCALE": ("shift",),
-    "LOOKUP": ("table", "shift"),
-    "RECTIFIED_LOOKUP": ("table", "shift"),
-    "CONSTANT": ("constant",),
-    "MAP_CONSTANT": ("numbers",),
-    "ATTEND": ("exp", "factor"),
-    "CROSS_ATTEND": ("exp", "factor", "heads"),
-}
-"""Constants of an operation, in the order of the file in C. LINEAR and SCAN are packed in `Lowering`."""
-LONG = ("PROJECT", "MULTIPLY", "SCALE")
-"""Opcodes that shift 64 bits. Others shift 32, of which 31 to the right leave nothing of any value."""
-
-
-class Code(IntEnum):
-    """Opcodes, in the order of the file in C. STORE and SHIFT_DOWN are a COPY."""
-
-    LINEAR = 0
-    PROJECT = 1
-    ADD = 2
-    MULTIPLY = 3
-    OFFSET = 4
-    SCALE = 5
-    GATE = 6
-    RELU = 7
-    NARROW = 8
-    RESCALE = 9
-    LOOKUP = 10
-    RECTIFIED_LOOKUP = 11
-    COPY = 12
-    GATHER = 13
-    UPSAMPLE = 14
-    STORE_KV = 15
-    INPUT = 16
-    CONSTANT = 17
-    MAP_CONSTANT = 18
-    ATTEND = 19
-    SCAN = 20
-    PREDICT = 21
-    NORMALISE = 22
-    PLACE = 23
-    CROSS_ATTEND = 24
 
 
 def lower(program: Program) -> NDArray[np.uint8]:
@@ -169,9 +120,7 @@ class Lowering:
         if out is None:
             return []
         x, z, last = [*map(self._input, i.inputs[:3]), NO_OPERAND, NO_OPERAND, NO_OPERAND][:3]
-        number, taps, side, name = 0, (0, 0), 0, i.opcode
-        if i.opcode in ("STORE", "SHIFT_DOWN"):
-            name = "COPY"
+        number, taps, side = 0, (0, 0), 0
         if i.opcode == "STORE":
             assert i.map is not None
             out = (MAP, self.maps[i.map], 0, i.map.channels)
@@ -188,11 +137,12 @@ class Lowering:
         gathered = self.fused_gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
         if gathered is not None and gathered.map is not None:
             number, taps = self.maps[gathered.map], self._taps(gathered)
-        if name not in Code.__members__:
+        name = OPCODES[i.opcode].code or i.opcode
+        if name not in CODES:
             raise EngineError(f"The library in C has no integer `{name}`: use the numpy executor.")
         parity = -1 if i.row_parity is None else i.row_parity
         scale = _log2(1 if phase == Phase.IMAGE else i.scale)
-        fields = [int(Code[name]), int(phase), parity, i.first_row, scale, *out, *x, *z, number, *taps, side]
+        fields = [CODES[name], int(phase), parity, i.first_row, scale, *out, *x, *z, number, *taps, side]
         constants = [self.pool.add(array) for array in self._constants(i)]
         return [*fields, *constants, *[-1] * (CONSTANTS - len(constants)), *last]
 
@@ -217,9 +167,8 @@ class Lowering:
             return [*product, *shifts, c["tanh"], c["sigmoid"], states]
         if "levels" in c:
             return self._local_gain(i, Levels(int(c["levels"][0])))
-        shifts_of = (lambda array: array) if i.opcode in LONG else self._shift
-        names = CONSTANTS_OF.get(i.opcode, ())
-        return [shifts_of(c[name]) if c[name].dtype == INT8 else c[name] for name in names]
+        types = OPCODES[i.opcode].constants
+        return [self._shift(c[name]) if kind.bits == 32 else c[name] for name, kind in types.items()]
 
     def _local_gain(self, i: Instruction, levels: Levels) -> list[Array]:
         """Return the numbers that follow from the levels of a channel, and for PLACE the table of tanh."""

@@ -8,4 +8,10 @@ before it, reads.
 from pointillist.engine.opcodes import attention, elementwise, linear, local_gain, sites
 from pointillist.engine.opcodes.base import OPCODES, Opcode
 
-__all__ = ["OPCODES", "Opcode", "attention", "elementwise", "linear", "local_gain", "sites"]
+CODES: dict[str, int] = {
+    name: number
+    for number, name in enumerate(sorted(k for k, each in OPCODES.items() if each.has_integers and each.code is None))
+}
+"""Numbers of opcodes in the bytes that the library in C reads: those that it runs, by their names."""
+
+__all__ = ["CODES", "OPCODES", "Opcode", "attention", "elementwise", "linear", "local_gain", "sites"]

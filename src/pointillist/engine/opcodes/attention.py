@@ -22,12 +22,14 @@ import numpy as np
 from pointillist.engine.arithmetic import Array, double, int64, library_of, matmul
 from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode, output_range
+from pointillist.engine.opcodes.constants import EXP, MAX_TABLE, ConstantType
 from pointillist.engine.program import Instruction, IntArray, KeyValueCache, Phase, View
 
 FACTOR_BITS = 16
 VALUE_BITS = 8
 MAX_SITES = 2**18
 """More entries could overflow 64 bits."""
+FACTOR = ConstantType("int64", ("1",), 0)
 Mean = Callable[[Array, Array, Array], Array]
 """Takes the mean of values `[b, heads, n, v]`, weighted by queries `[b, heads, m, k]` and keys `[b, heads, k, n]`."""
 MaskedMean = Callable[[Array, Array, Array, Array], Array]
@@ -73,7 +75,9 @@ class _AttentionOpcode(Opcode):
 class Attend(_AttentionOpcode):
     """Attend to all earlier sites: out = softmax(x . key / sqrt(d)) value, head by head; 0 at the first site."""
 
-    constants: ClassVar = {"exp": "int32", "factor": "int64"}
+    takes = "narrow"
+    makes = "wide"
+    constants: ClassVar = {"exp": EXP, "factor": FACTOR}
 
     def heads(self, instruction: Instruction) -> Heads:
         cache = cache_of(instruction)
@@ -111,7 +115,10 @@ class CrossAttend(_AttentionOpcode):
     of all heads, then the values of all heads. The constant `heads` counts them.
     """
 
-    constants: ClassVar = {"exp": "int32", "factor": "int64", "heads": "int32"}
+    inputs = (3, 3)
+    takes = "narrow"
+    makes = "wide"
+    constants: ClassVar = {"exp": EXP, "factor": FACTOR, "heads": ConstantType("int32", ("1",), 1, MAX_TABLE)}
 
     def heads(self, instruction: Instruction) -> Heads:
         query, mask, entries = instruction.inputs

@@ -12,6 +12,7 @@ import numpy as np
 
 from pointillist.engine.arithmetic import Array, int64
 from pointillist.engine.buffers import Buffers, Call, Region
+from pointillist.engine.opcodes.constants import ConstantType
 from pointillist.engine.program import RANGES, FeatureMap, Instruction, IntArray, Value, View
 from pointillist.errors import EngineError
 
@@ -50,15 +51,27 @@ class ChannelDependencies:
 class Opcode:
     """Meaning of an instruction over any region of the image, in floating point and in integers.
 
-    By default an opcode treats each channel of each site alone.
+    By default an opcode treats each channel of each site alone. What follows "In the format:" in its docstring is its
+    row in `docs/reference/program_format.md`.
 
     Attributes:
-        constants: names of its constants in integers, with the type in which each is stored.
+        inputs: least and largest number of its inputs.
+        takes, makes: `wide` or `narrow`, for its first input and for its output in integers; None for either.
+        each_channel: whether channel k of the output depends on channel k of the inputs alone.
+        constants: its constants in integers, in the order of the library in C.
+        code: the opcode that the library in C runs for it; None if it is this one.
+        is_packed: whether the library has its constants in another form than files.
         has_floats, has_integers: whether it has a meaning in floating point, and in integers.
         can_narrow: whether an instruction can be narrowed to some of its channels.
     """
 
-    constants: ClassVar[dict[str, str]] = {}
+    inputs: ClassVar[tuple[int, int]] = (1, 1)
+    takes: ClassVar[str | None] = None
+    makes: ClassVar[str | None] = None
+    each_channel = False
+    constants: ClassVar[dict[str, ConstantType]] = {}
+    code: ClassVar[str | None] = None
+    is_packed = False
     has_floats = True
     has_integers = True
     can_narrow = True

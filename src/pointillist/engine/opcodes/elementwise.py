@@ -9,6 +9,7 @@ import numpy as np
 
 from pointillist.engine.arithmetic import Array, lookup, shift
 from pointillist.engine.opcodes.base import Constants, Opcode, opcode
+from pointillist.engine.opcodes.constants import WIDE, ConstantType, shifts, table
 from pointillist.engine.program import LIMIT, Instruction, IntArray
 
 
@@ -38,30 +39,30 @@ def largest_of(array: IntArray) -> int:
 
 
 class Elementwise(Opcode):
-    """Base class.
+    """Base class."""
 
-    Attributes:
-        arity: number of inputs.
-        to_narrow: whether the output is narrow in integers; None for either.
-    """
-
-    arity = 1
-    to_narrow: bool | None = False
+    takes: ClassVar[str | None] = "wide"
+    makes: ClassVar[str | None] = "wide"
+    each_channel = True
 
     def problem(self, i: Instruction) -> str | None:
-        if len(i.inputs) != self.arity or (self.arity > 1 and any(view.is_narrow for view in i.inputs)):
-            return f"it takes {self.arity} wide values"
-        if i.output is not None and self.to_narrow not in (None, i.output.is_narrow):
+        count = self.inputs[1]
+        if len(i.inputs) != count or (self.takes == "wide" and any(view.is_narrow for view in i.inputs)):
+            return f"it takes {count} wide values"
+        if i.output is not None and self.makes not in (None, "narrow" if i.output.is_narrow else "wide"):
             return "it makes a value of the other width"
         return super().problem(i)
 
 
 @opcode
 class Add(Elementwise):
-    """Add two values: out = x + y; in integers shift(x, left) + shift(y, right), with shifts to the right only."""
+    """Add two values: out = x + y; in integers shift(x, left) + shift(y, right), with shifts to the right only.
 
-    constants: ClassVar = {"left": "int8", "right": "int8"}
-    arity = 2
+    In the format: shift(x, left) + shift(y, right)
+    """
+
+    inputs = (2, 2)
+    constants: ClassVar = {"left": shifts(3), "right": shifts(3)}
 
     def floats(self, c: Constants, *x: Array) -> Array:
         return x[0] + x[1]
@@ -76,10 +77,13 @@ class Add(Elementwise):
 
 @opcode
 class Multiply(Elementwise):
-    """Multiply two values: out = x * y; in integers shift(x * y, by), in 64 bits."""
+    """Multiply two values: out = x * y; in integers shift(x * y, by), in 64 bits.
 
-    constants: ClassVar = {"shift": "int8"}
-    arity = 2
+    In the format: shift(x y, shift)
+    """
+
+    inputs = (2, 2)
+    constants: ClassVar = {"shift": shifts(10, bits=64)}
 
     def floats(self, c: Constants, *x: Array) -> Array:
         return x[0] * x[1]
@@ -93,9 +97,12 @@ class Multiply(Elementwise):
 
 @opcode
 class Offset(Elementwise):
-    """Add a constant per channel: out = x + constant."""
+    """Add a constant per channel: out = x + constant.
 
-    constants: ClassVar = {"constant": "int32"}
+    In the format: x + constant
+    """
+
+    constants: ClassVar = {"constant": WIDE}
 
     def floats(self, c: Constants, *x: Array) -> Array:
         return x[0] + c["constant"]
@@ -109,9 +116,12 @@ class Offset(Elementwise):
 
 @opcode
 class Scale(Elementwise):
-    """Multiply by a constant per channel: out = x * factor; in integers shift(x * factor, by), in 64 bits."""
+    """Multiply by a constant per channel: out = x * factor; in integers shift(x * factor, by), in 64 bits.
 
-    constants: ClassVar = {"factor": "int16", "shift": "int8"}
+    In the format: shift(x factor, shift)
+    """
+
+    constants: ClassVar = {"factor": ConstantType("int16"), "shift": shifts(10, bits=64)}
 
     def floats(self, c: Constants, *x: Array) -> Array:
         return x[0] * c["factor"]
@@ -149,11 +159,19 @@ class Gate(Elementwise):
 
     In integers by two tables, to a narrow or a wide value:
     out = shift(tanh[shift(x, left)] * sigmoid[shift(y, right)], by).
+
+    In the format: shift(lookup(tanh, shift(x, left)) lookup(sigmoid, shift(y, right)), shift)
     """
 
-    constants: ClassVar = {"tanh": "int16", "sigmoid": "int16", "left": "int8", "right": "int8", "shift": "int8"}
-    arity = 2
-    to_narrow = None
+    inputs = (2, 2)
+    makes = None
+    constants: ClassVar = {
+        "tanh": ConstantType("int16", ("odd",)),
+        "sigmoid": ConstantType("int16", ("odd",)),
+        "left": shifts(4),
+        "right": shifts(4),
+        "shift": shifts(30),
+    }
 
     def floats(self, c: Constants, *x: Array) -> Array:
         return np.tanh(x[0]) * sigmoid(x[1])
@@ -174,7 +192,10 @@ class Gate(Elementwise):
 
 @opcode
 class Relu(Elementwise):
-    """Rectifier: out = max(x, 0)."""
+    """Rectifier: out = max(x, 0).
+
+    In the format: max(x, 0)
+    """
 
     def floats(self, c: Constants, *x: Array) -> Array:
         return x[0].clip(min=0)
@@ -208,11 +229,14 @@ class Gelu(Elementwise):
 
 @opcode
 class Narrow(Elementwise):
-    """Narrow integers to 8 bits: out = shift(x, by)."""
+    """Narrow integers to 8 bits: out = shift(x, by).
 
-    constants: ClassVar = {"shift": "int8"}
+    In the format: shift(x, shift)
+    """
+
+    makes = "narrow"
+    constants: ClassVar = {"shift": shifts(4)}
     has_floats = False
-    to_narrow = True
 
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(x[0], c["shift"])
@@ -223,9 +247,14 @@ class Narrow(Elementwise):
 
 @opcode
 class Rescale(Narrow):
-    """Change the unit of integers, wide or narrow: out = shift(x, by)."""
+    """Change the unit of integers, wide or narrow: out = shift(x, by).
 
-    to_narrow = False
+    In the format: shift(x, shift)
+    """
+
+    takes = None
+    makes = "wide"
+    constants: ClassVar = {"shift": shifts(22)}
 
     def max_int32(self, i: Instruction) -> int:
         return 0 if i.inputs[0].is_narrow else super().max_int32(i)
@@ -233,9 +262,12 @@ class Rescale(Narrow):
 
 @opcode
 class Lookup(Elementwise):
-    """Read a function of integers in its table: out = table[shift(x, by)]. Beyond its ends the table stays constant."""
+    """Read a function of integers in its table: out = table[shift(x, by)]. Beyond its ends the table stays constant.
 
-    constants: ClassVar = {"table": "int32", "shift": "int8"}
+    In the format: lookup(table, shift(x, shift))
+    """
+
+    constants: ClassVar = {"table": table("int32", -(2**30), 2**30), "shift": shifts(4)}
     has_floats = False
 
     def integers(self, c: Constants, *x: Array) -> Array:
@@ -247,7 +279,10 @@ class Lookup(Elementwise):
 
 @opcode
 class RectifiedLookup(Lookup):
-    """A function that is the identity far above 0, such as ELU: out = max(x, 0) + table[shift(x, by)]."""
+    """A function that is the identity far above 0, such as ELU: out = max(x, 0) + table[shift(x, by)].
+
+    In the format: max(x, 0) + lookup(table, shift(x, shift))
+    """
 
     def integers(self, c: Constants, *x: Array) -> Array:
         return x[0].clip(min=0) + super().integers(c, *x)

@@ -21,6 +21,7 @@ import numpy as np
 from pointillist.engine.arithmetic import Array, int64, lookup, matmul, matmul_wide, shift, shift_bits
 from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode
+from pointillist.engine.opcodes.constants import WIDE, ConstantType, shifts, table
 from pointillist.engine.opcodes.elementwise import sigmoid
 from pointillist.engine.program import INT8, LIMIT, RANGES, Instruction, IntArray, Phase, View
 
@@ -30,9 +31,19 @@ class Linear(Opcode):
     """Matrix product: out = x @ matrix [+ bias] [+ start].
 
     The inputs are x and, optionally, a start. In integers x is narrow: out = shift(x @ matrix + bias, by) [+ start].
+
+    In the format: shift(sum over j of x_j matrix[j, k] + bias, shift), plus y if there is a second input
     """
 
-    constants: ClassVar = {"matrix": "int8", "bias": "int32", "shift": "int8"}
+    inputs = (1, 2)
+    takes = "narrow"
+    makes = "wide"
+    constants: ClassVar = {
+        "matrix": ConstantType("int8", ("n", "m")),
+        "bias": ConstantType("int32"),
+        "shift": shifts(30),
+    }
+    is_packed = True
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         if buffers.program.is_integer:
@@ -96,9 +107,17 @@ class Linear(Opcode):
 
 @opcode
 class Project(Opcode):
-    """Matrix product of a wide vector of integers, once an image, in 64 bits: out = shift(x @ matrix + bias, by)."""
+    """Matrix product of a wide vector of integers, once an image, in 64 bits: out = shift(x @ matrix + bias, by).
 
-    constants: ClassVar = {"matrix": "int16", "bias": "int64", "shift": "int8"}
+    In the format: the same without y, in phase 0
+    """
+
+    takes = makes = "wide"
+    constants: ClassVar = {
+        "matrix": ConstantType("int16", ("n", "m")),
+        "bias": ConstantType("int64"),
+        "shift": shifts(62, bits=64),
+    }
     has_floats = False
 
     def integers(self, c: Constants, *x: Array) -> Array:
@@ -140,17 +159,21 @@ class Scan(Opcode):
 
     The constants are the matrix and the initial hidden and cell states. The tap tells the side of the previous site.
     See `nn/functional/recurrence.py`.
+
+    In the format: a row at once; see below
     """
 
+    takes = makes = "wide"
     constants: ClassVar = {
-        "matrix": "int8",
-        "shift": "int8",
-        "gate": "int8",
-        "tanh": "int16",
-        "sigmoid": "int16",
-        "hidden": "int32",
-        "cell": "int32",
+        "matrix": ConstantType("int8", ("m", "4m")),
+        "shift": shifts(30, "4m"),
+        "gate": shifts(4, "4m"),
+        "tanh": table("int16", -(2**STATE_BITS), 2**STATE_BITS),
+        "sigmoid": table("int16", -(2**STATE_BITS), 2**STATE_BITS),
+        "hidden": WIDE,
+        "cell": WIDE,
     }
+    is_packed = True
     can_narrow = False
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:

@@ -19,6 +19,7 @@ from pointillist.engine.arithmetic import Array, bit_length, interpolate, librar
 from pointillist.engine.buffers import Buffers
 from pointillist.engine.head.tables import mean_bits, tanh_table
 from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
+from pointillist.engine.opcodes.constants import ConstantType
 from pointillist.engine.program import Instruction, IntArray, View
 
 REACH, STEP_BITS, FINE_BITS = 8, 4, 8
@@ -104,7 +105,9 @@ class Levels:
 class LocalGainOpcode(Opcode):
     """Base class: the inputs have other channels than the output, and all channels are read for each of these."""
 
-    constants: ClassVar[dict[str, str]] = {"levels": "int32"}
+    inputs: ClassVar[tuple[int, int]] = (2, 2)
+    constants: ClassVar[dict[str, ConstantType]] = {"levels": ConstantType("int32", ("1",), 2, MOST_LEVELS)}
+    is_packed = True
     can_narrow = False
 
     def formula(self, buffers: Buffers, i: Instruction) -> Callable[..., Array]:
@@ -189,6 +192,8 @@ class Normalise(LocalGainOpcode):
     floor(b / 2^narrowing), which is b itself up to 256 levels, and the exponent is as it is. What the steps leave of
     (x - b) / s, in 8 bits that count 2^-(STEP_BITS + FINE_BITS), follows where the output has channels for it.
     """
+
+    inputs = (3, 3)
 
     def formula(self, buffers: Buffers, i: Instruction) -> Callable[..., Array]:
         assert i.output is not None

@@ -14,8 +14,9 @@ from pointillist.engine.arithmetic import Array
 from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.attention import cache_of
 from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
+from pointillist.engine.opcodes.constants import WIDE, numbers
 from pointillist.engine.opcodes.elementwise import Elementwise
-from pointillist.engine.program import FeatureMap, Instruction, IntArray, KeyValueCache, Phase
+from pointillist.engine.program import LIMIT, FeatureMap, Instruction, IntArray, KeyValueCache, Phase
 
 
 class SiteOpcode(Opcode):
@@ -65,19 +66,33 @@ class CopyOpcode(Opcode):
 
 @opcode
 class Copy(CopyOpcode, Elementwise):
-    """Copy: out = x."""
+    """Copy: out = x.
+
+    In the format: x
+    """
+
+    takes = makes = None
 
 
 @opcode
 class ShiftDown(CopyOpcode, SiteOpcode):
-    """Shift down by one row: out = x of the row above, which is computed for this row; zero at the first row."""
+    """Shift down by one row: out = x of the row above, which is computed for this row; zero at the first row.
 
+    In the format: x, whose depth is one more: the value of the row above; 0 in the first row
+    """
+
+    code = "COPY"
     # no instruction writes x before there is a row above
 
 
 @opcode
 class Store(SiteOpcode):
-    """Store in a map: map[site] = x."""
+    """Store in a map: map[site] = x.
+
+    In the format: map[site] = x; no output
+    """
+
+    code = "COPY"
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         return partial(_assign, buffers.sites(map_of(i), region), buffers.read(i.inputs[0], region))
@@ -93,7 +108,12 @@ class Gather(SiteOpcode):
     """Read the channels of a map at each tap, one tap after the other.
 
     Taps count sites of the map's grid, which may be finer than the grid of the result.
+
+    In the format: for each tap (dy, dx) in turn, all channels of the map at its row R q + dy, column C q + dx,
+    where q is the scale of the output over the scale of the map
     """
+
+    inputs = (0, 0)
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         feature_map, out = map_of(i), buffers.output(i, region)
@@ -121,7 +141,12 @@ class Upsample(SiteOpcode):
     """Read a quarter of the channels of the coarse site that covers this one.
 
     The quarters belong, in order, to the coarse site itself and to the sites right of it, below it, and both.
+
+    In the format: the map has twice the scale and four times the channels: channels p m + k of its site (R >>
+    1, C >> 1), p = 2 (R mod 2) + (C mod 2)
     """
+
+    inputs = (0, 0)
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         out, size = i.output, buffers.output(i, region).shape[-1]
@@ -153,7 +178,12 @@ class Upsample(SiteOpcode):
 
 @opcode
 class StoreKv(SiteOpcode):
-    """Store keys and values after the draw of a site: cache[site] = x."""
+    """Store keys and values after the draw of a site: cache[site] = x.
+
+    In the format: cache[site] = x; no output
+    """
+
+    takes = "narrow"
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         return partial(_store_kv, buffers, i, region, buffers.read(i.inputs[0], region))
@@ -161,7 +191,12 @@ class StoreKv(SiteOpcode):
 
 @opcode
 class Input(SiteOpcode):
-    """Read a condition: the vector of the image, or the map at each site."""
+    """Read a condition: the vector of the image, or the map at each site.
+
+    In the format: the condition named `key`: of phase 0 the vector; else the map at the site, in row R - depth
+    """
+
+    inputs = (0, 0)
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         condition, out = buffers.inputs[i.key], buffers.output(i, region)
@@ -175,9 +210,14 @@ class Input(SiteOpcode):
 
 @opcode
 class Constant(SiteOpcode):
-    """Fill with one constant per channel, at every site."""
+    """Fill with one constant per channel, at every site.
 
-    constants: ClassVar = {"constant": "int32"}
+    In the format: constant
+    """
+
+    inputs = (0, 0)
+    makes = "wide"
+    constants: ClassVar = {"constant": WIDE}
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         return partial(_assign, buffers.output(i, region), buffers.constants(i)["constant"])
@@ -188,9 +228,12 @@ class Constant(SiteOpcode):
 
 @opcode
 class MapConstant(Constant):
-    """Read one integer a channel and site, such as coordinates: for images of one size."""
+    """Read one integer a channel and site, such as coordinates: for images of one size.
 
-    constants: ClassVar = {"numbers": "int32"}
+    In the format: numbers at the site, in row R - depth
+    """
+
+    constants: ClassVar = {"numbers": numbers("int32", LIMIT, "height", "width", "m")}
     has_floats = False
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:

@@ -27,10 +27,6 @@ from pointillist.engine.torch.buffers import TorchBuffers
 LEAST = -(2**31)
 """Below every score of integers."""
 FORMULAS: dict[str, Callable[..., Tensor]] = {
-    "ADD": torch.add,
-    "MULTIPLY": torch.mul,
-    "OFFSET": torch.add,
-    "SCALE": torch.mul,
     "TANH": torch.tanh,
     "SIGMOID": torch.sigmoid,
     "GATE": lambda x, y: torch.tanh(x) * torch.sigmoid(y),

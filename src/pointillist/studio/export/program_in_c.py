@@ -27,7 +27,7 @@ _MOST_LEVELS = 2**12
 """Levels of the maps of a world in C: the first layer of its encoder is a table of them."""
 _WORLDS = ("world.c", "world.h", "rules.c", "rules.h")
 _MAPS = ("maps.c", "maps.h")
-_RULES = ("sentences.c", "sentences.h", "solver.c", "solver.h")
+_RULES = ("sentences.c", "sentences.h", "solver.h")
 
 
 def known_encoder(model: PortableModel) -> KnownFeatures | None:
@@ -69,7 +69,7 @@ def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | Non
         "world_rules.c": world_rules_in_c(symbol, read),
         **{file: runtime_text(file) for file in _WORLDS + _RULES},
         "known.c": _encoder_text(symbol, model, encoder),
-        "walk.c": Template(template("walk.c")).substitute(walk),
+        "examples/walk.c": Template(template("walk.c")).substitute(walk),
     }
 
 
@@ -103,7 +103,7 @@ def _encoder_text(symbol: str, model: PortableModel, encoder: KnownFeatures) -> 
     )
 
 
-_SOURCES = ("pointillist.c", "pointillist.h", "paint.c", "paint.h")
+_SOURCES = ("pointillist.h", "paint.c", "paint.h")
 _BY = {"label": "PT_LABEL", "text": "PT_PROMPT"}
 _PLAIN = {"rules": "", "memory": "pt_memory(m)", "paint": "pt_paint(m, &request, memory, levels);"}
 _BY_RULES = {
@@ -147,9 +147,9 @@ def export_c(
     worlds = world_files(name, symbol, model, rules)
     how = {
         "programs": "example walk" if worlds else "example",
-        "options": "-DPT_WITHOUT_PARTICLES" if worlds or map_rules else "-DPT_WITHOUT_RULES",
         "rules": "map_rules.o maps.o sentences.o " * (map_rules is not None),
     }
+    unused = ("particles.c", "archive.c", "core/freestanding.c", *(() if worlds or map_rules else ("solver.c",)))
     makefile = Template(template("Makefile.txt")).substitute(how)
     calls = _PLAIN if map_rules is None else _BY_RULES
     example = {
@@ -161,6 +161,7 @@ def export_c(
         worlds |= {file: runtime_text(file) for file in _MAPS + _RULES}
         worlds["map_rules.c"] = map_rules_in_c(name, symbol, model, map_rules)
     return {
+        "pointillist.c": runtime_text("pointillist.c", without=unused),
         **{file: runtime_text(file) for file in _SOURCES},
         "model.h": f'/* {name}, {license_of(folder)} */\n#include "paint.h"\nextern const pt_model {symbol};\n',
         "model.c": _model_text(symbol, model, prompts),

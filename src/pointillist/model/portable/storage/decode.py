@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from pointillist.conditioning.registry import portable_encoder
@@ -12,6 +11,7 @@ from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.base import prove_ranges
+from pointillist.engine.opcodes.constants import MAX_TABLE, ConstantType
 from pointillist.engine.program import (
     INT8,
     INT32,
@@ -208,25 +208,20 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)} in another shape")
 
     def _constant(
-        self, name: str, dtype: str, stored: schema.InstructionModel, output: View | None, inputs: tuple[View, ...]
+        self,
+        name: str,
+        kind: ConstantType,
+        stored: schema.InstructionModel,
+        output: View | None,
+        inputs: tuple[View, ...],
     ) -> IntArray:
-        channels = 0 if output is None else output.channels
-        shape: tuple[int | None, ...] = (channels,)
-        if name == "matrix":
-            shape = (None, None) if stored.op == "SCAN" else (inputs[0].channels, channels)
-        elif name in ("table", "tanh", "sigmoid", "exp"):
-            shape = (None,)
-        elif name == "numbers":
-            shape = (None, None, channels)
-        elif name in ("levels", "heads") or (name == "factor" and stored.op in ("ATTEND", "CROSS_ATTEND")):
-            shape = (1,)
-        elif stored.op == "SCAN" and name in ("shift", "gate"):
-            shape = (4 * channels,)
-        array = self.arrays.get(stored.constants[name], dtype, shape)
-        if len(shape) == 1 and shape[0] is None and (len(array) % 2 == 0 or len(array) > 2**20):
+        outputs = 0 if output is None else output.channels
+        sizes = kind.sizes(outputs, inputs[0].channels if inputs else 0)
+        array = self.arrays.get(stored.constants[name], kind.dtype, sizes)
+        if kind.is_table and (len(array) % 2 == 0 or len(array) > MAX_TABLE):
             raise self.arrays.damaged(f"a table of {stored.op} has {len(array)} entries")
-        if "int8" in dtype and name != "matrix" and np.abs(array.astype(int)).max(initial=0) > 62:
-            raise self.arrays.damaged(f"a shift of {stored.op} is too large")
+        if array.size and not (kind.low <= int(array.min()) and int(array.max()) <= kind.high):
+            raise self.arrays.damaged(f"{'a shift' if kind.bits else f'`{name}`'} of {stored.op} is too large")
         return array
 
     def _check_shapes(self, i: Instruction) -> None:

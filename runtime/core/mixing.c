@@ -1,0 +1,117 @@
+/* Opcodes that mix channels or move them between sites: products, recurrence, gathers, inputs. Part of pointillist.c. */
+
+/* y = shift(x matrix + bias, by) + z, tile by tile */
+INLINE void multiply_rows(const step *s, const pt_level *level, const product *p) {
+  if (level->multiply) {
+    level->multiply(s, p);
+    return;
+  }
+  const i8 *w = s->c[0], *by = s->c[2];
+  const i32 *bias = s->c[1];
+  i32 sums[ROWS * WIDTH];
+  for (i64 j = 0; j < p->n; j += WIDTH) {
+    i64 columns = smaller(WIDTH, p->n - j), vectors = vectors_of(columns);
+    for (i64 m = 0; m < p->rows; m += ROWS) {
+      i64 together = smaller(ROWS, p->rows - m);
+      level->product(p->pieces, p->count, p->x + m * p->x_row, p->x_row, w, vectors * 64, (int)together, (int)vectors, sums);
+      for (i64 r = 0; r < together; r++) {
+        const i32 *sum = sums + r * WIDTH;
+        i32 *restrict out = (i32 *)(p->y + (m + r) * p->y_row) + j;
+        const i32 *restrict start = (const i32 *)(p->z + (m + r) * p->z_row) + j;
+        if (p->z) for (i64 k = 0; k < columns; k++) out[k] = wide(shift(sum[k] + bias[j + k], by[j + k]) + start[k]);
+        else for (i64 k = 0; k < columns; k++) out[k] = wide(shift(sum[k] + bias[j + k], by[j + k]));
+      }
+    }
+    w += s->groups * vectors * 64;
+  }
+}
+
+/* LINEAR: out = shift(x matrix + bias, by) [+ z]; x are channels of a value, or those of a map at each tap */
+INLINE void linear(const step *s, const pt_level *level, i64 at, i64 from, i64 to) {
+  i64 column = s->at_column ? at : 0, together = s->is_flat ? to - from : 1;
+  for (i64 b = from; b < to; b += together) {
+    u8 *y = s->y.at + b * s->y.image + column * s->y.column;
+    const u8 *z = s->z.at ? s->z.at + b * s->z.image + column * s->z.column : 0;
+    const product p = {s->pieces, s->num_pieces, s->n, together * s->inner, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row};
+    multiply_rows(s, level, &p);
+  }
+}
+
+/* GATHER: out = the channels of a map at each tap, one tap after the other */
+INLINE void gather(const step *s, i64 at, i64 from, i64 to) {
+  i64 column = s->at_column ? at : 0;
+  for (i64 b = from; b < to; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      u8 *y = s->y.at + b * s->y.image + (column + i) * s->y.column;
+      for (i64 k = 0; k < s->num_pieces; k++) {
+        copy_bytes(y, s->pieces[k].at + b * s->x.image + (column + i) * s->x.column, s->pieces[k].bytes);
+        y += s->pieces[k].bytes;
+      }
+    }
+}
+
+/* UPSAMPLE: out = a quarter of the channels of the coarse site that covers this one: itself, right, below, both */
+INLINE void upsample(const step *s, i64 row, i64 at, i64 from, i64 to) {
+  i64 bytes = s->y_type == INT32 ? s->n * 4 : s->n, below = (row >> s->scale) & 1, first = s->at_column ? at : 0;
+  for (i64 b = from; b < to; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      i64 column = first + i;
+      const u8 *x = s->x.at + b * s->x.image + (column >> 1) * s->x.column + (2 * below + (column & 1)) * bytes;
+      copy_bytes(s->y.at + b * s->y.image + column * s->y.column, x, bytes);
+    }
+}
+
+/* Set numbers of any type, clamped to its range. */
+INLINE void set_numbers(u8 *restrict y, i32 type, const i32 *restrict x, i64 n) {
+  i32 *restrict ys = (i32 *)y;
+  if (type == INT32) for (i64 j = 0; j < n; j++) ys[j] = wide(x[j]);
+  else if (type == INT8) for (i64 j = 0; j < n; j++) y[j] = narrow(x[j], INT8);
+  else for (i64 j = 0; j < n; j++) y[j] = narrow(x[j], UINT8);
+}
+
+/* INPUT: out = the vector of the image, or the map at each site; MAP_CONSTANT: the same map for all images.
+   An input is clamped to the range of its type. */
+INLINE void read_input(const step *s, i64 row, i64 at, i64 from, i64 to) {
+  i64 first = s->at_column ? at : 0;
+  for (i64 b = from; b < to; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      const i32 *x = s->input + b * s->input_image + (row - s->first) * s->input_row + (s->input_row ? first + i : 0) * s->n;
+      u8 *y = s->y.at + b * s->y.image + (first + i) * s->y.column;
+      set_numbers(y, s->y_type, x, s->n);
+    }
+}
+
+INLINE i32 shift_bits(i32 x, i32 bits) { return (x + (1 << (bits - 1))) >> bits; }
+
+/* SCAN: an LSTM along a row. The hidden state h is in steps of 2^-7, the cell state c in steps of 2^-14:
+   gates = clamp(x + shift(h matrix, by)); o, f, i = sigmoid[shift(gates, gate)], g = tanh[shift(gates, gate)];
+   c = clamp(shift(f c, 14) + shift(i g, 14)); out = shift(o tanh[shift(c, 6)], 14), h = clamp(shift(out, 7)) */
+INLINE void scan(const step *s, const pt_level *level, i64 from, i64 to) {
+  i64 d = s->n, bytes = s->groups * 4;
+  u8 *hidden = s->scratch;
+  i32 *gates = (i32 *)(hidden + s->outer * bytes), *cells = gates + s->outer * 4 * d;
+  i32 m = (i32)s->middle[0], k = (i32)s->middle[1];
+  const i16 *tanh = (const i16 *)s->c[4] + m, *sigmoid = (const i16 *)s->c[5] + k;
+  const i8 *by = s->c[3];
+  const i32 *states = s->c[6];
+  const piece h = {hidden, s->groups, 0};
+  for (i64 b = from; b < to; b++)
+    for (i64 j = 0; j < d; j++) hidden[b * bytes + j] = narrow(states[j], INT8), cells[b * d + j] = states[d + j];
+  for (i64 i = 0; i < s->inner; i++) {
+    i64 column = s->num_pieces ? s->inner - 1 - i : i;
+    const product p = {&h, 1, 4 * d, to - from, from * bytes, bytes, (u8 *)(gates + from * 4 * d), 16 * d,
+                       s->x.at + from * s->x.image + column * s->x.column, s->x.image};
+    multiply_rows(s, level, &p);
+    for (i64 b = from; b < to; b++) {
+      i32 *out = (i32 *)(s->y.at + b * s->y.image + column * s->y.column), *gate_of = gates + b * 4 * d, *cell = cells + b * d;
+      for (i64 j = 0; j < 3 * d; j++) gate_of[j] = sigmoid[clamp(shift(gate_of[j], by[j]), -k, k)];
+      for (i64 j = 3 * d; j < 4 * d; j++) gate_of[j] = tanh[clamp(shift(gate_of[j], by[j]), -m, m)];
+      for (i64 j = 0; j < d; j++) {
+        i64 kept = ((i64)gate_of[d + j] * cell[j] + (1 << 13)) >> 14;
+        cell[j] = wide_long(kept + shift_bits(gate_of[2 * d + j] * gate_of[3 * d + j], 14));
+        out[j] = shift_bits(gate_of[j] * tanh[clamp(shift_bits(cell[j], 6), -m, m)], 14);
+        hidden[b * bytes + j] = narrow(shift_bits(out[j], 7), INT8);
+      }
+    }
+  }
+}

@@ -1,0 +1,222 @@
+/* Opcodes at several sites at a time, by vectors of AVX-512. Part of pointillist.c. */
+
+#if X86
+/* Functions of several sites at a time: vectors of shifts and bounds are made once for all of them. */
+typedef struct {
+  u8 *at;
+  i64 row; /* bytes from site to site */
+} sites;
+typedef void rows_function(const step *s, sites y, sites x, sites z, i64 rows);
+
+INLINE void each_rows(const step *s, i64 at, i64 from, i64 to, rows_function f) {
+  i64 column = s->at_column ? at : 0, one = s->inner == 1, together = one ? to - from : 1;
+  for (i64 b = from; b < to; b += together)
+    f(s, (sites){s->y.at + b * s->y.image + column * s->y.column, one ? s->y.image : s->y.column},
+      (sites){s->x.at + b * s->x.image + column * s->x.column, one ? s->x.image : s->x.column},
+      (sites){s->z.at + b * s->z.image + column * s->z.column, one ? s->z.image : s->z.column}, together * s->inner);
+}
+
+/* shift() of 16 numbers: those by less than 0 to the left, others to the right. */
+typedef struct {
+  __m512i left, half, right;
+} shifts_512;
+
+/* Shift `k` of an operation. */
+AVX512 INLINE shifts_512 load_shifts(const step *s, i64 k, i64 j, __mmask16 mask) {
+  const i32 *at = s->start + 3 * k * s->n + j;
+  return (shifts_512){_mm512_maskz_loadu_epi32(mask, at), _mm512_maskz_loadu_epi32(mask, at + s->n), _mm512_maskz_loadu_epi32(mask, at + 2 * s->n)};
+}
+AVX512 INLINE __m512i shift_512(const int LEFT, __m512i x, shifts_512 by) {
+  if (LEFT) x = _mm512_sllv_epi32(x, by.left);
+  return _mm512_srav_epi32(_mm512_add_epi32(x, by.half), by.right);
+}
+AVX512 INLINE __m512i clamp_512(__m512i x, __m512i low, __m512i high) {
+  return _mm512_max_epi32(_mm512_min_epi32(x, high), low);
+}
+AVX512 INLINE __m512i load_512(sites x, i64 row, i64 j, __mmask16 mask) {
+  return _mm512_maskz_loadu_epi32(mask, (const i32 *)(x.at + row * x.row) + j);
+}
+
+/* Store 16 numbers, clamped to a type, from channel j on. */
+AVX512 INLINE void store_512(sites y, i64 row, i64 j, i32 type, __m512i x, __mmask16 mask) {
+  const __m512i zero = _mm512_setzero_si512(), limit = _mm512_set1_epi32(LIMIT);
+  u8 *at = y.at + row * y.row;
+  if (type == INT32) _mm512_mask_storeu_epi32((i32 *)at + j, mask, clamp_512(x, _mm512_sub_epi32(zero, limit), limit));
+  else if (type == INT8) _mm_mask_storeu_epi8(at + j, mask, _mm_xor_si128(_mm512_cvtsepi32_epi8(x), _mm_set1_epi8((char)128)));
+  else _mm_mask_storeu_epi8(at + j, mask, _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, zero)));
+}
+
+/* 16 numbers of a table of 16 bits: words of 32 bits that end with them, as what follows a table may not be read. */
+AVX512 INLINE __m512i table_512(const i16 *middle, __m512i index) { return _mm512_i32gather_epi32(index, (const int *)(middle - 1), 2); }
+
+/* Products under AVX-512 VNNI: one instruction multiplies 64 pairs of bytes, and adds four of each lane. */
+
+/* A panel of up to PANEL vectors of columns, and what becomes of its sums. */
+typedef struct {
+  const product *p;
+  const i8 *w, *by;
+  const i32 *start;
+  __mmask16 mask[PANEL];
+  i64 column, shifts_left, clamps;
+} panel_512;
+
+/* Sums of R rows from row `row` on, and of V vectors of columns from vector `first` on. Sums of a few rows are kept in S parts, because each
+   instruction waits for the one before it. */
+AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 first, i64 row, i64 stride) {
+  const int S = R * V <= 4 ? 2 : 1;
+  const product *p = a->p;
+  const i8 *w = a->w + first * 64;
+  __m512i sum[ROWS * PANEL]; /* part by part, row by row */
+  UNROLL for (int r = 0; r < R; r++)
+    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_loadu_si512(a->start + (first + v) * COLUMNS);
+  UNROLL for (int i = R * V; i < S * R * V; i++) sum[i] = _mm512_setzero_si512();
+  const u8 *z = p->z ? p->z + row * p->z_row + (a->column + first * COLUMNS) * 4 : 0;
+  if (z) /* what a row wrote for its sites is in the second cache or beyond, and is read when all is summed */
+    UNROLL for (int r = 0; r < R; r++)
+      UNROLL for (int v = 0; v < V; v++) _mm_prefetch((const char *)z + r * p->z_row + v * 64, _MM_HINT_T0);
+#define STEP(part)                                                                                                      \
+  UNROLL for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                                        \
+  UNROLL for (int r = 0; r < R; r++) {                                                                                   \
+    __m512i number = _mm512_set1_epi32(four_bytes(in + r * p->x_row));                                                   \
+    UNROLL for (int v = 0; v < V; v++)                                                                                   \
+      sum[(part * R + r) * V + v] = _mm512_dpbusd_epi32(sum[(part * R + r) * V + v], number, weights[v]);                \
+  }                                                                                                                      \
+  w += stride, in += 4;
+  for (i64 i = 0; i < p->count; i++) {
+    const u8 *in = p->pieces[i].at + p->x + row * p->x_row;
+    i64 g = p->pieces[i].groups;
+    __m512i weights[PANEL];
+    if (S == 2) for (; g >= 2; g -= 2) { STEP(0) STEP(1) }
+    for (; g > 0; g--) { STEP(0) }
+  }
+#undef STEP
+  UNROLL for (int part = 1; part < S; part++)
+    UNROLL for (int i = 0; i < R * V; i++) sum[i] = _mm512_add_epi32(sum[i], sum[part * R * V + i]);
+  UNROLL for (int v = 0; v < V; v++) {
+    __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(a->mask[first + v], a->by + (first + v) * COLUMNS));
+    if (a->shifts_left) {
+      const __m512i zero = _mm512_setzero_si512(), left = _mm512_max_epi32(_mm512_sub_epi32(zero, by), zero);
+      UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], left);
+      by = _mm512_max_epi32(by, zero);
+    }
+    UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], by);
+  }
+  if (z) {
+    UNROLL for (int r = 0; r < R; r++)
+      UNROLL for (int v = 0; v < V; v++)
+        sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[first + v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
+  }
+  if (a->clamps) {
+    const __m512i limit = _mm512_set1_epi32(LIMIT), least = _mm512_set1_epi32(-LIMIT);
+    UNROLL for (int i = 0; i < R * V; i++) sum[i] = clamp_512(sum[i], least, limit);
+  }
+  u8 *y = p->y + row * p->y_row + (a->column + first * COLUMNS) * 4;
+  UNROLL for (int r = 0; r < R; r++)
+    UNROLL for (int v = 0; v < V; v++) _mm512_mask_storeu_epi32((i32 *)(y + r * p->y_row) + v * COLUMNS, a->mask[first + v], sum[r * V + v]);
+}
+
+/* Six rows at a time: their 24 sums and four vectors of weights fill the registers. */
+AVX512 INLINE void rows_512(const int V, const panel_512 *a, i64 first, i64 stride) {
+  i64 row = 0, end = a->p->rows;
+  for (; end - row >= 6; row += 6) dot_512(6, V, a, first, row, stride);
+  for (; end - row >= 4; row += 4) dot_512(4, V, a, first, row, stride);
+  for (; end - row >= 2; row += 2) dot_512(2, V, a, first, row, stride);
+  if (end > row) dot_512(1, V, a, first, row, stride);
+}
+
+AVX512 static void multiply_panel_512(const panel_512 *a, i64 vectors, i64 stride) {
+  if (vectors == 4) rows_512(4, a, 0, stride);
+  else if (vectors > 1) rows_512(2, a, 0, stride);
+  if (vectors & 1) rows_512(1, a, vectors - 1, stride);
+}
+
+AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  const product p = {.pieces = pieces, .count = count, .rows = rows, .x = x, .x_row = x_row, .y = (u8 *)sums, .y_row = WIDTH * 4};
+  static const i32 zeros[WIDTH]; /* as biases and as shifts */
+  panel_512 a = {&p, w, (const i8 *)zeros, zeros, {0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF}, 0, 0, 0};
+  multiply_panel_512(&a, vectors, stride);
+}
+
+AVX512 static void multiply_512(const step *s, const product *p) {
+  panel_512 a = {p, s->c[0], s->c[2], s->start, {0}, 0, s->shifts_left, s->largest > LIMIT};
+  for (; a.column < p->n; a.column += WIDTH, a.by += WIDTH, a.start += WIDTH) {
+    i64 vectors = vectors_of(smaller(WIDTH, p->n - a.column));
+    for (i64 v = 0; v < vectors; v++) a.mask[v] = (__mmask16)mask_of(p->n, a.column + v * COLUMNS);
+    multiply_panel_512(&a, vectors, vectors * 64);
+    a.w += s->groups * vectors * 64;
+  }
+}
+
+AVX512 INLINE void gate_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  const i16 *tanh = (const i16 *)s->c[0] + s->middle[0], *sigmoid = (const i16 *)s->c[1] + s->middle[1];
+  const __m512i m = _mm512_set1_epi32((i32)s->middle[0]), k = _mm512_set1_epi32((i32)s->middle[1]), zero = _mm512_setzero_si512();
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 left = load_shifts(s, 0, j, mask), right = load_shifts(s, 1, j, mask), by = load_shifts(s, 2, j, mask);
+    for (i64 r = 0; r < rows; r++) {
+      __m512i a = clamp_512(shift_512(LEFT, load_512(x, r, j, mask), left), _mm512_sub_epi32(zero, m), m);
+      __m512i b = clamp_512(shift_512(LEFT, load_512(z, r, j, mask), right), _mm512_sub_epi32(zero, k), k);
+      /* the upper half of b is 0, so that the sum of two products of 16 bits is one product */
+      a = _mm512_madd_epi16(_mm512_srai_epi32(table_512(tanh, a), 16), _mm512_srli_epi32(table_512(sigmoid, b), 16));
+      store_512(y, r, j, s->y_type, shift_512(LEFT, a, by), mask);
+    }
+  }
+}
+
+/* 64 numbers as bytes, from channel j on: packed in halves of registers, and put in order. */
+AVX512 INLINE void pack_512(const int LEFT, const step *s, sites y, sites x, i64 j, i64 rows) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sign = _mm512_set1_epi8((char)128);
+  shifts_512 by[4];
+  UNROLL for (int v = 0; v < 4; v++) by[v] = load_shifts(s, 0, j + v * COLUMNS, 0xFFFF);
+  for (i64 r = 0; r < rows; r++) {
+    __m512i n[4];
+    UNROLL for (int v = 0; v < 4; v++) n[v] = shift_512(LEFT, load_512(x, r, j + v * COLUMNS, 0xFFFF), by[v]);
+    const __m512i low = _mm512_packs_epi32(n[0], n[1]), high = _mm512_packs_epi32(n[2], n[3]);
+    const __m512i bytes = s->y_type == INT8 ? _mm512_xor_si512(_mm512_packs_epi16(low, high), sign) : _mm512_packus_epi16(low, high);
+    _mm512_storeu_si512(y.at + r * y.row + j, _mm512_permutexvar_epi32(order, bytes));
+  }
+}
+
+/* NARROW and RESCALE */
+AVX512 INLINE void shift_rows_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  i64 j = 0;
+  (void)z;
+  if (s->y_type != INT32) for (; s->n - j >= 4 * COLUMNS; j += 4 * COLUMNS) pack_512(LEFT, s, y, x, j, rows);
+  for (; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 by = load_shifts(s, 0, j, mask);
+    for (i64 r = 0; r < rows; r++) store_512(y, r, j, s->y_type, shift_512(LEFT, load_512(x, r, j, mask), by), mask);
+  }
+}
+
+AVX512 INLINE void add_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 left = load_shifts(s, 0, j, mask), right = load_shifts(s, 1, j, mask);
+    for (i64 r = 0; r < rows; r++) {
+      const __m512i term = load_512(x, r, j, mask), shifted = s->adds_plain ? term : shift_512(LEFT, term, left);
+      store_512(y, r, j, INT32, _mm512_add_epi32(shifted, shift_512(LEFT, load_512(z, r, j, mask), right)), mask);
+    }
+  }
+}
+
+#define DEFINE_ROWS(name)                                                                                                \
+  AVX512 static void name##_any(const step *s, sites y, sites x, sites z, i64 rows) {                                    \
+    if (s->shifts_left) name(1, s, y, x, z, rows);                                                                       \
+    else name(0, s, y, x, z, rows);                                                                                      \
+  }
+DEFINE_ROWS(gate_512)
+DEFINE_ROWS(shift_rows_512)
+DEFINE_ROWS(add_512)
+#undef DEFINE_ROWS
+
+AVX512 static int execute_rows_512(const step *s, i64 at, i64 from, i64 to) {
+  switch (s->code) {
+    case GATE: each_rows(s, at, from, to, gate_512_any); return 1;
+    case RESCALE: if (s->x_type != INT32) return 0; /* else as a narrow number, of 32 bits */ __attribute__((fallthrough));
+    case NARROW: each_rows(s, at, from, to, shift_rows_512_any); return 1;
+    case ADD: each_rows(s, at, from, to, add_512_any); return 1;
+  }
+  return 0;
+}
+#endif
