@@ -24,7 +24,7 @@ from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.folder.portable import PortableModel
-from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, ScoringModel
+from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, ScoringModel, scorer_of
 from pointillist.system import single_threaded
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ImageQuery:
         """
         x = single_image(model, image)
         inputs = model.conditions.inputs(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
-        resolved = model.scoring_engine(engine, (x.shape[2], x.shape[3]))
+        resolved = scorer_of(model, engine, (x.shape[2], x.shape[3])).engine
         prompts = parse_prompts(text, 1)
         return cls(model, x, inputs, model.order(order), prompts[0] if prompts else None, resolved)
 

@@ -34,7 +34,7 @@ from pointillist.anomaly.reading import Windows, normal_images, training_images
 from pointillist.anomaly.statistics import NearestImages, ScoredBatch, Scorer
 from pointillist.model.batches import not_one_image
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel
+from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel, scorer_of
 
 _LEAST_RATE = 1e-9  # needs more normal images than there are
 _LEAST_FITTED = 20  # images from which a density can be fitted
@@ -154,7 +154,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.image_size_: tuple[int, int] = normals.size
         self.normal_digests_: frozenset[bytes] = frozenset(normals.digests)
         window = Windows.of(normals.size, (self.model_.image.height, self.model_.image.width)).window
-        self.engine_: str = self.model_.scoring_engine(self.engine, window)
+        self.engine_: str = scorer_of(self.model_, self.engine, window).engine
         self.statistic_names_: tuple[str, ...] = scorer.names
         self.density_: Density = fit_density(fitted.statistics.reshape(-1, len(scorer.names)), self.density)
         self.model_fit_: ModelFit = ModelFit.of(self.model_, normals, images)

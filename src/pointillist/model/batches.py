@@ -21,7 +21,7 @@ from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Shaped, UInt8
 from pointillist.images.pictures import composite_on_white, picture_array
 from pointillist.model.folder.image_sources import resolve_data_options
-from pointillist.model.protocols import LikelihoodModel, ScoringModel, TrainedModel
+from pointillist.model.protocols import LikelihoodModel, ScoringModel
 from pointillist.system import check_memory
 
 _log = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class BatchReader:
         """Return what scores the images, once a batch of them is known to fit in memory.
 
         Raises:
-            ConfigError, EngineError, ShapeError: as `PixelModel.scoring_engine`, and if they do not fit.
+            ConfigError, EngineError, ShapeError: as `scorer_of`, and if they do not fit.
         """
         scorer = self._model.scorer(self._engine, (self.height, self.width))
         if scorer.engine == "torch":  # a program holds a few rows of the images
@@ -229,7 +229,7 @@ def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, Any]:
         DataError, ConfigError: if a source cannot be read as images of the model.
     """
     if not (isinstance(x, (ImageDataset, DataSplits, Image.Image, np.ndarray, list, tuple)) or is_tensor(x)):
-        named = isinstance(x, (str, Path)) and isinstance(model, TrainedModel)
+        named = isinstance(x, (str, Path)) and hasattr(model, "training_record")
         options = resolve_data_options(model, str(x), (), labels=True) if named else None  # as the commands do
         x = load_data(x, options, spec=model.image, classes=model.classes, tiles=model.tileset)
     if isinstance(x, DataSplits):

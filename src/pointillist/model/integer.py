@@ -17,14 +17,13 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.library import load_library
 from pointillist.engine.weights import VERIFIED, modules_of, weights_of
-from pointillist.errors import EngineError, ShapeError, check_name, clause
+from pointillist.errors import EngineError, ShapeError, clause
 from pointillist.images.array_types import Float
 from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
 from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.model.portable.storage import has_program
-from pointillist.model.protocols import SCORING_ENGINES, ScoringModel
 from pointillist.nn import Condition, Tokens
 
 if TYPE_CHECKING:
@@ -117,14 +116,13 @@ class WithIntegerModel:
         """
         from pointillist.model.float_scorer import FloatScorer
 
-        if engine in ("auto", "integer"):
-            try:
-                chosen: ProgramScorer
-                chosen = self.integer_model(size) if engine == "integer" else self._default_integer_model(size)
-                return chosen
-            except (EngineError, ShapeError):
-                if engine == "integer":
-                    raise
+        if engine not in ("auto", "integer"):
+            return FloatScorer(self)
+        program = self._program(size, by_default=engine == "auto")
+        if isinstance(program, ProgramScorer):
+            return program
+        if engine == "integer":
+            raise program
         return FloatScorer(self)
 
     def why_floats(self, size: tuple[int, int] | None = None) -> str:
@@ -140,36 +138,8 @@ class WithIntegerModel:
         Args:
             size: height and width of the images; None for the model's own.
         """
-        try:
-            self._default_integer_model(size)
-        except (EngineError, ShapeError) as error:
-            return clause(str(error))
-        return ""
-
-    def _default_integer_model(self, size: tuple[int, int] | None) -> ProgramScorer:
-        """Return the integer model if `auto` takes it, or raise the reason."""
-        if self.integer_cost is not None and not self.integer_cost.is_default:
-            raise EngineError(self.integer_cost.why_floats)
-        return self.integer_model(size)
-
-    def scoring_engine(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
-        """Return the name of the engine that scores images of a size: `integer`, or `torch` for floating point.
-
-        ```python
-        pt.load("digits").scoring_engine()  # "integer"
-        ```
-
-        Args:
-            engine: one of `SCORING_ENGINES`.
-            size: height and width of the images; None for the model's own.
-
-        Raises:
-            ConfigError: if there is no such engine.
-            EngineError, ShapeError: if `integer` is named, and the model has none for these images.
-        """
-        check_name("An evaluation has no `engine`", engine, SCORING_ENGINES)
-        scorer: ScoringModel = self.scorer(engine, size)
-        return scorer.engine
+        program = self._program(size, by_default=True)
+        return "" if isinstance(program, ProgramScorer) else clause(str(program))
 
     def integer_model(self: Any, size: tuple[int, int] | None = None) -> ProgramScorer:
         """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
@@ -183,17 +153,32 @@ class WithIntegerModel:
             EngineError: if there is none, or the weights have changed since it was made.
             ShapeError: if it does not know the size.
         """
-        integer_model = self._stored_or_attached()
+        program = self._program(size, by_default=False)
+        if isinstance(program, ProgramScorer):
+            return program
+        raise program
+
+    def _program(
+        self: Any, size: tuple[int, int] | None, *, by_default: bool
+    ) -> ProgramScorer | EngineError | ShapeError:
+        """Return the integer model, or the reason why there is none for images of a size.
+
+        Args:
+            by_default: whether it has to be worth its measured cost, as the engine `auto` asks.
+        """
+        cost, integer_model = self.integer_cost, self._stored_or_attached()
+        if by_default and cost is not None and not cost.is_default:
+            return EngineError(cost.why_floats)
         if integer_model is None:
-            raise EngineError(
-                "This model has no integer program: make it with `pointillist quantize MODEL DATA --out DIR`, or "
-                "in Python with `pt.quantize_integer(model, data)`."
+            return EngineError(
+                "This model has no integer program: make it with `pointillist quantize MODEL DATA --out DIR`, or in "
+                "Python with `pt.quantize_integer(model, data)`."
             )
         verified = VERIFIED.get()
         is_compared = verified is not None and any(each is self for each in verified)
         if self._verified is None or not (is_compared or self._verified.matches(weights_of(modules_of(self)))):
             if integer_model.source != model_fingerprint(self):
-                raise EngineError(
+                return EngineError(
                     "The weights of the model have changed since its integer program was made: make it again with "
                     "`pt.quantize_integer(model, data)`."
                 )
@@ -201,13 +186,12 @@ class WithIntegerModel:
         if verified is not None and not is_compared:
             verified.append(self)
         if size is not None:
-            integer_model.check_size(*size)
-        return ProgramScorer(
-            on_device(integer_model, self.device),
-            self.conditions,
-            self.config.image,
-            partial(_other_features, self, integer_model),
-        )
+            try:
+                integer_model.check_size(*size)
+            except ShapeError as error:
+                return error
+        other_features = partial(_other_features, self, integer_model)
+        return ProgramScorer(on_device(integer_model, self.device), self.conditions, self.config.image, other_features)
 
     def current_integer_model(self: Any) -> IntegerModel | None:
         """Return the integer model of the weights as they are now; None if there is none, or it is of other weights."""

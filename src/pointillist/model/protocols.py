@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_che
 import numpy as np
 
 from pointillist.conditioning.settings import ConditionConfig
+from pointillist.errors import check_name
 from pointillist.images.array_types import Float, Int, Shaped
 
 if TYPE_CHECKING:
@@ -222,17 +223,23 @@ class LikelihoodModel(Protocol):
     def why_floats(self, size: tuple[int, int] | None = None) -> str:
         """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program."""
 
-    def scoring_engine(self, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
-        """Return the name of the engine that scores images of a size: `integer` or `torch`."""
 
+def scorer_of(model: LikelihoodModel, engine: str = "auto", size: tuple[int, int] | None = None) -> ScoringModel:
+    """Return what scores images of a size, by one of `SCORING_ENGINES`.
 
-@runtime_checkable
-class TrainedModel(Protocol):
-    """A model that knows how it was trained."""
+    ```python
+    scorer_of(pt.load("digits")).engine  # "integer"
+    ```
 
-    @property
-    def training_record(self) -> dict[str, Any]:
-        """Record of its training; empty for an untrained model."""
+    Args:
+        size: height and width of the images; None for the model's own.
+
+    Raises:
+        ConfigError: if there is no such engine.
+        EngineError, ShapeError: if `integer` is named, and the model has no program for these images.
+    """
+    check_name("An evaluation has no `engine`", engine, SCORING_ENGINES)
+    return model.scorer(engine, size)
 
 
 def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:
@@ -250,7 +257,7 @@ def _members() -> tuple[str, ...]:
     return tuple(name for name in dir(LikelihoodModel) if not name.startswith("_"))
 
 
-def recorded_settings(model: TrainedModel) -> dict[str, Any]:
+def recorded_settings(model: LikelihoodModel) -> dict[str, Any]:
     """Return the settings of the run that trained a model; empty without a record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}

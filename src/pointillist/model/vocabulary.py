@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from pointillist.conditioning.text_encoders.cache import EmbeddingCache, normali
 from pointillist.model.free_prompts import KnownWords, known_words, single_edits, singulars
 
 if TYPE_CHECKING:
-    from pointillist.conditioning.prompts import PromptReader
     from pointillist.model.folder.generation import MeasuredPrompts
+    from pointillist.model.protocols import LikelihoodModel
 
 _log = logging.getLogger(__name__)
 
@@ -149,21 +149,7 @@ def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> 
     return bool(cosines.max() >= _NEAR), list(dict.fromkeys([*similar, *order]))[:_SHOWN]
 
 
-@runtime_checkable
-class PromptedModel(Protocol):
-    """Protocol of what is known about the prompts of a model; see `LikelihoodModel`."""
-
-    @property
-    def measured_prompts(self) -> MeasuredPrompts: ...
-
-    @property
-    def training_record(self) -> dict[str, Any]: ...
-
-    @property
-    def prompt_reader(self) -> PromptReader | None: ...
-
-
-def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] | None:
+def resolve_prompts(model: LikelihoodModel, value: Any, count: int) -> list[str] | None:
     """Parse prompts of `count` images, and return those that are sampled for them.
 
     A prompt whose subject, what stands before a comma, is the plural of a name that the model was measured to show is
@@ -191,7 +177,7 @@ def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] |
     return [type(prompt)(resolved[prompt]) for prompt in prompts]  # a `SpelledPrompt` stays one
 
 
-def learned_words(model: PromptedModel) -> KnownWords | None:
+def learned_words(model: LikelihoodModel) -> KnownWords | None:
     """Return the words that a model has learned; None if a sentence encoder reads its prompts, or names were measured.
 
     ```python
@@ -226,7 +212,7 @@ def _meant(subject: str, measured: MeasuredPrompts, seen: Callable[[], frozenset
     return meant[0] if len(meant) == 1 else None
 
 
-def caption_words(model: PromptedModel) -> tuple[str, ...]:
+def caption_words(model: LikelihoodModel) -> tuple[str, ...]:
     """Return the words of all captions, the most frequent first; none where they are not all known.
 
     ```python
@@ -285,7 +271,7 @@ def describe_unmeasured_prompts(
     return result
 
 
-def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None) -> list[str]:
+def describe_prompts(model: LikelihoodModel, prompts: Iterable[str | None] | None) -> list[str]:
     """Write a sentence for each prompt that is sampled as a name, that is none, or that has words new to a model.
 
     At most `MAX_DESCRIBED` prompts are looked at, each once.
@@ -331,18 +317,18 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
     return list(dict.fromkeys([*filter(None, unread), *result]))
 
 
-def _vectors(model: PromptedModel) -> EmbeddingCache | None:
+def _vectors(model: LikelihoodModel) -> EmbeddingCache | None:
     """Return the vectors of the model's sentence encoder; None without one."""
     return None if model.prompt_reader is None else model.prompt_reader.vectors
 
 
-def log_prompts(model: PromptedModel, text: Any, n: int) -> None:
+def log_prompts(model: LikelihoodModel, text: Any, n: int) -> None:
     """Log a warning for each prompt of `n` images that is sampled as another, or that is new to a model."""
     for sentence in describe_prompts(model, parse_prompts(text, n)):
         _log.warning(sentence)
 
 
-def log_unlearned(model: PromptedModel, prompts: Iterable[str | None]) -> None:
+def log_unlearned(model: LikelihoodModel, prompts: Iterable[str | None]) -> None:
     """Log a warning for each word of prompts whose likelihood is asked for, and that a model has not learned."""
     learned = learned_words(model)
     texts = list(islice(dict.fromkeys(text for text in prompts if text), MAX_DESCRIBED))

@@ -209,17 +209,9 @@ def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] 
         EngineError: if there is no such engine, or something that it needs is missing, such as the integer program.
         ShapeError: if the integer program is asked for by name, and is of another size.
     """
-    from pointillist.model.folder.portable import PortableModel
-
-    if isinstance(model, PortableModel):
-        model.scoring_engine(engine, size)
+    if model.scorer(engine, size).engine == "integer":
         return EngineChoice("integer", INTEGER_REASON if engine == "auto" else "as requested")
-    if engine == "integer":
-        model.integer_model(size)
-        return choose_engine(engine)
     why_floats = model.why_floats(size) if engine == "auto" else ""
-    if engine == "auto" and not why_floats:
-        return EngineChoice("integer", INTEGER_REASON)
     return replace(choose_float_engine(model, engine, size), why_floats=why_floats)
 
 

@@ -27,7 +27,7 @@ from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, check_spec, single_image
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.model.protocols import LikelihoodModel, ScoringModel, scorer_of
 from pointillist.model.vocabulary import log_unlearned
 
 
@@ -331,7 +331,7 @@ def caption_retrieval(
     if model.conditions.reader("text") is None or data.texts is None:
         raise ConfigError("Caption retrieval needs a model that is conditioned on text, and images with captions.")
     check_spec(model, data)
-    scorer = model.scorer(model.scoring_engine(engine, (data.spec.height, data.spec.width)))
+    scorer = scorer_of(model, engine, (data.spec.height, data.spec.width))
 
     def scores(i: int, captions: Sequence[str]) -> Float[np.ndarray, "g n"]:
         x = model.check_array(data.batch([i]).levels)

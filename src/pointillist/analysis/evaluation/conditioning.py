@@ -15,7 +15,7 @@ from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import BatchReader, check_spec, match_labels
-from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.model.protocols import LikelihoodModel, ScoringModel, scorer_of
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def bayes_classify(
     if not model.classes or data.labels is None:
         raise ConfigError("Classes need a model and images with labels: one of them has none.")
     check_spec(model, data)
-    scorer = model.scorer(model.scoring_engine(engine, (data.spec.height, data.spec.width)))
+    scorer = scorer_of(model, engine, (data.spec.height, data.spec.width))
     classes = len(model.classes)
     truth = match_labels(model, data)
     scores = np.empty((len(data), classes))

@@ -22,7 +22,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import BatchReader, QueryKwargs, check_guided_memory, check_likelihood, select_images
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.model.protocols import LikelihoodModel, ScoringModel, scorer_of
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 
@@ -170,7 +170,7 @@ def evaluate(
     check_whole("seed", seed, 0)
     check_guidance(guidance)
     model = open_scored(model, query.get("engine", "auto"))
-    model.scoring_engine(query.get("engine", "auto"))  # an error before images are read
+    scorer_of(model, query.get("engine", "auto"))  # an error before images are read
     split, x = select_images(model, x)
     reader = BatchReader(model, x, label, text, seed=seed, **query)
     if reader.count == 0:

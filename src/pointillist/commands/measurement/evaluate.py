@@ -16,6 +16,7 @@ from pointillist.commands.paths import open_scored_model, reject_existing
 from pointillist.commands.report import Facts, note
 from pointillist.data.raw import SPLITS
 from pointillist.files.progress import Bar
+from pointillist.model.protocols import scorer_of
 
 if TYPE_CHECKING:
     from pointillist.analysis.evaluation.conditioning import MeanWithCI, RetrievalMetrics
@@ -53,13 +54,13 @@ def evaluate(settings: EvaluateSettings) -> Facts:
     engine = "torch" if settings.precision == "bf16" else settings.engine
     model = open_scored_model(settings.model, settings.device, engine)
     check_guidance(settings.guidance)  # before images are read
-    model.scoring_engine(settings.engine)
+    scorer_of(model, settings.engine)
     captions = parse_captions(settings, model)
     source = _read(model, settings)
     size = (source.images.spec.height, source.images.spec.width)
     others = [open_scored_model(name, settings.device, engine) for name in settings.mixture]
     mixture_engine = settings.engine  # each model has its own default
-    settings = settings.changed(engine=model.scoring_engine(settings.engine, size))
+    settings = settings.changed(engine=scorer_of(model, settings.engine, size).engine)
     started = time.perf_counter()
     if others:
         mixture = settings.changed(engine=mixture_engine)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.paths import fresh_output, open_scored_model, reject_existing
 from pointillist.commands.report import Facts, size_text
+from pointillist.model.protocols import scorer_of
 
 if TYPE_CHECKING:
     from pointillist.analysis import ConditionGain, Explanation, ImageQuery, WordGain
@@ -54,7 +55,7 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     # without torch there is no GPU to prefer
     device = "cpu" if settings.device == "auto" and find_spec("torch") is None else settings.device
     model = open_scored_model(settings.model, device, settings.engine)
-    model.scoring_engine(settings.engine)  # an error before images are read
+    scorer_of(model, settings.engine)  # an error before images are read
     live = _live_page(settings.model, export) if settings.live else ""
     name, images = _images(model, settings.image, settings.split, settings.set, labels=not settings.no_labels)
     _check_levels(images.spec)

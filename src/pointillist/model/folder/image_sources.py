@@ -11,7 +11,7 @@ import numpy as np
 from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import assign, parse_assignment, parse_section
-from pointillist.model.protocols import TrainedModel, recorded_settings
+from pointillist.model.protocols import LikelihoodModel, recorded_settings
 
 # settings of how images become levels apply to every data set; how a source is split and named does not
 _READING = ("size", "window", "resize_mode", "resample", "binarise", "threshold")
@@ -21,7 +21,7 @@ _STORED = ("source", *_TILES)
 _FIXED = ("mode", "levels", "ordered", "palette", *_TILES)
 
 
-def resolve_data_options(model: TrainedModel, data: str, sets: Sequence[str], *, labels: bool) -> DataOptions:
+def resolve_data_options(model: LikelihoodModel, data: str, sets: Sequence[str], *, labels: bool) -> DataOptions:
     """Resolve how to read `data`: as the model's own training images, as far as that applies.
 
     Raises:
@@ -52,7 +52,7 @@ def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, l
     return parse_section(DataOptions, tree["data"], "data")
 
 
-def is_training_source(model: TrainedModel, data: str) -> bool:
+def is_training_source(model: LikelihoodModel, data: str) -> bool:
     """Return True if a model was trained on a source of images, as its settings record it."""
     return _same_source(recorded_settings(model).get("data", {}).get("source"), data)
 

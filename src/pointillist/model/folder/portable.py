@@ -230,11 +230,6 @@ class PortableModel:
             ConfigError, EngineError: if it is another engine.
             ShapeError: if the program does not know the size.
         """
-        self.scoring_engine(engine, size)
-        return ProgramScorer(self.integer_model, self.conditions, self.image)
-
-    def scoring_engine(self, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
-        """Return `integer`; see `scorer`."""
         if engine not in ("auto", "integer"):
             raise EngineError(
                 f"`engine` (={engine!r}) computes with the weights of a model, and this one is opened by its integer "
@@ -242,7 +237,7 @@ class PortableModel:
             )
         if size is not None:
             self.check_size(*size)
-        return "integer"
+        return ProgramScorer(self.integer_model, self.conditions, self.image)
 
     def log_prob(
         self, x: Any, label: Label = None, text: Any = None, *, order: str | None = None, **further: Any
