@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.analysis.evaluation.lossless import LosslessSize
+from pointillist.data import Batch
 from pointillist.model.memory import training_memory
 from pointillist.networks import names
 from pointillist.system import resolve_device
 from pointillist.training import setup
-from pointillist.training.augmentation import shift_images
+from pointillist.training.augmentation import shift_batch
 from pointillist.training.batches import EpochSampler
 from pointillist.training.logging import DivergenceGuard, training_summary
 from pointillist.training.setup import (
@@ -137,10 +138,10 @@ def test_a_diverging_loss_stops_the_run() -> None:
 def test_shifted_images_keep_their_shape(height: int, width: int, reach: int) -> None:
     """Shifts larger than the image leave it empty; a shift of nothing is the image; the draw is the key's."""
     x = np.arange(1, 2 * height * width + 1).reshape(2, 1, height, width)
-    moved = shift_images(x, np.array([3, 4]), 0, reach)
+    moved = shift_batch(Batch(x), np.array([3, 4]), 0, reach).levels
     assert moved.shape == x.shape
     assert set(np.unique(moved)) <= {0, *x.ravel().tolist()}
-    assert np.array_equal(shift_images(x[::-1], np.array([4, 3]), 0, reach)[::-1], moved)
+    assert np.array_equal(shift_batch(Batch(x[::-1]), np.array([4, 3]), 0, reach).levels[::-1], moved)
     if reach == 0:
         assert np.array_equal(moved, x)
 

@@ -21,9 +21,10 @@ import numpy as np
 from pointillist.data.options import parse_size
 from pointillist.data.readers.array_files import NpzFile
 from pointillist.errors import ConfigError, DataError, quote
-from pointillist.files.reading import check_grid, read_text
+from pointillist.files.reading import read_text
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int
+from pointillist.system import check_memory
 
 CELL_FILES = (".csv", ".dat", ".gslib", ".out", ".npz")
 """Endings of tables of cells."""
@@ -81,7 +82,7 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
     path, (height, width) = Path(path), (image.height, image.width) if size is None else parse_size(size)
     table = _Table(path, _read_columns(path), image, (height, width))
     numbers = 2 + image.levels * table.is_soft  # of a cell; soft data of many levels are the most by far
-    check_grid(height, width, numbers)
+    check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")
     levels, known = np.zeros((1, height, width), np.int64), np.zeros((height, width), bool)
     soft, places = np.ones((height, width, image.levels * table.is_soft)), dict[tuple[int, int], int]()
     for number, place in enumerate(table.places()):

@@ -12,11 +12,10 @@ import numpy as np
 
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import resize_image
-from pointillist.data.raw import Annotations
+from pointillist.data.raw import Annotations, encode_names
 from pointillist.data.readers.decode import ImageSource, decode
 from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError
-from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images import ImageSpec, Mode
 
 _MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
@@ -90,8 +89,8 @@ def annotations_from_folder(
     Raises:
         DataError: if a column or a hint is missing.
     """
-    if rows is None and (options.attribute_columns or options.vector_column):
-        wanted = options.attribute_columns[0] if options.attribute_columns else options.vector_column
+    wanted = (*options.attribute_columns, options.vector_column)[0]
+    if rows is None and wanted:
         raise DataError(f"The column {wanted!r} needs a metadata.jsonl or .csv in {folder}: add one.")
     attributes = {what: _column(paths, rows or {}, what) for what in options.attribute_columns}
     vectors = None if options.vector_column is None else _vectors(paths, rows or {}, options.vector_column)
@@ -105,10 +104,8 @@ def reject_annotation_options(options: DataOptions, name: str) -> None:
     Raises:
         DataError: naming the first such option.
     """
-    if options.attribute_columns or options.vector_column or options.hint_column:
-        wanted = (
-            options.attribute_columns[0] if options.attribute_columns else options.vector_column or options.hint_column
-        )
+    wanted = (*options.attribute_columns, options.vector_column or options.hint_column)[0]
+    if wanted:
         raise DataError(
             f"{wanted!r} cannot be read from {name}: attributes, vectors and hints come from an .npz, or from a folder "
             "with metadata.jsonl."
@@ -124,12 +121,10 @@ def _numbered(column: np.ndarray, what: str, name: str) -> tuple[np.ndarray, tup
         return numbers, tuple(str(i) for i in range(int(numbers.max(initial=0)) + 1))
     if column.dtype.kind != "U":
         raise DataError(f"The attribute {what!r} of {name} is {column.dtype}: give integers from 0, or names.")
-    values = sorted({value for value in column.tolist() if value})
-    check_texts(values, f"A value of {what!r} in {name}", MAX_NAME, DataError)
+    numbers, values = encode_names(column, (), f"value of {what!r}", name)
     if not values:
         raise DataError(f"The attribute {what!r} of {name} is empty: leave it out.")
-    number_of = {value: number for number, value in enumerate(values)} | {"": -1}
-    return np.array([number_of[value] for value in column.tolist()], np.int64), tuple(values)
+    return numbers, values
 
 
 def column_name(rows: Mapping[Path, Row], names: Sequence[str], required: str | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -239,10 +239,7 @@ class ImageDataset(AnsweredNames):
             raise DataError(f"`proportions` need at most 256 levels, and {self.name} has {self.spec.levels:,}.")
         out = copy(self)
         out._proportions = True
-        parts = [
-            proportions(self.batch(np.arange(i, min(i + 1024, len(self)))).levels, self.spec.levels)
-            for i in range(0, len(self), 1024)
-        ]
+        parts = [proportions(levels, self.spec.levels) for levels in self._chunks()]
         out.annotations = replace(self.annotations, vectors=np.concatenate(parts))
         return out
 
@@ -255,10 +252,14 @@ class ImageDataset(AnsweredNames):
     def fingerprint(self) -> str:
         """SHA-256 of the images, so that work is not resumed on other ones."""
         digest = hashlib.sha256(repr((len(self), *self.spec.shape, "uint16")).encode())
-        for start in range(0, len(self), 4096):
-            levels = self.batch(np.arange(start, min(start + 4096, len(self)))).levels
+        for levels in self._chunks():
             digest.update(np.ascontiguousarray(levels.astype(np.uint16)).data)
         return digest.hexdigest()
+
+    def _chunks(self) -> Iterator[np.ndarray]:
+        """Yield the levels of all images, some at a time."""
+        for start in range(0, len(self), 1024):
+            yield self.batch(np.arange(start, min(start + 1024, len(self)))).levels
 
     def _checked(self, indices: Indices) -> np.ndarray:
         index = np.asarray(indices).reshape(-1)

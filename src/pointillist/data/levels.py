@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pydantic import ValidationError
 
 from pointillist.data.dataset import DataSource, ImageDataset
-from pointillist.data.options import DataOptions, first_problem
+from pointillist.data.options import DataOptions
 from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette, with_transparent_entry
-from pointillist.data.pixels import check_shape_memory, resize_image, resolve_resample, to_channels, zero_transparent
+from pointillist.data.pixels import check_shape_memory, resize_image, resolve_resample, to_channels
 from pointillist.data.raw import RawImages, encode_labels
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.images import CHANNELS, ImageSpec, Mode, dequantise, quantise
@@ -93,21 +92,16 @@ def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None, names: t
     if mode == "palette" and ordered:
         raise ConfigError("`ordered` (=True) contradicts a palette, whose levels have no order: leave it out.")
     _, channels, height, width = levels.values.shape
-    try:
-        return ImageSpec(
-            channels=channels,
-            height=height,
-            width=width,
-            levels=levels.count,
-            ordered=mode in ("grey", "rgb", "rgba") if ordered is None else ordered,
-            mode=mode,
-            palette=levels.palette,
-            level_names=names if mode == "codes" else None,
-        )
-    except ConfigError as error:
-        if isinstance(error.__cause__, ValidationError):
-            raise ConfigError(first_problem(error.__cause__)) from None
-        raise
+    return ImageSpec(
+        channels=channels,
+        height=height,
+        width=width,
+        levels=levels.count,
+        ordered=mode in _PICTURE_MODES.values() if ordered is None else ordered,
+        mode=mode,
+        palette=levels.palette,
+        level_names=names if mode == "codes" else None,
+    )
 
 
 def _mode(raw: RawImages, options: DataOptions) -> Mode:
@@ -245,7 +239,7 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int, min_is_white
         notes += ("transparency composited on white",)
     values = to_channels(values, channels)
     if channels == 4:
-        values = zero_transparent(values)
+        values = np.where(values[:, 3:] == 0, np.uint8(0), values)  # so that equal images have equal levels
     if min_is_white:
         values = 255 - values
     binary = raw.levels == 2 and channels == raw.values.shape[1]  # files with one bit a pixel

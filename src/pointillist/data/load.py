@@ -27,7 +27,7 @@ from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import cut_windows
 from pointillist.errors import DataError, quote
-from pointillist.files.arrays import is_tensor
+from pointillist.files.arrays import as_array, is_tensor
 from pointillist.files.reading import check_file, check_path
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
@@ -208,17 +208,15 @@ def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> Da
 
 
 def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages:
-    if is_tensor(source):
-        return read_array(source.numpy(force=True), options=options, name="the array", channels_first=True)
-    if isinstance(source, np.ndarray):
-        return read_array(source, options=options, name="the array")
-    if isinstance(source, tuple) and _is_images_and_labels(source):
-        images, labels = (np.asarray(part) for part in source)
-        return read_array(images, labels, channels_first=is_tensor(source[0]), options=options, name="the array")
-    if isinstance(source, (str, Path)):
-        if isinstance(source, str):
-            return _read_named(source, options, tiles)
-        return _read_path(Path(source), options, tiles)
+    images, labels = source if isinstance(source, tuple) and _is_images_and_labels(source) else (source, None)
+    if is_tensor(images) or isinstance(images, np.ndarray):
+        numbers = None if labels is None else as_array(labels)
+        first = is_tensor(images)
+        return read_array(as_array(images), numbers, channels_first=first, options=options, name="the array")
+    if isinstance(source, str):
+        return _read_named(source, options, tiles)
+    if isinstance(source, Path):
+        return _read_path(source, options, tiles)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Mapping):
         return read_sequence(source, options, type(source).__name__)
     raise DataError(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pointillist.errors import ConfigError, quote
-from pointillist.files.settings_tree import StrictNumbers, split_names
+from pointillist.errors import ConfigError
+from pointillist.files.settings_tree import FrozenSettings, split_names
 from pointillist.files.suggestions import remedy
 from pointillist.images import MAX_LEVELS
 
@@ -20,7 +20,7 @@ Values = Literal["auto", "pictures", "levels"]
 Binarise = Literal["none", "static", "dynamic"]
 
 
-class DataOptions(StrictNumbers):
+class DataOptions(FrozenSettings):
     """Options of `load_data`.
 
     ```python
@@ -75,7 +75,7 @@ class DataOptions(StrictNumbers):
         ConfigError: if an option is unknown or has an invalid value.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    what: ClassVar[str] = "an option of a data set"
 
     size: tuple[int, int] | None = None
     window: tuple[int, int] | None = None
@@ -88,7 +88,7 @@ class DataOptions(StrictNumbers):
     ordered: bool | None = None
     values: Values = "auto"
     binarise: Binarise = "none"
-    threshold: int = 128
+    threshold: int = Field(128, ge=1, le=255)
     labels: bool = True
     label_column: str | None = None
     caption_column: str | None = None
@@ -100,24 +100,18 @@ class DataOptions(StrictNumbers):
     tile_size: tuple[int, int] | None = None
     outside: str = "outside"
     npz_key: str | None = None
-    valid_fraction: float = 0.1
-    test_fraction: float | None = None
+    valid_fraction: float = Field(0.1, ge=0, lt=1)
+    test_fraction: float | None = Field(None, ge=0, lt=1)
     group_by: str | None = None
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     skip_bad: bool = False
 
-    if not TYPE_CHECKING:  # the type checker takes the signature from the fields above
-
-        def __init__(self, **data: Any) -> None:
-            try:
-                super().__init__(**data)
-            except ValidationError as error:
-                raise ConfigError(first_problem(error)) from None
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Show the options that differ from their defaults."""
-        fields = type(self).model_fields
-        return [(name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default]
+    @model_validator(mode="before")
+    @classmethod
+    def _reject_unknown(cls, options: Any) -> Any:
+        for name in set(options) - cls.model_fields.keys():
+            raise ConfigError(f"`{name}` is not {cls.what}: {remedy('load_data', name, tuple(cls.model_fields))}.")
+        return options
 
     @field_validator("size", "window", "tile_size", mode="before")
     @classmethod
@@ -132,24 +126,14 @@ class DataOptions(StrictNumbers):
 
     @model_validator(mode="after")
     def _check(self) -> DataOptions:
-        problem = self._problem_of_size_or_split() or self._problem_of_levels()
-        if problem:
+        if problem := self._problem():
             raise ConfigError(problem)
         return self
 
-    def _problem_of_size_or_split(self) -> str | None:
-        test = self.test_fraction or 0.0
-        for name, value in (("valid_fraction", self.valid_fraction), ("test_fraction", test)):
-            if not 0 <= value < 1:
-                return f"`{name}` (={value}) must lie in [0, 1): give a fraction of the images, for example 0.1."
-        if self.valid_fraction + test >= 1:
-            total = self.valid_fraction + test
+    def _problem(self) -> str | None:
+        total = self.valid_fraction + (self.test_fraction or 0.0)
+        if total >= 1:
             return f"`valid_fraction` + `test_fraction` (={total:g}) must stay below 1: leave images to train on."
-        if not 0 <= self.seed < 2**32:
-            return f"`seed` (={self.seed}) must lie in 0 to 2^32 - 1: choose another."
-        return None
-
-    def _problem_of_levels(self) -> str | None:
         most = MAX_LEVELS if self.mode in ("codes", "auto") else 256
         if self.levels is not None and not 2 <= self.levels <= most:
             return f"`levels` (={self.levels}) must lie in 2 to {most:,} for mode {self.mode!r}: choose another."
@@ -157,8 +141,6 @@ class DataOptions(StrictNumbers):
             return f"`palette` (={self.palette}) must be 2 to 256 colours, or a palette file."
         if self.palette is not None and self.mode not in ("auto", "palette"):
             return f"`palette` (={self.palette!r}) goes with mode 'palette', not {self.mode!r}: drop one of the two."
-        if not 1 <= self.threshold <= 255:
-            return f"`threshold` (={self.threshold}) must lie in 1 to 255: 128 splits the range in half."
         if self.binarise == "none":
             return None
         if self.mode in ("palette", "codes") or self.palette is not None:
@@ -199,14 +181,3 @@ def parse_size(value: int | str | Sequence[int]) -> tuple[int, int]:
         raise ConfigError(f"`size` (={value!r}) must be a number or HEIGHTxWIDTH in pixels, for example 32 or 48x64.")
     height = int(match[1])
     return height, int(match[2]) if match[2] else height
-
-
-def first_problem(error: ValidationError) -> str:
-    """Describe the first problem of a pydantic error in one sentence: the option, its value and the rule."""
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
-    name = str(first["loc"][0]) if first["loc"] else "options"
-    if first["type"] == "extra_forbidden":
-        return f"`{name}` is not an option of a data set: {remedy('load_data', name, tuple(DataOptions.model_fields))}."
-    return f"`{name}` (={quote(first['input'])}) is not allowed: {first['msg'][:1].lower()}{first['msg'][1:]}."

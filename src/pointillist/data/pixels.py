@@ -43,11 +43,6 @@ def to_channels(values: np.ndarray, channels: int) -> np.ndarray:
     return out
 
 
-def zero_transparent(rgba: np.ndarray) -> np.ndarray:
-    """Set the colour of fully transparent pixels of RGBA `n 4 h w` to zero, so that equal images have equal levels."""
-    return np.where(rgba[:, 3:] == 0, np.uint8(0), rgba)
-
-
 def resolve_resample(options: DataOptions) -> str:
     """Resolve `resample="auto"`: `nearest` for palettes and codes, whose levels cannot be averaged, else `area`."""
     if options.resample != "auto":

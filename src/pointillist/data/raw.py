@@ -171,7 +171,7 @@ def encode_labels(
     if column.ndim != 1:
         raise DataError(f"The labels of {name} have shape {column.shape}: give one label for each image.")
     if column.dtype.kind == "U":
-        return _encode_names(column, classes, name)
+        return encode_names(column, classes, "label", name)
     if column.dtype.kind not in "iub":
         raise DataError(f"The labels of {name} are {column.dtype}: they must be integers from 0 or strings.")
     column = column.astype(np.int64)
@@ -186,9 +186,16 @@ def encode_labels(
     return column, classes or tuple(str(i) for i in range(int(column.max()) + 1))
 
 
-def _encode_names(column: np.ndarray, classes: tuple[str, ...], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def encode_names(
+    column: np.ndarray, classes: tuple[str, ...], what: str, name: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Number names by their place in `classes`, or in alphabetical order; an empty name is `UNLABELLED`.
+
+    Raises:
+        DataError: if a name is too long, or none of the classes.
+    """
     result = sorted(set(column.tolist()) - {""})
-    check_texts(result, f"A label of {name}", MAX_NAME, DataError)
+    check_texts(result, f"A {what} of {name}", MAX_NAME, DataError)
     names = classes or tuple(result)
     unknown = [n for n in result if n not in names]
     if unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,15 +17,16 @@ _MIN_TRAIN = 1 / 3  # of a picture: a test strip that leaves less to train on is
 _HELD_OUT = 0.1  # of a picture for a test strip, unless a fraction is set
 
 
+@dataclass(frozen=True, eq=False)
 class PictureWindows:
-    """Windows of pictures as an array `n c h w`, which are cut out when they are read.
+    """Windows of pictures, which are cut out when they are read.
 
     ```python
     windows = PictureWindows(pictures, corners, bounds, (64, 64))
     windows[np.array([0, 1])].shape  # (2, 1, 64, 64)
     ```
 
-    Args:
+    Attributes:
         pictures: levels.
         corners: picture, row and column of each window.
         bounds: first and last row, first and last column, at which `draw` lets each window begin.
@@ -35,17 +37,6 @@ class PictureWindows:
     corners: Int[np.ndarray, "n 3"]
     bounds: Int[np.ndarray, "n 4"]
     size: tuple[int, int]
-
-    def __init__(
-        self,
-        pictures: Shaped[np.ndarray, "p c y x"],
-        corners: Int[np.ndarray, "n 3"],
-        bounds: Int[np.ndarray, "n 4"],
-        size: tuple[int, int],
-    ) -> None:
-        self.pictures, self.corners, self.bounds, self.size = pictures, corners, bounds, size
-        self.shape: tuple[int, int, int, int] = (len(corners), pictures.shape[1], *size)
-        self.ndim = 4
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -74,7 +65,7 @@ class PictureWindows:
 
     def _cut(self, corners: Int[np.ndarray, "b 3"]) -> Shaped[np.ndarray, "b c h w"]:
         height, width = self.size
-        result = np.empty((len(corners), *self.shape[1:]), self.pictures.dtype)
+        result = np.empty((len(corners), self.pictures.shape[1], height, width), self.pictures.dtype)
         for window, (picture, row, column) in zip(result, corners.tolist(), strict=True):
             window[...] = self.pictures[picture, :, row : row + height, column : column + width]
         return result
@@ -90,7 +81,7 @@ def cut_windows(
     """Cut pictures into windows: a strip of each for training, then strips for validation and testing.
 
     ```python
-    cut_windows(pictures, (64, 64), 0.1, None)[0]["train"].shape  # (216, 1, 64, 64)
+    len(cut_windows(pictures, (64, 64), 0.1, None)[0]["train"])  # 216
     ```
 
     Args:

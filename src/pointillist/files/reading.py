@@ -98,18 +98,6 @@ def check_file(
             raise error(f"{name or path} is {kind}: give an ordinary file.")
 
 
-def check_grid(height: int, width: int, numbers: int) -> None:
-    """Check that the grid that a table fills fits in memory, before it is made.
-
-    Args:
-        numbers: numbers of 8 bytes that each cell needs.
-
-    Raises:
-        DataError: if it does not fit.
-    """
-    check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")
-
-
 def read_text(
     path: Path,
     encoding: str = "utf-8",

@@ -8,11 +8,11 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.reading import parse_toml, read_text
@@ -81,6 +81,21 @@ class StrictNumbers(BaseModel):
         if types & {int, float} and bool not in types:
             raise ValueError("Input should be a number")
         return value
+
+
+class FrozenSettings(StrictNumbers, WordedSettings):
+    """Base of settings that users construct and cannot change; `repr` shows those that are not defaults.
+
+    ```python
+    repr(pt.DataOptions(size=8))  # "DataOptions(size=(8, 8))"
+    ```
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        fields = type(self).model_fields
+        return [(name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default]
 
 
 def read_toml(path: Path) -> Tree:

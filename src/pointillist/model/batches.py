@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -39,24 +38,13 @@ class DatasetConditions:
         if len(data):
             # names what does not fit before any work is done: no caption is encoded, and no encoder loaded, for that
             model.conditions.from_batch(replace(data.batch([0]), texts=None))
-        if data.texts is not None:
-            keep_text_embeddings(model, data.texts)
+        reader = model.conditions.prompt_reader
+        if data.texts is not None and reader is not None and reader.vectors is not None:
+            reader.vectors.keep(text for text in data.texts if text.strip())  # on disk, once they are encoded
 
     def __call__(self, batch: Batch) -> ConditionInputs:
         """Conditions of `batch`."""
         return self._conditions.from_batch(batch)
-
-
-def keep_text_embeddings(model: LikelihoodModel, texts: Iterable[str]) -> None:
-    """Keep the vectors of texts on disk, once they are encoded, for a model with a frozen text encoder.
-
-    Raises:
-        ConfigError: if the encoder installed here is not the model's.
-    """
-    reader = model.conditions.prompt_reader
-    vectors = None if reader is None else reader.vectors
-    if vectors is not None:
-        vectors.keep(text for text in texts if text.strip())
 
 
 def match_labels(model: LikelihoodModel, data: ImageDataset) -> Int[np.ndarray, " n"]:

@@ -91,21 +91,15 @@ def noise_text_embeddings(
 
 
 def shift_batch(batch: Batch, keys: NDArray[np.int64], seed: int, reach: int) -> Batch:
-    """Shift images and their hints by the same offsets; see `shift_images`."""
-    levels = shift_images(batch.levels, keys, seed, reach)
-    hints = None if batch.hints is None else shift_images(batch.hints, keys, seed, reach)
-    return replace(batch, levels=levels, hints=hints)
-
-
-def shift_images(levels: np.ndarray, keys: NDArray[np.int64], seed: int, reach: int) -> np.ndarray:
-    """Shift each image `c h w` by up to `reach` pixels per axis; its offset depends on (seed, key) alone."""
-    out = np.zeros_like(levels)
-    height, width = levels.shape[2:]
+    """Shift images and their hints by up to `reach` pixels per axis; the offsets depend on (seed, key) alone."""
+    height, width = batch.levels.shape[2:]
+    shifted = {name: np.zeros_like(x) for name in ("levels", "hints") if (x := getattr(batch, name)) is not None}
     for i, key in enumerate(keys):
         dy, dx = RandomStream.SHIFT.generator(seed, key).integers(-reach, reach + 1, 2)
         (to_rows, from_rows), (to_columns, from_columns) = _overlap(dy, height), _overlap(dx, width)
-        out[i, :, to_rows, to_columns] = levels[i, :, from_rows, from_columns]
-    return out
+        for name, out in shifted.items():
+            out[i, :, to_rows, to_columns] = getattr(batch, name)[i, :, from_rows, from_columns]
+    return replace(batch, **shifted)
 
 
 def mutate_batch(batch: Batch, keys: NDArray[np.int64], seed: int, rate: float, levels: int) -> Batch:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError, quote
-from pointillist.files.settings_tree import StrictNumbers, WordedSettings, expand, parse_section
+from pointillist.files.settings_tree import FrozenSettings, expand, parse_section
 from pointillist.model.folder.settings import ModelSettings
 
 OptimizerName = Literal["adam", "rmsprop"]
@@ -22,9 +22,8 @@ MAX_STEPS = 10**9
 """Most optimiser steps of a run: years, on any machine."""
 
 
-class _Settings(StrictNumbers, WordedSettings):
+class _Settings(FrozenSettings):
     what: ClassVar[str] = "a setting of a training"
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*")
     @classmethod
@@ -33,11 +32,6 @@ class _Settings(StrictNumbers, WordedSettings):
         if isinstance(value, int) and abs(value) >= 2**53:
             raise ValueError("Input should be an integer below 2^53")
         return value
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Show the settings that differ from their defaults."""
-        fields = type(self).model_fields
-        return [(name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default]
 
 
 class CaptionSettings(_Settings):
@@ -62,23 +56,8 @@ class CaptionSettings(_Settings):
         return bool(self.templates or self.synonyms or self.word_dropout or self.part_dropout)
 
 
-MaskKind = Literal[
-    "neighbours",
-    "patches",
-    "nothing_known",
-    "rectangle",
-    "half",
-    "frame",
-    "strokes",
-    "scattered",
-    "few_open",
-    "few_known",
-    "sparse",
-    "wells",
-]
-"""Kinds of masks of known pixels; each is a function of `pointillist.training.completion_masks`."""
 # the masks that the bundled models were trained with: their draws are repeated to the bit
-_MASKS: dict[MaskKind, float] = {
+_MASKS = {
     "neighbours": 0.25,
     "patches": 0.25,
     "nothing_known": 0.17,
@@ -90,6 +69,8 @@ _MASKS: dict[MaskKind, float] = {
     "few_open": 0.015,
     "few_known": 0.015,
 }
+MASK_KINDS = (*_MASKS, "sparse", "wells")
+"""Kinds of masks of known pixels; each is a function of `pointillist.training.completion_masks`."""
 
 
 class CompletionSettings(_Settings):
@@ -109,12 +90,14 @@ class CompletionSettings(_Settings):
         density: Least and largest share of known pixels of `sparse` and `wells`; it is drawn log-uniformly.
     """
 
-    masks: dict[MaskKind, float] = Field(default_factory=lambda: dict(_MASKS))
+    masks: dict[str, float] = Field(default_factory=lambda: dict(_MASKS))
     density: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]] = (0.002, 0.2)
 
     @field_validator("masks")
     @classmethod
-    def _some_mask(cls, value: dict[MaskKind, float]) -> dict[MaskKind, float]:
+    def _some_mask(cls, value: dict[str, float]) -> dict[str, float]:
+        if not value.keys() <= set(MASK_KINDS):
+            raise ValueError(f"Input should be shares of {', '.join(MASK_KINDS)}")
         if not (sum(value.values()) > 0 and min(value.values()) >= 0):
             raise ValueError("Input should be shares of kinds, none below 0 and one above 0")
         return value

@@ -62,11 +62,8 @@ class Intervals:
     @classmethod
     def from_config(cls, config: IntervalsConfig, total: int) -> Intervals:
         """Resolve the settings: by default 20 evaluations, 40 checkpoints and 5 sample sheets a run."""
-
-        def every(steps: int, times: int) -> int:
-            return steps or max(1, total // times)
-
-        return cls(total, every(config.evaluate, 20), every(config.save, 40), every(config.sample, 5))
+        usual = {"evaluate": total // 20, "save": total // 40, "sample": total // 5}
+        return cls(total, **{name: getattr(config, name) or max(1, steps) for name, steps in usual.items()})
 
     def due(self, every: int, step: int) -> bool:
         """Return True if an action is due after `step` steps.

@@ -154,10 +154,7 @@ def _items(table: Any, column: str, name: str) -> list[ImageSource]:
 
 
 def _open_row(table: Any, row: int, column: str, name: str) -> Image.Image:
-    return _open_cell(table[row][column], name)
-
-
-def _open_cell(cell: Any, name: str) -> Image.Image:
+    cell = table[row][column]
     if isinstance(cell, dict) and cell.get("bytes"):
         cell = cell["bytes"]
     if isinstance(cell, bytes):

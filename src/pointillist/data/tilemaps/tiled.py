@@ -66,7 +66,7 @@ def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
     layers = list(_tile_layers(tree.get("layers"), name))
     if not layers:
         raise DataError(f"{name} has no tile layer: draw the map on one in Tiled.")
-    gids = (_of_chunks if _whole(tree, "infinite", 0, 1, name, 0) else _of_layers)(tree, layers, name)
+    gids = _flattened(tree, layers, name)
     sets = _list(tree.get("tilesets"), name)
     firsts = [_whole(_table(tile_set, name), "firstgid", 1, 2**28, name) for tile_set in sets]
     result = [_tileset_of(tile_set, path, root, name) for tile_set in sets]
@@ -117,23 +117,15 @@ def _tile_layers(layers: Any, name: str, depth: int = 0) -> Iterator[Table]:
             yield table
 
 
-def _of_layers(tree: Table, layers: list[Table], name: str) -> np.ndarray:
-    """Flatten the layers of a map of a fixed size, uint32 `[h w]`."""
-    size = height, width = _size(tree, name)
-    gids = np.zeros(size, np.uint32)
+def _flattened(tree: Table, layers: list[Table], name: str) -> np.ndarray:
+    """Flatten the layers of a map, uint32 `[h w]`; of the chunks of an infinite map, the rectangle with its tiles."""
+    chunks, is_infinite = [], bool(_whole(tree, "infinite", 0, 1, name, 0))
     for layer in layers:
-        if _size(layer, name) != size:
-            raise DataError(f"{name} has a layer of another size than the map of {height}x{width}: {_SAVE}.")
-        _cover(gids, _cells(layer, height * width, name).reshape(size))
-    return gids
-
-
-def _of_chunks(tree: Table, layers: list[Table], name: str) -> np.ndarray:
-    """Flatten the chunks of an infinite map, uint32 `[h w]`: of the rectangle that holds its tiles."""
-    chunks = []
-    for layer in layers:
+        if not is_infinite and _size(layer, name) != _size(tree, name):
+            raise DataError(f"{name} has a layer of another size than the map: {_SAVE}.")
         keys = {key: layer[key] for key in ("encoding", "compression") if key in layer}
-        for entry in _list(layer.get("chunks", []), name):
+        entries = _list(layer.get("chunks", []), name) if is_infinite else [{**layer, "y": 0, "x": 0}]
+        for entry in entries:
             row, column = (_whole(_table(entry, name), key, -(2**30), 2**30, name) for key in ("y", "x"))
             chunks.append(((row, column, *_size(entry, name)), {**entry, **keys}))
     if sum(height * width for (_, _, height, width), _ in chunks) > len(layers) * MAX_CELLS:
@@ -145,7 +137,10 @@ def _of_chunks(tree: Table, layers: list[Table], name: str) -> np.ndarray:
     gids = np.zeros((height, width), np.uint32)
     for (row, column, *size), table in chunks:
         top, left = row - int(first[0]), column - int(first[1])
-        _cover(gids[top : top + size[0], left : left + size[1]], _cells(table, size[0] * size[1], name).reshape(size))
+        above = _cells(table, size[0] * size[1], name).reshape(size) & ~_FLAGS
+        np.copyto(gids[top : top + size[0], left : left + size[1]], above, where=above > 0)
+    if not is_infinite:
+        return gids
     rows, columns = (np.flatnonzero(gids.any(axis)) for axis in (1, 0))
     if not len(rows):
         raise DataError(f"{name} is an infinite map without tiles: draw some in Tiled.")
@@ -156,12 +151,6 @@ def _size(table: Table, name: str) -> tuple[int, int]:
     height, width = (_whole(table, side, 1, MAX_CELLS, name) for side in ("height", "width"))
     check_cells(height, width, name)
     return height, width
-
-
-def _cover(gids: np.ndarray, above: np.ndarray) -> None:
-    """Lay a layer over those below."""
-    above = above & ~_FLAGS
-    np.copyto(gids, above, where=above > 0)
 
 
 def _cells(layer: Table, count: int, name: str) -> np.ndarray:

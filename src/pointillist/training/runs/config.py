@@ -117,10 +117,18 @@ def with_preset(tree: Tree) -> Tree:
     paper = entry(str(section.get("type", ModelSection().type))).paper(str(section["preset"]))
     if paper is None:
         return tree
-    preset: Tree = {"model": dict(paper.model), "train": expand(paper.train)}
-    if "epochs" in tree.get("train", {}):  # `steps` overrides `epochs`, and an explicit length must win
-        preset["train"].pop("steps", None)
-    return merge(preset, tree)
+    return overlay({"model": dict(paper.model), "train": expand(paper.train)}, tree)
+
+
+def overlay(below: Tree, above: Mapping[str, Any]) -> Tree:
+    """Merge two trees of a run, of which the second wins: its `epochs` also over `steps` of the first.
+
+    Within one tree, `steps` override `epochs`.
+    """
+    train, length = below.get("train"), above.get("train")
+    if isinstance(train, Mapping) and isinstance(length, Mapping) and length.get("epochs") is not None:
+        below = {**below, "train": {name: value for name, value in train.items() if name != "steps"}}
+    return merge(below, above)
 
 
 RUN_FILE = "run.toml"
@@ -194,18 +202,13 @@ def resumed_run(out: Path, overrides: Mapping[str, Any]) -> RunConfig:
     """
     if not (out / RUN_FILE).is_file():
         raise TrainingError(f"{out} holds no run to resume (no {RUN_FILE}): check `out`, or start without `resume`.")
-    changes = dict(flatten(overrides))
-    for key, value in changes.items():
+    for key, value in flatten(overrides):
         if key not in RESUMABLE:
             raise ConfigError(
                 f"`{key}` (={value}) cannot change when a run is resumed: leave it out, or start another run, "
                 f"for example from these weights with `init_from={out}`."
             )
-    tree = read_toml(out / RUN_FILE)
-    if "train.epochs" in changes:
-        tree.get("train", {}).pop("steps", None)
-    for key, value in changes.items():
-        assign(tree, key, value)
+    tree = overlay(read_toml(out / RUN_FILE), overrides)
     assign(tree, "train.out", str(out))
     if tree["train"].get("batch_size") == "auto":
         assign(tree, "train.batch_size", _saved_batch_size(out))

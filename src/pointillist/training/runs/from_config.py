@@ -15,7 +15,7 @@ from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.checkpoint.header import read_config
-from pointillist.files.settings_tree import Tree, expand, merge, read_toml
+from pointillist.files.settings_tree import Tree, expand, read_toml
 from pointillist.images import ImageSpec
 from pointillist.images.visualization import image_grid, save_png
 from pointillist.model.finetune import initialise_from
@@ -26,7 +26,7 @@ from pointillist.sampling.request import Request
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
-from pointillist.training.runs.config import RunConfig, new_run, resumed_run
+from pointillist.training.runs.config import RunConfig, new_run, overlay, resumed_run
 from pointillist.training.state import check_new_folder, run_folder
 
 
@@ -133,6 +133,11 @@ def prepare_run(
         ConfigError, CheckpointError, TrainingError: as `train_from_config`.
     """
     changes = _expanded(overrides)
+    length = changes.get("train")
+    if isinstance(length, Mapping) and None not in (length.get("epochs"), length.get("steps")):
+        raise ConfigError(
+            f"`epochs` (={length['epochs']}) changes nothing with `steps` (={length['steps']}): leave out one of them."
+        )
     if resume:
         if config is not None:
             raise ConfigError(
@@ -145,26 +150,10 @@ def prepare_run(
         run, source = resumed_run(Path(out), changes), None
     else:
         tree = read_toml(Path(config)) if isinstance(config, (str, Path)) else _expanded(config or {})
-        run, source = new_run(_with_length(merge(tree, changes), changes))
+        run, source = new_run(overlay(tree, changes))
     if run.data.source is None:
         raise ConfigError("DATA is missing: give a folder, a file or a name, or `data.source` in a settings file.")
     return PreparedRun(_with_folder(run), source, resume)
-
-
-def _with_length(tree: Tree, changes: Tree) -> Tree:
-    """Let epochs of the overrides win over the steps of a settings file, which override epochs within it.
-
-    Raises:
-        ConfigError: if the overrides have both.
-    """
-    train = changes.get("train")
-    if not isinstance(train, Mapping) or train.get("epochs") is None:
-        return tree
-    if train.get("steps") is not None:
-        raise ConfigError(
-            f"`epochs` (={train['epochs']}) changes nothing with `steps` (={train['steps']}): leave out one of them."
-        )
-    return {**tree, "train": {k: v for k, v in tree["train"].items() if k != "steps"}}
 
 
 def _expanded(settings: Mapping[str, Any]) -> Tree:
