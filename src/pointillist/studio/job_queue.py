@@ -111,7 +111,7 @@ class JobQueue:
             on_event(schemas.Queued(job=entry.id, ahead=ahead))
             future = self._pool.submit(self._run, entry)
             self._entries[entry.id] = (entry, future)
-        future.add_done_callback(lambda _: self._remove(entry.id))
+        future.add_done_callback(lambda _: self._entries.pop(entry.id, None))
         return entry
 
     def cancel(self, id_: str) -> bool:
@@ -128,8 +128,7 @@ class JobQueue:
 
     def __len__(self) -> int:
         """Number of jobs that are queued or running."""
-        with self._lock:
-            return len(self._entries)
+        return len(self._entries)
 
     def close(self) -> None:
         """Cancel all jobs, and wait until they have ended."""
@@ -139,10 +138,6 @@ class JobQueue:
         for id_ in ids:
             self.cancel(id_)
         self._pool.shutdown()
-
-    def _remove(self, id_: str) -> None:
-        with self._lock:
-            self._entries.pop(id_, None)
 
     def _run(self, entry: QueueEntry) -> None:
         try:

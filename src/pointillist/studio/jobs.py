@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -33,10 +34,7 @@ from pointillist.system import __version__, processor
 @cache  # reading the version of torch takes as long as half of a small image
 def current_environment() -> schemas.Environment:
     """Describe the processor and versions, on which the bits of an image may depend."""
-    try:
-        torch = version("torch")
-    except PackageNotFoundError:
-        torch = None
+    torch = None if find_spec("torch") is None else version("torch")
     return schemas.Environment(processor=processor()[:500], pointillist=__version__, torch=torch, numpy=np.__version__)
 
 

@@ -154,18 +154,14 @@ def _allowed(
     model: LikelihoodModel, regions: list[schemas.AllowedLevels], size: tuple[int, int]
 ) -> Bool[np.ndarray, "h w k"] | None:
     """Join the regions to the levels that each pixel may have."""
-    if not regions:
-        return None
     count = model.image.levels
     allowed = np.ones((*size, count), bool)
     for region in regions:
         mask = decode_mask(region.region, *size, name="region")
         if max(region.levels) >= count:
             raise ConfigError(f"`levels` (up to {max(region.levels)}) of a region must be below {count}.")
-        present = np.zeros(count, bool)
-        present[region.levels] = True
-        allowed[mask] &= present
-    return allowed
+        allowed[mask] &= np.isin(np.arange(count), region.levels)
+    return allowed if regions else None
 
 
 def _sentence(out: Completions, ess: float, ignored: int, parts: int) -> str:

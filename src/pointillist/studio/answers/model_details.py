@@ -16,7 +16,7 @@ from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import resolve_engine
 from pointillist.studio import schemas
 from pointillist.studio.answers.world import draws_worlds
-from pointillist.studio.conversion import level_dtype
+from pointillist.studio.conversion import encode_levels, level_dtype
 
 _PICTURE_MODES = ("grey", "rgb", "rgba")
 _MAX_TILE_PIXELS = 65_536  # of all tiles together that the page gets
@@ -53,7 +53,7 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
     pictures = [
         schemas.NamedPicture(
             name=example.name,
-            levels=schemas.EncodedArray.of(example.level_array(model.image)[0], level_dtype(model.image.levels)),
+            levels=encode_levels(model, example.level_array(model.image)[0]),
             sizes=example.sizes,
         )
         for example in config.pictures
@@ -74,15 +74,10 @@ def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None
     colours = image.palette if tileset is None else tileset.mean_colours().tolist()
     values = image.values.tolist() if image.mode in _PICTURE_MODES else None
     return schemas.ImageKind(
-        mode=image.mode,
-        channels=image.channels,
-        height=image.height,
-        width=image.width,
-        levels=image.levels,
-        ordered=image.ordered,
+        **image.model_dump(include={"mode", "channels", "height", "width", "levels", "ordered"}),
+        min_is_white=image.min_is_white,
         dtype=level_dtype(image.levels),
         values=values,
-        min_is_white=image.min_is_white,
         channel_names=list(names),
         palette=None if colours is None else [list(colour) for colour in colours],
         level_names=None if image.level_names is None else list(image.level_names),

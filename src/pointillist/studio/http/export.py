@@ -12,6 +12,7 @@ from PIL import Image
 from pointillist.data.tilemaps import MapFiles
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import as_pil, to_picture
+from pointillist.images.array_types import Int
 from pointillist.images.visualization import MAX_FRAME_PIXELS, gif_bytes, png_bytes
 from pointillist.images.visualization.pixels import PAPER
 from pointillist.model.protocols import LikelihoodModel
@@ -50,7 +51,7 @@ def gif(model: LikelihoodModel, request: schemas.GifRequest, limits: schemas.Lim
         ConfigError, ShapeError: if the images cannot be shown together.
         RequestError: if a frame would be too large.
     """
-    arrays = [_picture(model, encoded, request.palette, limits, shown=True) for encoded in request.images]
+    arrays = [_shown(model, encoded, request.palette, limits) for encoded in request.images]
     if len({array.shape for array in arrays}) > 1:
         raise ShapeError("`images` must all have one size.")
     height, width = arrays[0].shape[:2]
@@ -89,31 +90,27 @@ def map_archive(model: LikelihoodModel, request: schemas.MapRequest, limits: sch
 
 def _drawn(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> Image.Image:
     """Draw an image: a map by its tiles, smaller ones if the longer side would be too large."""
+    levels = decode_levels(model, request.levels, limits)
+    if model.tileset is not None:
+        return as_pil(model.tileset.fitting(max(levels.shape) ** 2, MAX_DRAWN).draw(levels[0, 0]))
     if model.image.min_is_white and request.palette is None:
-        return model.image.to_files(decode_levels(model, request.levels, limits))[0]
-    if model.tileset is None:
-        return as_pil(_picture(model, request.levels, request.palette, limits))
-    levels = decode_levels(model, request.levels, limits)[0, 0]
-    return as_pil(model.tileset.fitting(max(levels.shape) ** 2, MAX_DRAWN).draw(levels))
+        return model.image.to_files(levels)[0]
+    return as_pil(_picture(model, levels, request.palette))
 
 
-def _picture(
-    model: LikelihoodModel,
-    encoded: schemas.EncodedArray,
-    palette: list[list[int]] | None,
-    limits: schemas.Limits,
-    *,
-    shown: bool = False,
+def _shown(
+    model: LikelihoodModel, encoded: schemas.EncodedArray, palette: list[list[int]] | None, limits: schemas.Limits
 ) -> np.ndarray:
-    """Convert levels to a picture `h w c`, one pixel each: uint8, or uint16 of 16 bits that are not only `shown`."""
+    """Convert levels to a picture as the studio shows it, uint8 `h w c`, one pixel each."""
     levels = decode_levels(model, encoded, limits)
     if model.tileset is not None:
-        cells: np.ndarray = model.tileset.mean_colours()[levels[0, 0]]
-        return cells
-    if model.image.is_deep and shown:
-        return to_picture(model.image, levels[0])
+        return np.asarray(model.tileset.mean_colours()[levels[0, 0]])
+    return to_picture(model.image, levels[0]) if model.image.is_deep else _picture(model, levels, palette)
+
+
+def _picture(model: LikelihoodModel, levels: Int[np.ndarray, "1 c h w"], palette: list[list[int]] | None) -> np.ndarray:
+    """Convert levels to a picture `h w c`, one pixel each: uint8, or uint16 of 16 bits."""
     if model.image.mode == "codes" and not model.image.is_deep:
         raise ConfigError("A grid of codes without a tileset is not a picture: it cannot be exported as one.")
     image = model.image if palette is None else model.image.recoloured(palette)
-    picture: np.ndarray = image.to_images(levels)[0]
-    return picture
+    return np.asarray(image.to_images(levels)[0])
