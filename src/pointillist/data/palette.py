@@ -93,17 +93,13 @@ def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> P
     """
     if not 2 <= len(colours) <= 256:
         raise DataError(f"The palette {name} has {len(colours)} colours: it must have 2 to 256.")
-    if not all(_is_row(row) for row in colours):
+    numbers, rows_of = (int, np.integer), (list, tuple, np.ndarray)
+    if not all(isinstance(row, rows_of) and all(isinstance(v, numbers) for v in row) for row in colours):
         raise DataError(f"A colour of the palette {name} is not a row of integers: write [r, g, b] or [r, g, b, a].")
     rows = [tuple(int(v) for v in row) for row in colours]
     if any(len(r) not in (3, 4) or min(r) < 0 or max(r) > 255 for r in rows):
         raise DataError(f"A colour of the palette {name} is not RGB or RGBA in 0 to 255: correct it.")
     return tuple((r[0], r[1], r[2], r[3] if len(r) == 4 else 255) for r in rows)
-
-
-def _is_row(row: object) -> bool:
-    """Return True if a value is a list of integers."""
-    return isinstance(row, (list, tuple, np.ndarray)) and all(isinstance(value, (int, np.integer)) for value in row)
 
 
 def with_transparent_entry(palette: Palette, entry: int) -> Palette:

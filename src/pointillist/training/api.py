@@ -29,7 +29,7 @@ from pointillist.sampling.api import sample
 from pointillist.sampling.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
-from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, write_by_program
+from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program
 from pointillist.training.logging import training_summary
 from pointillist.training.quantization_aware import quantization_aware
 from pointillist.training.setup import prepare
@@ -137,20 +137,8 @@ def train(
             _check_weights(model, config)
             model.save_pretrained(folder)
 
-        def write(folder: Path, step: int) -> None:
-            if write_samples is not None:
-                write_by_program(write_samples, model, images, folder, step)
-
-        trainer = Trainer(
-            model,
-            images,
-            splits.valid,
-            config,
-            accelerator,
-            console=console,
-            save_model=save,
-            write_samples=None if write_samples is None else write,
-        )
+        writers: dict[str, Any] = {"save_model": save, "write_samples": write_samples}
+        trainer = Trainer(model, images, splits.valid, config, accelerator, console=console, **writers)
         if resume:
             _resume(trainer, screen)
         try:

@@ -168,12 +168,12 @@ class SavedState(NamedTuple):
     """A checkpoint that was read.
 
     Attributes:
-        tensors: by kind and name.
+        tensors: by kind and name, such as `weights/head.bias`.
         record: the entries of `state.json`.
         damaged: why each newer checkpoint was passed over, a sentence each.
     """
 
-    tensors: dict[str, dict[str, Tensor]]
+    tensors: dict[str, Tensor]
     record: dict[str, Any]
     damaged: tuple[str, ...]
 
@@ -198,8 +198,8 @@ class SavedState(NamedTuple):
         try:
             with torch.no_grad():
                 for name, parameter in model.named_parameters():
-                    parameter.copy_(self.tensors["weights"][name])
-                    average[name].copy_(self.tensors["average"][name])
+                    parameter.copy_(self.tensors[f"weights/{name}"])
+                    average[name].copy_(self.tensors[f"average/{name}"])
             _restore_optimizer(optimizer, names, self.tensors)
         except (KeyError, RuntimeError) as error:  # a tensor is missing, or has another shape
             raise TrainingError(f"{out} holds the state of another model: start another run.") from error
@@ -220,15 +220,9 @@ def load_state(folder: Path) -> SavedState:
         try:
             record = read_json(path / "state.json", _OLDER, CheckpointError)
             _check_record(path / "state.json", record)
-            flat = read_tensors(path / "state.safetensors")
+            return SavedState(read_tensors(path / "state.safetensors"), record, tuple(damaged))
         except (OSError, ValueError, CheckpointError) as error:
             damaged.append(str(error))
-            continue
-        tensors: dict[str, dict[str, Tensor]] = {}
-        for key, value in flat.items():
-            kind, _, name = key.partition("/")
-            tensors.setdefault(kind, {})[name] = value
-        return SavedState(tensors, record, tuple(damaged))
     if damaged:
         why = damaged[0].removesuffix(".").removesuffix(f": {_OLDER}")
         raise TrainingError(f"{why}, and no older checkpoint can be read: start another run, without `resume`.")
@@ -243,19 +237,17 @@ def _check_record(path: Path, record: Any) -> None:
         raise CheckpointError(f"{path} is damaged (a count is negative): {_OLDER}.")
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:
+def _restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Tensor]) -> None:
     """Restore the moments of every parameter, in the memory format of the parameter: a fused optimiser needs that."""
-    kinds = [k for k in tensors if k not in ("weights", "average")]
+    kinds = {key.partition("/")[0] for key in tensors} - {"weights", "average"}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             name = names[id(parameter)]
-            state = {kind: tensors[kind][name] for kind in kinds if name in tensors[kind]}
+            state = {kind: tensors[key] for kind in kinds if (key := f"{kind}/{name}") in tensors}
+            for kind in state.keys() - {"step"}:
+                state[kind] = torch.empty_like(parameter, dtype=state[kind].dtype).copy_(state[kind])
             if state:
-                optimizer.state[parameter] = {k: v if k == "step" else _like(parameter, v) for k, v in state.items()}
-
-
-def _like(parameter: Tensor, values: Tensor) -> Tensor:
-    return torch.empty_like(parameter, dtype=values.dtype).copy_(values)
+                optimizer.state[parameter] = state
 
 
 def _steps(folder: Path) -> list[Path]:

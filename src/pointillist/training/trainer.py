@@ -22,6 +22,7 @@ from pointillist.errors import ConfigError, TrainingError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.training.batches import BatchPrefetcher, order_of_step
 from pointillist.training.config import TrainConfig
+from pointillist.training.integers import SampleWriter, write_by_program
 from pointillist.training.logging import DivergenceGuard, MetricsLogger
 from pointillist.training.setup import ExponentialMovingAverage, build_optimizer, initialise_from_data, learning_rate
 from pointillist.training.state import (
@@ -50,7 +51,7 @@ class Trainer:
     train_data: ImageDataset
     valid_data: ImageDataset | None
     save_model: Callable[[Path, TrainerState], None]
-    write_samples: Callable[[Path, int], None] | None
+    write_samples: SampleWriter | None
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Trainer:
         *,
         console: Console | None,
         save_model: Callable[[Path, TrainerState], None],
-        write_samples: Callable[[Path, int], None] | None,
+        write_samples: SampleWriter | None,
     ) -> None:
         self.config, self.accelerator, self.console = config, accelerator, console
         self.train_data, self.valid_data = train, valid
@@ -173,7 +174,7 @@ class Trainer:
         if self.write_samples is not None and out is not None and intervals.due(intervals.sample, step):
             if self.accelerator.is_main_process:
                 with self.average.applied():
-                    self.write_samples(out / "samples", step)
+                    write_by_program(self.write_samples, self.model, self.train_data, out / "samples", step)
             self.accelerator.wait_for_everyone()
         if stopping and step < self.total:
             raise Interrupted(out)

@@ -115,7 +115,7 @@ def read_header(item: ImageSource) -> PictureHeader:
     Raises:
         DataError: if it has too many pixels, or pixels that are neither 8- nor 16-bit integers.
     """
-    with _opened(item) as image:
+    with bounded(item.name), item.open() as image:
         width, height = image.size
         if orientation(image) >= 5:
             width, height = height, width
@@ -141,7 +141,7 @@ def read_pixels(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
     Raises:
         DataError: if codes are wanted and the image is neither grey nor indexed.
     """
-    with _opened(item) as opened:
+    with bounded(item.name), item.open() as opened:
         image = upright(opened)
         if codes:
             if image.mode not in (*GREY_MODES, "P"):
@@ -151,12 +151,6 @@ def read_pixels(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
             return np.asarray(image).astype(np.uint16 if image.mode.startswith("I") else np.uint8)[..., None]
         array = np.asarray(to_8_bit(image).convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
         return array[..., None] if channels == 1 else array
-
-
-@contextmanager
-def _opened(item: ImageSource) -> Iterator[Image.Image]:
-    with bounded(item.name), item.open() as image:
-        yield image
 
 
 @contextmanager
@@ -193,17 +187,13 @@ def _common_size(items: Sequence[ImageSource], headers: dict[int, PictureHeader]
     for i, header in headers.items():
         if header.size != headers[first].size:
             (h1, w1), (h2, w2) = headers[first].size, header.size
+            least = min(min(each.size) for each in headers.values())  # no image is enlarged to a usual side up to it
+            example = max((side for side in (8, 16, 24, 28, 32, 48, 64) if side <= least), default=least)
             raise DataError(
                 f"The images of {name} have different sizes, {items[first].name} is {h1}x{w1} and {items[i].name} is "
-                f"{h2}x{w2} (height x width): choose one for all, for example `size={_example_size(headers)}`."
+                f"{h2}x{w2} (height x width): choose one for all, for example `size={example}`."
             )
     return headers[first].size
-
-
-def _example_size(headers: dict[int, PictureHeader]) -> int:
-    """Return a usual side of small images that none of these have to be enlarged for, at most 64."""
-    least = min(min(header.size) for header in headers.values())
-    return max((side for side in (8, 16, 24, 28, 32, 48, 64) if side <= least), default=least)
 
 
 def _require_exact(item: ImageSource, header: PictureHeader, size: tuple[int, int]) -> None:
