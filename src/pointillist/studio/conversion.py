@@ -46,7 +46,8 @@ def decode_levels(
     check_pixels(height, width, limits)
     if encoded.dtype == "float32":
         raise DataError("`levels` must be uint8 or uint16, not float32: they are integers.")
-    levels = encoded.array().astype(np.int64).reshape(-1, *encoded.shape[-3:])
+    levels = encoded.array().astype(np.int64)
+    levels = levels if levels.ndim == 4 else levels[None]
     if not (canvas and model.fixed_size):
         return model.check_array(levels)
     for window in windows((levels.shape[2], levels.shape[3]), (model.image.height, model.image.width), (0, 0)):
