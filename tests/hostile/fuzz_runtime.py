@@ -2,7 +2,7 @@
 
     python -m tests.hostile.fuzz_runtime --cases 1000000 --seed 1
 
-Needs a C compiler with sanitizers, `cc` or what `CC` names. See `runtime/fuzz.c`.
+Needs a C compiler with sanitizers, `cc` or what `CC` names. See `fuzz.c`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pointillist.engine.c.lower import lower
 from pointillist.model.portable import load
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
+HARNESS = Path(__file__).with_name("fuzz.c")
 SLICE = 10_000
 OPTIONS = ("-O1", "-g", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-psabi")
 TOKENS = {"encoder": "learned+tokens", "num_tokens": 3, "width": 4, "buckets": 8}
@@ -59,7 +60,7 @@ def build(folder: Path) -> Path:
     """Compile the fuzzer, and return its path."""
     path, command = folder / "fuzz", compiler()
     assert command is not None, "a C compiler is needed"
-    subprocess.run([command, *OPTIONS, "-o", str(path), "fuzz.c", "pointillist.c"], cwd=RUNTIME, check=True)
+    subprocess.run([command, *OPTIONS, "-I.", "-o", str(path), str(HARNESS), "pointillist.c"], cwd=RUNTIME, check=True)
     return path
 
 
