@@ -13,12 +13,6 @@ from pointillist.images.pictures import composite_on_white, to_luma
 _RESIZING_BYTES = 24  # for each number of the picture that is resized: planes, their stack and roundings are floats
 
 CHUNK = 1024  # images converted at a time, to bound the memory of the wide integers in between
-_FILTERS = {
-    "area": Image.Resampling.BOX,
-    "nearest": Image.Resampling.NEAREST,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 
 
 def to_channels(values: np.ndarray, channels: int) -> np.ndarray:
@@ -102,7 +96,7 @@ def _resized(array: np.ndarray, height: int, width: int, resample: str) -> np.nd
         columns = ((2 * np.arange(width) + 1) * w) // (2 * width)
         picked: np.ndarray = array[rows][:, columns]
         return picked
-    kernel = _FILTERS[resample]
+    kernel = Image.Resampling["BOX" if resample == "area" else resample.upper()]
     if channels == 4:
         # Pillow's premultiplied mode "RGBa" keeps only 8 bits, so it loses colour where alpha is small; floats do not
         premultiplied = array.astype(np.float32)
