@@ -199,7 +199,6 @@ class MissingExtraError(PointillistError, ImportError):
 
 
 def not_a_model(model: object) -> ConfigError:
-    """Make the error of an argument that is not a model."""
     return ConfigError(
         f"`model` is a {type(model).__name__}: give a model, from `build` or `load`, or the name or folder of one."
     )

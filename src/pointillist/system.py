@@ -177,7 +177,6 @@ def describe_machine() -> str:
 
 
 def processor() -> str:
-    """Return the name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):

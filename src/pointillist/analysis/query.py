@@ -109,7 +109,6 @@ class ImageQuery:
 
     @property
     def levels(self) -> Int[np.ndarray, "c h w"]:
-        """Levels of the image."""
         levels: np.ndarray = self.x[0]
         return levels
 
@@ -120,7 +119,6 @@ class ImageQuery:
         return query
 
     def with_levels(self, x: Int[np.ndarray, "1 c h w"]) -> ImageQuery:
-        """Return the same query about other levels."""
         return self.changed(x=x)
 
     def unconditional(self) -> ImageQuery:

@@ -101,7 +101,6 @@ class SurprisalMaps(ShownAsPicture):
 
     @property
     def channel_bits(self) -> Float[np.ndarray, " c"]:
-        """Bits of each channel."""
         totals: np.ndarray = self.surprisal.sum((1, 2))
         return totals
 

@@ -81,7 +81,6 @@ class Views(ShownAsPicture):
 
     @property
     def levels(self) -> Int[np.ndarray, "c h w"]:
-        """Levels of the image."""
         return self.query.levels
 
     @cached_property

@@ -49,7 +49,6 @@ class Normals:
         return len(self.sums)
 
     def __getitem__(self, index: slice | np.ndarray) -> Normals:
-        """Return some of the images."""
         names = ("statistics", "sums", "squares", "extremes", "digests")
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 

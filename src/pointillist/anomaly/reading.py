@@ -206,7 +206,6 @@ class ImageBatches:
 
 
 def _labels(images: ImageDataset | np.ndarray, start: int, stop: int) -> tuple[str | None, ...]:
-    """Name the classes of some images."""
     if not isinstance(images, ImageDataset) or images.labels is None:
         return (None,) * (stop - start)
     classes = images.classes or tuple(map(str, range(int(images.labels.max()) + 1)))
@@ -238,7 +237,6 @@ def training_images(model: LikelihoodModel, source: Any) -> Any:
 
 
 def training_split(splits: DataSplits) -> ImageDataset:
-    """Return the training split, or all images without one."""
     return splits.get("all" if splits.train is None else "train")
 
 

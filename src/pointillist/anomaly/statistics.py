@@ -292,7 +292,6 @@ class Scorer:
 
 
 def _bits(scorer: ScoringModel, x: Int[np.ndarray, "n c i j"], inputs: ConditionInputs) -> Float[np.ndarray, " n"]:
-    """Compute the bits of each image."""
     return np.asarray(-scorer.unchecked_log_prob_map(x, inputs).sum((1, 2, 3)) / NATS_PER_BIT)
 
 

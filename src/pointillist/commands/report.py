@@ -106,7 +106,6 @@ def _list_text(values: Sequence[Any]) -> str:
 
 
 def _is_long(value: Any) -> bool:
-    """Return True for a long list of numbers."""
     return isinstance(value, list | tuple) and len(value) > _FEW and not isinstance(value[0], str)
 
 

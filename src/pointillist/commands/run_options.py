@@ -41,7 +41,6 @@ class RunOption:
 
     @property
     def name(self) -> str:
-        """The name of the parameter."""
         return self.flags.split("/")[0].strip("-").replace("-", "_")
 
     @property

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 def draw_particles_by_loop(
     task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
 ) -> Int[np.ndarray, "n c h w"]:
-    """Draw the particles of an image; return their levels."""
     model: Any = task.model
     (_, height, width), count = task.shape, len(batch.levels)
     uniforms = task.order.from_raster(torch.from_numpy(batch.uniforms))

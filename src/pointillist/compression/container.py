@@ -65,7 +65,6 @@ class Header:
     side: int = 0
 
     def encode(self) -> bytes:
-        """Return its bytes."""
         flags = LABELS * self.labels | ORDER * (self.order > 0)
         extra = (encode_var(self.order) if self.order else b"") + (encode_var(self.side) if self.side else b"")
         version = VERSION_OF_TILES if self.side else VERSION
@@ -91,7 +90,6 @@ class Record:
     tile: int | None = None
 
     def encode(self, header: bytes) -> bytes:
-        """Return its bytes."""
         body = _encode_first(self.kind, self.count, self.size, self.tile) + encode_var(len(self.content)) + self.content
         return body + _CRC.pack(crc32c(header + body))
 
@@ -112,7 +110,6 @@ class Entry:
     tile: int | None = None
 
     def encode(self) -> bytes:
-        """Return its bytes."""
         return _encode_first(self.kind, self.count, self.size, self.tile) + encode_var(self.length)
 
 
@@ -208,7 +205,6 @@ class Source:
         return not self._file.read(1)
 
     def damaged(self, reason: str) -> ArchiveError:
-        """Return the error of a damaged archive."""
         return ArchiveError(f"{self.name} is damaged near byte {self.position:,} ({reason}): copy it again.")
 
 

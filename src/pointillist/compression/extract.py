@@ -108,7 +108,6 @@ class _Writer:
         self._files: list[PictureFile] | None = None
 
     def write(self, number: int, levels: IntArray, metadata: dict[str, Any]) -> None:
-        """Write a picture."""
         if self._array is not None:
             self._array.append(levels.astype(np.uint8 if self._image.levels <= 256 else np.uint16))
             return
@@ -124,7 +123,6 @@ class _Writer:
             save_picture(to_picture(levels, self._image, file), temporary, file)
 
     def finish(self, metadata: dict[str, Any]) -> None:
-        """Write the array."""
         if self._array is not None:
             with atomic_path(self._out) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, x=as_array(self._array, self._image, metadata))

@@ -53,7 +53,6 @@ class PictureFile:
     clear: bool = False
 
     def to_json(self) -> list[Any]:
-        """Return JSON values."""
         extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks)}
         extra["values"] = None if self.values is None else self.values.to_json()
         extra |= {"min_is_white": self.min_is_white, "clear": self.clear}

@@ -155,7 +155,6 @@ class TiledPicture:
         return 1.0 if self.due is None else self.due / self._tiling.count
 
     def add(self, tile: int, outcome: Decoded | ArchiveError) -> None:
-        """Add a tile."""
         self.due = tile + 1 if tile + 1 < self._tiling.count else None
         if isinstance(outcome, ArchiveError):
             self._lost[tile] = str(outcome)

@@ -160,7 +160,6 @@ class RecordWriter:
         self._put(header)
 
     def write(self, record: Record) -> None:
-        """Write a record."""
         encoded = record.encode(self._header)
         self._entries.append(Entry(record.kind, record.count, len(encoded), record.size, record.tile))
         self._put(encoded)
@@ -183,7 +182,6 @@ def make_codec(integer_model: IntegerModel, order: str | None, labels: bool, lar
 
 
 def header_of(codec: Codec) -> bytes:
-    """Return the header of an archive of a codec."""
     number = list(codec.integer_model.orders).index(codec.order.name)
     return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side).encode()
 

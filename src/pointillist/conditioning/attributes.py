@@ -52,7 +52,6 @@ class AttributeFeatures(PortableEncoder):
 
     @property
     def reader(self) -> AttributeReader:
-        """Reads values of attributes."""
         return AttributeReader(self.values)
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -62,7 +61,6 @@ class AttributeFeatures(PortableEncoder):
         return np.concatenate(rows, 1).astype(np.float64)
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        """Return the names of values and weights."""
         values = {name: list(names) for name, names in self.values.items()}
         return {"values": values, "weights": self.weights.encode(arrays)}
 

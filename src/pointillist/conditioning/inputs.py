@@ -137,7 +137,6 @@ class ConditionInputs:
 
     @classmethod
     def concat(cls, batches: Sequence[ConditionInputs]) -> ConditionInputs:
-        """Concatenate batches with the same conditions."""
         parts = {}
         for name, part in batches[0].parts.items():
             values, known = (

@@ -164,7 +164,6 @@ class KnownConfig(ConditionConfig):
         return settings if settings is not None and settings.completion else None
 
     def describe(self) -> list[str]:
-        """Name the condition."""
         return ["known pixels (any mask)"]
 
     @classmethod

@@ -103,7 +103,6 @@ class LabelConfig(ConditionConfig):
 
     @classmethod
     def unsupported(cls, value: Any) -> ConfigError:
-        """Name the label."""
         return missing("label", "labels", f" (={value!r})")
 
 

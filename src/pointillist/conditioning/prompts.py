@@ -67,7 +67,6 @@ class PromptReader(ABC):
 
     @property
     def vectors(self) -> EmbeddingCache | None:
-        """Cached vectors of prompts."""
         return None
 
     def describe_unread(self, prompt: str) -> str:
@@ -270,7 +269,6 @@ class SentenceFeatures(PromptFeatures):
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> SentenceFeatures:
-        """Make it of stored values."""
         size = weights.arrays["first.weight"].shape[1]
         return cls(SentenceReader(stored.encoder, stored.fingerprint, size), weights)
 
@@ -288,7 +286,6 @@ class NgramFeatures(PromptFeatures):
 
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> NgramFeatures:
-        """Make it of stored values."""
         return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, stored.ngrams), weights)
 
     def _features(self, value: Array) -> Integers:

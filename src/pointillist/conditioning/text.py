@@ -129,7 +129,6 @@ class TextConfig(ConditionConfig):
             raise ConfigError("`num_tokens` comes from an encoder or learned words: make the model with `build`.")
 
     def describe(self) -> list[str]:
-        """Name the encoder."""
         return [f"text ({' + '.join(self.parts)})"]
 
     @classmethod

@@ -96,7 +96,6 @@ class VectorFeatures(PortableEncoder):
 
     @property
     def reader(self) -> VectorReader:
-        """Reads vectors."""
         return VectorReader(self.weights["first.weight"].shape[1])
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -111,7 +110,6 @@ class VectorFeatures(PortableEncoder):
         return result
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        """Return the names of the weights."""
         return {"weights": self.weights.encode(arrays)}
 
     @classmethod

@@ -189,7 +189,6 @@ def _windows(pictures: ImageDataset, stored: np.ndarray | None, options: DataOpt
 
 
 def _groups(raw: RawImages, options: DataOptions) -> np.ndarray | None:
-    """Return the group name of each image, or None."""
     if options.group_by is None:
         return None
     result = np.array(raw.texts) if options.group_by == "text" and raw.texts is not None else raw.groups

@@ -151,7 +151,6 @@ class DataOptions(FrozenSettings):
 
     @property
     def caption_columns(self) -> tuple[str, ...]:
-        """Names of the columns or members that make a caption."""
         return split_names("caption_column", self.caption_column) if self.caption_column else ()
 
     def changed(self, **overrides: Any) -> DataOptions:

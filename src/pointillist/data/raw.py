@@ -83,7 +83,6 @@ class Annotations:
             )
 
     def take(self, index: np.ndarray) -> Annotations:
-        """Return the annotations of the images at `index`."""
         return Annotations(
             {name: column[index] for name, column in self.attributes.items()},
             self.values,

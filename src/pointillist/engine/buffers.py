@@ -32,12 +32,10 @@ class Region:
 
     @classmethod
     def of_rows(cls, first: int, stop: int, width: int) -> Region:
-        """Return whole rows."""
         return cls(slice(first, stop, 1), slice(0, width, 1))
 
     @classmethod
     def of_site(cls, row: int, column: int) -> Region:
-        """Return one site."""
         return cls(slice(row, row + 1, 1), slice(column, column + 1, 1))
 
     def with_parity(self, parity: int) -> Region:
@@ -46,7 +44,6 @@ class Region:
         return Region(slice(start, max(start, self.rows.stop), 2), self.columns)
 
     def from_row(self, row: int) -> Region:
-        """Return the rows from one on."""
         start = max(self.rows.start, row)
         return Region(slice(start, max(start, self.rows.stop), self.rows.step), self.columns)
 
@@ -96,11 +93,9 @@ class Buffers:
                 rows[:, -1] = rows[:, 0]
 
     def zeros(self, *shape: int) -> Array:
-        """Allocate an array."""
         return np.zeros(shape, self.program.dtype)
 
     def constant(self, numbers: NDArray[Any]) -> Array:
-        """Return numbers of the program as an array."""
         return numbers
 
     def constants(self, i: Instruction) -> Mapping[str, Any]:
@@ -112,7 +107,6 @@ class Buffers:
         return self._constants[i]
 
     def copy(self, array: Array) -> Array:
-        """Copy an array."""
         return array.copy()
 
     def new_cache(self, cache: KeyValueCache) -> Array:
@@ -135,7 +129,6 @@ class Buffers:
         return self._values[value]
 
     def values(self) -> Iterable[tuple[Value, Array]]:
-        """Return all values with their arrays."""
         return self._values.items()
 
     def read(self, view: View, region: Region) -> Array:
@@ -146,12 +139,10 @@ class Buffers:
         return array[:, self._rows(region), region.columns]
 
     def output(self, i: Instruction, region: Region) -> Array:
-        """Return the array that an instruction writes its result to."""
         assert i.output is not None
         return self.read(i.output, region)
 
     def map(self, feature_map: FeatureMap) -> Array:
-        """Return the array of a feature map, with its margins."""
         if feature_map not in self._maps:
             rows, columns = self.size(feature_map.scale)
             up, left, right = feature_map.up, feature_map.left, feature_map.right
@@ -173,7 +164,6 @@ class Buffers:
         ]
 
     def begin(self, row: int) -> None:
-        """Make a row the current one."""
         self.row = row
 
     def shift(self, row: int) -> None:
@@ -212,7 +202,6 @@ class Buffers:
 
 
 def bytes_of_image(program: Program, height: int, width: int, held: Literal["image", "site"] = "image") -> int:
-    """Return the bytes of all arrays of an image."""
     rows = height if held == "image" else 1
     numbers = sum(cache.channels * height * width for cache in program.kv_caches)
     for condition in program.inputs.values():

@@ -66,6 +66,5 @@ class NaiveStepper:
         return self._number, self._canvas.clone()
 
     def restore(self, state: tuple[int, Tensor]) -> None:
-        """Return to a saved state."""
         self._number = state[0]
         self._canvas = state[1].clone()

@@ -76,15 +76,12 @@ class Scaled:
         return Scaled(self.mantissas[part], self.exponents[part])
 
     def __len__(self) -> int:
-        """Number of numbers."""
         return len(self.mantissas)
 
     def copy(self) -> Scaled:
-        """Return a copy."""
         return Scaled(self.mantissas.copy(), self.exponents.copy())
 
     def reset(self) -> None:
-        """Set all numbers to 1."""
         self.mantissas[:], self.exponents[:] = 0.5, 1
 
     def multiply(self, factors: NDArray[np.float64]) -> None:
@@ -99,7 +96,6 @@ class Scaled:
         self.exponents[:] += whole.astype(np.int64)
 
     def multiply_scaled(self, other: Scaled) -> None:
-        """Multiply by other numbers."""
         self.multiply(other.mantissas)
         self.exponents[:] += other.exponents
 
@@ -109,7 +105,6 @@ class Scaled:
             return np.asarray(np.log(self.mantissas) + self.exponents * LOG_2)
 
     def select(self, indices: IntArray) -> Scaled:
-        """Return the numbers with these indices."""
         return Scaled(self.mantissas[indices], self.exponents[indices])
 
     def mean(self) -> Scaled:

@@ -80,7 +80,6 @@ class View:
 
     @property
     def phase(self) -> Phase:
-        """Phase of the value."""
         return self.value.phase
 
     @property
@@ -216,7 +215,6 @@ class Instruction:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """All views that it reads and writes."""
         return self.inputs if self.output is None else (*self.inputs, self.output)
 
     @property
@@ -333,7 +331,6 @@ class Program:
 
     @property
     def is_integer(self) -> bool:
-        """True for a program in integers."""
         return self.canvas.dtype.kind == "i"
 
     @property

@@ -199,7 +199,6 @@ class _ParticleSteps:
         self.slots, self.copies = slots, copies
 
     def run(self, on_row: Callable[[int], None] | None) -> None:
-        """Draw all rows."""
         steps, batch = self.steps, self.batch
         for row in range(batch.levels.shape[2]):
             steps.visit(lambda steps: self._choose(*steps.site), row)

@@ -34,7 +34,6 @@ class ArrayWriter:
         self._names: dict[int, tuple[str, Array]] = {}  # an id belongs to an array as long as it lives
 
     def name(self, array: Array) -> str:
-        """Return the name of an array."""
         if id(array) not in self._names:
             self._names[id(array)] = str(len(self.arrays)), array
             self.arrays[str(len(self.arrays))] = np.ascontiguousarray(array)
@@ -68,7 +67,6 @@ class ArrayReader:
         return array
 
     def damaged(self, why: str) -> CheckpointError:
-        """Return the error of a damaged file."""
         return CheckpointError(f"{self.where} is damaged ({why}): copy or make it again.")
 
 

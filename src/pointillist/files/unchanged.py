@@ -36,7 +36,6 @@ class ReadOnce(Generic[Content]):
         self._lock = Lock()
 
     def __call__(self, folder: Path) -> Content:
-        """Return the content of a folder."""
         key, files = os.path.abspath(folder), _files_of(folder)
         with self._lock:
             known = self._contents.get(key)

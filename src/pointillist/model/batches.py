@@ -43,7 +43,6 @@ class DatasetConditions:
             reader.vectors.keep(text for text in data.texts if text.strip())  # on disk, once they are encoded
 
     def __call__(self, batch: Batch) -> ConditionInputs:
-        """Conditions of `batch`."""
         return self._conditions.from_batch(batch)
 
 

@@ -149,7 +149,6 @@ class KnownWords:
         return self._by_meaning(pair, [first.text.lower(), second.text.lower()]) or second.text.lower()
 
     def _is_noun(self, text: str) -> bool:
-        """Return True if a text begins with a noun."""
         match = re.match(r"\s*(\w+)", text)
         return match is not None and match[1].lower() in self.nouns
 

@@ -218,7 +218,6 @@ def _constant(program: Program, key: str) -> np.ndarray:
 
 
 def _rewrite(model: PixelModel, group: _Recorded) -> Program:
-    """Rewrite the program of a group in integers."""
     likelihood = model.likelihood
     return rewrite_to_integers(
         group.program,

@@ -164,7 +164,6 @@ class SamplingConfig:
 
     @cached_property
     def parsed_rules(self) -> Rules | None:
-        """The rules, parsed."""
         if self.rules is None:
             return None
         from pointillist.sampling.rules.config import parse_rules

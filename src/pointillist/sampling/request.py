@@ -266,7 +266,6 @@ class Draws:
     def task(
         self, images: IntArray, uniforms: Float[np.ndarray, "b c h w"] | None = None, mask: LevelMask | None = None
     ) -> DrawTask:
-        """Return the task of drawing some of the images, from their own uniforms or others."""
         inputs = self.inputs[images]
         if self.pending is not None:
             inputs = self.model.conditions.with_prompts(inputs, [self.pending[i] for i in images.tolist()])

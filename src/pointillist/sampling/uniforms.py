@@ -153,7 +153,6 @@ class UniformIntervals:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], transform: Transform) -> UniformIntervals:
-        """Begin with all numbers."""
         return cls(np.zeros(shape), np.ones(shape), transform)
 
     def note(self, channel: int, row: int, column: int, level: int, cdf: Float[np.ndarray, " k"]) -> None:

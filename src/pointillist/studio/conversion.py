@@ -129,17 +129,14 @@ def decode_query(model: LikelihoodModel, query: schemas.CanvasQuery, limits: sch
 
 
 def level_dtype(levels: int) -> Literal["uint8", "uint16"]:
-    """Return the dtype of encoded levels."""
     return "uint8" if levels <= 256 else "uint16"
 
 
 def encode_levels(model: LikelihoodModel, levels: Any) -> schemas.EncodedArray:
-    """Encode levels."""
     return schemas.EncodedArray.of(np.asarray(levels), level_dtype(model.image.levels))
 
 
 def encode_floats(values: Any) -> schemas.EncodedArray:
-    """Encode a map of numbers as float32."""
     return schemas.EncodedArray.of(np.asarray(values), "float32")
 
 

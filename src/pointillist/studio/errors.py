@@ -31,5 +31,4 @@ class RequestError(PointillistError):
 
 
 def too_large(name: str, value: int, limit: int, remedy: str) -> RequestError:
-    """Make the error for a value above a limit."""
     return RequestError(413, "too_large", f"{name} (={value:,}) is over the limit of {limit:,}: {remedy}.")

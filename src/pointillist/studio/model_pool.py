@@ -198,7 +198,6 @@ class ModelPool:
 
     @property
     def failed(self) -> bool:
-        """True if all models failed."""
         return all(info.state == "failed" for info in self.infos())
 
     def infos(self) -> list[schemas.ModelInfo]:

@@ -73,11 +73,9 @@ class StudioService:
 
     @compare_weights_once()
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
-        """Validate a request to sample from a model."""
         return make_job(self.models[model].loaded, request, self.limits)
 
     def submit(self, job: SamplingJob, on_event: EventHandler) -> QueueEntry:
-        """Put a job into the queue."""
         return self.queue.submit(partial(_sample, job), on_event)
 
     def convert(self, model: str, handler: Handler[RequestT, ResultT], request: RequestT) -> ResultT:
@@ -160,7 +158,6 @@ class StudioService:
 
 @compare_weights_once()
 def _sample(job: SamplingJob, on_event: EventHandler, check: Callable[[], None], threads: int) -> schemas.Finished:
-    """Sample the images of a job, with events."""
     started = time.perf_counter()
     images = run_job(job, on_event, check, threads)
     seconds = time.perf_counter() - started

@@ -323,5 +323,4 @@ class DataSection(DataOptions):
 
     @property
     def options(self) -> DataOptions:
-        """The options of `load_data`."""
         return DataOptions(**self.model_dump(exclude={"source"}))

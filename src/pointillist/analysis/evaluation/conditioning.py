@@ -28,7 +28,6 @@ class MeanWithCI:
 
     @classmethod
     def of(cls, values: Float[np.ndarray, " n"]) -> MeanWithCI:
-        """Compute the mean of one number for each image."""
         mean, count = float(values.mean()), len(values)
         spread = Z95 * float(values.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
         return cls(mean, (mean - spread, mean + spread), count)

@@ -357,10 +357,8 @@ def encode_arrays(arrays: Mapping[str, Shaped[np.ndarray, ...]]) -> dict[str, An
 
 
 def deflate(array: np.ndarray) -> bytes:
-    """Deflate the bytes of an array."""
     return zlib.compress(np.ascontiguousarray(array).tobytes(), 9)
 
 
 def to_base64(data: bytes) -> str:
-    """Encode bytes in base 64."""
     return base64.b64encode(data).decode("ascii")

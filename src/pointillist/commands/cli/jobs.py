@@ -39,7 +39,6 @@ class JobCommands(TyperGroup):
     """A command for each kind of job, and those that read a job; each is built on demand."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """List the names."""
         from pointillist.commands.jobs.settings import JOBS
 
         return [*JOBS, *_READERS]

@@ -64,7 +64,6 @@ def explain(settings: ExplainSettings) -> None:
 
 
 def _export_page(model: str, page: Path) -> None:
-    """Write a page that paints with a model."""
     from pointillist.studio.export.api import export
 
     export(model, html=page)

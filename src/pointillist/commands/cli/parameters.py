@@ -66,7 +66,6 @@ def examples_text(examples: str) -> str:
 
 
 def parameter(setting: Setting) -> inspect.Parameter:
-    """Make the parameter of a setting."""
     option = setting.option
     shared: dict[str, Any] = {"metavar": option.metavar, "help": option.help, "min": option.low, "max": option.high}
     if isinstance(option, Argument):

@@ -247,7 +247,6 @@ class _TaskRunner:
         self._worker = Worker(JobSpec.from_json(spec))
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Compute the task of a row."""
         self._worker.run_task(int(row["task"]))
         return row
 

@@ -61,7 +61,6 @@ class JobFolder:
         return result
 
     def pending(self, tasks: int) -> list[int]:
-        """Return the tasks that are not finished."""
         return [task for task in range(tasks) if not self.is_finished(task)]
 
     def is_finished(self, task: int) -> bool:

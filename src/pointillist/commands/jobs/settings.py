@@ -94,12 +94,10 @@ class JobSpec:
     time_limit: float | None = None
 
     def to_json(self) -> str:
-        """Write the job as JSON."""
         return json.dumps({**asdict(self), "out": str(self.out)})
 
     @classmethod
     def from_json(cls, text: str) -> JobSpec:
-        """Read a job from JSON that `to_json` wrote."""
         result = json.loads(text)
         return cls(**{**result, "out": Path(result["out"])})
 

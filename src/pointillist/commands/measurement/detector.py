@@ -37,7 +37,6 @@ class NormalImages:
 
     @property
     def split_text(self) -> str:
-        """The split in words."""
         return "all splits" if self.split == "all" else f"split {self.split}"
 
     def warnings(self, judged: int) -> list[str]:

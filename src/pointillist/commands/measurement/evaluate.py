@@ -106,7 +106,6 @@ def _likelihood(models: list[LikelihoodModel], images: ImageDataset, settings: E
 
 
 def _metrics(model: LikelihoodModel, source: _Images, settings: EvaluateSettings) -> dict[str, Any]:
-    """Compute the optional metrics."""
     facts: dict[str, Any] = {}
     if settings.condition_metrics:
         half = settings.precision == "bf16"

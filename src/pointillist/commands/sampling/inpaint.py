@@ -99,7 +99,6 @@ def _note_threads(settings: InpaintSettings) -> None:
 def _complete_image(
     settings: InpaintSettings, model: LikelihoodModel, kind: str, path: Path, how: dict[str, Any]
 ) -> tuple[Completed, float]:
-    """Complete the image of the settings, and write the completions."""
     assert settings.image is not None
     force, animate = settings.force, settings.animate
     read = read_image(model, settings.image)

@@ -137,7 +137,6 @@ class PointillistCodec(Codec):  # type: ignore[misc]
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> PointillistCodec:
-        """Return the codec of an array."""
         return cls(config["model"])
 
     def __repr__(self) -> str:

@@ -94,7 +94,6 @@ class ValueMap:
         return np.asarray(values).astype(self.dtype)
 
     def to_json(self) -> list[Any]:
-        """Return JSON values."""
         return [self.dtype, self.first, *([] if self.table is None else [base64.b64encode(self._packed()).decode()])]
 
     @classmethod

@@ -48,7 +48,6 @@ class LabelEncoder(ConditionEncoder):
         return out
 
     def named_values(self) -> tuple[str, ...]:
-        """The classes."""
         return self.classes
 
     def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
@@ -57,7 +56,6 @@ class LabelEncoder(ConditionEncoder):
 
 
 def attributes_encoders(config: AttributesConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
-    """Make an embedding for each attribute."""
     return {"attributes": AttributeEncoder(config)}
 
 

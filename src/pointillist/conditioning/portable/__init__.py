@@ -133,7 +133,6 @@ class StoredWeights:
         return self._decoded[name]
 
     def encode(self, arrays: ArrayWriter) -> dict[str, str]:
-        """Return the name of each array."""
         return {name: arrays.name(array) for name, array in self.arrays.items()}
 
 

@@ -101,7 +101,6 @@ def _split_of_file(file: Path) -> str:
 
 
 def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> RawImages:
-    """Join the tables of all splits into one `RawImages`."""
     known = {split: SPLIT_ALIASES[split] for split in tables if split in SPLIT_ALIASES}
     notes = [f"split {split!r} left out" for split in tables if known and split not in known]
     used = {split: tables[split] for split in (known or tables)}

@@ -253,7 +253,6 @@ def _described(names: Sequence[str]) -> str:
 
 
 def _levels(each: TileMap, names: tuple[str, ...] | None, name: str) -> np.ndarray:
-    """Return the levels of a map."""
     if each.names is None or names is None or each.names == names:
         if names is not None and each.cells.max() >= len(names):
             raise DataError(f"{name} has the level {each.cells.max()}, and {len(names)} names: name them all.")

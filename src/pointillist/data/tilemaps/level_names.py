@@ -122,6 +122,5 @@ def _characters() -> Iterator[str]:
 
 
 def legend_text(symbols: Mapping[str, str]) -> str:
-    """Write a legend as TOML."""
     quoted = ((json.dumps(part, ensure_ascii=False) for part in pair) for pair in symbols.items())
     return "".join(f"{symbol} = {name}\n" for symbol, name in quoted)

@@ -31,7 +31,6 @@ class ConstantPool:
         self._numbers: dict[int, int] = {}
 
     def add(self, array: Array) -> int:
-        """Return the number of a constant."""
         if id(array) not in self._numbers:
             self._numbers[id(array)] = len(self._arrays)
             self._arrays.append(array)  # held, so that no other array gets its id

@@ -181,7 +181,6 @@ class Lowering:
         return [np.array([levels.spread, *further], np.int32)]
 
     def _shift(self, array: Array) -> Array:
-        """Return shifts of 32 bits, the same array for the same array."""
         if id(array) not in self._shifts:
             self._shifts[id(array)] = np.minimum(array, 31).astype(np.int8)
         return self._shifts[id(array)]

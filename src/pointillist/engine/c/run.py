@@ -142,7 +142,6 @@ class Run:
         return [block.copy() for block in self.blocks()]
 
     def restore(self, saved: Sequence[NDArray[np.uint8]]) -> None:
-        """Return to a state that was saved."""
         for block, before in zip(self.blocks(), saved, strict=True):
             block[...] = before
 

@@ -88,7 +88,6 @@ class FactoredFrequencies:
         return library.concatenate(parts, axis=-1)
 
     def __getitem__(self, sites: Any) -> FactoredFrequencies:
-        """Return the distribution at some of the sites."""
         result = copy(self)
         for name in ("_weights", "_shares", "_low", "_last", "_edges"):
             setattr(result, name, getattr(self, name)[sites])

@@ -72,7 +72,6 @@ class Frequencies:
         return self._sizes
 
     def __getitem__(self, sites: Any) -> Frequencies:
-        """Return the distribution at some of the sites."""
         return Frequencies(self._sizes[sites])
 
 

@@ -141,7 +141,6 @@ class MixtureIntervals:
         return starts[..., 1:] - starts[..., :-1]
 
     def __getitem__(self, sites: Any) -> MixtureIntervals:
-        """Return the distribution at some of the sites."""
         result = copy(self)
         for name in ("_weights", "_mean", "_inverse"):
             setattr(result, name, getattr(self, name)[sites])

@@ -70,7 +70,6 @@ class Builder:
         raise CausalityError(f"{what} (at or after {self.scope}). {remedy}")
 
     def value(self, channels: int, phase: Phase, scale: int) -> View:
-        """Create a value, and return a view of all its channels."""
         self._num_values += 1
         if scale > 1 and self.depth:
             self.reject("A coarse grid is used inside `ctx.shift_down`", "Move the finest grid only.")
@@ -180,7 +179,6 @@ class Builder:
         return self._states[-1]
 
     def store(self, view: View, feature_map: FeatureMap) -> None:
-        """Store a view in a feature map."""
         self._check_row([view])
         self.code[view.phase].append(Instruction("STORE", view.phase, None, (view,), self.scope, map=feature_map))
 

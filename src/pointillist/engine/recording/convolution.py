@@ -86,7 +86,6 @@ def convolve(
 def linear(
     builder: Builder, x: View, matrix: Kernel, bias: NDArray[Any] | None = None, start: View | None = None
 ) -> View:
-    """Record `start + x @ matrix + bias`."""
     inputs = (x,) if start is None else (x, start)
     constants = {"matrix": matrix} if bias is None else {"matrix": matrix, "bias": bias}
     return builder.emit("LINEAR", *inputs, channels=matrix.shape[1], constants=constants)

@@ -166,7 +166,6 @@ def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
 
 
 def content(x: Tensor) -> View:
-    """Return the view of a symbol."""
     assert isinstance(x, Symbol)
     return x.content
 

@@ -113,7 +113,6 @@ def make(kind: type[RecordedT], builder: Builder, channels: int, height: int, wi
 
 
 def symbol_of(builder: Builder, view: View) -> Symbol:
-    """Return the symbol of a view."""
     size = (1, 1) if view.phase == Phase.IMAGE else (-(-builder.height // view.scale), -(-builder.width // view.scale))
     symbol = make(Symbol, builder, view.channels, *size)
     symbol.content = view

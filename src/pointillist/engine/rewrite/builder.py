@@ -117,7 +117,6 @@ class Form:
 
     @property
     def view(self) -> View:
-        """The content as a view."""
         return self.content if isinstance(self.content, View) else View(self.content, 0, self.content.channels)
 
 
@@ -302,7 +301,6 @@ class Rewriter:
         return self._map_forms[key]
 
     def map_unit(self, feature_map: FeatureMap) -> float:
-        """Return the unit of a map of wide values."""
         return self.target_unit(self.readers.stored[feature_map].value)
 
     def rescaled(self, x: Form, like: View, unit: Array) -> Form:
@@ -344,7 +342,6 @@ class Rewriter:
         return self._tables.setdefault(("exp", 0.0), make())
 
     def declare_input(self, i: Instruction, unit: Array) -> Array:
-        """Declare an input, and return its units, as first declared."""
         kind, channels = self.program.inputs[i.key].kind, self.program.inputs[i.key].channels
         result = self.inputs.setdefault(input_name(i.key), ConditionInput(kind, channels, unit=unit))
         return result.unit

@@ -142,7 +142,6 @@ def rewrite_rectified(rewriter: Rewriter, i: Instruction) -> None:
 
 @rewrites("CONSTANT")
 def rewrite_constant(rewriter: Rewriter, i: Instruction) -> None:
-    """Rewrite a constant."""
     assert i.output is not None
     output, unit = rewriter.wide_target(i.output)
     constant = i.constants["constant"]

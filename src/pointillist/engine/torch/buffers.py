@@ -17,7 +17,6 @@ from pointillist.errors import EngineError
 
 
 def upload(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Copy an array to a device."""
     return torch.tensor(np.ascontiguousarray(array), device=device)
 
 
@@ -58,7 +57,6 @@ class DeviceConstants:
 
     @classmethod
     def of(cls, program: Program, device: torch.device) -> DeviceConstants:
-        """Return the constants of a program on a device, which are cached with it."""
         result: DeviceConstants = program.cache.setdefault(f"torch {device}", cls(program, device))
         return result
 
@@ -118,19 +116,15 @@ class TorchBuffers(Buffers):
         super().__init__(program, batch, height, width, tensors, held=held)
 
     def zeros(self, *shape: int) -> Tensor:
-        """Allocate a tensor."""
         return torch.zeros(shape, dtype=self.dtype, device=self.device)
 
     def constant(self, numbers: NDArray[Any]) -> Tensor:
-        """Return numbers of the program as a tensor."""
         return self.device_constants.array(numbers)
 
     def constants(self, i: Instruction) -> dict[str, Any]:
-        """Return the constants of an instruction as tensors."""
         return self.device_constants.prepared(i)
 
     def copy(self, array: Tensor) -> Tensor:
-        """Copy a tensor."""
         return array.clone()
 
     def new_cache(self, cache: KeyValueCache) -> Tensor:

@@ -113,7 +113,6 @@ NUMBERS = 2**23
 
 
 def head_of(program: Program, device: torch.device) -> IntegerHead:
-    """Return the head of a program with its tables on a device."""
     constants = DeviceConstants.of(program, device)
     tables: dict[str, Any] = {name: constants.array(table) for name, table in program.head.tables.items()}
     return replace(program.head, tables=tables)

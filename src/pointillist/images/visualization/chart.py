@@ -122,7 +122,6 @@ class Axes:
         return Path(tuple((self.at_x(x), self.at_y(y)) for x, y in points), kind, closed, color)
 
     def dot(self, x: float, y: float, radius: float, kind: Kind = "dot", color: Colour | None = None) -> Dot:
-        """Make a disc at values `(x, y)`."""
         return Dot(self.at_x(x), self.at_y(y), radius, kind, color)
 
     def bar(self, low: float, high: float, start: float, end: float, kind: Kind) -> Rect:

@@ -50,7 +50,6 @@ class Grid:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
         return math.ceil(self.count / self.columns)
 
     @property

@@ -143,7 +143,6 @@ Mark = Rect | Path | Dot | Text | Raster
 
 
 def style_rule(kind: Kind) -> str:
-    """Write the style of one kind of mark."""
     color, width = _hex(_COLOURS[kind]), _WIDTHS.get(kind, 1.0)
     fill = f"rect.{kind},polygon.{kind},circle.{kind},text.{kind}{{fill:{color}}}"
     dashes = ";stroke-dasharray:3 3" if kind == "dash" else ""

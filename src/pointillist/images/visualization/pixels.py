@@ -80,7 +80,6 @@ def as_colour(value: str | Colour) -> Colour:
 
 
 def text_colour(background: Colour) -> Colour:
-    """Return a colour of text that is readable on a background."""
     r, g, b = background
     return INK if 0.299 * r + 0.587 * g + 0.114 * b > 140 else CHALK
 

@@ -138,7 +138,6 @@ def _strength_maps(
 
 
 def _draw_legend(picture: Image.Image, y: int, caption: str, leaks: bool) -> None:
-    """Draw the caption, and the legend below it."""
     entries = [("this site", ACCENT), ("earlier, seen", SEEN), ("earlier, not seen", MISSED), ("later", LATER)]
     lines = [entries, [("seen, but not earlier: a leak", LEAKED)]] if leaks else [entries]
     draw, box = ImageDraw.Draw(picture), 11

@@ -91,7 +91,6 @@ class WordKinds(BaseModel):
 
     @property
     def groups(self) -> tuple[tuple[Slot, ...], ...]:
-        """Slots of each group of the sentence."""
         return tuple(
             tuple(Slot(match[1], match[2] or "") for match in _SLOT.finditer(group))
             for group in _GROUP.findall(self.sentence)

@@ -100,7 +100,6 @@ class StoredConditions(ConditionReaders):
 
     @property
     def readers(self) -> Mapping[str, ConditionReader]:
-        """Readers by the name of the part."""
         return self._readers
 
     @property

@@ -83,7 +83,6 @@ class IntegerModel:
         return resolve_order(tuple(self.orders), name)
 
     def program(self, order: PixelOrder) -> Program:
-        """Return the program of an order."""
         return self.programs[self.orders[order.name]]
 
     def inputs(

@@ -54,7 +54,6 @@ class DilatedConv2d(nn.Conv2d):
     """`torch.nn.Conv2d` by `dilated_conv2d`."""
 
     def forward(self, input: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
-        """Convolve."""
         how = {"stride": self.stride, "padding": self.padding}
         return dilated_conv2d(input, self.weight, self.bias, dilation=self.dilation, **how)
 

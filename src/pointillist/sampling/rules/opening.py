@@ -96,7 +96,6 @@ def _words(levels: tuple[Level, ...]) -> str:
 
 
 def _add_sites(opening: _Opening, rules: Rules) -> None:
-    """Add the rules of single sites."""
     allowed, image = opening.allowed[0], opening.image
     for region in rules.regions:
         rows = parse_range(region.rows, image.height, "rows")

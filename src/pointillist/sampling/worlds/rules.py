@@ -187,7 +187,6 @@ class WorldRules:
         return self.adjacency is not None or bool(self.counts or self.connected)
 
     def passages(self, window: ChunkWindow, seed: int) -> Tiles:
-        """Return the tiles of passages in a window."""
         levels, known = np.zeros((window.height, window.width), np.int64), np.zeros((window.height, window.width), bool)
         for rule, (_, level) in enumerate(self.connected):
             for row, column in self._passages(window, seed, rule):
@@ -196,7 +195,6 @@ class WorldRules:
         return levels, known
 
     def fixed(self, window: ChunkWindow) -> Tiles:
-        """Return the fixed tiles of a window."""
         levels, known = np.zeros((window.height, window.width), np.int64), np.zeros((window.height, window.width), bool)
         rows, columns = self.fixed_tiles[:, 0] - window.top, self.fixed_tiles[:, 1] - window.left
         here = (rows >= 0) & (rows < window.height) & (columns >= 0) & (columns < window.width)

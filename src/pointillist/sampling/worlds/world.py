@@ -137,7 +137,6 @@ class World:
 
     @property
     def dtype(self) -> type[np.unsignedinteger[Any]]:
-        """Type of the levels."""
         return np.uint8 if self.model.image.levels <= 256 else np.uint16
 
     def _draw(self, chunk: Chunk) -> Int[np.ndarray, "h w"]:

@@ -23,7 +23,6 @@ _MAX_TILE_PIXELS = 65_536  # of all tiles together that the page gets
 
 
 def model_details(model: LikelihoodModel) -> schemas.ModelDetails:
-    """Describe a model."""
     return schemas.ModelDetails(
         network=model.model_type,
         parameters=model.num_parameters(),

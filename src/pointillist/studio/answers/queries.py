@@ -74,7 +74,6 @@ def _exchanged(model: LikelihoodModel, image: ImageQuery, exchange: schemas.Word
 
 
 def pixel(model: LikelihoodModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
-    """Compute the distributions of the sub-pixels of a pixel."""
     image = decode_query(model, query, limits)
     parts = pixel_distributions(image, query.row, query.column)
     transform = Transform(query.guidance, query.temperature, query.top_p)

@@ -58,7 +58,6 @@ class TrainingRun:
 
     @property
     def name(self) -> str:
-        """Name of the folder."""
         return self.folder.resolve().name
 
     @property

@@ -78,13 +78,11 @@ def is_loopback(host: str) -> bool:
 
 
 def url_of(host: str, port: int) -> str:
-    """Make the URL for a browser."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}/"
 
 
 def application(service: StudioService, host: str, *, framed: bool = False) -> FastAPI:
-    """Make the application for a server at `host`."""
     if is_loopback(host):
         return create_app(service, LOOPBACK | {host}, framed=framed)
     names = {host.lower(), socket.gethostname().lower(), *LOOPBACK}

@@ -83,7 +83,6 @@ class ProgramDecoder:
         self.maps: list[FeatureMap] = [self._map(index, stored) for index, stored in enumerate(model.maps)]
 
     def decode(self) -> Program:
-        """Return the program."""
         model, head = self.model, self.model.head
         code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(model.code)]
         for part in code:
