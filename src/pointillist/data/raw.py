@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,14 +23,6 @@ SPLIT_ALIASES = {
     **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
-
-
-@runtime_checkable
-class BinaryReader(Protocol):
-    """An open file, or an open member of an archive."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next `size` bytes."""
 
 
 def check_lengths(name: str, count: int, columns: Mapping[str, Sequence[Any] | np.ndarray | None]) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from lzma import LZMAError
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from pointillist import system
-from pointillist.data.raw import SPLIT_ALIASES, BinaryReader
+from pointillist.data.raw import SPLIT_ALIASES
 from pointillist.errors import DataError
 from pointillist.files.reading import check_file
 
@@ -31,10 +32,7 @@ def load_npy(path: Path) -> np.ndarray:
     """
     try:
         check_file(path)
-        with path.open("rb") as file:
-            _check_header(file, str(path))
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
+        return _read(lambda: path.open("rb"), str(path))
     except _BROKEN as error:
         raise _unreadable(path, error) from error
 
@@ -61,10 +59,7 @@ class NpzFile:
         """
         try:
             with zipfile.ZipFile(self.path) as file:
-                with file.open(member + ".npy") as stream:
-                    _check_header(stream, f"{self.path.name}:{member}")
-                with file.open(member + ".npy") as stream:
-                    return np.lib.format.read_array(stream, allow_pickle=False)
+                return _read(lambda: file.open(member + ".npy"), f"{self.path.name}:{member}")
         except _BROKEN as error:
             raise _unreadable(self.path, error) from error
 
@@ -84,17 +79,20 @@ class NpzFile:
         return {}
 
 
-def _check_header(stream: BinaryReader, name: str) -> None:
-    """Check the type and size that an `.npy` header claims, before numpy allocates the array."""
-    version = np.lib.format.read_magic(stream)
-    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = reader(stream)
+def _read(open_file: Callable[[], IO[bytes]], name: str) -> np.ndarray:
+    """Read an array once the type and size that its header claims are checked, before numpy allocates it."""
+    with open_file() as file:
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = reader(file)
     if dtype.hasobject:
         raise DataError(
             f"{name} holds Python objects, stored as pickle, which could run code: save plain numbers or strings."
         )
     size = int(np.prod([int(s) for s in shape], dtype=object)) * dtype.itemsize if shape else dtype.itemsize
     system.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
+    with open_file() as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _unreadable(path: Path, error: BaseException) -> DataError:

@@ -248,7 +248,9 @@ def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dic
             path = Path(os.path.normpath(file.parent / name.replace("\\", "/")))
             if not path.is_relative_to(os.path.normpath(folder)):
                 raise DataError(f"Row {number} of {file} names {name!r}, outside {folder}: name files inside it.")
-            if not _exists(path) and not options.skip_bad:
+            # False too for names that the system rejects
+            is_there = os.path.exists(path) and not os.path.isdir(path)
+            if not is_there and not options.skip_bad:
                 raise DataError(
                     f"Row {number} of {file} names {name!r}, which does not exist: add the file or drop the row."
                 )
@@ -258,14 +260,6 @@ def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dic
                 )
         rows |= there
     return rows
-
-
-def _exists(path: Path) -> bool:
-    """Return True if the path exists and is readable; False for names the OS rejects."""
-    try:
-        return path.exists() and not path.is_dir()
-    except OSError:  # too long
-        return False
 
 
 def _table(file: Path, text: str) -> Iterable[Row]:

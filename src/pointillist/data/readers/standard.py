@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pointillist import system
-from pointillist.data.raw import BinaryReader, RawImages, split_off
+from pointillist.data.raw import RawImages, split_off
 from pointillist.errors import DataError
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
@@ -40,6 +40,7 @@ ENVIRONMENT = "POINTILLIST_DATA"
 """Variable with the folder in which each standard data set has a folder of its files."""
 DIGITS_TEST_IMAGES = 360
 _CIFAR_RECORD = 1 + 3 * 32 * 32
+_CIFAR_BYTES = 10_000 * _CIFAR_RECORD  # of a file
 _CIFAR_PARTS = {"train": tuple(f"data_batch_{i}.bin" for i in range(1, 6)), "test": ("test_batch.bin",)}
 
 
@@ -133,7 +134,7 @@ def _cifar_file(folder: Path, file_name: str) -> np.ndarray:
     for parent in (folder, folder / "cifar-10-batches-bin"):
         if (parent / file_name).is_file():
             with (parent / file_name).open("rb") as file:
-                return _cifar_records(file, str(parent / file_name))
+                return _cifar_records(file.read(_CIFAR_BYTES + 1), str(parent / file_name))
     archive = folder / "cifar-10-binary.tar.gz"
     if archive.is_file():
         try:
@@ -141,7 +142,7 @@ def _cifar_file(folder: Path, file_name: str) -> np.ndarray:
                 member = tar.extractfile(f"cifar-10-batches-bin/{file_name}")
                 if member is not None:
                     with member:
-                        return _cifar_records(member, f"{archive}:{file_name}")
+                        return _cifar_records(member.read(_CIFAR_BYTES + 1), f"{archive}:{file_name}")
         except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
             raise DataError(f"{archive} is damaged ({error}): download it again.") from error
     python = (folder / "data_batch_1", folder / "cifar-10-batches-py", folder / "cifar-10-python.tar.gz")
@@ -153,8 +154,7 @@ def _cifar_file(folder: Path, file_name: str) -> np.ndarray:
     raise DataError(f"{folder} has no {file_name}: put the binary version of CIFAR-10 (cifar-10-binary.tar.gz) there.")
 
 
-def _cifar_records(file: BinaryReader, name: str) -> np.ndarray:
-    data = file.read(10_000 * _CIFAR_RECORD + 1)
+def _cifar_records(data: bytes, name: str) -> np.ndarray:
     if not data or len(data) % _CIFAR_RECORD or max(data[::_CIFAR_RECORD]) > 9:
         raise DataError(f"{name} is not a batch of CIFAR-10 in its binary version: download it again.")
     return np.frombuffer(data, np.uint8)
