@@ -28,8 +28,9 @@ def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
         script("measure_speed").main([*arguments.split(), *FAST, "--no-startup", "--json", str(file)])
         page.keep_processor(name, json.loads(file.read_text(encoding="utf-8")))
     text = page.page()
-    for name in page.BASE:
-        assert all(f"| {name} | {engine} | 1 |" in text for engine in ("integer", "torch", "numpy"))
+    for name in page.BASE:  # networks that sample in stages have no integer program
+        engines = ("torch", "numpy") if "multiscale" in name else ("integer", "torch", "numpy")
+        assert all(f"| {name} | {engine} | 1 |" in text for engine in engines)
 
 
 @pytest.mark.slow

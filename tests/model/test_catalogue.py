@@ -55,7 +55,7 @@ def test_what_is_listed_can_be_built_and_the_rest_not(summaries: dict[str, Model
         assert {"labels", "attributes", "a vector"} <= set(summary.conditions)
         assert summary.orders[0] == "raster"
         assert list(summary.likelihoods) == list(KINDS)
-        assert summary.likelihoods["palette, codes"] == ("categorical", "factored")
+        assert summary.likelihoods["palette, codes"] == ["categorical", "factored"]
         for kind, likelihoods in summary.likelihoods.items():
             for likelihood in ("bernoulli", "categorical", "mixture"):
                 if likelihood in likelihoods:

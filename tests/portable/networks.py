@@ -15,7 +15,10 @@ from pointillist.engine.head.frequencies import Frequencies
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import IntegerModel
+from pointillist.networks import names
 
+INTEGER_NETWORKS = tuple(name for name in names() if "multiscale" not in name)
+"""Networks that have an integer program: those that do not sample in stages."""
 CASES: dict[str, dict[str, Any]] = {
     "gated-pixelcnn": {"shape": (3, 5, 7), "levels": 16, "classes": ("cat", "dog"), "orders": ("raster", "raster-tr")},
     "gated-256": {"model_type": "gated-pixelcnn", "shape": (1, 6, 5), "levels": 256, "position_channels": 4},

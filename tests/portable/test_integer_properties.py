@@ -13,9 +13,8 @@ from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import IntegerModel
-from pointillist.networks import names
 from tests.laws.strategies import models, random_inputs, random_levels
-from tests.portable.networks import check_steps
+from tests.portable.networks import INTEGER_NETWORKS, check_steps
 from tests.tolerances import DOUBLE, FORMULA
 
 pytestmark = pytest.mark.proof
@@ -60,7 +59,7 @@ def check_draws(
 
 
 @pytest.mark.one_in(3)
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", INTEGER_NETWORKS)
 @settings(max_examples=4)
 @given(data=st.data())
 def test_every_executor_gives_the_same_bits(name: str, data: st.DataObject) -> None:

@@ -23,7 +23,6 @@ from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.library import WEBASSEMBLY
 from pointillist.model.portable import load, save
 from pointillist.model.portable.model import join_inputs
-from pointillist.networks import names
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.compression.golden.make import ARCHIVES, stored_images
@@ -33,6 +32,7 @@ from tests.golden_images import CASES, PATH, digest, integer_model, stored_integ
 from tests.laws.strategies import models, random_inputs
 from tests.portable.golden.make import EXPECTED, MODELS
 from tests.portable.golden.make import HERE as GOLDEN_MODELS
+from tests.portable.networks import INTEGER_NETWORKS
 from tests.portable.test_condition_kinds import VALUES, model_with
 from tests.portable.test_integer_properties import integer_model_of
 from tests.tolerances import rounding
@@ -328,7 +328,7 @@ def test_ngrams(text: str) -> None:
 
 
 @pytest.mark.one_in(3)
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", INTEGER_NETWORKS)
 @settings(max_examples=2)
 @given(data=st.data())
 def test_random_programs(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from pointillist.commands.jobs.work import Arrays, Work, files_digest
 from pointillist.commands.paths import reject_existing
@@ -45,8 +45,9 @@ _SMALL = 1000  # bytes of an archive; a name, a format and a size take about 70
 class CompressSettings(Settings):
     """Settings of `compress`."""
 
-    module, merged = "archives", ".pxl"
-    plain_only = "out threads force as_json"
+    module: ClassVar[str] = "archives"
+    merged: ClassVar[str] = ".pxl"
+    plain_only: ClassVar[str] = "out threads force as_json"
 
     model: str = argument("MODEL", "A bundled name, or the folder of a training: a model with an integer program.")
     files: tuple[Path, ...] = argument("FILES|DIR", "Pictures and folders of them, or one .npz or .npy.")

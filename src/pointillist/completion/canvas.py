@@ -72,7 +72,9 @@ class Painter:
     """
 
     def __init__(self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], settings: dict[str, Any]) -> None:
-        self.model, self.levels, self.settings = model, np.array(levels), settings
+        self.model: LikelihoodModel = model
+        self.levels: Int[np.ndarray, "n c h w"] = np.array(levels)
+        self.settings: dict[str, Any] = settings
         self.parts: list[Completions] = []
 
     @property

@@ -46,10 +46,15 @@ class PooledModel:
     """
 
     def __init__(self, id_: str, name: str, source: str | LikelihoodModel) -> None:
-        self.id, self.name, self._source = id_, name, source
+        self.id: str = id_
+        self.name: str = name
+        self._source = source
         self.source: str | None = source if isinstance(source, str) else None
-        self.query_lock, self.field_lock = threading.Lock(), threading.Lock()
-        self.info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
+        self.query_lock: threading.Lock = threading.Lock()
+        self.field_lock: threading.Lock = threading.Lock()
+        self.info: schemas.ModelInfo = schemas.ModelInfo(
+            id=id_, name=name, state="waiting", step=None, error=None, details=None
+        )
         self._loaded: LoadedModel | None = None
         self._weights_read, self._settled = threading.Event(), threading.Event()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pointillist.commands.settings import (
     BATCH_SIZE,
@@ -32,8 +32,9 @@ _METRICS, _FITTING, _OUTPUT = Panel("Condition metrics"), Panel("The detector"),
 class EvaluateSettings(Settings):
     """Settings of `evaluate`."""
 
-    module, merged = "measurement.evaluate", ".csv"
-    plain_only = (
+    module: ClassVar[str] = "measurement.evaluate"
+    merged: ClassVar[str] = ".csv"
+    plain_only: ClassVar[str] = (
         "mixture max_images per_image as_json condition_metrics retrieval_candidates retrieval_repeats "
         "captions captions_file caption_prior memorization precision code_length force"
     )
@@ -129,8 +130,9 @@ class ExplainSettings(Settings):
 class DetectSettings(Settings):
     """Settings of `detect`."""
 
-    module, merged = "measurement.detect", ".csv"
-    plain_only = (
+    module: ClassVar[str] = "measurement.detect"
+    merged: ClassVar[str] = ".csv"
+    plain_only: ClassVar[str] = (
         "fit fit_split neighbours background conditions windows heatmaps report explain csv as_json top "
         "fail_on_anomaly force"
     )

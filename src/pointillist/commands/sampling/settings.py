@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pointillist.commands.settings import (
     FLAG,
@@ -45,8 +45,8 @@ _FORCE, _JSON = replace(FORCE, panel=_OUTPUT), replace(JSON, panel=_OUTPUT)
 class SampleSettings(Settings):
     """Settings of `sample`."""
 
-    module = "sampling.sample"
-    plain_only = "hint_from_image seamless rules verbose threads out form palette animate force as_json"
+    module: ClassVar[str] = "sampling.sample"
+    plain_only: ClassVar[str] = "hint_from_image seamless rules verbose threads out form palette animate force as_json"
 
     model: str = MODEL.field()
     n: int | None = replace(
@@ -105,8 +105,10 @@ class SampleSettings(Settings):
 class InpaintSettings(Settings):
     """Settings of `inpaint`."""
 
-    module = "sampling.inpaint"
-    plain_only = "data size vary pattern canvas at seamless condition rules threads out form maps animate force as_json"
+    module: ClassVar[str] = "sampling.inpaint"
+    plain_only: ClassVar[str] = (
+        "data size vary pattern canvas at seamless condition rules threads out form maps animate force as_json"
+    )
 
     model: str = MODEL.field()
     image: Path | None = Argument("IMAGE", "A picture in the model's size, or a map; for a job a folder.").field(None)

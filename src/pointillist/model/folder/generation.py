@@ -6,17 +6,17 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Callable
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -171,6 +171,9 @@ class ExamplePicture:
             raise DataError(f"The example picture {self.name!r} is damaged: copy the model again.") from error
 
 
+FileT = TypeVar("FileT", bound="_File")
+
+
 class _File:
     """A JSON file of a model folder, which may be missing: its defaults say nothing."""
 
@@ -179,7 +182,7 @@ class _File:
     indent: ClassVar[int]
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls: type[FileT], folder: Path) -> FileT:
         """Read the file of a model folder; the defaults without a file.
 
         Raises:
@@ -240,7 +243,7 @@ class GenerationConfig(Transform, _File):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _worded(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+    def _worded(cls, values: Any, validate: Callable[[Any], Any]) -> Any:
         """Raise a `ConfigError` of one sentence."""
         try:
             return validate(values)

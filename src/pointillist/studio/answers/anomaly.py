@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pointillist.errors import ConfigError
 from pointillist.model.protocols import LikelihoodModel
@@ -49,7 +49,7 @@ class DetectorPool:
                         "writes one."
                     )
 
-    def find(self, entry: PooledModel) -> AnomalyDetector:
+    def find(self, entry: PooledModel) -> Any:  # an `AnomalyDetector`: the types of its base are unknown to checkers
         """Return the detector of a model; the caller holds the model's `query_lock`.
 
         Raises:
@@ -110,7 +110,7 @@ class DetectorPool:
         )
 
 
-def anomaly_map(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schemas.Limits) -> schemas.AnomalyMap:
+def anomaly_map(detector: Any, query: schemas.AnomalyQuery, limits: schemas.Limits) -> schemas.AnomalyMap:
     """Judge an image by a detector.
 
     Raises:
