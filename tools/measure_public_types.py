@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 MOST = 5
-"""Incomplete names on 2026-12-02, which may only become fewer: two classes, of which scikit-learn and numcodecs give the
-bases without types, and what returns one."""
+"""Incomplete names on 2026-12-02, which may only become fewer: two classes, whose bases in scikit-learn and numcodecs
+have no types, and what returns one."""
 
 
 def environment() -> dict[str, str]:
