@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -71,3 +72,24 @@ def test_a_table_of_conditions_for_each_image_is_read_as_lists_are() -> None:
     assert result.labels.tolist() == [3, -1, 5]
     assert np.array_equal(result.levels[:2], pt.sample(model, 2, [3, None], seed=7).levels)
     assert np.array_equal(result.levels[2], pt.sample(model, 5, 5, seed=8).levels[4])
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords"), [("digits", {"label": 3}), ("scenes", {"text": "a cat sitting on a red sofa"})]
+)
+def test_a_second_call_by_name_is_read_and_checked_once(name: str, keywords: dict[str, Any]) -> None:
+    """It makes few calls of Python: 797 and 1,516 on 2026-12-02; with a sentence there were 61,600."""
+    pt.sample(name, 1, seed=0, **keywords)
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        pt.sample(name, 1, seed=0, **keywords)
+    finally:
+        sys.setprofile(before)
+    assert calls < 10_000
