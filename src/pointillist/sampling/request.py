@@ -119,9 +119,8 @@ class Request:
             DataError: if there is too little memory.
         """
         channels, (height, width) = model.image.channels, self._size(model)
-        several = (
-            at_once and check_whole("n", self.n, 1) != 1
-        )  # for one image, `check_batch_memory` names a size that fits
+        # for one image, `check_batch_memory` names a size that fits
+        several = at_once and check_whole("n", self.n, 1) != 1
         check_count(self.n, (channels, height, width) if several else None)
         config = SamplingConfig(**{**self._defaults(model), **self.settings})
         texts = self._texts(model)
