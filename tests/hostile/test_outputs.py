@@ -202,7 +202,7 @@ def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatc
     assert "unfinished" in fails("decompress", "b.pxl", "--out", "out/")
     before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.png")}
     assert len(before) == 3
-    assert "images   6" in run("decompress", "a.pxl", "--out", "out/").output
+    assert "images     6" in run("decompress", "a.pxl", "--out", "out/").output
     assert {path: path.stat().st_mtime_ns for path in before} == before
     for number in range(6):
         assert Path(f"out/{number}.png").read_bytes() == Path(f"in/{number}.png").read_bytes()

@@ -97,7 +97,7 @@ def check(case: Case, app: Any) -> None:
     assert answer.status_code < 500, answer.text
     case.validate_response(answer, checks=CHECKS)
     if answer.status_code == 200 and case.path.endswith("/sample"):
-        found = [EVENTS.validate_json(line) for line in answer.content.splitlines()]
+        found = [EVENTS.validate_json(line).root for line in answer.content.splitlines()]
         assert [event.type for event in found[:1]] == ["queued"]
         # whether a variation can be has to be computed, so its refusal is an event
         impossible = found[-1].type == "failed" and "never paints there" in found[-1].error

@@ -95,9 +95,10 @@ def sheet(step: Annotated[int, Path(ge=0, lt=10**15)], watcher: Watcher) -> Resp
 @router.post(
     "/models/{model}/sample",
     summary="Sample images",
-    status_code=200,
-    response_class=EventStream,
-    responses={200: {"description": "Events, one per line.", "model": schemas.Event}},
+    response_class=Response,  # an error is JSON: the class of a stream would describe it as one
+    responses={
+        200: {"description": "Events, one per line.", "model": schemas.Event, "content": {EventStream.media_type: {}}}
+    },
 )
 async def sample(model: Model, body: schemas.SampleRequest, service: Service) -> Response:
     """Stream events, one per line: queued, started, pixels many times, and finished or failed."""
