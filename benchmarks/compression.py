@@ -39,7 +39,7 @@ import pointillist as pt
 from measure_codecs import PICTURES as CODECS
 from measure_codecs import STREAMS, Codec, compare, jpeg_xl, size
 from pointillist.compression import compress
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import write_text
 from pointillist.model.folder.image_sources import resolve_data_options
 from pointillist.system import describe_machine, today

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from pointillist import PixelModel
 from pointillist.conditioning.portable import StoredWeights
-from pointillist.files.checkpoint.header import SCALE_SUFFIX, WEIGHTS, read_config, settings_digest
-from pointillist.files.checkpoint.tensors import decode_weights, read_tensors, write_tensors
+from pointillist.files.arrays import SCALE_SUFFIX, WEIGHTS, read_config, settings_digest
+from pointillist.files.tensors import decode_weights, read_tensors, write_tensors
 from pointillist.model.portable import IntegerModel, IntegerPart
 
 SCALE_BITS = -1 << (24 - 17)

@@ -29,7 +29,7 @@ import pointillist as pt
 from int8_weights import pack_encoders, pack_folder, round_weights
 from pointillist.commands.training import add_integer_program
 from pointillist.conditioning import hint_rule
-from pointillist.files.checkpoint.header import CARD, PROGRAM_TENSORS, WEIGHTS
+from pointillist.files.arrays import CARD, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.writing import write_text
 from pointillist.images import to_picture
 from pointillist.images.visualization import image_grid, save_png

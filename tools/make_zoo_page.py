@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import write_text
 from scene_figures import scene_section
 

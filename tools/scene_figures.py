@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS, WEIGHTS
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS, WEIGHTS
 
 TARGETS = {"all": "0.92; 0.98", "exchanged": "0.93; 0.98", "sentence": "0.95; 1", "ranking": "0.98; 0.998"}
 ATTRIBUTE_TARGETS = "0.96; 0.995"

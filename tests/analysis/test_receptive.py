@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pointillist as pt
+from pointillist.images.visualization.heatmap import LATER, LEAKED, MISSED, SEEN
 from pointillist.images.visualization.pixels import ACCENT
-from pointillist.images.visualization.receptive_field import LATER, LEAKED, MISSED, SEEN
 from pointillist.networks import names
 from pointillist.nn import causal
 from pointillist.nn.passes import FullPass

@@ -18,7 +18,7 @@ from sklearn.utils import estimator_checks
 
 import pointillist as pt
 from pointillist.data import DataOptions
-from pointillist.data.readers.folder_stream import FolderStream
+from pointillist.data.readers.image_folder import FolderStream
 from tests.tolerances import network_rounding
 
 from .helpers import samples, truth, with_patch

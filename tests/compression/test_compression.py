@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.compression import Archive, ArchiveWriter, compress, decompress
-from pointillist.compression.codec import CHECK
+from pointillist.compression.codec import CHECK, EncoderState, RangeEncoder, encode_in_python
 from pointillist.compression.container import crc32c, crc32c_in_python
-from pointillist.compression.range_coder import EncoderState, RangeEncoder, encode_in_python
 from pointillist.compression.reader import Part, stream
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder

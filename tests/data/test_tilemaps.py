@@ -16,7 +16,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.data import load_data
 from pointillist.data.tilemaps import MAP_FORMATS, MapFiles, Tileset, plain_tileset
-from pointillist.data.tilemaps.level_names import read_legend, symbols_of
+from pointillist.data.tilemaps.text_grids import read_legend, symbols_of
 from pointillist.errors import DataError, PointillistError
 from pointillist.images import ImageSpec
 

@@ -19,7 +19,7 @@ from pointillist.engine.head.frequencies import distribution
 from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.library import KERNELS, available_levels
 from pointillist.engine.program import IntegerHead
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.portable import load, save
 from tests.equality import equal
 from tests.portable.networks import integer_case

@@ -20,10 +20,10 @@ from PIL import Image
 
 import pointillist as pt
 import pointillist.model.portable
-from pointillist.files.checkpoint import header
-from pointillist.files.checkpoint import tensors as checkpoint
-from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
-from pointillist.files.checkpoint.tensors import write_tensors
+from pointillist.files import arrays as stored
+from pointillist.files import tensors as checkpoint
+from pointillist.files.arrays import CARD, CONFIG, WEIGHTS, read_config
+from pointillist.files.tensors import write_tensors
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.folder.portable import PortableModel
 from tests.cli.helpers import fails
@@ -205,7 +205,7 @@ def test_what_is_no_settings_file_is_rejected(folder: Path, text: bytes) -> None
 
 def test_a_settings_file_that_is_too_long_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is on bytes, before any parsing."""
-    monkeypatch.setattr(header, "MAX_CONFIG_BYTES", 100)
+    monkeypatch.setattr(stored, "MAX_CONFIG_BYTES", 100)
     with pytest.raises(pt.CheckpointError, match="over the limit of 100"):
         read_config(folder)
 
@@ -294,7 +294,7 @@ def with_weight(folder: Path, value: float) -> None:
     tensors, config = checkpoint.read_tensors(folder / WEIGHTS), read_config(folder)
     config.pop("training", None)
     next(iter(tensors.values())).view(-1)[0] = value
-    write_tensors(folder / WEIGHTS, tensors, settings=header.settings_digest(config))
+    write_tensors(folder / WEIGHTS, tensors, settings=stored.settings_digest(config))
 
 
 COMMANDS = [

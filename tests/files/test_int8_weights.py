@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.files.checkpoint.header import WEIGHTS
-from pointillist.files.checkpoint.tensors import decode_weights, read_tensors, write_tensors
+from pointillist.files.arrays import WEIGHTS
+from pointillist.files.tensors import decode_weights, read_tensors, write_tensors
 from pointillist.zoo import ZOO
 from tests.equality import equal
 from tests.scripts import script

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import pointillist as pt
-from pointillist.files import unchanged
-from pointillist.files.unchanged import ReadOnce
+from pointillist.files import reading
+from pointillist.files.reading import ReadOnce
 from pointillist.model.folder.opening import open_by_name
 from pointillist.zoo import resolve
 
@@ -40,7 +40,7 @@ def test_a_folder_is_read_again_when_a_file_changes(tmp_path: Path) -> None:
 
 def test_the_files_of_all_folders_stay_within_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder that was used longest ago leaves first."""
-    monkeypatch.setattr(unchanged, "MAX_BYTES", 10)
+    monkeypatch.setattr(reading, "MAX_BYTES", 10)
     reads: list[str] = []
     once = ReadOnce(lambda folder: reads.append(folder.name))
     for name in ("a", "b", "c"):

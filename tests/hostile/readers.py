@@ -17,11 +17,11 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.completion.cells import read_cells
-from pointillist.compression.extract import extract
+from pointillist.compression.files import extract
 from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.data.palette import read_palette
 from pointillist.data.readers.standard import read_idx
-from pointillist.files.checkpoint.header import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
+from pointillist.files.arrays import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.settings_tree import read_toml
 from pointillist.model import portable
 from pointillist.model.folder.generation import MeasuredPrompts

@@ -15,8 +15,7 @@ import pointillist as pt
 from pointillist.commands.cli import app
 from pointillist.compression.archive import Archive
 from pointillist.compression.container import Entry
-from pointillist.files import hub
-from pointillist.files.checkpoint import tensors
+from pointillist.files import hub, tensors
 
 from ..cli.helpers import fails, files_in, run
 

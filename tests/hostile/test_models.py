@@ -18,9 +18,9 @@ from safetensors.torch import load, save
 import pointillist as pt
 from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.data.raw import RawImages
-from pointillist.files.checkpoint.header import open_weights, read_config
-from pointillist.files.checkpoint.tensors import read_tensors, write_folder
+from pointillist.files.arrays import open_weights, read_config
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
+from pointillist.files.tensors import read_tensors, write_folder
 from pointillist.images.visualization import image_grid
 from pointillist.images.visualization.image_grid import truncate_text
 from pointillist.model.batches import check_likelihood

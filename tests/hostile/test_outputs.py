@@ -180,7 +180,7 @@ def test_devices_of_torch_that_are_not_there(device: str) -> None:
 
 def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are written are not decoded again, another archive is refused, and nothing is left at the end."""
-    from pointillist.compression import extract
+    from pointillist.compression import files
 
     digits = pt.sample("digits", 6, seed=1, engine="numpy")
     for number, image in enumerate(digits.images):
@@ -188,7 +188,7 @@ def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatc
         image.save(f"in/{number}.png")
     run("compress", "digits", "in", "--out", "a.pxl", "--per-record", 2)
     run("compress", "digits", "in/0.png", "--out", "b.pxl")
-    original, written = extract.save_picture, []
+    original, written = files.save_picture, []
 
     def saving(picture: Image.Image, path: Path, file: object) -> None:
         if len(written) == 3:
@@ -197,7 +197,7 @@ def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatc
         original(picture, path, file)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "save_picture", saving)
+        patch.setattr(files, "save_picture", saving)
         assert "no space left" in fails("decompress", "a.pxl", "--out", "out/")
     assert "unfinished" in fails("decompress", "b.pxl", "--out", "out/")
     before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.png")}

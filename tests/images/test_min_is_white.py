@@ -11,8 +11,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.commands.sampling.archive import as_files
-from pointillist.compression.extract import extract
-from pointillist.compression.files import as_array, open_inputs
+from pointillist.compression.files import as_array, extract, open_inputs
 from pointillist.compression.models import image_of
 from pointillist.compression.pictures import PictureFile, read_levels, to_picture
 from pointillist.compression.writer import ArchiveWriter

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.engine.executors import intervals_of_images, params_of_images
 from pointillist.errors import ConfigError
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.config import LOCAL_GAIN_LEVELS, LOCAL_GAIN_ROWS
 from pointillist.model.portable.storage.files import load_integer_model, save_integer_model
 from pointillist.networks import entry, names

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.files.checkpoint.header import GENERATION
+from pointillist.files.arrays import GENERATION
 from pointillist.model.folder.generation import ExampleHint, GenerationConfig
 from tests.equality import assert_close, equal
 from tests.tolerances import network_rounding

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 import pointillist.studio
 from pointillist.errors import CheckpointError
-from pointillist.files.checkpoint.header import PROMPTS
+from pointillist.files.arrays import PROMPTS
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.free_prompts import is_single_edit
 from pointillist.model.vocabulary import (

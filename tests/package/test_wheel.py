@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pointillist as pt
-from pointillist.files.checkpoint.header import CARD, CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
+from pointillist.files.arrays import CARD, CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 INSTALL = ("--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check")

@@ -14,8 +14,7 @@ from safetensors.numpy import load_file
 import pointillist as pt
 from pointillist.conditioning import condition_kinds
 from pointillist.engine.program import LIMIT
-from pointillist.files.arrays import ArrayReader
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS, ArrayReader
 from pointillist.model.integer import condition_features
 from pointillist.model.portable import load, save
 from pointillist.model.portable.storage.decode import decode_model

@@ -11,8 +11,7 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import HintConfig
-from pointillist.files.arrays import ArrayReader
-from pointillist.files.checkpoint.header import PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM_TENSORS, ArrayReader
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.portable import load, save

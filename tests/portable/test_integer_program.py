@@ -23,7 +23,7 @@ from pointillist.engine.head.frequencies import Frequencies, frequencies
 from pointillist.engine.library import KERNELS, LEVELS, available_levels
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.portable import load, save
 from pointillist.model.portable.scorer import ProgramScorer

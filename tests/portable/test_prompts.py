@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.files.checkpoint.header import PROGRAM_TENSORS
+from pointillist.files.arrays import PROGRAM_TENSORS
 from pointillist.model.portable import load, save
 from tests.scripts import script
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pointillist.commands.cli.app import app
-from pointillist.files.checkpoint.header import PROMPTS
+from pointillist.files.arrays import PROMPTS
 from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.zoo import ZOO
 from tests.scripts import script

@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 
 import pointillist as pt
-from pointillist.files.checkpoint.tensors import read_tensors
+from pointillist.files.tensors import read_tensors
 from pointillist.training import Interrupted
 from pointillist.training.trainer import Trainer
 

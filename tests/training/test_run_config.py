@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.errors import ConfigError
-from pointillist.files.checkpoint.header import read_config
+from pointillist.files.arrays import read_config
 from pointillist.files.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
 from pointillist.training.config import TrainConfig
 from pointillist.training.runs import from_config as module

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist import zoo
 from pointillist.commands.cli.app import app
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS
-from pointillist.files.checkpoint.tensors import read_tensors
+from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.tensors import read_tensors
 from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.files import meta_init
 from pointillist.model.folder.generation import GenerationConfig

@@ -19,8 +19,7 @@ from pointillist.anomaly.heat import HeatScale
 from pointillist.anomaly.normals import ModelFit
 from pointillist.anomaly.statistics import NearestImages
 from pointillist.errors import CheckpointError
-from pointillist.files.arrays import read_arrays, write_arrays
-from pointillist.files.checkpoint.header import open_weights, read_metadata, settings_digest
+from pointillist.files.arrays import open_weights, read_arrays, read_metadata, settings_digest, write_arrays
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
 from pointillist.images.array_types import Float

@@ -16,7 +16,7 @@ import numpy as np
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
-from pointillist.data.readers.folder_stream import FolderStream
+from pointillist.data.readers.image_folder import FolderStream
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.arrays import as_array, is_tensor
 from pointillist.images.array_types import Float, Int, Shaped

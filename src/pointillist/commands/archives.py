@@ -185,7 +185,7 @@ def decompress(settings: DecompressSettings) -> Facts:
         ConfigError, ArchiveError, CheckpointError: naming what is wrong with a setting, the archive or the model.
     """
     from pointillist.compression.archive import Archive
-    from pointillist.compression.extract import extract
+    from pointillist.compression.files import extract
     from pointillist.files.batch_output import batch_output, output_lock
     from pointillist.system import available_cores
 
@@ -321,7 +321,7 @@ def _plan(
     Returns:
         The pictures of each record, and the number of its tile; None for whole pictures.
     """
-    from pointillist.compression.tiles import tiles_of
+    from pointillist.compression.pictures import tiles_of
     from pointillist.compression.writer import pictures_of
 
     result: list[tuple[slice, int | None]] = []
@@ -340,7 +340,7 @@ def _plan(
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    from pointillist.data.readers.picture_files import BROKEN, open_picture
+    from pointillist.data.pixels import BROKEN, open_picture
     from pointillist.errors import DataError
 
     try:

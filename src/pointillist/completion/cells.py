@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from pointillist.data.options import parse_size
-from pointillist.data.readers.array_files import NpzFile
+from pointillist.data.readers.numpy_files import NpzFile
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import read_text
 from pointillist.images import ImageSpec

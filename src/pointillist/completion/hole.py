@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointillist.data.readers.picture_files import read_picture
+from pointillist.data.pixels import read_picture
 from pointillist.data.tilemaps.folder import MAP_SUFFIXES
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import OPAQUE

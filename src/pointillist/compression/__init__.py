@@ -1,6 +1,6 @@
 """Lossless compression by exact likelihood: an entropy coder follows the integer frequencies of an integer model.
 
-`codec.py` codes pictures, `range_coder.py` symbols; `container.py` is the layout of an archive, which `writer.py` and
+`codec.py` codes pictures and symbols; `container.py` is the layout of an archive, which `writer.py` and
 `archive.py` write and read. Nothing needs torch.
 """
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, not_a_model
-from pointillist.files.checkpoint.header import GENERATION, read_config
+from pointillist.files.arrays import GENERATION, read_config
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.model.portable import IntegerModel, load

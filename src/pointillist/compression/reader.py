@@ -22,7 +22,7 @@ from pointillist.compression.container import (
     read_record,
 )
 from pointillist.compression.models import find_integer_model
-from pointillist.compression.tiles import tiles_of
+from pointillist.compression.pictures import tiles_of
 from pointillist.engine.batch import in_threads
 from pointillist.errors import ArchiveError
 from pointillist.model.portable import IntegerModel

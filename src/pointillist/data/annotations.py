@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from pointillist.data.options import DataOptions
-from pointillist.data.pixels import resize_image
+from pointillist.data.pixels import open_picture, resize_image
 from pointillist.data.raw import Annotations, encode_names
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError
 from pointillist.images import ImageSpec, Mode
 

@@ -14,12 +14,11 @@ from pointillist.data.annotations import reject_annotation_options
 from pointillist.data.dataset import ImageDataset
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
+from pointillist.data.pixels import EXTENSIONS
 from pointillist.data.raw import SPLITS, RawImages, complete_splits, split_name
-from pointillist.data.readers.array_files import load_npy
 from pointillist.data.readers.image_folder import list_files, read_folder, read_image
-from pointillist.data.readers.numpy_files import read_array, read_npz
+from pointillist.data.readers.numpy_files import load_npy, read_array, read_npz
 from pointillist.data.readers.parquet import read_hub, read_parquet
-from pointillist.data.readers.picture_files import EXTENSIONS
 from pointillist.data.readers.science import SCIENCE, is_series, read_science
 from pointillist.data.readers.sequence import read_sequence
 from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, read_standard, uci_digits

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.data.readers.picture_files import BROKEN, bounded, describe_damage, open_picture
+from pointillist.data.pixels import BROKEN, bounded, describe_damage, open_picture
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.reading import check_file, parse_json, read_text
 from pointillist.images import OPAQUE, nearest_colour

@@ -1,20 +1,24 @@
-"""Arrays: of any library as numpy, next to a JSON document, and in a safetensors file. Needs no torch."""
+"""Arrays: of any library as numpy, next to a JSON document, and in the files of a model folder. Needs no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from pointillist.errors import CheckpointError, ConfigError, ShapeError, quote
-from pointillist.files.checkpoint.header import METADATA_KEY, open_weights, read_metadata
+from pointillist.errors import CheckpointError, ConfigError, DataError, ShapeError, quote
+from pointillist.files.reading import parse_json, read_json
 from pointillist.files.writing import atomic_path
 
 Array = NDArray[Any]
@@ -151,3 +155,150 @@ def digest_of(arrays: Mapping[str, Array]) -> str:
         digest.update(f"{name} torch.{array.dtype} {array.shape};".encode())
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+CARD = "README.md"
+GENERATION = "generation_config.json"
+PROMPTS = "prompts.json"
+TILESET = "tileset.png"
+PROGRAM, PROGRAM_TENSORS = "program.json", "program.safetensors"
+FOLDER_FILES = (WEIGHTS, CONFIG, CARD, GENERATION, PROMPTS, TILESET, PROGRAM, PROGRAM_TENSORS)
+"""Files of a model folder."""
+FORMAT_VERSION = 1
+METADATA_KEY = "pointillist"
+MAX_CONFIG_BYTES = 16 * 1024 * 1024
+SCALE_SUFFIX = "_scale"
+"""End of the name of the array that holds the scales of an int8 matrix."""
+_PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the settings of a model folder.
+
+    Raises:
+        CheckpointError: if the folder is not a Pointillist model, is damaged, or has another format version.
+    """
+    path = folder / CONFIG
+    if folder.is_file():
+        if folder.suffix in _PICKLES:
+            raise CheckpointError(
+                f"{folder} is a pickle, which can run code when it is opened, and is rejected: "
+                f"give the model folder that contains {WEIGHTS} and {CONFIG}."
+            )
+        raise CheckpointError(f"{folder} is a file: give the model folder that contains {WEIGHTS} and {CONFIG}.")
+    if not path.is_file():
+        raise CheckpointError(f"{folder} contains no {CONFIG}: give a folder written by `pointillist train --out`.")
+    config = read_json(path, "the folder is damaged; copy it again", CheckpointError, MAX_CONFIG_BYTES)
+    if not isinstance(config, dict) or config.pop("format", None) != "pointillist":
+        raise CheckpointError(f'{path} is not a Pointillist model: its "format" must be "pointillist".')
+    version = config.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {version}, and this release reads {FORMAT_VERSION}: upgrade pointillist."
+        )
+    return config
+
+
+def weight_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read names and shapes of the weights in a safetensors file, without loading any tensor.
+
+    Weights are floating point, or matrices in int8 with a float32 scale for each output: the first axis, or the last
+    axis of the kernels `[taps, in, out]` of recurrences.
+
+    Raises:
+        CheckpointError: if the file is missing, a pickle, or damaged, or a tensor has another type.
+    """
+    with open_weights(path) as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        stored = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
+    shapes = {name: shape for name, (_, shape) in stored.items()}
+    for name, (dtype, shape) in stored.items():
+        if dtype == "I8" and len(shape) > 1:
+            outputs = shape[2 if len(shape) == 3 else 0]
+            is_weight = stored.get(name + SCALE_SUFFIX) == ("F32", (outputs,))
+            shapes.pop(name + SCALE_SUFFIX, None)
+        else:
+            is_weight = dtype in ("F64", "F32", "F16", "BF16")
+        if not is_weight:
+            raise CheckpointError(
+                f"The weights `{name}` of {path} are {dtype} {shape}, not floating point or int8 with a float32 scale "
+                "for each output: copy the whole folder again."
+            )
+    return shapes
+
+
+def count_weights(path: Path) -> int:
+    """Count the weights of a model from the header of its file.
+
+    Raises:
+        CheckpointError: as `weight_shapes`.
+    """
+    return sum(map(math.prod, weight_shapes(path).values()))
+
+
+def check_config_hash(folder: Path, config: Mapping[str, Any]) -> None:
+    """Reject weights that were written with other settings, for example by an interrupted save over another model.
+
+    Raises:
+        CheckpointError: if the hash in the weights is not the hash of `config`.
+    """
+    with open_weights(folder / WEIGHTS) as file:
+        expected = read_metadata(file).get("settings")
+    if expected is not None and expected != settings_digest(config):
+        raise CheckpointError(
+            f"{folder / WEIGHTS} was written with other settings than those in {CONFIG}: copy the whole folder again."
+        )
+
+
+def weights_checksum(folder: Path) -> str | None:
+    """Compute the SHA-256 of the weights file of a folder, which holds the hash of its settings; None if there is none.
+
+    Equal weights and settings give equal bytes. Takes a millisecond for each megabyte, and needs no torch.
+
+    Raises:
+        CheckpointError: if the file was written with other settings than the folder has.
+    """
+    if not (folder / WEIGHTS).is_file():
+        return None
+    config = read_config(folder)
+    config.pop("training", None)
+    check_config_hash(folder, config)
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_metadata(file: Any) -> dict[str, str]:
+    """Read our metadata from the header of a file; empty for a file of another tool."""
+    try:
+        metadata = parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"), METADATA_KEY, "copy it again")
+    except DataError:
+        return {"sha256": "unreadable"}  # equals no checksum: the file is rejected as damaged
+    return metadata if isinstance(metadata, dict) else {"sha256": "unreadable"}
+
+
+def settings_digest(config: Mapping[str, Any]) -> str:
+    """SHA-256 of the settings that the weights depend on: not of the training or of class names."""
+    own = {k: v for k, v in config.items() if k not in ("format", "format_version", "training", "classes")}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def open_weights(path: Path, framework: str = "np") -> Iterator[Any]:
+    """Open a safetensors file; "pt" reads tensors of torch.
+
+    Raises:
+        CheckpointError: if the file is missing, a pickle, or damaged.
+    """
+    if not path.is_file():
+        pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in _PICKLES)
+        hint = f"; {pickles[0]} is a pickle, which is rejected because it can run code" if pickles else ""
+        raise CheckpointError(f"{path.parent} contains no {path.name}{hint}: copy the whole model folder.")
+    if not os.access(path, os.R_OK):  # the library says that it is not there
+        raise CheckpointError(f"{path} may not be read: change its permissions, or copy the folder as its owner.")
+    try:
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged ({error}): copy or download it again.") from error

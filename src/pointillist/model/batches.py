@@ -12,8 +12,7 @@ from PIL import Image
 
 from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, Label, match_names
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
-from pointillist.data.pixels import to_channels
-from pointillist.data.readers.picture_files import read_picture
+from pointillist.data.pixels import read_picture, to_channels
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.files.arrays import as_array, is_tensor
 from pointillist.images import ImageSpec

@@ -10,7 +10,7 @@ from pydantic import SerializeAsAny, ValidationError, model_validator
 from pointillist.conditioning import ConditionConfig, LabelConfig
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, format_validation_error
-from pointillist.files.checkpoint.tensors import fingerprint
+from pointillist.files.tensors import fingerprint
 from pointillist.images import MAX_SIDE, ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.model.folder.settings import ModelSettings

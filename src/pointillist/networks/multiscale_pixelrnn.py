@@ -32,7 +32,7 @@ from pydantic import Field
 from torch import Tensor
 
 from pointillist.images.array_types import Float
-from pointillist.networks.backbone import Backbone, BackboneDims, Dilations, Stage, run_stages
+from pointillist.networks.backbone import Backbone, BackboneDims, Dilations, Stage, Upsampler, run_stages
 from pointillist.networks.pixel_rnn import (
     DiagonalBiLSTM,
     DiagonalBiLSTMConfig,
@@ -41,7 +41,6 @@ from pointillist.networks.pixel_rnn import (
     RowLSTM,
     RowLSTMConfig,
 )
-from pointillist.networks.upsampler import Upsampler
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
 

@@ -42,11 +42,11 @@ from pointillist.networks.backbone import (
     Dilations,
     ResidualHead,
     Stage,
+    Upsampler,
     masked_stem,
     run_stages,
 )
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
-from pointillist.networks.upsampler import Upsampler
 from pointillist.nn import Condition, ConditionBias, Dropout, MaskedConv2d, channel_groups
 from pointillist.nn.passes import Pass
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.data.readers.picture_files import BROKEN, open_picture
+from pointillist.data.pixels import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
 from pointillist.images.visualization import image_grid, save_png

@@ -18,8 +18,8 @@ from pointillist.analysis.evaluation.memorization import copied_windows
 from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote
-from pointillist.files.checkpoint.tensors import check_values
 from pointillist.files.suggestions import checked_keywords
+from pointillist.files.tensors import check_values
 from pointillist.model.folder.files import default_card
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer_cost import bits_text

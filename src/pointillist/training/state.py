@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.errors import CheckpointError, ConfigError, TrainingError
-from pointillist.files.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.files.reading import read_json
+from pointillist.files.tensors import read_tensors, write_tensors
 from pointillist.files.writing import folder_lock, write_text
 from pointillist.system import is_main_process
 from pointillist.training.config import IntervalsConfig

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
+from pointillist.files.arrays import CARD, CONFIG, WEIGHTS, read_config
 
 ZOO = Path(__file__).parent
 

@@ -171,7 +171,7 @@ def open_images(
     """
     from pointillist.anomaly.reading import training_split, validation_images
     from pointillist.data import load_data
-    from pointillist.data.readers.folder_stream import FolderStream
+    from pointillist.data.readers.image_folder import FolderStream
     from pointillist.model.folder.image_sources import is_training_source, resolve_data_options
 
     options = resolve_data_options(model, data, settings.set, labels=conditions or split == "valid?")

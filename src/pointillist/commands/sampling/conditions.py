@@ -155,7 +155,7 @@ def read_numbers(path: Path, setting: str) -> np.ndarray:
     Raises:
         DataError: if it holds anything else, or cannot be read.
     """
-    from pointillist.data.readers.array_files import load_npy
+    from pointillist.data.readers.numpy_files import load_npy
 
     array = load_npy(path)
     if array.dtype.kind not in "fiub":
@@ -174,6 +174,6 @@ def read_image(path: Path, setting: str, kinds: str = "a picture") -> Image.Imag
     Raises:
         DataError: if it cannot be read.
     """
-    from pointillist.data.readers.picture_files import read_picture
+    from pointillist.data.pixels import read_picture
 
     return read_picture(path, f"`{setting}` (={path})", f"give {kinds}")

@@ -36,8 +36,8 @@ from pointillist.completion.canvas import Canvases, extend, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
+from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
-from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path

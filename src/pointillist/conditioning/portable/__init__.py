@@ -28,8 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.errors import ConfigError
-from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
-from pointillist.files.checkpoint.header import SCALE_SUFFIX
+from pointillist.files.arrays import SCALE_SUFFIX, Array, ArrayReader, ArrayWriter
 
 if TYPE_CHECKING:
     from pointillist.data import Batch

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pointillist.conditioning.portable import PortableEncoder, StoredEncoder, StoredWeights
-from pointillist.files.arrays import ArrayReader
-from pointillist.files.checkpoint.header import SCALE_SUFFIX
+from pointillist.files.arrays import SCALE_SUFFIX, ArrayReader
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int, Shaped
 

@@ -10,18 +10,20 @@ import numpy as np
 from PIL import Image
 
 from pointillist.data.options import DataOptions
-from pointillist.data.pixels import check_shape_memory, resize_image, resolve_resample
-from pointillist.data.raw import RawImages
-from pointillist.data.readers.picture_files import (
+from pointillist.data.pixels import (
     ALPHA_MODES,
     BROKEN,
     GREY_MODES,
     bounded,
     check_pixels,
+    check_shape_memory,
     describe_damage,
     orientation,
+    resize_image,
+    resolve_resample,
     upright,
 )
+from pointillist.data.raw import RawImages
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.images.pictures import to_8_bit
 

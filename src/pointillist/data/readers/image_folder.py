@@ -1,4 +1,4 @@
-"""Read folders of images in the Hugging Face `imagefolder` layout.
+"""Read folders of images in the Hugging Face `imagefolder` layout, whole or batch by batch.
 
     folder/cat.png                        flat
     folder/dog/1.png                      class folders: the label is the name of the parent folder
@@ -17,7 +17,7 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
@@ -26,14 +26,17 @@ from pathlib import Path
 import numpy as np
 
 from pointillist.data.annotations import Row, annotations_from_folder, column_name, column_values
+from pointillist.data.dataset import ImageDataset
+from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
+from pointillist.data.pixels import EXTENSIONS, open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.picture_files import EXTENSIONS, open_picture
 from pointillist.data.tilemaps.folder import METADATA, MapReader
 from pointillist.data.tilemaps.text_grids import SEPARATORS
-from pointillist.errors import DataError, counted, quote
+from pointillist.errors import ConfigError, DataError, counted, quote
 from pointillist.files.reading import parse_json, read_text
+from pointillist.images import ImageSpec
 
 TEXT_COLUMNS = ("text", "caption", "texts", "captions")
 LABEL_COLUMNS = ("label", "labels", "class")
@@ -292,3 +295,64 @@ def _parse(file: Path) -> Iterable[Row]:
         if not isinstance(row, dict):
             raise DataError(f"Line {number} of {file} is not a JSON object: write {{'file_name': ..., 'text': ...}}.")
         yield row
+
+
+class FolderStream:
+    """The image files below a folder, or a single one, in alphabetical order. Labels and captions are not read.
+
+    ```python
+    stream = FolderStream(Path("parts/"), DataOptions(size=(28, 28)), model.image)
+    for images in stream.batches(64):
+        images.files, images.batch(range(len(images))).levels
+    ```
+
+    Attributes:
+        files: name of each file, relative to the folder.
+
+    Raises:
+        DataError: if there is no image.
+        ConfigError: for dynamic binarisation.
+    """
+
+    def __init__(self, folder: Path, options: DataOptions, spec: ImageSpec) -> None:
+        if options.binarise == "dynamic":
+            raise ConfigError(
+                "`binarise` (='dynamic') draws for a whole data set, and a folder is read in batches: take 'static'."
+            )
+        self.folder: Path = Path(os.path.normpath(folder))
+        self._options, self._spec = match_spec(options, spec), spec
+        paths = list_files(self.folder) if self.folder.is_dir() else [self.folder]
+        self._paths = [path for path in paths if path.suffix.lower() in EXTENSIONS]
+        if not self._paths:
+            raise DataError(f"{folder} holds no images: put PNG or JPEG files in it.")
+        self.files: tuple[str, ...] = tuple(self._name(path) for path in self._paths)
+
+    @property
+    def has_splits(self) -> bool:
+        """Return True if the folders of the images are splits, such as `train/` and `valid/`."""
+        return self.folder.is_dir() and split_of_folders(self.folder, self._paths) is not None
+
+    @staticmethod
+    def reads(path: Path) -> bool:
+        """Return True if a path is an image file by its name."""
+        return path.is_file() and path.suffix.lower() in EXTENSIONS
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def batches(self, batch_size: int) -> Iterator[ImageDataset]:
+        """Read the images, `batch_size` at once; of those that cannot be read, `skip_bad` leaves out its own.
+
+        Raises:
+            DataError, ConfigError: if a file cannot be read, or the images of a batch differ in size.
+        """
+        for start in range(0, len(self._paths), batch_size):
+            paths = self._paths[start : start + batch_size]
+            items = [ImageSource(str(path), partial(open_picture, path)) for path in paths]
+            raw, kept = decode(items, self._options, str(self.folder))
+            files = tuple(self._name(paths[index]) for index in kept)
+            raw = replace(raw, name=self.folder.name or str(self.folder), files=files)
+            yield build_dataset(raw, self._options, spec=self._spec)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix() if path != self.folder else path.name

@@ -15,10 +15,10 @@ from PIL import Image
 
 from pointillist import system
 from pointillist.data.options import DataOptions
+from pointillist.data.pixels import open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.data.readers.decode import ImageSource, decode
 from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
-from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError, MissingExtraError
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.reading import check_file

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pointillist import system
-from pointillist.data.readers.picture_files import EXTENSIONS, bounded, describe_damage
+from pointillist.data.pixels import EXTENSIONS, bounded, describe_damage
 from pointillist.errors import DataError, MissingExtraError, PointillistError
 from pointillist.files.reading import check_file
 

@@ -10,10 +10,16 @@ import numpy as np
 
 from pointillist import system
 from pointillist.data.options import DataOptions
+from pointillist.data.pixels import EXTENSIONS, read_picture
 from pointillist.data.raw import RawImages
-from pointillist.data.readers.picture_files import EXTENSIONS, read_picture
-from pointillist.data.tilemaps.level_names import LEGENDS, find_legend, given_names, symbols_of
-from pointillist.data.tilemaps.text_grids import read_csv_map, read_text_map
+from pointillist.data.tilemaps.text_grids import (
+    LEGENDS,
+    find_legend,
+    given_names,
+    read_csv_map,
+    read_text_map,
+    symbols_of,
+)
 from pointillist.data.tilemaps.tiled import read_tiled_map, read_tiled_tileset
 from pointillist.data.tilemaps.tileset import EMPTY, SIDE, TileMap, Tileset, cut_tiles
 from pointillist.errors import ConfigError, DataError, counted, quote

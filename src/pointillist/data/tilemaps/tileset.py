@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from pointillist import system
-from pointillist.data.readers.picture_files import read_picture
+from pointillist.data.pixels import read_picture
 from pointillist.errors import CheckpointError, DataError
 from pointillist.files.reading import MAX_NAME
 from pointillist.images import MAX_LEVELS, clean_alpha

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.data.tilemaps.level_names import LEGENDS, legend_text, symbols_of
+from pointillist.data.tilemaps.text_grids import LEGENDS, legend_text, symbols_of
 from pointillist.data.tilemaps.tileset import Tileset, plain_tileset
-from pointillist.files.checkpoint.header import TILESET
+from pointillist.files.arrays import TILESET
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Integer
 

@@ -8,9 +8,8 @@ __getattr__, __all__ = lazy_names(
     {
         "pointillist.images.visualization.animation": "MAX_FRAME_PIXELS animate gif_bytes",
         "pointillist.images.visualization.chart": "Axes Chart",
-        "pointillist.images.visualization.heatmap": "heat_map",
+        "pointillist.images.visualization.heatmap": "heat_map plot_receptive_field",
         "pointillist.images.visualization.image_grid": "image_grid named_grid",
         "pointillist.images.visualization.pixels": "diverging_colors png_bytes save_png sequential_colors",
-        "pointillist.images.visualization.receptive_field": "plot_receptive_field",
     },
 )

@@ -16,9 +16,9 @@ from torch.overrides import TorchFunctionMode
 
 from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
-from pointillist.files.checkpoint import header
-from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, PROMPTS, TILESET, WEIGHTS
-from pointillist.files.checkpoint.tensors import check_values, decode_weights, read_tensors, write_folder
+from pointillist.files import arrays
+from pointillist.files.arrays import CARD, CONFIG, GENERATION, PROMPTS, TILESET, WEIGHTS
+from pointillist.files.tensors import check_values, decode_weights, read_tensors, write_folder
 from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
@@ -93,7 +93,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
     Raises:
         CheckpointError: if the folder is not a Pointillist model, damaged, or has an integer program of other weights.
     """
-    record = header.read_config(folder)
+    record = arrays.read_config(folder)
     check_program(folder)
     training = record.pop("training", {})
     if not isinstance(training, dict):
@@ -104,8 +104,8 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
             expected = {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(expected, header.weight_shapes(folder / WEIGHTS), folder)
-    header.check_config_hash(folder, record)
+    _compare_shapes(expected, arrays.weight_shapes(folder / WEIGHTS), folder)
+    arrays.check_config_hash(folder, record)
     tensors = decode_weights(read_tensors(folder / WEIGHTS))
     check_values(tensors, folder / WEIGHTS)
     card, generation = folder / CARD, GenerationConfig.read(folder)

@@ -23,10 +23,10 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from pointillist.data.readers.picture_files import BROKEN, bounded, open_picture, upright
+from pointillist.data.pixels import BROKEN, bounded, open_picture, upright
 from pointillist.distributions.transform import Transform
 from pointillist.errors import CheckpointError, ConfigError, DataError, format_validation_error
-from pointillist.files.checkpoint.header import GENERATION, PROMPTS
+from pointillist.files.arrays import GENERATION, PROMPTS
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int

@@ -16,9 +16,8 @@ from pointillist.conditioning.settings import ConditionConfig
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import resolve_likelihood
 from pointillist.errors import CheckpointError, ConfigError, EngineError, not_a_model
-from pointillist.files.arrays import as_array
-from pointillist.files.checkpoint.header import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS, count_weights, read_config
-from pointillist.files.unchanged import ReadOnce
+from pointillist.files.arrays import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS, as_array, count_weights, read_config
+from pointillist.files.reading import ReadOnce
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder

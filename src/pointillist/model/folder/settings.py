@@ -14,7 +14,7 @@ from pointillist.conditioning.registry import condition_kinds, parse_conditions
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.distributions.registry import LikelihoodName, resolve_likelihood
 from pointillist.errors import CheckpointError, MissingExtraError, quote
-from pointillist.files.checkpoint.header import (
+from pointillist.files.arrays import (
     CONFIG,
     FOLDER_FILES,
     TILESET,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.errors import ConfigError, DataError
-from pointillist.files.checkpoint.header import CONFIG, WEIGHTS
+from pointillist.files.arrays import CONFIG, WEIGHTS
 from pointillist.files.reading import parse_json, read_text
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError

@@ -21,7 +21,7 @@ from pointillist.engine.c.blob import TYPES, constants_of, pack
 from pointillist.engine.c.lower import gathers_of_products, lower, rows_together
 from pointillist.engine.library import WEBASSEMBLY
 from pointillist.engine.program import Program
-from pointillist.files.checkpoint.header import CARD
+from pointillist.files.arrays import CARD
 from pointillist.images.visualization.html import data_uri
 from pointillist.model.folder.portable import PortableModel, program_files
 from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words

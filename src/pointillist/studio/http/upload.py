@@ -8,9 +8,8 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from pointillist.data.options import DataOptions
-from pointillist.data.pixels import resize_image
+from pointillist.data.pixels import BROKEN, PixelLimitError, open_picture, resize_image
 from pointillist.data.readers.decode import ImageSource, read_header, read_pixels
-from pointillist.data.readers.picture_files import BROKEN, PixelLimitError, open_picture
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
 from pointillist.model.protocols import LikelihoodModel

@@ -14,7 +14,7 @@ from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError, quote
-from pointillist.files.checkpoint.header import read_config
+from pointillist.files.arrays import read_config
 from pointillist.files.settings_tree import Tree, expand, read_toml
 from pointillist.images import ImageSpec
 from pointillist.images.visualization import image_grid, save_png

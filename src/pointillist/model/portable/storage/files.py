@@ -20,8 +20,15 @@ from safetensors.numpy import save
 from pointillist.engine.head.tables import min_log_scale_of
 from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
 from pointillist.errors import CheckpointError
-from pointillist.files.arrays import ArrayReader, ArrayWriter
-from pointillist.files.checkpoint.header import PROGRAM, PROGRAM_TENSORS, WEIGHTS, open_weights, weights_checksum
+from pointillist.files.arrays import (
+    PROGRAM,
+    PROGRAM_TENSORS,
+    WEIGHTS,
+    ArrayReader,
+    ArrayWriter,
+    open_weights,
+    weights_checksum,
+)
 from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.model.portable.conditions import IntegerPart

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pointillist.errors import CheckpointError
-from pointillist.files.checkpoint.header import (
+from pointillist.files.arrays import (
     CARD,
     CONFIG,
     FORMAT_VERSION,
