@@ -27,6 +27,7 @@ import numpy as np
 from pointillist.distributions.transform import Transform
 from pointillist.model.portable import IntegerModel, load
 from pointillist.zoo import list_pretrained
+from tests.integer_draws import draw_encoded
 
 PATH = Path(__file__).with_suffix(".json")
 
@@ -139,7 +140,7 @@ def draw(case: Case, inputs: dict[str, np.ndarray], executor: str) -> np.ndarray
         reference = model.encode(given.guidance_reference(), case.shape[2:], order)
         inputs = {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
     transform = Transform(case.guidance, case.temperature, case.top_p)
-    return model.sample_given(case.uniforms, inputs, order, transform, executor=executor)[0]
+    return draw_encoded(model, case.uniforms, inputs, order, transform, executor=executor)[0]
 
 
 def intervals(case: Case, inputs: dict[str, np.ndarray], levels: np.ndarray, executor: str) -> np.ndarray:

@@ -21,7 +21,7 @@ from pointillist.analysis import (
     surprisal_maps,
 )
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.hooks import run_with_cache
 from tests.laws.strategies import make_model, randomise_weights
 
@@ -76,14 +76,14 @@ def levels() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def program() -> PortableModel:
+def program() -> ProgramModel:
     """The model `digits`, opened by its integer program."""
     opened = open_scored("digits")
-    assert isinstance(opened, PortableModel)
+    assert isinstance(opened, ProgramModel)
     return opened
 
 
-def test_a_program_explains_as_its_pixel_model(levels: np.ndarray, program: PortableModel) -> None:
+def test_a_program_explains_as_its_pixel_model(levels: np.ndarray, program: ProgramModel) -> None:
     """To the bit; for gradients and layers the weights are loaded."""
     whole, alone = (ImageQuery.of(model, levels, label=3) for model in (pt.load("digits"), program))
     assert np.array_equal(whole.surprisal, alone.surprisal)
@@ -94,7 +94,7 @@ def test_a_program_explains_as_its_pixel_model(levels: np.ndarray, program: Port
     assert np.array_equal(logit_lens(whole).surprisal, logit_lens(alone).surprisal)
 
 
-def test_a_page_says_what_it_leaves_out(levels: np.ndarray, program: PortableModel) -> None:
+def test_a_page_says_what_it_leaves_out(levels: np.ndarray, program: ProgramModel) -> None:
     """Without the weights there is no saliency and no section of layers; all else is there."""
     alone = replace(program, folder=None)
     explanation = pt.explain(alone, levels, continuations=1)

@@ -33,6 +33,7 @@ from pointillist.engine.torch.stepper import head_of, score
 from pointillist.model.integer import on_device
 from pointillist.model.portable import IntegerModel, load
 from tests.equality import equal
+from tests.integer_draws import draw_integers
 from tests.portable.golden.make import EXPECTED, HERE, MODELS, facts
 from tests.portable.networks import CASES, integer_case
 
@@ -61,8 +62,8 @@ def test_scores_and_draws_are_those_of_numpy(name: str, executor: str) -> None:
         inputs = model.integer_model().encode(None, len(x), x.shape[2:], order)
         due = integer_model.intervals(x.numpy(), inputs, order, executor="numpy")
         assert np.array_equal(due, integer_model.intervals(x.numpy(), inputs, order, executor=executor))
-        drawn, nats = integer_model.sample(uniforms, order=order.name, executor="numpy")
-        found, own = integer_model.sample(uniforms, order=order.name, executor=executor)
+        drawn, nats = draw_integers(integer_model, uniforms, order=order.name, executor="numpy")
+        found, own = draw_integers(integer_model, uniforms, order=order.name, executor=executor)
         assert np.array_equal(found, drawn)
         assert np.array_equal(own, nats)
 
@@ -117,7 +118,7 @@ def test_every_user_of_a_model_takes_its_executor() -> None:
             pt.sample(model, 2, label=label, engine="integer", size=(2, 3), seed=0).levels,
             pt.inpaint(model, x[0], known=known, n=2, engine="integer", seed=1).levels,
             pt.evaluate(model, x, engine="integer").nats_per_image,
-            own.sample(u, label, transform=transform)[0],
+            draw_integers(own, u, label, transform=transform)[0],
             pt.compress(model, x.numpy()),
         ))  # fmt: skip
     for one, other in zip(*found, strict=True):

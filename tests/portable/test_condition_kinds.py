@@ -183,10 +183,10 @@ def test_a_command_samples_by_attributes_without_torch(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "m")
     program = (
         "import numpy as np\n"
-        "from pointillist.model.folder.portable import PortableModel\n"
+        "from pointillist.model.folder.opening import open_any_program\n"
         "from pointillist.sampling.request import Request\n"
         "request = Request.of(3, seed=1, attributes={'eyes': 2}, guidance=2.0, batch_size=2)\n"
-        "plan = request.resolve(PortableModel.of('m'))\n"
+        "plan = request.resolve(open_any_program('m'))\n"
         "np.save('levels.npy', np.concatenate([part.levels for part in plan.stream()]))\n"
     )
     run(program, tmp_path)

@@ -13,10 +13,11 @@ import pointillist as pt
 from pointillist.conditioning import HintConfig
 from pointillist.files.arrays import PROGRAM_TENSORS, ArrayReader
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable import load, save
 from pointillist.model.portable.storage.decode import decode_model
 from pointillist.sampling.request import Request
+from tests.integer_draws import draw_integers
 from tests.portable.networks import features_of
 from tests.tolerances import FIXED_POINT
 
@@ -81,7 +82,7 @@ def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None
     model = model_with("outline")
     model.save_pretrained(tmp_path)
     hint = hints_for(model, 5)
-    stored = PortableModel.open(tmp_path)
+    stored = ProgramModel.open(tmp_path)
     parts = Request.of(5, [0, 1, -1, 0, 1], hint=hint, seed=3, guidance=guidance, batch_size=2).resolve(stored).stream()
     found = np.concatenate([part.levels for part in parts])
     due = pt.sample(
@@ -97,13 +98,13 @@ def test_what_does_not_fit_is_refused() -> None:
     pt.quantize_integer(plain, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
     u = np.zeros((1, 1, 3, 3))
     with pytest.raises(pt.ConfigError, match="trained without `hint`"):
-        plain.integer_model().integers.sample(u, hint=np.zeros((1, 3, 3), int))
+        draw_integers(plain.integer_model().integers, u, hint=np.zeros((1, 3, 3), int))
     integer_model = model_with("outline").integer_model().integers
     u = np.zeros((1, 3, *SIZE))
     with pytest.raises(pt.ShapeError, match="size of the image"):
-        integer_model.sample(u, hint=np.zeros((1, 4, 4), int))
+        draw_integers(integer_model, u, hint=np.zeros((1, 4, 4), int))
     with pytest.raises(pt.DataError, match="0 to 1"):
-        integer_model.sample(u, hint=np.full((1, *SIZE), 2))
+        draw_integers(integer_model, u, hint=np.full((1, *SIZE), 2))
 
 
 @pytest.mark.parametrize("change", ["channels", "rule", "dilations", "kernel", "bias", "nan", "missing", "kind"])

@@ -25,9 +25,10 @@ from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.float_scorer import FloatScorer
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable import load, save
-from pointillist.model.portable.scorer import ProgramScorer
 from tests.equality import assert_close, equal
+from tests.integer_draws import draw_encoded, draw_integers
 from tests.portable.networks import CASES, check_steps, few_images, integer_case
 from tests.tolerances import DOUBLE, FORMULA
 
@@ -98,10 +99,10 @@ def test_compiled_code_gives_the_bits_of_numpy(name: str) -> None:
         levels = rng.integers(0, integer_model.levels, (batch, integer_model.channels, *size))
         due = integer_model.intervals(levels, executor="numpy")
         uniforms = rng.random(levels.shape)
-        drawn, nats = integer_model.sample(uniforms, executor="numpy")
+        drawn, nats = draw_integers(integer_model, uniforms, executor="numpy")
         for threads in (1, 3):
             assert np.array_equal(due, integer_model.intervals(levels, executor="auto", threads=threads))
-            found, found_nats = integer_model.sample(uniforms, executor="auto", threads=threads)
+            found, found_nats = draw_integers(integer_model, uniforms, executor="auto", threads=threads)
             assert np.array_equal(found, drawn)
             np.testing.assert_allclose(found_nats, nats, rtol=FORMULA)
 
@@ -127,7 +128,11 @@ def by_numpy(name: str) -> tuple[Any, np.ndarray, tuple[np.ndarray, np.ndarray]]
     """Return the intervals of the images of a case, uniforms of their shape, and the draws from them, by numpy."""
     integer_model, x = integer_case(name)[1], few_images(name)
     uniforms = np.random.default_rng(3).random(x.shape)
-    return integer_model.intervals(x, executor="numpy"), uniforms, integer_model.sample(uniforms, executor="numpy")
+    return (
+        integer_model.intervals(x, executor="numpy"),
+        uniforms,
+        draw_integers(integer_model, uniforms, executor="numpy"),
+    )
 
 
 @pytest.mark.parametrize("kernels", LEVELS)
@@ -144,7 +149,7 @@ def test_all_kernels_give_the_same_bits(name: str, kernels: str, monkeypatch: py
     inputs = integer_model.inputs(len(x), (x.shape[2], x.shape[3]), order)
     check_steps(integer_model, x, inputs, order, due, "compiled")
     for threads in (1, 2):
-        found = integer_model.sample(uniforms, executor="compiled", threads=threads)
+        found = draw_integers(integer_model, uniforms, executor="compiled", threads=threads)
         assert np.array_equal(found[0], drawn)
         assert np.array_equal(found[1], nats)
 
@@ -163,12 +168,12 @@ def test_levels_are_found_among_many(spread: float, least: int, most: int, monke
     integer_model = pt.quantize_integer(model, x)
     expected = integer_model.intervals(x.numpy(), executor="numpy")
     uniforms = np.random.default_rng(1).random(x.shape)
-    drawn, nats = integer_model.sample(uniforms, executor="numpy")
+    drawn, nats = draw_integers(integer_model, uniforms, executor="numpy")
     assert least <= integer_model.intervals(drawn, executor="numpy")[1].max() <= most
     for kernels in available_levels():
         monkeypatch.setenv(KERNELS, kernels)
         assert np.array_equal(expected, integer_model.intervals(x.numpy(), executor="compiled"))
-        levels, own = integer_model.sample(uniforms, executor="compiled")
+        levels, own = draw_integers(integer_model, uniforms, executor="compiled")
         assert np.array_equal(levels, drawn)
         assert np.array_equal(own, nats)
 
@@ -189,11 +194,13 @@ def test_transforms_in_c_draw_what_numpy_draws(name: str, transform: Transform) 
     _, integer_model, x = integer_case(name)
     if transform.is_guided and not integer_model.classes:
         transform = transform.unguided()
-    given = {"label": [0, 1, None]} if integer_model.classes else {}
+    given: dict[str, Any] = {"label": [0, 1, None]} if integer_model.classes else {}
     uniforms = np.random.default_rng(4).random(tuple(x.shape))
-    drawn, nats = integer_model.sample(uniforms, transform=transform, executor="numpy", **given)
+    drawn, nats = draw_integers(integer_model, uniforms, transform=transform, executor="numpy", **given)
     for threads in (1, 2):
-        found = integer_model.sample(uniforms, transform=transform, executor="compiled", threads=threads, **given)
+        found = draw_integers(
+            integer_model, uniforms, transform=transform, executor="compiled", threads=threads, **given
+        )
         assert np.array_equal(found[0], drawn)
         assert np.array_equal(found[1], nats)
 
@@ -253,8 +260,8 @@ def test_a_stored_model_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     assert found.fingerprint == kept.fingerprint == save(found, tmp_path / "again").fingerprint
     assert np.array_equal(found.log_prob_map(x.numpy()), integer_model.log_prob_map(x.numpy()))
     uniforms = np.random.default_rng(0).random(x.shape)
-    levels, nats = found.sample(uniforms)
-    assert np.array_equal(levels, integer_model.sample(uniforms)[0])
+    levels, nats = draw_integers(found, uniforms)
+    assert np.array_equal(levels, draw_integers(integer_model, uniforms)[0])
     np.testing.assert_allclose(nats, found.log_prob(levels), rtol=FORMULA)
 
 
@@ -280,7 +287,6 @@ def test_stored_programs_run_without_torch(tmp_path: Path) -> None:
     """Loading, scoring and sampling import no torch."""
     model, _, x = integer_case("gated-pixelcnn")
     expected = float(model.integer_model().integers.log_prob(x.numpy()).sum())
-    model.integer_model().integers.sample(np.full(x.shape, 0.5), label=1)
     model.save_pretrained(tmp_path)
     np.save(tmp_path / "x.npy", x.numpy())
     code = f"""
@@ -290,7 +296,7 @@ import pointillist.model.portable
 integer_model = pointillist.model.portable.load({str(tmp_path)!r})
 x = np.load({str(tmp_path / "x.npy")!r})
 print(repr(float(integer_model.log_prob(x).sum())))
-integer_model.sample(np.full(x.shape, 0.5), label=1)
+pointillist.sample({str(tmp_path)!r}, label=1)
 assert "torch" not in sys.modules
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -319,7 +325,7 @@ def test_the_scorer_is_the_integer_model_where_there_is_one() -> None:
     model, _, _ = integer_case("gated-256", fresh=True)
     size = (model.image.height, model.image.width)
     for engine in ("auto", "integer"):
-        assert isinstance(model.scorer(engine, size), ProgramScorer)
+        assert isinstance(model.scorer(engine, size), ProgramModel)
     assert all(isinstance(model.scorer(engine, size), FloatScorer) for engine in ("torch", "numpy", "naive"))
     assert isinstance(model.scorer("auto", (9, 9)), FloatScorer)
     with pytest.raises(pt.ShapeError, match="9x9"):
@@ -368,7 +374,7 @@ def test_one_row_or_column_from_another_corner(shape: tuple[int, int, int], orde
     model = pt.build("gated-pixelcnn", shape=shape, levels=4, channels=4, layers=1, orders=(order,)).eval()
     integer_model = pt.quantize_integer(model, np.arange(math.prod(shape)).reshape(1, *shape) % 4)
     drawn = [
-        integer_model.sample_given(np.full((2, *shape), 0.4), {}, model.order(), executor=each)[0]
+        draw_encoded(integer_model, np.full((2, *shape), 0.4), {}, model.order(), executor=each)[0]
         for each in ("numpy", "torch", "auto")
     ]
     assert all(np.array_equal(each, drawn[0]) for each in drawn)

@@ -13,6 +13,7 @@ from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import IntegerModel
+from tests.integer_draws import draw_encoded
 from tests.laws.strategies import models, random_inputs, random_levels
 from tests.portable.networks import INTEGER_NETWORKS, check_steps
 from tests.tolerances import DOUBLE, FORMULA
@@ -44,17 +45,17 @@ def check_draws(
     integer_model: IntegerModel, uniforms: IntArray, inputs: dict[str, IntArray], order: PixelOrder
 ) -> None:
     """Check that samples are the same for every executor and number of threads, and carry their likelihood."""
-    due, nats = integer_model.sample_given(uniforms, inputs, order, executor="numpy")
+    due, nats = draw_encoded(integer_model, uniforms, inputs, order, executor="numpy")
     for threads in (1, 2):
-        found, own = integer_model.sample_given(uniforms, inputs, order, threads=threads)
+        found, own = draw_encoded(integer_model, uniforms, inputs, order, threads=threads)
         assert np.array_equal(found, due)
         np.testing.assert_allclose(own, nats, rtol=FORMULA)
-    found, own = integer_model.sample_given(uniforms, inputs, order, executor="torch")
+    found, own = draw_encoded(integer_model, uniforms, inputs, order, executor="torch")
     assert np.array_equal(found, due)
     assert np.array_equal(own, nats)
     np.testing.assert_allclose(integer_model.log_prob(due, inputs, order), nats, rtol=DOUBLE, atol=DOUBLE)
     sharp = Transform(temperature=0.5, top_p=0.9)
-    found, own = integer_model.sample_given(uniforms, inputs, order, sharp)
+    found, own = draw_encoded(integer_model, uniforms, inputs, order, sharp)
     np.testing.assert_allclose(integer_model.log_prob(found, inputs, order), own, rtol=DOUBLE, atol=DOUBLE)
 
 

@@ -12,8 +12,9 @@ import pointillist as pt
 from pointillist.conditioning.known import KnownFeatures
 from pointillist.conditioning.portable import StoredWeights, grid
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable import load, save
+from tests.integer_draws import draw_integers
 from tests.portable.networks import features_of
 from tests.scripts import script
 from tests.tolerances import FIXED_POINT
@@ -81,10 +82,10 @@ def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_
     model, rng = completing("map"), np.random.default_rng(2)
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, 5, (8, 1, 8, 8))), images=8)
     model.save_pretrained(tmp_path / "model")
-    portable = PortableModel.open(tmp_path / "model")
+    portable = ProgramModel.open(tmp_path / "model")
     assert portable.has_size((5, 13))
-    integers, uniforms = portable.integer_model, rng.random((3, 1, 5, 13))
-    levels, nats = integers.sample(uniforms)
+    integers, uniforms = portable.integers, rng.random((3, 1, 5, 13))
+    levels, nats = draw_integers(integers, uniforms)
     samples = pt.sample(model, 3, size=(5, 13), uniforms=uniforms, engine="integer")
     assert np.array_equal(samples.levels, levels)
     assert np.array_equal(samples.nats, nats)

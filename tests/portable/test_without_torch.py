@@ -52,13 +52,13 @@ def test_a_program_is_loaded_scored_and_sampled(tmp_path: Path) -> None:
         "import numpy as np\n"
         "import pointillist.model.portable\n"
         f"integer_model = pointillist.model.portable.load({str(ZOO / 'digits')!r})\n"
-        "levels, nats = integer_model.sample(np.random.default_rng(0).random((2, 1, 28, 28)), label=[3, None])\n"
+        f"levels = pointillist.sample({str(ZOO / 'digits')!r}, 2, [3, None], seed=0).levels\n"
         "np.save('levels.npy', levels)\n"
         "print(integer_model.fingerprint, repr(float(integer_model.log_prob(levels).sum())))\n",
         tmp_path,
     )
     integer_model = pointillist.model.portable.load(ZOO / "digits")
-    due, _ = integer_model.sample(np.random.default_rng(0).random((2, 1, 28, 28)), label=[3, None])
+    due = pointillist.sample(ZOO / "digits", 2, [3, None], seed=0).levels
     levels = np.load(tmp_path / "levels.npy")
     assert np.array_equal(levels, due)
     assert out.split() == [integer_model.fingerprint, repr(float(integer_model.log_prob(levels).sum()))]
@@ -68,7 +68,7 @@ def test_an_archive_is_decoded(tmp_path: Path) -> None:
     """Compressed here, decompressed there."""
     from pointillist.compression.api import compress
 
-    levels, _ = pointillist.model.portable.load(ZOO / "digits").sample(np.random.default_rng(0).random((2, 1, 28, 28)))
+    levels = pointillist.sample(ZOO / "digits", 2, seed=0).levels
     (tmp_path / "a.pxl").write_bytes(compress("digits", levels))
     run(
         "import numpy as np\n"

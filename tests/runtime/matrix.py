@@ -33,6 +33,7 @@ from pointillist.model.portable.model import IntegerModel, join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.golden_images import integer_model
+from tests.integer_draws import draw_encoded
 
 if TYPE_CHECKING:
     from .in_wasmtime import WasmtimeProgram
@@ -86,7 +87,7 @@ def by_python(pictures: list[Picture], executor: str) -> dict[int, np.ndarray]:
             if executor == "wasmtime":
                 levels = _in_wasmtime(name).sample(uniforms, inputs, transform)
             else:
-                levels, _ = model.sample_given(uniforms, inputs, order, transform, executor=executor)
+                levels, _ = draw_encoded(model, uniforms, inputs, order, transform, executor=executor)
             result |= {picture.index: x for picture, x in zip(batch, levels, strict=True)}
     return result
 

@@ -29,6 +29,7 @@ from tests.compression.golden.make import ARCHIVES, stored_images
 from tests.compression.golden.make import HERE as GOLDEN_ARCHIVES
 from tests.engine.test_integer_transform import SETTINGS, frequencies
 from tests.golden_images import CASES, PATH, digest, integer_model, stored_integers
+from tests.integer_draws import draw_encoded, draw_integers
 from tests.laws.strategies import models, random_inputs
 from tests.portable.golden.make import EXPECTED, MODELS
 from tests.portable.golden.make import HERE as GOLDEN_MODELS
@@ -196,7 +197,7 @@ def test_a_seed_and_a_prompt_name_a_picture(prompt: str) -> None:
     settings = {"guidance": 2.0, "temperature": 0.9, "topP": 0.95}
     (result,) = javascript({"job": "sample", "folder": str(FOLDERS["outline-to-tile"]), "options": options | settings})
     uniforms = seeded_uniforms(2**40 + 1, [5], (1, 32, 32))
-    levels, nats = model.sample(uniforms, "monster", text=prompt, transform=transform)
+    levels, nats = draw_integers(model, uniforms, "monster", text=prompt, transform=transform)
     assert result["levels"] == levels.reshape(-1).tolist()
     assert np.log(np.array(result["frequencies"]) / 2**16).sum() == pytest.approx(nats[0])
 
@@ -343,7 +344,7 @@ def test_random_programs(name: str, data: st.DataObject, tmp_path_factory: pytes
     transform = Transform(data.draw(st.sampled_from([1.0, 2.5])) if inputs else 1.0, 0.8, 0.9)
     joined = join_inputs(inputs, stored.inputs(1, shape[2:], order)) if transform.is_guided else inputs
     uniforms = np.random.default_rng(data.draw(st.integers(0, 99))).random(shape)
-    levels, nats = stored.sample_given(uniforms, joined, order, transform)
+    levels, nats = draw_encoded(stored, uniforms, joined, order, transform)
     options = {"uniforms": uniforms.reshape(-1).tolist(), "inputs": flat(inputs, 0), "order": order.name}
     options |= {"guidance": transform.guidance, "temperature": 0.8, "topP": 0.9}
     (result,) = javascript({"job": "sample", "folder": str(folder), "options": options})

@@ -13,6 +13,7 @@ import pytest
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import Constraints
 from tests.golden_images import integer_model
+from tests.integer_draws import draw_encoded
 
 from . import matrix
 
@@ -41,7 +42,7 @@ def test_webassembly_draws_by_rules() -> None:
     assert mask.make_arc_consistent() is None
     order = model.order()
     inputs = model.inputs(2, (9, 11), order)
-    expected, _ = model.sample_given(uniforms, inputs, order, mask=mask.repeat(2))
+    expected, _ = draw_encoded(model, uniforms, inputs, order, mask=mask.repeat(2))
     drawn = WasmtimeProgram(model.program(order)).sample_by_rules(uniforms, inputs, rules)
     assert np.array_equal(drawn, expected)
     assert right[drawn[..., :-1], drawn[..., 1:]].all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.request import Request
 from pointillist.zoo import resolve
@@ -23,10 +23,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def portable(name: str) -> PortableModel:
+def portable(name: str) -> ProgramModel:
     folder = resolve(name)
     assert folder is not None
-    return PortableModel.open(folder)
+    return ProgramModel.open(folder)
 
 
 @pytest.mark.parametrize("case", CASES)

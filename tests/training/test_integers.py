@@ -14,8 +14,7 @@ from rich.console import Console
 import pointillist as pt
 from pointillist.data import DataSplits
 from pointillist.model.batches import BatchReader
-from pointillist.model.folder.opening import open_program
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.opening import open_any_program, open_program
 from pointillist.model.integer_cost import IntegerCost, bits_text
 from pointillist.model.portable.storage import has_program
 from pointillist.model.quantize_integer import make_integer_model, spread
@@ -77,7 +76,7 @@ def test_costly_integers_are_not_the_default(tmp_path: Path, monkeypatch: pytest
     assert open_program(tmp_path / "a", "auto") is None
     assert open_program(tmp_path / "a", "integer") is not None
     assert pt.sample(model, 1, seed=0, engine="integer").engine == "integer"
-    assert PortableModel.of(model).integer_cost == model.integer_cost
+    assert open_any_program(model).integer_cost == model.integer_cost
     assert pt.compress(model, np.zeros((1, 1, 8, 8), np.int64))
     assert "Floating point samples and scores by default." in (model.card or "")
     again = pt.quantize_integer(model, data)  # by request, whatever it costs

@@ -23,7 +23,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, ScoringModel, scorer_of
 from pointillist.system import single_threaded
 
@@ -229,7 +229,7 @@ def with_weights(model: LikelihoodModel) -> PixelModel:
     with_weights(pt.load("digits")).backbone
     ```
     """
-    if not isinstance(model, PortableModel):
+    if not isinstance(model, ProgramModel):
         return cast("PixelModel", model)
     if find_spec("torch") is None:
         raise MissingExtraError("A view of gradients (saliency) or inner layers", "train")

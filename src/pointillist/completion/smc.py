@@ -37,7 +37,7 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Int
-from pointillist.model.portable.scorer import ProgramScorer
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.sampling.task import guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 
@@ -125,7 +125,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     batch = _particle_batch(task, number, image, candidate)
     count = len(batch.levels)
     mask = None if task.mask is None else task.mask.known(task.levels[image], task.known).repeat(count)
-    if isinstance(task.scorer, ProgramScorer):
+    if isinstance(task.scorer, ProgramModel):
         levels = _draw_by_program(task.scorer, task, image, batch, mask)
     else:
         from pointillist.completion.float_particles import draw_particles_by_loop
@@ -136,7 +136,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
 
 
 def _draw_by_program(
-    scorer: ProgramScorer, task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
+    scorer: ProgramModel, task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
 ) -> Int[np.ndarray, "n c h w"]:
     """Draw the particles of an image by the integer program of the model, in place; return their levels."""
     inputs, transform = guided_inputs(scorer, task.task(np.array([image])))

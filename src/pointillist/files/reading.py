@@ -283,7 +283,7 @@ class ReadOnce(Generic[Content]):
     So a call by name is as fast as a call with an open model, and sees files that another process has written.
 
     ```python
-    models = ReadOnce(PortableModel.read)
+    models = ReadOnce(ProgramModel.read)
     models(Path("digits")) is models(Path("digits"))  # True
     ```
 

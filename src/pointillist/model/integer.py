@@ -20,9 +20,9 @@ from pointillist.engine.weights import VERIFIED, modules_of, weights_of
 from pointillist.errors import EngineError, ShapeError, clause
 from pointillist.images.array_types import Float
 from pointillist.model.config import model_fingerprint
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
-from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.model.portable.storage import has_program
 from pointillist.nn import Condition, Tokens
 
@@ -97,7 +97,7 @@ class WithIntegerModel:
         """
         self._integers, self._verified, self.integer_cost = integer_model, None, cost
 
-    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramScorer | FloatScorer:
+    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramModel | FloatScorer:
         """Return what encodes conditions and scores images for an engine: this model, or its integer model.
 
         `auto` takes the integer model unless `why_floats` gives a reason. `integer` needs one. Any other engine
@@ -119,7 +119,7 @@ class WithIntegerModel:
         if engine not in ("auto", "integer"):
             return FloatScorer(self)
         program = self._program(size, by_default=engine == "auto")
-        if isinstance(program, ProgramScorer):
+        if isinstance(program, ProgramModel):
             return program
         if engine == "integer":
             raise program
@@ -139,9 +139,9 @@ class WithIntegerModel:
             size: height and width of the images; None for the model's own.
         """
         program = self._program(size, by_default=True)
-        return "" if isinstance(program, ProgramScorer) else clause(str(program))
+        return "" if isinstance(program, ProgramModel) else clause(str(program))
 
-    def integer_model(self: Any, size: tuple[int, int] | None = None) -> ProgramScorer:
+    def integer_model(self: Any, size: tuple[int, int] | None = None) -> ProgramModel:
         """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
 
         It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
@@ -154,13 +154,13 @@ class WithIntegerModel:
             ShapeError: if it does not know the size.
         """
         program = self._program(size, by_default=False)
-        if isinstance(program, ProgramScorer):
+        if isinstance(program, ProgramModel):
             return program
         raise program
 
     def _program(
         self: Any, size: tuple[int, int] | None, *, by_default: bool
-    ) -> ProgramScorer | EngineError | ShapeError:
+    ) -> ProgramModel | EngineError | ShapeError:
         """Return the integer model, or the reason why there is none for images of a size.
 
         Args:
@@ -190,8 +190,21 @@ class WithIntegerModel:
                 integer_model.check_size(*size)
             except ShapeError as error:
                 return error
-        other_features = partial(_other_features, self, integer_model)
-        return ProgramScorer(on_device(integer_model, self.device), self.conditions, self.config.image, other_features)
+        return ProgramModel(
+            integers=on_device(integer_model, self.device),
+            image=self.image,
+            generation_config=self.generation_config,
+            measured_prompts=self.measured_prompts,
+            training_record=self.training_record,
+            tileset=self.tileset,
+            integer_cost=self.integer_cost,
+            model_type=self.model_type,
+            weights=self.num_parameters(),
+            likelihood_name=self.likelihood_name,
+            condition_settings=self.config.conditions,
+            conditions=self.conditions,
+            other_features=partial(_other_features, self, integer_model),
+        )
 
     def current_integer_model(self: Any) -> IntegerModel | None:
         """Return the integer model of the weights as they are now; None if there is none, or it is of other weights."""
@@ -208,7 +221,7 @@ class WithIntegerModel:
 def _other_features(
     model: Any, integers: IntegerModel, inputs: ConditionInputs, size: tuple[int, int]
 ) -> dict[str, Float[np.ndarray, ...]]:
-    """Compute the features of conditions that the program has no encoder for, and of which something is known.
+    """Compute the features of known conditions without a stored encoder.
 
     Raises:
         EngineError: if an encoder is needed, and the weights of the model have changed since its program was made.

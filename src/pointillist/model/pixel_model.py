@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, HintReader, Label
+from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.conditioning.encoder import as_tensor, value_range
-from pointillist.conditioning.prompts import PromptReader
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.likelihoods import Likelihood
@@ -156,16 +155,6 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def weights_fingerprint(self) -> str:
         """The same: a model is named by its weights."""
         return model_fingerprint(self)
-
-    @property
-    def prompt_reader(self) -> PromptReader | None:
-        """Reader of prompts; None for a model that takes none."""
-        return self.conditions.prompt_reader
-
-    @property
-    def hint_reader(self) -> HintReader | None:
-        """Kind of hint; None for a model that takes none."""
-        return self.conditions.hint_reader
 
     @property
     def fixed_size(self) -> bool:

@@ -13,8 +13,7 @@ from pointillist.errors import check_name
 from pointillist.images.array_types import Float, Int, Shaped
 
 if TYPE_CHECKING:
-    from pointillist.conditioning import ConditionInputs, HintReader
-    from pointillist.conditioning.prompts import PromptReader
+    from pointillist.conditioning import ConditionInputs
     from pointillist.conditioning.readers import ConditionReaders
     from pointillist.data.tilemaps import Tileset
     from pointillist.distributions.kinds import LikelihoodKind
@@ -137,8 +136,6 @@ class LikelihoodModel(Protocol):
         tileset: pictures of its levels; None if there are none.
         training_record: how it was trained.
         fingerprint: names what its samples depend on.
-        prompt_reader: what reads its prompts; None for a model that takes none.
-        hint_reader: what it takes as a hint; None for a model that takes none.
         model_type: name of its network.
         likelihood_name: name of the distribution of a pixel.
         mixtures: components of a mixture; 0 for other distributions.
@@ -168,12 +165,6 @@ class LikelihoodModel(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
-
-    @property
-    def prompt_reader(self) -> PromptReader | None: ...
-
-    @property
-    def hint_reader(self) -> HintReader | None: ...
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Return one of its generation orders; without a name, its first."""

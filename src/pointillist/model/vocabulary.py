@@ -184,7 +184,7 @@ def learned_words(model: LikelihoodModel) -> KnownWords | None:
     learned_words(model).read("a kitty on a sofabed").sentences
     ```
     """
-    reader, measured, words = model.prompt_reader, model.measured_prompts, caption_words(model)
+    reader, measured, words = model.conditions.prompt_reader, model.measured_prompts, caption_words(model)
     if reader is None or reader.vectors is not None or measured.recognised or not words:
         return None
     return known_words(words, measured.words.model_dump_json())
@@ -292,7 +292,8 @@ def describe_prompts(model: LikelihoodModel, prompts: Iterable[str | None] | Non
         return []
     measured, learned = model.measured_prompts, learned_words(model)
     sampled = resolve_prompts(model, texts, len(texts)) or []
-    unread = [] if model.prompt_reader is None else [model.prompt_reader.describe_unread(text) for text in sampled]
+    reader = model.conditions.prompt_reader
+    unread = [] if reader is None else [reader.describe_unread(text) for text in sampled]
     unread += [
         f"The prompt {text!r} holds no word: write a name, as captions in training have."
         for text in texts
@@ -319,7 +320,7 @@ def describe_prompts(model: LikelihoodModel, prompts: Iterable[str | None] | Non
 
 def _vectors(model: LikelihoodModel) -> EmbeddingCache | None:
     """Return the vectors of the model's sentence encoder; None without one."""
-    return None if model.prompt_reader is None else model.prompt_reader.vectors
+    return None if model.conditions.prompt_reader is None else model.conditions.prompt_reader.vectors
 
 
 def log_prompts(model: LikelihoodModel, text: Any, n: int) -> None:

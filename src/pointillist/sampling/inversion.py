@@ -23,7 +23,7 @@ from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.portable.scorer import ProgramScorer
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import SampleKwargs, split_keywords
 from pointillist.sampling.request import Draws, Request
@@ -81,7 +81,7 @@ def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 
         raise ConfigError(f"`best_of` (={draws.config.best_of}) chooses between images: leave it out to invert one.")
     intervals = UniformIntervals.of(x.shape, draws.config.transform)
     task = draws.task(np.arange(1))
-    if isinstance(draws.scorer, ProgramScorer):
+    if isinstance(draws.scorer, ProgramModel):
         _invert_program(draws.scorer, x, task, intervals)
     else:
         from pointillist.sampling.pixel import invert_floats
@@ -95,7 +95,7 @@ def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 
 
 
 def _invert_program(
-    scorer: ProgramScorer, x: Int[np.ndarray, "1 c h w"], task: DrawTask, intervals: UniformIntervals
+    scorer: ProgramModel, x: Int[np.ndarray, "1 c h w"], task: DrawTask, intervals: UniformIntervals
 ) -> None:
     """Note the intervals of an image under an integer program, in integers."""
     size, order = task.size, task.order

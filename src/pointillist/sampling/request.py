@@ -24,7 +24,7 @@ from pointillist.files.progress import Bar
 from pointillist.images import MAX_SIDE
 from pointillist.images.array_types import Float
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.portable.scorer import ProgramScorer
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 from pointillist.sampling.candidates import best_of, check_best_of, unconditional_nats
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
@@ -367,7 +367,7 @@ def draw_images(scorer: ScoringModel, task: DrawTask) -> DrawnImages:
     Example:
         draw_images(draws.scorer, draws.task(np.arange(4))).levels
     """
-    if isinstance(scorer, ProgramScorer):
+    if isinstance(scorer, ProgramModel):
         return draw_by_program(scorer, task)
     from pointillist.sampling.pixel import draw_by_loop
 

@@ -13,8 +13,8 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable.model import empty_batch, join_inputs
-from pointillist.model.portable.scorer import ProgramScorer
 from pointillist.sampling.config import SamplingConfig
 from pointillist.system import default_threads
 
@@ -81,7 +81,7 @@ class DrawTask:
         )
 
 
-def draw_by_program(scorer: ProgramScorer, task: DrawTask) -> DrawnImages:
+def draw_by_program(scorer: ProgramModel, task: DrawTask) -> DrawnImages:
     """Draw images by an integer program."""
     inputs, transform = guided_inputs(scorer, task)
     scorer.integers.check_size(*task.size)
@@ -92,7 +92,7 @@ def draw_by_program(scorer: ProgramScorer, task: DrawTask) -> DrawnImages:
     return DrawnImages(levels, batch.nats)
 
 
-def guided_inputs(scorer: ProgramScorer, task: DrawTask) -> tuple[dict[str, IntArray], Transform]:
+def guided_inputs(scorer: ProgramModel, task: DrawTask) -> tuple[dict[str, IntArray], Transform]:
     """Return conditions as integers, under guidance with the reference after them, and the transform.
 
     Images without conditions are drawn without guidance.

@@ -20,7 +20,7 @@ from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.conditioning import TextConfig
 from pointillist.errors import PointillistError
 from pointillist.model.folder.opening import load
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
@@ -118,7 +118,7 @@ class PooledModel:
         self._show("loading", "reading weights")
         # a copy: later changes to the model of a notebook do not reach the studio
         model: Any = load(self._source) if isinstance(self._source, str) else copy.deepcopy(self._source)
-        if not isinstance(model, PortableModel):
+        if not isinstance(model, ProgramModel):
             model.eval().requires_grad_(False)
         details = model_details(model)
         self._show("loading", "preparing the engine")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pointillist.model.portable import IntegerModel, load, save
+from tests.integer_draws import draw_integers
 from tests.portable.networks import integer_case
 
 HERE = Path(__file__).parent
@@ -36,7 +37,7 @@ def facts(integer_model: IntegerModel) -> dict[str, Any]:
     for name in integer_model.orders:
         order = integer_model.order(name)
         coded = np.stack(integer_model.intervals(x, None, order)).astype("<i8").tobytes()
-        drawn, _ = integer_model.sample(uniforms, 1 if integer_model.classes else None, name)
+        drawn, _ = draw_integers(integer_model, uniforms, 1 if integer_model.classes else None, name)
         found["orders"][name] = {
             "intervals": hashlib.sha256(coded).hexdigest(),
             "draws": " ".join(map(str, drawn.reshape(-1).tolist())),

@@ -72,7 +72,7 @@ def test_another_process_and_another_executor_give_the_same_bytes(model: Path) -
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(other.stdout) == expected.tolist()
     portable = open_world_model(model)
-    slow = replace(portable, integer_model=replace(portable.integer_model, executor="numpy"))
+    slow = replace(portable, integers=replace(portable.integers, executor="numpy"))
     assert np.array_equal(World(slow, 7, chunk_size=6, margin=2).tiles(-7, -9, 20, 22), expected)
     assert not np.array_equal(small(model, seed=8).tiles(-7, -9, 20, 22), expected)
 
@@ -95,7 +95,7 @@ def test_a_chunk_is_drawn_from_its_distribution_given_its_neighbours(model: Path
         world.seed = seed
         world._remembered.clear()
         counts[world.chunk(0, 0).reshape(-1).astype(int) @ 3 ** np.arange(4)] += 1
-    integers = open_world_model(model).integer_model
+    integers = open_world_model(model).integers
     window = ChunkWindow((0, 0), -1, -1, 4, 4, 2) if known != "sides" else ChunkWindow((0, 0), 0, -1, 2, 4, 2)
     given_tiles, mask = (ring, ring) if known != "sides" else (ring[1:3], ring[1:3])
     values = around if known != "sides" else around[1:3]

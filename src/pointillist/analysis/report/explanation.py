@@ -27,7 +27,7 @@ from pointillist.images.array_types import Int
 from pointillist.images.visualization import html
 from pointillist.model.batches import QueryKwargs, single_image
 from pointillist.model.folder.opening import load_weights, open_scored
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_unlearned
 from pointillist.system import __version__
@@ -150,7 +150,7 @@ def _open(
     """Open the model of a name or folder, and read the image: by the program, unless it does not know its size."""
     opened = open_scored(model, engine)
     x = single_image(opened, image)
-    if isinstance(model, (str, Path)) and isinstance(opened, PortableModel) and not opened.has_size(x.shape[2:]):
+    if isinstance(model, (str, Path)) and isinstance(opened, ProgramModel) and not opened.has_size(x.shape[2:]):
         return load_weights(model), x
     return opened, x
 

@@ -35,7 +35,8 @@ def parse_hint(
         raise ConfigError(f"`--hint-from-image` (={image}) derives what `--hint` (={hint}) gives: drop one of them.")
     from pointillist.conditioning import hint_rule
 
-    rule = hint_rule(model.hint_reader)  # before the image, which does not matter to a model that takes no hint
+    # before the image, which does not matter to a model that takes no hint
+    rule = hint_rule(model.conditions.hint_reader)
     size = size or (model.image.height, model.image.width)
     return {"hint": rule.of(_levels_of(model, image, size), model.image)}
 
@@ -68,7 +69,7 @@ def _note_hint(model: LikelihoodModel, path: Path | None, hint: Any) -> None:
 
     from pointillist.model.batches import describe_colours
 
-    spec = getattr(model.hint_reader, "image", None)
+    spec = getattr(model.conditions.hint_reader, "image", None)
     if isinstance(hint, Image) and spec is not None:
         for text in describe_colours(spec, hint, spec.level_array(hint), str(path)):
             note(f"note       {text}")

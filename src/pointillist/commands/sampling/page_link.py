@@ -88,7 +88,7 @@ def _declared(rules: Rules | None, *, tiles: bool) -> str | bool | None:
 def _hint(draws: Draws) -> str | bool | None:
     """Pack a hint in base64url: levels in as few bits as they take, numbers as float32."""
     conditions: Any = draws.request.conditions
-    hint, reader, image = conditions.get("hint"), draws.model.hint_reader, draws.model.image
+    hint, reader, image = conditions.get("hint"), draws.model.conditions.hint_reader, draws.model.image
     if hint is None or reader is None:
         return None if reader is None else "none"
     if draws.size != (image.height, image.width):

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pointillist.errors import EngineError, MissingExtraError, not_a_model, quote
 from pointillist.files.suggestions import check_keywords
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.folder.settings import HUB_KEYWORDS, find_model
 from pointillist.model.portable.storage import has_program
 from pointillist.model.protocols import LikelihoodModel, has_likelihood
+from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
@@ -27,7 +28,7 @@ Model = TypeVar("Model")
 LISTING = Path(__file__).with_name("listing.json")
 
 
-def open_program(folder: Path, engine: str = "auto", size: tuple[int, int] | None = None) -> PortableModel | None:
+def open_program(folder: Path, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramModel | None:
     """Open the integer program of a model folder if it gives what `engine` asks for; None if it does not.
 
     It does where a program is stored that reads all conditions of the model, unless its measured cost makes floating
@@ -39,15 +40,35 @@ def open_program(folder: Path, engine: str = "auto", size: tuple[int, int] | Non
     """
     if engine not in ("auto", "integer") or not has_program(folder):
         return None
-    model = PortableModel.open(folder)
+    model = ProgramModel.open(folder)
     if engine == "auto" and model.integer_cost is not None and not model.integer_cost.is_default:
         return None
     return model if model.reads_all_conditions and model.has_size(size) else None
 
 
+def open_any_program(model: Any) -> ProgramModel:
+    """Open the stored program of a bundled model or a folder, or take the program of an open model.
+
+    Raises:
+        EngineError: if there is no program.
+
+    Example:
+        open_any_program("digits").image
+    """
+    if isinstance(model, (str, Path)):
+        folder = resolve(str(model))
+        if folder is not None and has_program(folder):
+            return ProgramModel.open(folder)
+        model = load_weights(model)
+    opened = model.scorer("integer") if has_likelihood(model) else None
+    if not isinstance(opened, ProgramModel):
+        raise not_a_model(model)
+    return opened
+
+
 def open_by_name(
     model: Model | str | Path, engine: str = "auto", size: tuple[int, int] | None = None
-) -> Model | PortableModel | PixelModel:
+) -> Model | ProgramModel | PixelModel:
     """Open the model of a name or folder to sample or score images; return any other model as it is.
 
     Args:

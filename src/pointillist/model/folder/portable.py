@@ -1,53 +1,60 @@
-"""Models that are opened by their stored integer program, without torch."""
+"""A model that computes with an integer program: opened from its folder without torch, or made from a pixel model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.label import Label
+from pointillist.conditioning.readers import ConditionKwargs, ConditionReaders
 from pointillist.conditioning.registry import condition_kinds
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import resolve_likelihood
-from pointillist.errors import CheckpointError, ConfigError, EngineError, not_a_model
+from pointillist.engine.program import IntArray
+from pointillist.errors import CheckpointError, ConfigError, EngineError
 from pointillist.files.arrays import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS, as_array, count_weights, read_config
 from pointillist.files.reading import ReadOnce
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.spec import sum_images
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import read_tileset
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
 from pointillist.model.portable.conditions import ORDER, POSITION, StoredConditions
-from pointillist.model.portable.scorer import ProgramScorer
-from pointillist.model.portable.storage import has_program
+from pointillist.model.portable.scorer import ProgramLikelihood
 from pointillist.model.protocols import Settings
-from pointillist.zoo import resolve
+from pointillist.system import default_threads
 
 if TYPE_CHECKING:
-    from pointillist.conditioning.hint import HintReader
-    from pointillist.conditioning.prompts import PromptReader
     from pointillist.data.tilemaps import Tileset
+
+OtherFeatures = Callable[[ConditionInputs, tuple[int, int]], Mapping[str, NDArray[np.float64]]]
+"""Returns features of conditions without a stored encoder, `[n, ..., c]` by name, for images of a size."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PortableModel:
-    """A model folder that is sampled from its integer program, and whose weights are not read.
+class ProgramModel:
+    """A model that samples and scores with its integer program; the weights of its network are not read.
+
+    Its likelihood is read from the integer frequencies, near the likelihood of the pixel model but not equal to it.
 
     ```python
-    model = PortableModel.open(Path("digits"))
+    model = ProgramModel.open(Path("digits"))
     model.log_prob(levels, label=3)  # nats, one for each image
     ```
 
     Attributes:
-        integer_model: the integer model.
+        integers: the integer programs.
         image: meaning of its integers.
         generation_config: sampling settings that suit it.
         measured_prompts: names that its samples were recognised by.
@@ -58,10 +65,14 @@ class PortableModel:
         weights: number of weights of that network.
         likelihood_name: name of the distribution of a pixel.
         condition_settings: settings of its conditions, by kind.
+        conditions: reads its conditions.
         folder: the folder, which also has the weights; None for the program of an open model.
+        other_features: of conditions without a stored encoder; None if the program knows them as unknown only.
     """
 
-    integer_model: IntegerModel
+    engine: ClassVar[str] = "integer"
+
+    integers: IntegerModel
     image: ImageSpec
     generation_config: GenerationConfig
     measured_prompts: MeasuredPrompts
@@ -72,13 +83,15 @@ class PortableModel:
     weights: int = 0
     likelihood_name: LikelihoodKind = "categorical"
     condition_settings: Mapping[str, ConditionConfig] = field(default_factory=dict)
+    conditions: ConditionReaders
     folder: Path | None = None
+    other_features: OtherFeatures | None = None
 
     def __repr__(self) -> str:
-        return f"PortableModel({self.model_type}, {self.image}, its integer program)"
+        return f"ProgramModel({self.model_type}, {self.image}, its integer program)"
 
     @staticmethod
-    def open(folder: Path) -> PortableModel:
+    def open(folder: Path) -> ProgramModel:
         """Open a model folder; the same model while its files have not changed.
 
         Raises:
@@ -87,20 +100,15 @@ class PortableModel:
         return _open(folder)
 
     @classmethod
-    def read(cls, folder: Path) -> PortableModel:
+    def read(cls, folder: Path) -> ProgramModel:
         """Read a model folder; see `open`."""
-        integer_model, config = load(folder), read_config(folder)
+        integers, config = load(folder), read_config(folder)
         try:
             generation = GenerationConfig.read(folder)
             image = generation.shown(ImageSpec(**config["image"]))
         except (ConfigError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder / CONFIG} describes no images: copy the whole folder again.") from error
-        if (*image.shape, image.levels) != (
-            integer_model.channels,
-            integer_model.height,
-            integer_model.width,
-            integer_model.levels,
-        ):
+        if (*image.shape, image.levels) != (integers.channels, integers.height, integers.width, integers.levels):
             raise CheckpointError(
                 f"{folder / CONFIG} and the integer program next to it do not belong together: copy both."
             )
@@ -108,8 +116,9 @@ class PortableModel:
         record = training if isinstance(training, dict) else {}
         cost = IntegerCost.pop(record)
         return cls(
-            integer_model=integer_model,
+            integers=integers,
             image=image,
+            conditions=StoredConditions(integers.parts[0], image),
             generation_config=generation,
             measured_prompts=MeasuredPrompts.read(folder),
             training_record=record,
@@ -119,59 +128,20 @@ class PortableModel:
             folder=folder,
         )
 
-    @classmethod
-    def of(cls, model: Any) -> PortableModel:
-        """Open the stored program of a bundled model or a folder, or take the program of an open model.
-
-        Raises:
-            EngineError: if there is no program.
-
-        Example:
-            PortableModel.of("digits").image
-        """
-        if isinstance(model, cls):
-            return model
-        folder = resolve(str(model)) if isinstance(model, (str, Path)) else None
-        if folder is not None and has_program(folder):
-            return cls.open(folder)
-        from pointillist.model.pixel_model import PixelModel
-
-        pixel_model = PixelModel.from_pretrained(model) if isinstance(model, (str, Path)) else model
-        if not isinstance(pixel_model, PixelModel):
-            raise not_a_model(model)
-        return cls(
-            integer_model=pixel_model.integer_model().integers,
-            model_type=pixel_model.model_type,
-            weights=pixel_model.num_parameters(),
-            likelihood_name=pixel_model.likelihood_name,
-            condition_settings=pixel_model.config.conditions,
-            image=pixel_model.image,
-            generation_config=pixel_model.generation_config,
-            measured_prompts=pixel_model.measured_prompts,
-            training_record=pixel_model.training_record,
-            tileset=pixel_model.tileset,
-            integer_cost=pixel_model.integer_cost,
-        )
-
-    @property
-    def conditions(self) -> StoredConditions:
-        """Conditions that the program reads."""
-        return StoredConditions(self.integer_model.parts[0], self.image)
-
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty for none."""
-        return self.integer_model.classes
+        return self.integers.classes
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the integer model."""
-        return self.integer_model.fingerprint
+        return self.integers.fingerprint
 
     @property
     def mixtures(self) -> int:
         """Components of a mixture; 0 for other distributions."""
-        head = self.integer_model.programs[0].head
+        head = self.integers.programs[0].head
         return head.mixtures if head.kind == "mixture" else 0
 
     def num_parameters(self) -> int:
@@ -186,40 +156,35 @@ class PortableModel:
     @property
     def weights_fingerprint(self) -> str:
         """SHA-256 of the weights and settings that the program was made from."""
-        return self.integer_model.source
-
-    @property
-    def prompt_reader(self) -> PromptReader | None:
-        """Reader of prompts; None for a model that takes none."""
-        return self.conditions.prompt_reader
-
-    @property
-    def hint_reader(self) -> HintReader | None:
-        """Kind of hint; None for a model without, or whose program cannot encode it."""
-        return self.conditions.hint_reader
+        return self.integers.source
 
     @property
     def reads_all_conditions(self) -> bool:
         """True if the program reads each condition of its model: of others it knows "unknown" only."""
-        parts = [part for parts in self.integer_model.parts for part in parts]
+        parts = [part for parts in self.integers.parts for part in parts]
         return all(part.reader is not None or part.name in (ORDER, POSITION) for part in parts)
 
     @property
     def fixed_size(self) -> bool:
         """True if only images of the trained size can be sampled or scored."""
-        return self.integer_model.fixed_size
+        return self.integers.fixed_size
 
     @property
     def orders(self) -> tuple[str, ...]:
         """Names of its generation orders; the first is the usual one."""
-        return tuple(self.integer_model.orders)
+        return tuple(self.integers.orders)
 
     def stage_count(self, height: int, width: int) -> int:
         """Return the number of stages in which an image of this size is generated."""
         return 1
 
-    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramScorer:
-        """Return what scores images: the program, which is the only one without the weights.
+    @property
+    def likelihood(self) -> ProgramLikelihood:
+        """Distribution of a pixel, given the parameters that the integer program computes."""
+        return ProgramLikelihood(self.integers.programs[0])  # the programs of other orders have the same head
+
+    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramModel:
+        """Return what scores images: this model, which is the only one without the weights.
 
         Args:
             engine: `auto` or `integer`.
@@ -236,13 +201,72 @@ class PortableModel:
             )
         if size is not None:
             self.check_size(*size)
-        return ProgramScorer(self.integer_model, self.conditions, self.image)
+        return self
 
     def log_prob(
-        self, x: Any, label: Label = None, text: Any = None, *, order: str | None = None, **further: Any
+        self,
+        x: Any,
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
     ) -> Float[np.ndarray, " b"]:
-        """Compute the exact log-likelihood of each image, in nats, float64; see `ProgramScorer.log_prob`."""
-        return self.scorer().log_prob(x, label, text, order=order, **further)
+        """Compute the exact log-likelihood of each image, in nats, float64.
+
+        Args:
+            x: levels, integers `[b c h w]`.
+            label, text, further: conditions; see `ConditionReaders.inputs`.
+            order: generation order; None for the usual one.
+
+        Raises:
+            ShapeError, ConfigError: if the model does not take the images, or a condition.
+        """
+        return sum_images(self.log_prob_map(x, label, text, order=order, **further))
+
+    def log_prob_map(
+        self,
+        x: Any,
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute the log-probability of each sub-pixel given those before it, in nats. Arguments as `log_prob`."""
+        levels = self.check_array(x)
+        size = (levels.shape[2], levels.shape[3])
+        inputs = self.conditions.inputs(label, len(levels), text, size=size, **further)
+        return self.unchecked_log_prob_map(levels, inputs, self.order(order))
+
+    def unchecked_log_prob_map(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute `log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
+        order = self.order() if order is None else order
+        encoded = self.encode(inputs, len(x), (x.shape[2], x.shape[3]), order)
+        maps = np.ascontiguousarray(self.integers.log_prob_map(x, encoded, order, threads=default_threads()))
+        if inputs is not None and inputs.observed is not None:
+            maps[inputs.observed] = 0.0
+        return maps
+
+    def params(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Int[np.ndarray, "b p h w"]:
+        """Compute the parameters of the distribution at every pixel of complete images."""
+        order = self.order() if order is None else order
+        encoded = self.encode(inputs, len(x), (x.shape[2], x.shape[3]), order)
+        params = self.integers.params(x, encoded, order, threads=default_threads())
+        return np.ascontiguousarray(np.moveaxis(params, 3, 1))
+
+    def encode(
+        self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
+    ) -> dict[str, IntArray]:
+        """Return conditions as the integers that are part of the input of the program; None for no condition."""
+        if inputs is None:
+            inputs = self.conditions.inputs(count=count, size=size)
+        others = {} if self.other_features is None else self.other_features(inputs, size)
+        return self.integers.encode(inputs, size, order, others)
 
     def to_levels(self, images: Any) -> Int[np.ndarray, "b c h w"]:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.level_array`."""
@@ -258,11 +282,11 @@ class PortableModel:
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that the program does not know."""
-        self.integer_model.check_size(height, width)
+        self.integers.check_size(height, width)
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Return one of its generation orders; without a name, its first."""
-        return self.integer_model.order(name)
+        return self.integers.order(name)
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
         """Return the rank of each pixel in a generation order."""
@@ -270,15 +294,15 @@ class PortableModel:
 
     def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of its images, and return it as an array; see `IntegerModel.check`."""
-        return self.integer_model.check(self.image.level_array(x) if self.image.is_picture(x) else as_array(x))
+        return self.integers.check(self.image.level_array(x) if self.image.is_picture(x) else as_array(x))
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
         own = size is None or size == (self.image.height, self.image.width)
-        return own or all(part.any_size for parts in self.integer_model.parts for part in parts)
+        return own or all(part.any_size for parts in self.integers.parts for part in parts)
 
 
-_open = ReadOnce(PortableModel.read)
+_open = ReadOnce(ProgramModel.read)
 
 
 def _network(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ likelihood of the model it was made from, but not equal to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,6 @@ class IntegerModel:
 
         integer_model = pointillist.model.portable.load("my-model")
         integer_model.log_prob(levels)  # levels: integers [n, c, h, w]; nats, float64 [n]
-        levels, nats = integer_model.sample(np.random.default_rng(0).random((4, 1, 28, 28)), label=[3, 3, 5, None])
 
     Attributes:
         channels, height, width, levels: of its images.
@@ -143,10 +142,8 @@ class IntegerModel:
         Both count from 0 to `2 ** program.head.precision`. `steps` gives the same numbers, one sub-pixel after the
         other. The result is in the orientation of the image, and the same for any executor and number of threads.
         """
-        order = self.order() if order is None else order
-        inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order) if inputs is None else inputs
-        levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
-        starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
+        program, levels, inputs, order = self._scored(x, inputs, order)
+        starts, sizes = intervals_of_images(program, levels, inputs, executor or self.executor, threads)
         return order.array_from_raster(starts), order.array_from_raster(sizes)
 
     def params(
@@ -162,11 +159,17 @@ class IntegerModel:
 
         `frequencies(program.head, params[:, rows], pixels, channel)` are the frequencies of all levels there.
         """
+        program, levels, inputs, order = self._scored(x, inputs, order)
+        params = params_of_images(program, levels, inputs, executor or self.executor, threads)
+        return np.moveaxis(order.array_from_raster(np.moveaxis(params, 3, 1)), 1, 3)
+
+    def _scored(
+        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None, order: PixelOrder | None
+    ) -> tuple[Program, Int[np.ndarray, "b c h w"], Inputs, PixelOrder]:
+        """Return the program of an order, images in its raster frame, and their conditions."""
         order = self.order() if order is None else order
         inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order) if inputs is None else inputs
-        levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
-        params = params_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
-        return np.moveaxis(order.array_from_raster(np.moveaxis(params, 3, 1)), 1, 3)
+        return self.program(order), np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64), inputs, order
 
     def log_prob_map(
         self,
@@ -229,56 +232,6 @@ class IntegerModel:
         decode_images(self.program(order), levels, coded, decoders, decoder_of, inputs, self.executor)
         return order.array_from_raster(levels)
 
-    def sample(
-        self,
-        uniforms: Float[np.ndarray, "n c h w"],
-        label: Label = None,
-        order: str | None = None,
-        *,
-        transform: Transform = IDENTITY,
-        executor: str | None = None,
-        threads: int = 1,
-        **conditions: Any,
-    ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
-        """Draw images by inverse CDF from uniforms in [0, 1).
-
-        Args:
-            label, order: see `inputs`.
-            transform: guidance (see `ConditionInputs.guidance_reference`), temperature and top-p.
-            executor, threads: see `sample_batch`.
-            conditions: `text`, `hint` and others; see `inputs`.
-
-        Returns:
-            The levels, and the log-likelihood of each image under this model, without the transform, in nats.
-        """
-        chosen = self.order(order)
-        count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
-        given = self.conditions.inputs(label, count, size=size, **conditions)
-        inputs = self.encode(given, size, chosen)
-        if transform.is_guided:
-            inputs = join_inputs(inputs, self.encode(given.guidance_reference(), size, chosen))
-        return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)
-
-    def sample_given(
-        self,
-        uniforms: Float[np.ndarray, "n c h w"],
-        inputs: Inputs,
-        order: PixelOrder,
-        transform: Transform = IDENTITY,
-        *,
-        mask: LevelMask | None = None,
-        executor: str | None = None,
-        threads: int = 1,
-    ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
-        """`sample`, given conditions as integers: under guidance of the images, and then the reference.
-
-        Args:
-            mask: levels that each sub-pixel may have; None for all.
-        """
-        self.check_size(uniforms.shape[2], uniforms.shape[3])
-        batch = replace(empty_batch(uniforms, order), mask=mask)
-        return self.draw(batch, inputs, order, transform, executor=executor, threads=threads), batch.nats
-
     def draw(
         self,
         batch: SampleBatch,
@@ -295,7 +248,9 @@ class IntegerModel:
         Args:
             batch: the images; see `empty_batch`. Before `on_row` is called, rows of `params` have log-probabilities.
             on_row: called with the rows done (in rows of the raster frame) and the levels so far.
-            inputs, order, transform: as for `sample_given`.
+            inputs: conditions as integers; under guidance of the images, and then of the reference.
+            order: generation order.
+            transform: guidance, temperature and top-p.
         """
         levels = batch.levels
         if batch.mask is not None:

@@ -23,7 +23,8 @@ from pointillist.conditioning.known import OBSERVED
 from pointillist.engine.batch import SampleBatch
 from pointillist.errors import ConfigError, check_whole
 from pointillist.images.array_types import Int
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.opening import open_any_program
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.sampling.masks import draw_until_accepted
 from pointillist.sampling.rules.config import Rules, parse_rules
 from pointillist.sampling.uniforms import check_seed
@@ -85,12 +86,12 @@ class World:
         margin: int = 8,
         remembered: int = REMEMBERED,
     ) -> None:
-        self.model: PortableModel = open_world_model(model)
+        self.model: ProgramModel = open_world_model(model)
         self.seed, self.chunk_size = check_seed(seed), check_whole("chunk_size", chunk_size, 2, MAX_CHUNK)
         self.margin = check_whole("margin", margin, 1, self.chunk_size)
         self.rules: Rules = parse_rules(rules) or Rules()
         self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
-        integers = self.model.integer_model
+        integers = self.model.integers
         self.label: str | int | None = label if label is not None else WINDOW if WINDOW in integers.classes else None
         self._order = integers.order()
         integers.inputs(1, (chunk_size, chunk_size), self._order, self.label)  # rejects a label of another model
@@ -199,7 +200,7 @@ class World:
 
     def _sampled(self, window: ChunkWindow, tiles: Tiles, uniforms: np.ndarray, mask: LevelMask | None) -> np.ndarray:
         levels, known = (array[None, None] for array in tiles)
-        order, integers, size = self._order, self.model.integer_model, (window.height, window.width)
+        order, integers, size = self._order, self.model.integers, (window.height, window.width)
         inputs = integers.inputs(1, size, order, self.label, **{OBSERVED: (levels[0], known[0])})
         arrays = (order.array_to_raster(array) for array in (levels, known, uniforms[None, None]))
         x, fixed, u = (np.ascontiguousarray(array) for array in arrays)
@@ -212,7 +213,7 @@ def _place(name: str, value: Any) -> int:
     return check_whole(name, value, -MAX_PLACE, MAX_PLACE)
 
 
-def open_world_model(model: Any) -> PortableModel:
+def open_world_model(model: Any) -> ProgramModel:
     """Open the integer program of a model that completes maps.
 
     Args:
@@ -225,7 +226,7 @@ def open_world_model(model: Any) -> PortableModel:
     Example:
         open_world_model("dungeons").image.level_names
     """
-    portable = PortableModel.of(model)
+    portable = open_any_program(model)
     if portable.image.channels != 1:
         raise ConfigError(f"`model` has images of {portable.image.channels} channels: worlds need maps of one.")
     if portable.fixed_size:
@@ -233,7 +234,7 @@ def open_world_model(model: Any) -> PortableModel:
             f"`model` draws images of {portable.image.height}x{portable.image.width} only, by learned positions: "
             "worlds need a model that draws any size, such as 'dungeons'."
         )
-    parts = {part.name: part for part in portable.integer_model.parts[0]}
+    parts = {part.name: part for part in portable.integers.parts[0]}
     if OBSERVED not in parts or parts[OBSERVED].encoder is None:
         raise ConfigError(
             "`model` cannot draw worlds: it was not trained to complete images, or its integer program cannot encode "

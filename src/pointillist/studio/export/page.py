@@ -23,7 +23,7 @@ from pointillist.engine.library import WEBASSEMBLY
 from pointillist.engine.program import Program
 from pointillist.files.arrays import CARD
 from pointillist.images.visualization.html import data_uri
-from pointillist.model.folder.portable import PortableModel, program_files
+from pointillist.model.folder.portable import ProgramModel, program_files
 from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words
 from pointillist.sampling.rules.adjacency import RECORD
 from pointillist.studio import schemas
@@ -77,7 +77,7 @@ WORDS = 300
 """Most frequent words of the captions that the table has. A prompt takes about 300 bytes of a page."""
 
 
-def caption_table(model: PortableModel) -> dict[str, Any]:
+def caption_table(model: ProgramModel) -> dict[str, Any]:
     """Return names that samples seldom showed, and the words of captions, where prompts are read by them.
 
     `learned` has their kinds if the model has learned its words, and is None where a sentence encoder reads prompts.
@@ -88,7 +88,7 @@ def caption_table(model: PortableModel) -> dict[str, Any]:
     return {"missed": list(measured.missed), "words": " ".join(words), "learned": kinds}
 
 
-def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:
+def prompt_table(model: ProgramModel) -> dict[str, dict[str, list[int]]]:
     """Return features in steps of 2^-18, by the part of the condition that reads them, and by prompt.
 
     The prompts are the examples of a model, the names that its samples were recognised by, these without each of their
@@ -101,7 +101,7 @@ def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:
     shorter = [word.left_out_of(name) for name in names for word in prompt_words(name)]
     prompts = [prompt for prompt in dict.fromkeys([*names, *words, *shorter]) if prompt]
     table: dict[str, dict[str, list[int]]] = {}
-    for part in model.integer_model.parts[0]:
+    for part in model.integers.parts[0]:
         if isinstance(part.encoder, SentenceFeatures) and prompts:
             read = part.encoder.read(prompts, len(prompts), (1, 1))
             features = to_fixed(part.encoder.features(read.values, read.known))
@@ -153,8 +153,8 @@ def template(name: str) -> str:
 def pack_model(name: str, folder: Path) -> tuple[str, str]:
     """Return all that a page needs of a model folder, compressed, as base64; and the fingerprint of its program."""
     written, arrays = program_files(folder)
-    opened = PortableModel.open(folder)
-    source = opened.integer_model
+    opened = ProgramModel.open(folder)
+    source = opened.integers
     pairs = zip(source.programs, json.loads(written)["programs"], strict=True)
     packed = [PackedProgram.of(*pair) for pair in pairs]
     shown = schemas.ModelInfo(
@@ -200,9 +200,9 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
 
 def missing_conditions(name: str, folder: Path) -> str:
     """Return a sentence on the conditions of a model that its page cannot encode; empty if there are none."""
-    model = PortableModel.open(folder)
+    model = ProgramModel.open(folder)
     held = model_details(model)
-    missing = _condition_names(held.conditions) - _condition_names(_details(held, model.integer_model).conditions)
+    missing = _condition_names(held.conditions) - _condition_names(_details(held, model.integers).conditions)
     if not missing:
         return ""
     names = " and ".join(sorted(missing))

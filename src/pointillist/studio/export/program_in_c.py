@@ -17,7 +17,7 @@ from pointillist.engine.library import array_in_c, runtime_text, texts_in_c
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.sampling.rules.config import Rules
 from pointillist.sampling.worlds.rules import WorldRules
 from pointillist.studio.export.page import license_of, template
@@ -30,12 +30,12 @@ _MAPS = ("maps.c", "maps.h")
 _RULES = ("sentences.c", "sentences.h", "solver.h")
 
 
-def known_encoder(model: PortableModel) -> KnownFeatures | None:
+def known_encoder(model: ProgramModel) -> KnownFeatures | None:
     """Return the encoder of known pixels of a model that can draw worlds in C; None for any other.
 
     Its map must be all of the map of the program, of images of one channel in raster order.
     """
-    source, order = model.integer_model, model.order()
+    source, order = model.integers, model.order()
     parts = [part for part in source.parts[source.orders[order.name]] if part.kind == "map"]
     if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
         return None
@@ -45,7 +45,7 @@ def known_encoder(model: PortableModel) -> KnownFeatures | None:
     return encoder if "map" in source.program(order).inputs else None
 
 
-def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | None = None) -> dict[str, str]:
+def world_files(name: str, symbol: str, model: ProgramModel, rules: Rules | None = None) -> dict[str, str]:
     """Return the files of worlds in C, by name: none for a model that draws no worlds.
 
     Args:
@@ -62,7 +62,7 @@ def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | Non
         raise ConfigError(f"`rules` bind the worlds of a program in C, and {name} draws none there: leave them out.")
     if encoder is None:
         return {}
-    classes = model.integer_model.classes
+    classes = model.integers.classes
     walk = {"name": name, "symbol": symbol, "label": classes.index("window") if "window" in classes else -1}
     read = WorldRules(rules or Rules(), model.image, model.training_record)
     return {
@@ -73,9 +73,9 @@ def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | Non
     }
 
 
-def _encoder_text(symbol: str, model: PortableModel, encoder: KnownFeatures) -> str:
+def _encoder_text(symbol: str, model: ProgramModel, encoder: KnownFeatures) -> str:
     """Return the tables of an encoder in C."""
-    program = model.integer_model.program(model.order())
+    program = model.integers.program(model.order())
     known, levels = f"{symbol}_known", np.arange(model.image.levels)
     kernel = encoder.weights["first.weight"]
     first = np.stack([encoder.terms(levels, 0, 1, tap) for tap in range(kernel[0, 0].size)])
@@ -139,7 +139,7 @@ def export_c(
             is none of worlds, or the rules of its maps do not fit, or cannot be met.
         EngineError: if the library in C cannot run it.
     """
-    model = PortableModel.open(folder)
+    model = ProgramModel.open(folder)
     symbol = re.sub(r"\W", "_", f"model_{name}")
     order = model.order().name
     if order not in ("raster", "s-curve"):
@@ -171,9 +171,9 @@ def export_c(
     }
 
 
-def _model_text(symbol: str, model: PortableModel, prompts: tuple[str, ...]) -> str:
+def _model_text(symbol: str, model: ProgramModel, prompts: tuple[str, ...]) -> str:
     """Return the arrays of a model, and what joins them."""
-    source, image, settings = model.integer_model, model.image, model.generation_config
+    source, image, settings = model.integers, model.image, model.generation_config
     has_text = any(part.keyword == "text" for part in source.parts[0])
     names = (prompts or tuple(settings.prompts)) if has_text else ()
     parts, arrays = _parts(model, names)
@@ -200,14 +200,14 @@ def _model_text(symbol: str, model: PortableModel, prompts: tuple[str, ...]) -> 
     )
 
 
-def _parts(model: PortableModel, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+def _parts(model: ProgramModel, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """Return the parts of the condition, and the arrays of their rows.
 
     Args:
         model: the model.
         names: prompts that the program knows.
     """
-    source, image, order = model.integer_model, model.image, model.order()
+    source, image, order = model.integers, model.image, model.order()
     texts = source.inputs(len(names), (image.height, image.width), order, text=list(names)) if names else {}
     arrays, parts, starts = [], [], dict.fromkeys(_KINDS, 0)
     for number, part in enumerate(source.parts[source.orders[order.name]]):
@@ -225,7 +225,7 @@ def _parts(model: PortableModel, names: tuple[str, ...]) -> tuple[list[str], lis
     return parts, arrays
 
 
-def _palette(model: PortableModel) -> IntArray | None:
+def _palette(model: ProgramModel) -> IntArray | None:
     """Return the RGB of each level over white, `[levels, 3]`; None for grey and RGB."""
     image: ImageSpec = model.image
     colours = image.palette if model.tileset is None else model.tileset.mean_colours()

@@ -6,7 +6,7 @@ import numpy as np
 
 from pointillist.engine.constraints.solver import Check, to_bits
 from pointillist.engine.library import array_in_c, text_in_c, texts_in_c
-from pointillist.model.folder.portable import PortableModel
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.sampling.masks import open_image_mask
 from pointillist.sampling.rules.config import Level, Rules
 from pointillist.sampling.worlds.rules import WorldRules
@@ -48,7 +48,7 @@ def _words(levels: tuple[Level, ...]) -> str:
     return text_in_c(", ".join(map(str, levels)))
 
 
-def map_rules_in_c(name: str, symbol: str, model: PortableModel, rules: Rules) -> str:
+def map_rules_in_c(name: str, symbol: str, model: ProgramModel, rules: Rules) -> str:
     """Return the rules of a map in C: `pt_map_rules`, by the name of the model and `_map_rules`.
 
     Args:
