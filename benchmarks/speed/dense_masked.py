@@ -67,7 +67,7 @@ def _compare(model: PixelModel, other: PixelModel) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(image.levels, (2, *image.shape), generator=generator).to(model.device)
     with inference_mode(model), inference_mode(other):
-        expected, result = (m.params(x, m.encode(None, 2)) for m in (model, other))
+        expected, result = (m.outputs(m.canvas(x), m.encode(None, 2)) for m in (model, other))
     difference = float((expected - result).abs().max())
     if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
         raise EngineError(

@@ -63,7 +63,7 @@ def measure(models: Sequence[PixelModel], x: np.ndarray, **query: Any) -> list[n
     """
     nats: list[np.ndarray] = []
     for model in reversed(models):
-        hint = None if model is models[0] else coarse(x, hint_rule(model.hint_reader), model.image)
+        hint = None if model is models[0] else coarse(x, hint_rule(model.conditions.hint_reader), model.image)
         nats.insert(0, pt.evaluate(model, x, hint=hint, **query).nats_per_image)
         x = x if hint is None else hint
     return nats
@@ -71,7 +71,7 @@ def measure(models: Sequence[PixelModel], x: np.ndarray, **query: Any) -> list[n
 
 def sample(models: Sequence[PixelModel], n: int, *, seed: int, size: int, **settings: Any) -> list[pt.Samples]:
     """Sample `n` square images from a chain, the coarsest first, and return the samples of each model."""
-    factors = [hint_rule(model.hint_reader).factor for model in models[1:]]
+    factors = [hint_rule(model.conditions.hint_reader).factor for model in models[1:]]
     samples: list[pt.Samples] = []
     for i, model in enumerate(models):
         settings["hint"] = samples[-1].levels if samples else None

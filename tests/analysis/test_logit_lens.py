@@ -101,7 +101,9 @@ def test_the_cache_has_every_activation_by_name(name: str) -> None:
     model = tiny("rgb", name, labels=True)
     x = torch.randint(3, (2, *model.image.shape))
     params, cache = run_with_cache(model, x, label=["cat", "owl"])
-    assert torch.equal(params, model.params(x, model.encode(model.conditions.inputs(["cat", "owl"], 2), 2)))
+    assert torch.equal(
+        params, model.outputs(model.canvas(x), model.encode(model.conditions.inputs(["cat", "owl"], 2), 2))
+    )
     assert torch.equal(cache["hook_params"], params)
     assert torch.equal(cache["hook_canvas"], model.canvas(x))
     found = torch.zeros_like(params)

@@ -135,9 +135,9 @@ def test_a_likelihood_agrees_with_the_model() -> None:
     scorer = model.integer_model()
     levels = x.numpy()
     params = scorer.params(levels, None)
-    chosen = scorer.likelihood.log_prob(params, levels)
+    chosen = scorer.distribution.log_prob(params, levels)
     for channel in range(2):
-        table = scorer.likelihood.conditional(params, levels, channel)
+        table = scorer.distribution.conditional(params, levels, channel)
         assert equal(chosen[:, channel], np.take_along_axis(table, levels[:, channel, None], 1)[:, 0])
     np.testing.assert_array_equal(chosen, integer_model.log_prob_map(levels))
 

@@ -165,7 +165,7 @@ def test_a_hole_is_filled_without_tables_of_all_levels(scan: np.ndarray, monkeyp
         sites.append(len(params))
         return frequencies_of_sites(program, params, *rest)
 
-    monkeypatch.setattr("pointillist.model.portable.scorer.frequencies_of_sites", counted)
+    monkeypatch.setattr("pointillist.model.portable.likelihood.frequencies_of_sites", counted)
     known = np.ones(scan.shape, bool)
     known[3:6, 2:7] = False
     out = pt.inpaint("grey16", scan[None].astype(np.int64), known, 2, seed=0, moves=3)
@@ -178,6 +178,6 @@ def test_the_probability_of_a_level_is_its_entry_in_the_table(scan: np.ndarray) 
     """By the two ends of its interval, and by the frequencies of all levels."""
     scorer = pt.load("grey16").scorer("integer")
     levels = scan[None, None, :2].astype(np.int64)
-    params, likelihood = scorer.params(levels, None), scorer.likelihood
+    params, likelihood = scorer.params(levels, None), scorer.distribution
     expected = np.take_along_axis(likelihood.probs(params, levels, 0), levels, 1)
     np.testing.assert_array_equal(likelihood.prob(params, levels), expected)

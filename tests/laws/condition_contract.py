@@ -27,14 +27,14 @@ def check_condition(model: pt.PixelModel, keyword: str, one: Any, other: Any) ->
     image = model.image
     x = torch.randint(0, image.levels, (2, *image.shape))
     first, second = (model.conditions.inputs(None, 2, **{keyword: value}) for value in (one, other))
-    nats = [model.unchecked_log_prob_map(x, inputs) for inputs in (first, second, first.unconditional())]
+    nats = [model.log_prob_of(x, inputs) for inputs in (first, second, first.unconditional())]
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert not equal(nats[a], nats[b]), f"`{keyword}` does not reach the network"
     _check_unknown_values_do_not_matter(model, x, first, second)
     _check_gradients(model, x, first, keyword)
     mixed = ConditionInputs.concat([first[:1], second[1:]])
     within = network_rounding(model, *nats)
-    assert_close(model.unchecked_log_prob_map(x, mixed)[0], nats[0][0], rtol=0, atol=within)
+    assert_close(model.log_prob_of(x, mixed)[0], nats[0][0], rtol=0, atol=within)
     samples = pt.sample(model, 2, seed=0, **{keyword: one})
     scored = model.log_prob(torch.as_tensor(samples.levels), **{keyword: one})
     within = network_rounding(model, scored)
@@ -45,12 +45,12 @@ def _check_unknown_values_do_not_matter(
     model: pt.PixelModel, x: torch.Tensor, first: ConditionInputs, second: ConditionInputs
 ) -> None:
     unknown = first.unconditional()
-    expected = model.unchecked_log_prob_map(x, unknown)
+    expected = model.log_prob_of(x, unknown)
     for name, value in unknown.parts.items():
         values = second.parts[name].values
         noise = np.full_like(values, np.nan) if values.dtype.kind == "f" else values
         spoilt = ConditionInputs(2, {**unknown.parts, name: MaskedValue(noise, value.known)})
-        assert equal(model.unchecked_log_prob_map(x, spoilt), expected), f"unknown values of `{name}` matter"
+        assert equal(model.log_prob_of(x, spoilt), expected), f"unknown values of `{name}` matter"
 
 
 def _check_gradients(model: pt.PixelModel, x: torch.Tensor, inputs: ConditionInputs, keyword: str) -> None:

@@ -189,7 +189,9 @@ def check_negative_prompt(model: PixelModel, guidance: float) -> None:
         found = sample(model, count, negative_prompt=negative, batch_size=2, engine=engine, **how)
         assert equal(found.levels[1], plain.levels[1]), "an empty negative prompt is a condition"
         with torch.no_grad():
-            passes = [model.params(found.torch(), model.encode(given, count)) for given in (inputs, reference)]
+            passes = [
+                model.outputs(model.canvas(found.torch()), model.encode(given, count)) for given in (inputs, reference)
+            ]
             scored = model.log_prob(found.levels, **conditions)
         assert_close(found.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
         for channel in range(model.image.channels):

@@ -17,7 +17,6 @@ from pointillist.distributions.registry import build_likelihood
 from pointillist.engine import sampler
 from pointillist.images import ImageSpec
 from pointillist.model.batches import BatchReader
-from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import model as portable
 from pointillist.sampling.state import UniformSampler
@@ -135,12 +134,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a model with an integer program is evaluated in floating point", integer)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(BatchReader, "open_scorer", lambda reader, batch_size: FloatScorer(reader._model))
+    patch.setattr(BatchReader, "open_scorer", lambda reader, batch_size: reader._model)
 
 
 @mutant("explain shows the distributions of the network", integer)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ImageQuery, "scorer", property(lambda self: FloatScorer(self.model)))
+    patch.setattr(ImageQuery, "scorer", property(lambda self: self.model))
 
 
 def factored() -> None:

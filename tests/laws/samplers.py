@@ -36,7 +36,7 @@ def check_engine_equals_full(
     groups = model.dims.groups
     with inference_mode(model):
         condition = model.encode(inputs, count, (height, width))
-        full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
+        full = model.outputs(model.canvas(x), condition).unflatten(1, (groups, -1)).numpy()
         for name in DISTINCT_ENGINES:
             sites = []
             for (row, column, group), found in teacher_forced(model, condition, x, engine(name)):
@@ -70,7 +70,9 @@ def check_sampled_by_full_forwards(model: PixelModel, height: int, width: int, c
         for site in model.generation_rank(height, width).argsort(axis=None):
             row, column = divmod(int(site), width)
             for channel in range(model.image.channels):
-                table = model.likelihood.conditional(model.params(x, condition), x, channel)[:, :, row, column]
+                table = model.likelihood.conditional(model.outputs(model.canvas(x), condition), x, channel)[
+                    :, :, row, column
+                ]
                 x[:, channel, row, column] = inverse_cdf(table, uniforms[:, channel, row, column])
     for name in DISTINCT_ENGINES:
         samples = sample(model, count, uniforms=uniforms, engine=name, size=(height, width))

@@ -45,7 +45,7 @@ def test_coupled_likelihoods_are_blind_to_the_whole_pixel(name: str) -> None:
         if model.likelihood.coupled:
             assert model.dims.groups == 1
             check_no_leak(model, 3, 2)
-            params = model.params(torch.zeros(1, 3, 3, 2, dtype=torch.int64), model.encode(None, 1))
+            params = model.outputs(model.canvas(torch.zeros(1, 3, 3, 2, dtype=torch.int64)), model.encode(None, 1))
             assert params.shape == (1, model.likelihood.num_params, 3, 2)
 
 

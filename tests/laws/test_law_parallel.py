@@ -204,7 +204,7 @@ def test_outputs_of_a_group_pass_are_those_of_the_full_pass() -> None:
             condition = model.encode(None, 2)
             how = SamplingConfig(engine="torch")
             levels = autoregressive_loop(model, condition, sampler, (2, 4, 5), how, outputs=outputs)
-            assert_close(outputs, model.params(levels, condition, RASTER), rtol=DOUBLE, atol=DOUBLE)
+            assert_close(outputs, model.outputs(model.canvas(levels), condition, RASTER), rtol=DOUBLE, atol=DOUBLE)
 
 
 def test_rows_are_reported_after_each_group() -> None:

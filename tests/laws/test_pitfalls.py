@@ -202,7 +202,7 @@ def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name
     x = random_levels(model, 1)
     with torch.inference_mode():
         condition = model.encode(None, 1)
-        full = model.params(x, condition).unflatten(1, (3, -1)).numpy()
+        full = model.outputs(model.canvas(x), condition).unflatten(1, (3, -1)).numpy()
         for name in DISTINCT_ENGINES:
             for (row, column, sub), found in teacher_forced(model, condition, x, engine(name)):
                 assert math.isclose(float(abs(found - full[:, sub, :, row, column]).max()), 0, abs_tol=1e-5)

@@ -133,7 +133,7 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
     x, inputs = random_levels(model, 2, height, width), random_inputs(model, 2, height, width)
     with torch.no_grad():
         condition, order = model.encode(inputs, 2), model.order()
-        found = order.to_raster(model.params(x, condition))
+        found = order.to_raster(model.outputs(model.canvas(x), condition))
         features, (rows, columns) = model.conditions.to_raster_frame(condition, order), order.raster_size(height, width)
         vector = None if features.vector is None else features.vector.expand(2, -1, rows, columns)
         expected = TEXTBOOK[model.config.model_type](model, order.to_raster(model.canvas(x)), vector, features.map)

@@ -218,7 +218,9 @@ def model_of(captions: list[str], text: str = "learned") -> pt.PixelModel:
 def unseen(model: pt.PixelModel, prompts: list[str]) -> list[str]:
     """Return the sentences for a model."""
     return describe_unseen_words(
-        model.training_record, prompts, model.prompt_reader.vectors if model.prompt_reader else None
+        model.training_record,
+        prompts,
+        model.conditions.prompt_reader.vectors if model.conditions.prompt_reader else None,
     )
 
 

@@ -97,7 +97,7 @@ def test_after_it_every_layer_has_its_target_deviation(likelihood: Any) -> None:
         if hasattr(layer, "target"):
             layer.register_forward_hook(look)
     with torch.no_grad():
-        model.params(x, model.encode(None, len(x)))
+        model.outputs(model.canvas(x), model.encode(None, len(x)))
     assert len(seen) == sum(hasattr(m, "target") for m in model.modules())
 
 

@@ -24,7 +24,6 @@ from pointillist.engine.library import KERNELS, LEVELS, available_levels
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
-from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable import load, save
 from tests.equality import assert_close, equal
@@ -326,13 +325,13 @@ def test_the_scorer_is_the_integer_model_where_there_is_one() -> None:
     size = (model.image.height, model.image.width)
     for engine in ("auto", "integer"):
         assert isinstance(model.scorer(engine, size), ProgramModel)
-    assert all(isinstance(model.scorer(engine, size), FloatScorer) for engine in ("torch", "numpy", "naive"))
-    assert isinstance(model.scorer("auto", (9, 9)), FloatScorer)
+    assert all(model.scorer(engine, size) is model for engine in ("torch", "numpy", "naive"))
+    assert model.scorer("auto", (9, 9)) is model
     with pytest.raises(pt.ShapeError, match="9x9"):
         model.scorer("integer", (9, 9))
     with torch.no_grad():
         next(model.parameters()).add_(1)
-    assert isinstance(model.scorer(), FloatScorer)
+    assert model.scorer() is model
     with pytest.raises(pt.EngineError, match="have changed"):
         model.scorer("integer")
 

@@ -61,7 +61,7 @@ def test_outputs_are_those_of_the_full_pass(case: str, engine: str) -> None:
     levels, outputs, seen = _painted(model, engine, None)
     told = model.conditions.inputs(1 if model.config.classes else None, 2)
     with inference_mode(model):
-        expected = model.params(levels, model.encode(told, 2), model.order())
+        expected = model.outputs(model.canvas(levels), model.encode(told, 2), model.order())
     torch.testing.assert_close(outputs, expected, rtol=0, atol=DOUBLE)
     assert seen == sorted(seen)
     assert seen[0] > 0
@@ -85,7 +85,7 @@ def test_under_guidance_they_are_those_of_the_images_that_are_told(engine: str) 
     model = make_model("gated-pixelcnn", RGB, labels=True)
     levels, outputs, _ = _painted(model, engine, None, guidance=3.0)
     with inference_mode(model):
-        expected = model.params(levels, model.encode(model.conditions.inputs(1, 2), 2))
+        expected = model.outputs(model.canvas(levels), model.encode(model.conditions.inputs(1, 2), 2))
     torch.testing.assert_close(outputs, expected, rtol=0, atol=DOUBLE)
 
 

@@ -186,7 +186,9 @@ def distribution(case: Case, levels: torch.Tensor) -> tuple[torch.Tensor, float]
     with inference_mode(model):
         both = [inputs, inputs.guidance_reference()] if case.guided else [inputs]
         x = levels.repeat(len(both), 1, 1, 1)
-        params = model.params(x, model.encode(ConditionInputs.concat(both), len(x), case.shape[2:]), order)
+        params = model.outputs(
+            model.canvas(x), model.encode(ConditionInputs.concat(both), len(x), case.shape[2:]), order
+        )
         table = model.likelihood.conditional(params, x, 0)
         table = table.permute(0, 2, 3, 1).flatten(0, 2)
         if case.guided:

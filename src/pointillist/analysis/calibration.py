@@ -224,7 +224,7 @@ def calibration(
             draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
             v = np.stack([random.random(levels.shape[1:]) for random in draws])
             for channel in range(image.channels):
-                probs, observed = _forecasts(scorer.likelihood, params, levels, channel)
+                probs, observed = _forecasts(scorer.distribution, params, levels, channel)
                 sums.add(probs, observed)
                 bin_index = (_pit(probs, observed, v[:, channel].reshape(-1)) * bins).astype(np.int64)
                 pit[channel] += np.bincount(np.minimum(bin_index, bins - 1), minlength=bins)

@@ -24,7 +24,7 @@ from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, ScoringModel, scorer_of
+from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, scorer_of
 from pointillist.system import single_threaded
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class ImageQuery:
         return self.cached("pixel_model", lambda: with_weights(self.model))
 
     @cached_property
-    def scorer(self) -> ScoringModel:
+    def scorer(self) -> LikelihoodModel:
         """The integer program of the model, or its network in floating point: what gives the distributions."""
         return self.model.scorer(self.engine, (self.shape[1], self.shape[2]))
 
@@ -156,7 +156,7 @@ class ImageQuery:
     @cached_property
     def likelihood(self) -> ScoringLikelihood:
         """Distribution of a pixel, given `params`."""
-        return self.scorer.likelihood
+        return self.scorer.distribution
 
     def params_of(self, x: Int[np.ndarray, "b c h w"]) -> Shaped[np.ndarray, "b p h w"]:
         """Compute the parameters of the distributions of images, under the conditions and the order."""

@@ -18,7 +18,7 @@ from pointillist.errors import ConfigError, check_number, check_whole
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.model.batches import check_likelihood
-from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, ScoringModel
+from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood
 
 NATS_PER_BIT = 0.6931471805599453
 _TABLE_SIZE = 1_000_000  # probabilities at once: they stay in the cache of the processor
@@ -70,7 +70,7 @@ class PixelMaps:
         return np.asarray(self.surprisal - self.entropy)
 
 
-def pixel_maps(model: ScoringModel, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs) -> PixelMaps:
+def pixel_maps(model: LikelihoodModel, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs) -> PixelMaps:
     """Compute the maps of images that the model has checked.
 
     Args:
@@ -81,7 +81,7 @@ def pixel_maps(model: ScoringModel, x: Int[np.ndarray, "b c h w"], inputs: Condi
     Example:
         maps = pixel_maps(model.scorer(), model.check_array(x), model.conditions.inputs(None, len(x)))
     """
-    params, likelihood = model.params(x, inputs), model.likelihood
+    params, likelihood = model.params(x, inputs), model.distribution
     height, row = x.shape[2], model.image.levels * x.shape[3]
     step, rows = max(1, _TABLE_SIZE // (row * height)), max(1, _TABLE_SIZE // row)
     surprisal = -likelihood.log_prob(params, x).sum(1) / NATS_PER_BIT
@@ -291,7 +291,7 @@ class Scorer:
         return _bits(scorer, background.check_array(x), inputs)
 
 
-def _bits(scorer: ScoringModel, x: Int[np.ndarray, "n c i j"], inputs: ConditionInputs) -> Float[np.ndarray, " n"]:
+def _bits(scorer: LikelihoodModel, x: Int[np.ndarray, "n c i j"], inputs: ConditionInputs) -> Float[np.ndarray, " n"]:
     return np.asarray(-scorer.unchecked_log_prob_map(x, inputs).sum((1, 2, 3)) / NATS_PER_BIT)
 
 

@@ -101,7 +101,7 @@ class _Chain:
 
     def __init__(self, task: CompletionTask, inputs: ConditionInputs) -> None:
         self.task, self.inputs, self.scorer = task, inputs, task.scorer
-        self.likelihood, self.in_integers = self.scorer.likelihood, self.scorer.engine == "integer"
+        self.likelihood, self.in_integers = self.scorer.distribution, self.scorer.engine == "integer"
         self.sites = np.argwhere(~task.known)
         self.allowed = task.allowed
 

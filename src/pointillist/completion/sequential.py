@@ -18,7 +18,7 @@ from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.protocols import ScoringModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.masks import draw_until_accepted
 from pointillist.sampling.request import draw_images
 
@@ -79,7 +79,7 @@ def draw_unknown(
 
 
 def log_prob_maps(
-    scorer: ScoringModel, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, order: PixelOrder
+    scorer: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, order: PixelOrder
 ) -> Float[np.ndarray, "n c h w"]:
     """Log-probability of each sub-pixel given those before it, in nats, float64, a few images at a time.
 

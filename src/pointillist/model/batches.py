@@ -19,7 +19,7 @@ from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Shaped, UInt8
 from pointillist.images.pictures import composite_on_white, picture_array
 from pointillist.model.folder.image_sources import resolve_data_options
-from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.system import check_memory
 
 _log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class BatchReader:
         count = self.count if self._data is None or keywords else 0  # a map for every image would take memory
         self._inputs = model.conditions.inputs(label, count, text, size=(self.height, self.width), **further)
 
-    def open_scorer(self, batch_size: int) -> ScoringModel:
+    def open_scorer(self, batch_size: int) -> LikelihoodModel:
         """Return what scores the images, once a batch of them is known to fit in memory.
 
         Raises:

@@ -68,7 +68,7 @@ class ModelConditions(ConditionReaders, nn.Module):
 
     ```python
     inputs = model.conditions.inputs(label="cat", count=4)
-    params = model.params(x, model.conditions(inputs, 4, device=model.device))
+    outputs = model.outputs(model.canvas(x), model.conditions(inputs, 4, device=model.device))
     ```
     """
 

@@ -179,7 +179,7 @@ def _run(
         x = model.check(x)
         inputs = model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **conditions)
         with with_hooks(model.backbone, hook):
-            return model.params(x, model.encode(inputs, len(x)), model.order(order))
+            return model.outputs(model.canvas(x), model.encode(inputs, len(x)), model.order(order))
     finally:
         model.train(training)
 

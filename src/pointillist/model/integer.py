@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +24,8 @@ from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
 from pointillist.model.portable.storage import has_program
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.nn import Condition, Tokens
-
-if TYPE_CHECKING:
-    from pointillist.model.float_scorer import FloatScorer
 
 
 class WeightSnapshot:
@@ -97,7 +95,7 @@ class WithIntegerModel:
         """
         self._integers, self._verified, self.integer_cost = integer_model, None, cost
 
-    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramModel | FloatScorer:
+    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
         """Return what encodes conditions and scores images for an engine: this model, or its integer model.
 
         `auto` takes the integer model unless `why_floats` gives a reason. `integer` needs one. Any other engine
@@ -114,16 +112,12 @@ class WithIntegerModel:
         Raises:
             EngineError, ShapeError: if `integer` is named, and the model has none for these images.
         """
-        from pointillist.model.float_scorer import FloatScorer
-
-        if engine not in ("auto", "integer"):
-            return FloatScorer(self)
-        program = self._program(size, by_default=engine == "auto")
-        if isinstance(program, ProgramModel):
-            return program
+        model: LikelihoodModel = self
         if engine == "integer":
-            raise program
-        return FloatScorer(self)
+            model = self.integer_model(size)
+        elif engine == "auto" and isinstance(program := self._program(size, by_default=True), ProgramModel):
+            model = program
+        return model
 
     def why_floats(self, size: tuple[int, int] | None = None) -> str:
         """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program.

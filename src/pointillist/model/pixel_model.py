@@ -15,6 +15,7 @@ from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.registry import build_likelihood
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import as_array
 from pointillist.files.suggestions import AnsweredNames
@@ -23,6 +24,7 @@ from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig, model_fingerprint
+from pointillist.model.float_likelihood import FloatLikelihood, as_doubles
 from pointillist.model.folder import files
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import find_model
@@ -60,6 +62,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     """
 
     usual_variable: ClassVar[str] = "model"
+    engine: ClassVar[str] = "torch"
 
     def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
         super().__init__()
@@ -118,9 +121,8 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         folder = find_model(str(pretrained_model_name_or_path), hub)
         stored = files.read_model(folder, cls)
-        cost = IntegerCost.pop(stored.training)
         model = cls(stored.config, training=stored.training, card=stored.card)
-        model.integer_cost, model.measured_prompts = cost, stored.measured
+        model.integer_cost, model.measured_prompts = IntegerCost.pop(model.training_record), stored.measured
         model.generation_config, model.tileset, model.program_folder = stored.generation, stored.tileset, folder
         model.load_state_dict(stored.tensors)
         return model.eval()
@@ -151,10 +153,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         """SHA-256 of weights and settings, computed each time; see `model_fingerprint`."""
         return model_fingerprint(self)
 
-    @property
-    def weights_fingerprint(self) -> str:
-        """The same: a model is named by its weights."""
-        return model_fingerprint(self)
+    weights_fingerprint = fingerprint  # a model is named by its weights
 
     @property
     def fixed_size(self) -> bool:
@@ -190,6 +189,11 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         """Components of a mixture; 0 for other distributions."""
         return int(getattr(self.likelihood, "mixtures", 0))
 
+    @property
+    def distribution(self) -> FloatLikelihood:
+        """Distribution of a pixel, given `params`."""
+        return FloatLikelihood(self.likelihood)
+
     def condition(self, kind: type[Settings]) -> Settings | None:
         """Return the settings of a kind of condition; None for a model without it."""
         return self.config.condition(kind)
@@ -210,17 +214,16 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def generation_rank(self, height: int, width: int, order: PixelOrder | None = None) -> Int[np.ndarray, "h w"]:
         """Rank of each pixel in the generation order, from 0."""
         order = self.order() if order is None else order
-        if order.s_curve:  # networks that follow it have one stage
-            return order.rank(height, width)
         turned = order.raster_size(height, width)
-        return order.array_from_raster(sampling_order(self.stages(*turned), *turned))
+        # networks that follow an S-curve have one stage
+        rank = None if order.s_curve else order.array_from_raster(sampling_order(self.stages(*turned), *turned))
+        return order.rank(height, width) if rank is None else rank
 
     def level_embeddings(self) -> Float[Tensor, "k e"]:
         """Network input of each level."""
         if self.embedding is not None:
             return self.embedding.weight
-        dtype = next(self.parameters()).dtype
-        return torch.linspace(-1.0, 1.0, self.image.levels, dtype=dtype, device=self.device)[:, None]
+        return torch.linspace(-1.0, 1.0, self.image.levels, dtype=self.dtype, device=self.device)[:, None]
 
     def canvas(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
         """Network input of images: `c * level_width` features, sub-pixel by sub-pixel."""
@@ -228,7 +231,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         return values[:, 0][x] if self.embedding is None else values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
 
     def order(self, name: str | None = None) -> PixelOrder:
-        """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
+        """Get one of its orders; without a name, the usual one."""
         return resolve_order(self.config.orders, name)
 
     def outputs(
@@ -241,9 +244,21 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         out: Tensor = self.backbone(turned, ctx, self.conditions.to_raster_frame(condition, order).as_computed())
         return order.from_raster(out)
 
-    def params(self, x: Int[Tensor, "b c h w"], condition: Condition, order: PixelOrder | None = None) -> Tensor:
-        """Network outputs `b p h w` for complete images."""
-        return self.outputs(self.canvas(x), condition, order)
+    def params(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b p h w"]:
+        """Outputs of the network at every pixel of complete images; see `LikelihoodModel`."""
+        with inference_mode(self):
+            condition = self.encode(inputs, len(x), (x.shape[2], x.shape[3]))
+            params = self.outputs(self.canvas(as_tensor(x, self.device).long()), condition, order)
+        return (params if params.dtype == torch.float64 else params.float()).cpu().numpy()
+
+    def unchecked_log_prob_map(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b c h w"]:
+        """`log_prob_map` of arrays, float64; see `LikelihoodModel`."""
+        with inference_mode(self):
+            return as_doubles(self.log_prob_of(as_tensor(x, self.device).long(), inputs, order))
 
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
         """Encode the conditions of `count` images on the model's device; None is unconditional."""
@@ -260,15 +275,14 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
             order: generation order; None for the usual one.
 
         Raises:
-            ShapeError, DataError: if `x` is not an image of this model.
-            ConfigError: if `inputs` are not inputs, or the model does not have the order.
+            ShapeError, DataError, ConfigError: if `x`, `inputs` or the order are not of this model.
         """
         if inputs is not None and not isinstance(inputs, ConditionInputs):
             raise ConfigError(
                 f"`inputs` (={quote(inputs)}) must come from `model.conditions.inputs`: "
                 "`model.log_prob(x, label=3)` takes conditions as they are."
             )
-        return self.unchecked_log_prob_map(self.check(x), inputs, self.order(order)).flatten(1).sum(1)
+        return self.log_prob_of(self.check(x), inputs, self.order(order)).flatten(1).sum(1)
 
     @property
     def needs_data_init(self) -> bool:
@@ -280,7 +294,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         if self.needs_data_init:
             training = self.training
             self.eval()  # dropout would make the result depend on the random state
-            initialise_from_data(self.backbone, lambda: self.params(x, self.encode(inputs, len(x))))
+            initialise_from_data(self.backbone, lambda: self.outputs(self.canvas(x), self.encode(inputs, len(x))))
             self.train(training)
         self.initialised = True
 
@@ -300,8 +314,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
             x: levels, integers in [0, levels).
             label, text, further: conditions, as for `ModelConditions.inputs`.
             order: generation order; None for the usual one.
-            known: mask of known pixels (see `parse_mask`), for a model that completes images: the result is the
-                log-likelihood of the others given these.
+            known: mask of known pixels (see `parse_mask`), which the others are conditioned on.
 
         Raises:
             ShapeError, DataError: if `x` is not an image of this model.
@@ -323,13 +336,13 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         x = self.check(x)
         size, observed = (x.shape[2], x.shape[3]), None if known is None else (x, known)
         inputs = self.conditions.inputs(label, len(x), text, size=size, known=observed, **further)
-        return self.unchecked_log_prob_map(x, inputs, self.order(order))
+        return self.log_prob_of(x, inputs, self.order(order))
 
-    def unchecked_log_prob_map(
+    def log_prob_of(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
     ) -> Float[Tensor, "b c h w"]:
         """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
-        params = self.params(x, self.encode(inputs, len(x), (x.shape[2], x.shape[3])), order)
+        params = self.outputs(self.canvas(x), self.encode(inputs, len(x), (x.shape[2], x.shape[3])), order)
         with torch.autocast(x.device.type, enabled=False):
             result = self.likelihood.log_prob(params, x)
         observed = None if inputs is None else inputs.observed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_che
 import numpy as np
 
 from pointillist.conditioning.settings import ConditionConfig
+from pointillist.distributions.moments import entropy_and_variance
 from pointillist.errors import check_name
 from pointillist.images.array_types import Float, Int, Shaped
 
@@ -30,8 +32,7 @@ SCORING_ENGINES = ("auto", "integer", "torch")
 """Engines that score images; `torch` is floating point on any device, `auto` takes the integer program where it can."""
 
 
-@runtime_checkable
-class ScoringLikelihood(Protocol):
+class ScoringLikelihood(ABC):
     """Distribution of a pixel, given the parameters that a scorer computes; arrays of numpy in and out.
 
     Attributes:
@@ -39,12 +40,10 @@ class ScoringLikelihood(Protocol):
         mixtures: components of a mixture; 1 for other distributions.
     """
 
-    @property
-    def coupled(self) -> bool: ...
+    coupled: bool
+    mixtures: int
 
-    @property
-    def mixtures(self) -> int: ...
-
+    @abstractmethod
     def log_prob(
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
     ) -> Float[np.ndarray, "b c h w"]:
@@ -54,7 +53,9 @@ class ScoringLikelihood(Protocol):
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
     ) -> Float[np.ndarray, "b c h w"]:
         """Compute the probability of each sub-pixel given those before it, float64."""
+        return np.asarray(np.exp(self.log_prob(params, x)))
 
+    @abstractmethod
     def conditional(
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> Float[np.ndarray, "b k h w"]:
@@ -64,12 +65,15 @@ class ScoringLikelihood(Protocol):
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> Float[np.ndarray, "b k h w"]:
         """Compute the probabilities of all levels of one channel, float64."""
+        return np.asarray(np.exp(self.conditional(params, x, channel)))
 
     def moments(
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
         """Compute the mean and the variance of -log p over the levels of one channel, in nats and nats squared."""
+        return entropy_and_variance(self.probs(params, x, channel))
 
+    @abstractmethod
     def drawn_from(
         self,
         params: Sequence[Shaped[np.ndarray, "b p h w"]],
@@ -85,6 +89,7 @@ class ScoringLikelihood(Protocol):
             transform: guidance, temperature and top-p.
         """
 
+    @abstractmethod
     def components(
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> tuple[Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"]]:
@@ -92,43 +97,12 @@ class ScoringLikelihood(Protocol):
 
 
 @runtime_checkable
-class ScoringModel(Protocol):
-    """A distribution of images that can be scored: an integer program, or a pixel model in floating point.
-
-    Attributes:
-        engine: `integer` or `torch`.
-        image: meaning of the integers.
-        likelihood: distribution of a pixel, given its parameters.
-    """
-
-    @property
-    def engine(self) -> str: ...
-
-    @property
-    def image(self) -> ImageSpec: ...
-
-    @property
-    def likelihood(self) -> ScoringLikelihood: ...
-
-    def params(
-        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Shaped[np.ndarray, "b p h w"]:
-        """Compute the parameters of the distribution at every pixel of complete images."""
-
-    def unchecked_log_prob_map(
-        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Float[np.ndarray, "b c h w"]:
-        """Compute the log-probability of each sub-pixel given those before it, in nats, float64.
-
-        Images and conditions are validated already; known sub-pixels are certain.
-        """
-
-
-@runtime_checkable
 class LikelihoodModel(Protocol):
-    """A model with an exact likelihood: a pixel model, or its stored integer program without torch.
+    """A model with an exact likelihood: a pixel model in torch, or an integer program.
 
     Attributes:
+        engine: `integer` or `torch`, which computes `params`.
+        distribution: distribution of a pixel, given `params`.
         image: meaning of the integers of its images.
         classes: names of the labels; empty for none.
         generation_config: sampling settings that suit it.
@@ -144,6 +118,12 @@ class LikelihoodModel(Protocol):
         fixed_size: whether only images of the trained size can be sampled or scored.
         weights_fingerprint: SHA-256 of the weights and settings that it has, or that its program was made from.
     """
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def distribution(self) -> ScoringLikelihood: ...
 
     @property
     def image(self) -> ImageSpec: ...
@@ -208,14 +188,27 @@ class LikelihoodModel(Protocol):
     def stage_count(self, height: int, width: int) -> int:
         """Return the number of stages in which an image of this size is generated."""
 
-    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ScoringModel:
-        """Return what scores images of a size for an engine."""
+    def params(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Shaped[np.ndarray, "b p h w"]:
+        """Compute the parameters of the distribution at every pixel of complete images."""
+
+    def unchecked_log_prob_map(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute the log-probability of each sub-pixel given those before it, in nats, float64.
+
+        Images and conditions are validated already; known sub-pixels are certain.
+        """
+
+    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
+        """Return the model that computes for an engine: this one, or its integer program."""
 
     def why_floats(self, size: tuple[int, int] | None = None) -> str:
         """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program."""
 
 
-def scorer_of(model: LikelihoodModel, engine: str = "auto", size: tuple[int, int] | None = None) -> ScoringModel:
+def scorer_of(model: LikelihoodModel, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
     """Return what scores images of a size, by one of `SCORING_ENGINES`.
 
     ```python

@@ -17,7 +17,7 @@ from pointillist.errors import ConfigError
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
-from pointillist.model.protocols import ScoringModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import SamplingConfig
 
 UNCONDITIONAL_SHARE = 0.5  # chosen on 60 concepts, 40 others agree (docs/decisions/experiments.md)
@@ -83,7 +83,7 @@ def _keep_better(best: Result, other: Result, is_better: Bool[np.ndarray, " n"])
 
 
 def unconditional_nats(
-    scorer: ScoringModel, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, order: PixelOrder
+    scorer: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, order: PixelOrder
 ) -> Float[np.ndarray, " n"]:
     """Compute the log-likelihood of each image without its conditions, in nats, float64."""
     parts = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from pointillist.sampling.config import SampleKwargs, split_keywords
 from pointillist.sampling.request import Draws, Request
 from pointillist.sampling.task import DrawTask, guided_inputs
 from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, check_seed
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
 
 _MOST_REPAIRS = 200
 
@@ -86,7 +89,7 @@ def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 
     else:
         from pointillist.sampling.pixel import invert_floats
 
-        invert_floats(draws.model, x, task, intervals)  # type: ignore[arg-type]
+        invert_floats(cast("PixelModel", draws.scorer), x, task, intervals)
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
         return replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape)).draw(0, 1).levels

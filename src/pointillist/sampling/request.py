@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from pointillist.images import MAX_SIDE
 from pointillist.images.array_types import Float
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.candidates import best_of, check_best_of, unconditional_nats
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
 from pointillist.sampling.masks import draw_until_accepted, open_image_mask, open_weighted_mask
@@ -35,6 +35,7 @@ from pointillist.sampling.uniforms import Uniforms, check_count
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
+    from pointillist.model.pixel_model import PixelModel
 
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
@@ -236,7 +237,7 @@ class Draws:
 
     request: Request
     model: LikelihoodModel
-    scorer: ScoringModel
+    scorer: LikelihoodModel
     config: SamplingConfig
     order: PixelOrder
     inputs: ConditionInputs
@@ -361,7 +362,7 @@ class Draws:
         )
 
 
-def draw_images(scorer: ScoringModel, task: DrawTask) -> DrawnImages:
+def draw_images(scorer: LikelihoodModel, task: DrawTask) -> DrawnImages:
     """Draw images by an integer program, or by the engine in floating point that the settings name.
 
     Example:
@@ -371,4 +372,4 @@ def draw_images(scorer: ScoringModel, task: DrawTask) -> DrawnImages:
         return draw_by_program(scorer, task)
     from pointillist.sampling.pixel import draw_by_loop
 
-    return draw_by_loop(scorer.model, task)  # type: ignore[attr-defined]
+    return draw_by_loop(cast("PixelModel", scorer), task)

@@ -58,7 +58,7 @@ def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.n
     outputs = np.full((count, *job.draws.order.raster_size(height, width), num_params), np.nan, np.float32)
     scorer = job.draws.scorer
     conditional = (
-        partial(_level_table, model.image.levels) if scorer.engine == "integer" else scorer.likelihood.conditional
+        partial(_level_table, model.image.levels) if scorer.engine == "integer" else scorer.distribution.conditional
     )
     emit(_started_event(job))  # when nothing of the request can fail
     batcher = _EventBatcher(job, conditional, outputs, emit, check)
@@ -74,7 +74,7 @@ def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) ->
     emit(_started_event(job))
     params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.draws.order) for i in range(len(levels))]
     outputs = np.moveaxis(job.draws.order.array_to_raster(np.concatenate(params)), 1, -1)
-    _EventBatcher(job, scorer.likelihood.conditional, outputs, emit, check).flush(levels)
+    _EventBatcher(job, scorer.distribution.conditional, outputs, emit, check).flush(levels)
     return levels, _nats(job, levels)
 
 
@@ -170,7 +170,7 @@ class _EventBatcher:
         scorer = job.draws.scorer
         # 16 bits: most levels have a frequency of 1, and no table of them is shown
         counted = scorer.engine == "integer" and job.draws.model.image.is_deep and not job.request.distributions
-        self._counted = scorer.likelihood if counted else None
+        self._counted = scorer.distribution if counted else None
         self._numbers = len(outputs) * (job.draws.model.image.levels // 16 if counted else table)
         self._sent = 0
         self._due = time.monotonic() + EVENT_INTERVAL  # an image that takes less is a single event

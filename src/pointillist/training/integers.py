@@ -20,7 +20,6 @@ from pointillist.engine.weights import inference_mode
 from pointillist.errors import EngineError, clause
 from pointillist.files.progress import Bar
 from pointillist.model.batches import BatchReader
-from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model, spread
@@ -115,7 +114,7 @@ def measure_cost(model: PixelModel, data: DataSplits, *, is_default: bool | None
     """
     valid = data.valid is not None and len(data.valid) > 0
     reader = BatchReader(model, data.valid if valid else data.train)
-    scorers = FloatScorer(model), model.integer_model((reader.height, reader.width))
+    scorers = model, model.integer_model((reader.height, reader.width))
     dims = model.image.channels * reader.height * reader.width
     nats: list[np.ndarray] = []
     with inference_mode(model):

@@ -27,7 +27,7 @@ from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, check_spec, single_image
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.protocols import LikelihoodModel, ScoringModel, scorer_of
+from pointillist.model.protocols import LikelihoodModel, scorer_of
 from pointillist.model.vocabulary import log_unlearned
 
 
@@ -46,7 +46,7 @@ class Reading:
         order: the generation order; None for the model's first.
     """
 
-    scorer: ScoringModel
+    scorer: LikelihoodModel
     guidances: Sequence[float] = (1.0,)
     batch_size: int = 16
     order: PixelOrder | None = None

@@ -15,7 +15,7 @@ from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import BatchReader, check_spec, match_labels
-from pointillist.model.protocols import LikelihoodModel, ScoringModel, scorer_of
+from pointillist.model.protocols import LikelihoodModel, scorer_of
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _conditions_by_keyword(model: LikelihoodModel) -> dict[str, tuple[str, ...]]
 
 
 def _log_likelihood(
-    scorer: ScoringModel, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
+    scorer: LikelihoodModel, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
 ) -> Float[np.ndarray, " b"]:
     (result,) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
     return result

@@ -22,7 +22,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import BatchReader, QueryKwargs, check_guided_memory, check_likelihood, select_images
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.protocols import LikelihoodModel, ScoringModel, scorer_of
+from pointillist.model.protocols import LikelihoodModel, scorer_of
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 
@@ -237,7 +237,7 @@ def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch
 
 
 def guided_log_probs(
-    model: ScoringModel,
+    model: LikelihoodModel,
     x: Int[np.ndarray, "b c h w"],
     inputs: ConditionInputs,
     guidances: Sequence[float],
@@ -265,7 +265,7 @@ def guided_log_probs(
     if set(guidances) == {1}:
         return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
     check_guided_memory(x, model.image.levels)
-    likelihood, params = model.likelihood, model.params(x, inputs, order)
+    likelihood, params = model.distribution, model.params(x, inputs, order)
     dropped = inputs.guidance_reference()
     # one image repeated for several conditions needs a single pass without any
     distinct = x[:1] if len(x) and not x.strides[0] and not dropped.is_conditional else x
@@ -285,7 +285,7 @@ def guided_log_probs(
 
 
 def guided_log_likelihoods(
-    model: ScoringModel,
+    model: LikelihoodModel,
     x: Int[np.ndarray, "b c h w"],
     inputs: ConditionInputs,
     guidances: Sequence[float],
@@ -296,7 +296,7 @@ def guided_log_likelihoods(
 
 
 def negative_log_likelihoods(
-    model: ScoringModel,
+    model: LikelihoodModel,
     x: Int[np.ndarray, "b c h w"],
     inputs: ConditionInputs,
     orders: Sequence[PixelOrder],

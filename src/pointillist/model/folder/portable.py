@@ -31,7 +31,7 @@ from pointillist.model.folder.settings import read_tileset
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
 from pointillist.model.portable.conditions import ORDER, POSITION, StoredConditions
-from pointillist.model.portable.scorer import ProgramLikelihood
+from pointillist.model.portable.likelihood import ProgramLikelihood
 from pointillist.model.protocols import Settings
 from pointillist.system import default_threads
 
@@ -179,7 +179,7 @@ class ProgramModel:
         return 1
 
     @property
-    def likelihood(self) -> ProgramLikelihood:
+    def distribution(self) -> ProgramLikelihood:
         """Distribution of a pixel, given the parameters that the integer program computes."""
         return ProgramLikelihood(self.integers.programs[0])  # the programs of other orders have the same head
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pointillist.distributions.moments import entropy_and_variance, moments_of_frequencies
+from pointillist.distributions.moments import moments_of_frequencies
 from pointillist.distributions.transform import Transform
 from pointillist.engine.executors import frequencies_of_sites
 from pointillist.engine.head.frequencies import distribution, log_probs
@@ -15,12 +15,13 @@ from pointillist.engine.head.tables import LOG_SCALE_STEP, position_bits
 from pointillist.engine.head.transform import DRAW_BITS, transform_frequencies
 from pointillist.engine.program import Program
 from pointillist.images.array_types import Float, Int
+from pointillist.model.protocols import ScoringLikelihood
 
 _SITES = 16
 """Sites whose frequencies of all levels are computed together: 8 MB of 65,536 levels."""
 
 
-class ProgramLikelihood:
+class ProgramLikelihood(ScoringLikelihood):
     """The frequencies of levels that an integer program draws from, given its parameters, int32 `[b p h w]`.
 
     Probabilities are frequencies divided by a power of two, so they sum to 1 exactly. Logarithms are numpy's,
@@ -37,11 +38,6 @@ class ProgramLikelihood:
         coupled: whether a channel depends on the channels before it in its pixel.
         mixtures: components of a mixture; 1 for other distributions.
     """
-
-    program: Program
-    levels: int
-    coupled: bool
-    mixtures: int
 
     def __init__(self, program: Program) -> None:
         head = program.head
@@ -91,7 +87,7 @@ class ProgramLikelihood:
     ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
         """Compute the mean and the variance of -log p over the levels of one channel; see `ScoringLikelihood`."""
         if self.program.head.has_table:
-            return entropy_and_variance(self.probs(params, x, channel))
+            return super().moments(params, x, channel)
         rows, pixels = _rows(params), _rows(x)
         parts = [slice(start, start + _SITES) for start in range(0, len(rows), _SITES)]
         sizes = (frequencies_of_sites(self.program, rows[part], pixels[part], channel) for part in parts)
