@@ -71,10 +71,10 @@ def _dtype(narrow: int, signed: int) -> DType:
 class ProgramDecoder:
     """Read one program."""
 
-    model: schema.ProgramModel
+    model: schema.StoredProgram
     arrays: ArrayReader
 
-    def __init__(self, model: schema.ProgramModel, arrays: ArrayReader) -> None:
+    def __init__(self, model: schema.StoredProgram, arrays: ArrayReader) -> None:
         self.model, self.arrays = model, arrays
         self.values: list[Value] = [
             Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))

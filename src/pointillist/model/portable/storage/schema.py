@@ -68,7 +68,7 @@ class HeadModel(Strict):
     min_log_scale: Annotated[int, Field(ge=-16, le=0)] | None = None
 
 
-class ProgramModel(Strict):
+class StoredProgram(Strict):
     """A program."""
 
     num_sub_steps: Annotated[int, Field(ge=1, le=1024)]
@@ -111,4 +111,4 @@ class IntegerDocument(Strict):
     source: Name
     orders: dict[Name, Count] = Field(min_length=1, max_length=64)
     parts: list[list[PartModel]] = Field(max_length=1024)
-    programs: list[ProgramModel] = Field(min_length=1, max_length=1024)
+    programs: list[StoredProgram] = Field(min_length=1, max_length=1024)
