@@ -19,7 +19,7 @@ from pointillist.sampling.config import (
     SamplingConfig,
     SamplingKwargs,
     choose_float_engine,
-    resolve_engine,
+    choose_model_engine,
     split_keywords,
 )
 from pointillist.sampling.engines import create_stepper
@@ -219,7 +219,7 @@ def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
 def test_the_loop_over_sub_pixels_computes_in_floating_point(model: pt.PixelModel) -> None:
     """Also for a model whose images are drawn from its integer program: `auto` takes an engine for floats."""
     pt.quantize_integer(model, torch.zeros(2, *model.image.shape, dtype=torch.int64), images=2)
-    assert resolve_engine(model) == "integer"
+    assert choose_model_engine(model).engine == "integer"
     assert choose_float_engine(model).engine == "numpy"
     assert isinstance(create_stepper(model, model.encode(None, 1), 1, 2, 2), Interpreter)
     with pytest.raises(pt.EngineError, match="must compute in floating point here"):

@@ -22,7 +22,7 @@ from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_prompts
 from pointillist.sampling.candidates import best_of, unconditional_nats
-from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine, split_keywords
+from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_model_engine, split_keywords
 from pointillist.sampling.request import Request
 from pointillist.sampling.task import OnRow
 from pointillist.sampling.uniforms import check_count
@@ -179,7 +179,7 @@ def complete_images(
         allowed=allowed,
     )
     config = SamplingConfig(**{**(defaults or {}), **sampling})
-    engine = resolve_engine(model, config.engine, shape[1:])
+    engine = choose_model_engine(model, config.engine, shape[1:]).engine
     chosen, order = choose_method(model, mask, method, config.order, engine)
     draws = request.resolve(model, order=order, observes=chosen.uses_observed, weighted=True, at_once=True)
     if soft is not None:

@@ -210,8 +210,8 @@ def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] 
     """
     if model.scorer(engine, size).engine == "integer":
         return EngineChoice("integer", INTEGER_REASON if engine == "auto" else "as requested")
-    why_floats = model.why_floats(size) if engine == "auto" else ""
-    return replace(choose_float_engine(model, engine, size), why_floats=why_floats)
+    choice = choose_float_engine(model, engine, size)
+    return replace(choice, why_floats=model.why_floats(size)) if engine == "auto" else choice
 
 
 def choose_float_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
@@ -231,16 +231,3 @@ def choose_float_engine(model: Any, engine: str = "auto", size: tuple[int, int] 
         return choose_engine(engine)
     stages = model.stages(*(size or model.image.shape[1:]))
     return choose_engine(engine, model.device, independent=any(stage.independent for stage in stages))
-
-
-def resolve_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
-    """Resolve the name of an engine for a model, `auto` included; see `choose_model_engine`.
-
-    ```python
-    resolve_engine(pt.load("digits"))  # "integer"
-    ```
-
-    Raises:
-        EngineError: if there is no such engine.
-    """
-    return choose_model_engine(model, engine, size).engine

@@ -126,10 +126,9 @@ class Request:
         config = SamplingConfig(**{**self._defaults(model), **self.settings})
         texts = self._texts(model)
         scorer = model.scorer(config.engine, (height, width))
-        engine = scorer.engine
-        if engine != "integer":
-            engine = choose_float_engine(model, config.engine, (height, width)).engine
-            model.check_size(height, width)
+        floats = scorer.engine != "integer"
+        engine = choose_float_engine(model, config.engine, (height, width)).engine if floats else "integer"
+        scorer.check_size(height, width)
         order = model.order(config.order) if order is None else order
         inputs = self._inputs(model, (height, width), observes=observes)
         pending = texts
