@@ -14,7 +14,6 @@ from pointillist.engine.program import IntArray
 from pointillist.engine.weights import inference_mode
 from pointillist.images.array_types import Float, Int
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
-from pointillist.sampling.pixel import ConstrainedSampler
 from pointillist.sampling.state import Site, UniformSampler
 
 if TYPE_CHECKING:
@@ -27,43 +26,37 @@ def draw_particles_by_loop(
     model: Any = task.model
     (_, height, width), count = task.shape, len(batch.levels)
     uniforms = task.order.from_raster(torch.from_numpy(batch.uniforms))
-    sampler = UniformSampler(uniforms, task.config.transform, mask)
+    levels = torch.from_numpy(np.array(task.levels[image]))
+    sampler = ParticleSampler(uniforms, mask, task, levels, batch)
     copies = np.full(count, image)
     both = sampler.duplicate_for_guidance(task.inputs[copies], task.negative(copies))
     before = torch.from_numpy((task.known & ~task.weighed).all(0))
-    levels = torch.from_numpy(np.array(task.levels[image]))
     observed = ObservedPixels(levels.expand(len(both), -1, -1, -1), before)
-    chooser, shape = ParticleSampler(sampler, task, levels, batch), (len(both), height, width)
+    shape = (len(both), height, width)
     with inference_mode(model):
         condition = model.encode(both, len(both))
-        drawn = autoregressive_loop(model, condition, chooser, shape, task.config, known=observed, on_row=task.on_row)
+        drawn = autoregressive_loop(model, condition, sampler, shape, task.config, known=observed, on_row=task.on_row)
     batch.drop_dead(mask)
     return drawn.numpy()
 
 
-class ParticleSampler:
+class ParticleSampler(UniformSampler):
     """Draw the unknown sub-pixels of particles, weigh them by the known ones, and resample (`ResamplingChooser`).
 
     It does for any engine what `engine.sampler` does in integers. Particles beyond those in use are copies.
     """
 
-    levels: Tensor
-    weighed: np.ndarray
-    soft: np.ndarray | None
-    mask: LevelMask | None
-    nats: Tensor
-
-    def __init__(self, sampler: UniformSampler, task: CompletionTask, levels: Tensor, batch: ParticleBatch) -> None:
-        self.levels, self.weighed, self.soft = levels, task.weighed, task.soft
-        images = levels.expand(len(batch.levels), -1, -1, -1)
-        self.constrained: ConstrainedSampler = ConstrainedSampler(sampler, images, task.known)
-        self.mask, self.nats = sampler.mask, sampler.nats
-        self.batch: ParticleBatch = batch
+    def __init__(
+        self, uniforms: Tensor, mask: LevelMask | None, task: CompletionTask, levels: Tensor, batch: ParticleBatch
+    ) -> None:
+        known = levels.expand(len(batch.levels), -1, -1, -1), task.known
+        super().__init__(uniforms, task.config.transform, mask, known)
+        self.levels, self.weighed, self.soft, self.batch = levels, task.weighed, task.soft, batch
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each particle of the engine's batch."""
         index, weights = (site.channel, site.row, site.column), self.batch.weights
-        chosen = self.constrained(site, log_probs)
+        chosen = super().__call__(site, log_probs)
         if self.mask is not None:
             weights.multiply_scaled(self.mask.take_mass()[: len(weights)])
         if self.weighed[index]:
@@ -75,6 +68,6 @@ class ParticleSampler:
     def resample(self, row: int, column: int) -> IntArray | None:
         """Resample before a pixel of the raster frame if the effective sample size is low."""
         chosen = self.batch.select(row, column, self.mask)
-        if chosen is None or not self.constrained.sampler.transform.is_guided:
+        if chosen is None or not self.transform.is_guided:
             return chosen
         return np.concatenate([chosen, chosen + len(chosen)])

@@ -27,7 +27,7 @@ from pointillist.nn import Condition
 from pointillist.nn.passes import FullPass, channels_last
 from pointillist.sampling.config import SamplingConfig, choose_float_engine
 from pointillist.sampling.engines import create_stepper, stage_condition
-from pointillist.sampling.state import MaskedChooser, SamplingState, Site, Stepper, UniformSampler
+from pointillist.sampling.state import SamplingState, Site, Stepper, UniformSampler
 from pointillist.sampling.task import OnRow
 from pointillist.system import single_threaded
 
@@ -180,7 +180,7 @@ def autoregressive_loop(
         mask |= order.to_raster(known.mask)
         levels[:, :, mask] = order.to_raster(known.levels)[:, :, mask]
     resample = choose.resample if isinstance(choose, ResamplingChooser) else None
-    masked = choose if isinstance(choose, MaskedChooser) and choose.mask is not None else None
+    masked = choose if isinstance(choose, UniformSampler) and choose.mask is not None else None
     state = SamplingState(
         order=order,
         likelihood=model.likelihood,
@@ -218,7 +218,13 @@ def _run_stage(
             order, stage.step, order.from_raster(state.levels[:count]).numpy(), order.from_raster(state.known).numpy()
         )
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
-    if isinstance(choose, UniformSampler) and engine == "torch" and stage.independent and mask is None:
+    if (
+        isinstance(choose, UniformSampler)
+        and choose.known is None
+        and engine == "torch"
+        and stage.independent
+        and mask is None
+    ):
         prove_independent(record_stage(model, stage, condition, rows, columns, order))
         sample_group(model, stage, condition, choose, state)
         return

@@ -11,18 +11,18 @@ from torch import Tensor
 
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.engine.weights import inference_mode
-from pointillist.images.array_types import Bool, Float, Int
+from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import encode_each
-from pointillist.sampling.loop import ChooseLevel, ObservedPixels, autoregressive_loop
+from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.state import Site, UniformSampler
 from pointillist.sampling.task import DrawnImages, DrawTask
 from pointillist.sampling.uniforms import UniformIntervals
 
 if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
+    pass
 
 
 def draw_by_loop(model: PixelModel, task: DrawTask) -> DrawnImages:
@@ -34,57 +34,23 @@ def draw_by_loop(model: PixelModel, task: DrawTask) -> DrawnImages:
     config = replace(task.config, order=task.order.name)
     sampler = UniformSampler(torch.from_numpy(task.uniforms), config.transform, task.mask)
     batch = sampler.duplicate_for_guidance(task.inputs, task.negative)
-    choose: ChooseLevel = sampler
     observed = None
     if task.known is not None:
         levels, known = torch.from_numpy(np.array(task.known[0])), task.known[1]
-        # pixels that are known in all channels cost nothing; `ConstrainedSampler` keeps known channels of the others
+        # pixels that are known in all channels cost nothing; the sampler keeps known channels of the others
         whole = known.all(0)
         observed = ObservedPixels(levels.repeat(len(batch) // len(levels), 1, 1, 1), torch.from_numpy(whole))
         if (known != whole).any():  # an engine samples whole images for a plain sampler
-            choose = ConstrainedSampler(sampler, levels, known)
+            sampler.known = levels, known
     outputs = None if task.outputs is None else torch.from_numpy(task.outputs).movedim(-1, 1)
     with inference_mode(model):
         condition = encode_each(model, batch)
         shape = (len(batch), *task.size)
         drawn = autoregressive_loop(
-            model, condition, choose, shape, config, known=observed, on_row=task.on_row, outputs=outputs
+            model, condition, sampler, shape, config, known=observed, on_row=task.on_row, outputs=outputs
         )
     check_likelihood(sampler.nats.numpy())
     return DrawnImages(drawn[: len(task.uniforms)].numpy(), sampler.nats.numpy())
-
-
-class ConstrainedSampler:
-    """Take the level of an image where it is known, and draw one elsewhere.
-
-    Args:
-        sampler: draws the levels that are not known.
-        levels: integers `[n c h w]`, valid where `known` is set.
-        known: sub-pixels to keep.
-    """
-
-    sampler: UniformSampler
-    levels: Int[Tensor, "n c h w"]
-    known: Bool[np.ndarray, "c h w"]
-    mask: LevelMask | None
-    nats: Tensor
-
-    def __init__(
-        self,
-        sampler: UniformSampler,
-        levels: Int[Tensor, "n c h w"],
-        known: Bool[np.ndarray, "c h w"],
-    ) -> None:
-        self.sampler, self.levels, self.known = sampler, levels, known
-        self.mask, self.nats = sampler.mask, sampler.nats
-
-    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """Choose a level for each image of the engine's batch."""
-        index = (site.channel, site.row, site.column)
-        if self.known[index]:
-            result = self.levels[:, site.channel, site.row, site.column]
-            return result.repeat(len(log_probs) // len(result))
-        return self.sampler(site, log_probs)
 
 
 def invert_floats(

@@ -57,19 +57,6 @@ class Stepper(Protocol):
         """Return to a saved state."""
 
 
-@runtime_checkable
-class MaskedChooser(Protocol):
-    """A choice of levels within a mask, which may send the loop back to an earlier row.
-
-    Attributes:
-        mask: levels that each sub-pixel may have; None for all.
-        nats: log-likelihood of each image so far, `[n]`.
-    """
-
-    mask: LevelMask | None
-    nats: Float[Tensor, " n"]
-
-
 @dataclass(frozen=True, kw_only=True)
 class SamplingState:
     """The levels of a batch in the raster frame; all tensors are filled in place.
@@ -83,7 +70,7 @@ class SamplingState:
         on_row: called after each row.
         resample: called with row and column before each pixel that is chosen; returns for each image of the batch the
             one that it continues from, or None to go on. None where no image is ever exchanged for another.
-        masked: the choice of levels, where it has a mask.
+        masked: the choice of levels within a mask, which may send the loop back to an earlier row; None without one.
     """
 
     order: PixelOrder
@@ -93,7 +80,7 @@ class SamplingState:
     outputs: Float[Tensor, "n p h w"] | None = None
     on_row: OnRow | None = None
     resample: Callable[[int, int], IntArray | None] | None = None
-    masked: MaskedChooser | None = None
+    masked: UniformSampler | None = None
 
     def report(self) -> None:
         """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""
@@ -111,16 +98,17 @@ class UniformSampler:
         transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice,
             conditional and then the reference of guidance.
         mask: levels that each sub-pixel may have; None for all.
+        known: levels `[n c h w]`, and which sub-pixels of them are taken instead of drawn, `[c h w]`; None to draw all.
     """
 
-    uniforms: Float[Tensor, "n c h w"]
-    transform: Transform
-    mask: LevelMask | None
-
     def __init__(
-        self, uniforms: Float[Tensor, "n c h w"], transform: Transform = IDENTITY, mask: LevelMask | None = None
+        self,
+        uniforms: Float[Tensor, "n c h w"],
+        transform: Transform = IDENTITY,
+        mask: LevelMask | None = None,
+        known: tuple[Int[Tensor, "n c h w"], Bool[np.ndarray, "c h w"]] | None = None,
     ) -> None:
-        self.uniforms, self.transform, self.mask = uniforms, transform, mask
+        self.uniforms, self.transform, self.mask, self.known = uniforms, transform, mask, known
         self.nats: Tensor = torch.zeros(len(uniforms), dtype=torch.float64)
 
     def duplicate_for_guidance(
@@ -142,7 +130,11 @@ class UniformSampler:
 
         Where there is a mask, the distribution is renormalised over the levels that it allows.
         """
-        uniforms = self.uniforms[:, site.channel, site.row, site.column]
+        here = (site.channel, site.row, site.column)
+        if self.known is not None and self.known[1][here]:
+            result = self.known[0][:, *here]
+            return result.repeat(len(log_probs) // len(result))
+        uniforms = self.uniforms[:, *here]
         if self.mask is None:
             levels, nats = sample_level(log_probs, uniforms, self.transform)
         else:
