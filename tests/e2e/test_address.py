@@ -232,7 +232,7 @@ def test_every_control_of_an_exported_page_is_in_the_address(browser: Browser, t
     names = " ".join(check_every_control(browser, url, base))
     for name in ("Tiles", "Best of", "hair", "Vector", "Guidance", "Seed"):
         assert name in names
-    with opened(browser, f"{url}#{base}&tiles=x") as page:
+    with opened(browser, f"{url}#{base}&seamless=x") as page:
         for control in (page.get_by_role("combobox", name="Tiles"), page.get_by_role("combobox", name="hair")):
             expect(control).to_be_visible()
         for name in ("Best of", "Vector"):

@@ -275,7 +275,10 @@ def test_a_prompt_that_a_page_does_not_hold(
 def test_what_a_link_cannot_show_is_said(browser: Browser, studio: Server, exported: dict[str, str]) -> None:
     """A negative prompt that a page does not hold, and a model that is not open."""
     for address, words in (
-        (exported["icons"] + "#text=heart&not=zxcv&seed=3", "holds no vector of the negative prompt 'zxcv'"),
+        (
+            exported["icons"] + "#text=heart&negative_prompt=zxcv&seed=3",
+            "holds no vector of the negative prompt 'zxcv'",
+        ),
         (studio.url + "#model=nosuch&seed=1", "a painting of nosuch, which is not open here"),
     ):
         with opened(browser, address) as page:

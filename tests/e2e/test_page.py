@@ -66,9 +66,10 @@ def test_scripts_lose_their_comments_and_nothing_else() -> None:
 
 
 def test_types_are_those_of_the_server() -> None:
-    """`messages.d.ts` is what tools/make_messages.py makes today."""
+    """`messages.d.ts` and `request_fields.js` are what tools/make_messages.py makes today."""
     maker = script("make_messages")
-    assert maker.FILE.read_text(encoding="utf-8") == maker.text(), "run python tools/make_messages.py"
+    for path, text in ((maker.FILE, maker.text()), (maker.FIELDS_FILE, maker.fields_text())):
+        assert path.read_text(encoding="utf-8") == text, "run python tools/make_messages.py"
 
 
 def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) -> None:

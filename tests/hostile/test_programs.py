@@ -23,9 +23,10 @@ from .sweep import NUMBERS, TEXTS
 CASES = 25
 """Cases of each kind, each drawn from its number."""
 NAMES = (
-    "model", "text", "letters", "not", "label", "a.hair", "a.__proto__", "c.vector", "c.", "seed", "n", "index",
-    "guidance", "temperature", "top_p", "order", "size", "rules", "tiles", "best", "compare", "values", "compare2",
-    "values2", "vary", "of", "world", "at", "hint", "origin", "known", "fill", "allow", "__proto__", "constructor",
+    "model", "text", "letters", "negative_prompt", "label", "a.hair", "a.__proto__", "c.vector", "c.", "seed", "n",
+    "index", "guidance", "temperature", "top_p", "order", "size", "rules", "seamless", "best_of", "compare", "values",
+    "compare2", "values2", "vary", "of", "world", "at", "hint", "origin", "known", "fill", "allow", "__proto__",
+    "constructor",
 )  # fmt: skip
 SAID = ("0.5,regions,3", "1x1", "32x24", "walls,stairs", "both", "1-3.AA", "-5,8", "paint", "AZ-_09", '{"text":"x"}')
 LINK = """

@@ -126,7 +126,7 @@ def test_parts_of_an_endless_map_are_those_of_a_world(dungeons: StudioService, d
         tiles = tiles_of(entry.model, query, dungeons.limits).levels.array()
         np.testing.assert_array_equal(tiles[0], world.tiles(row, column, 9, 40))
     place = {"seed": 7, "row": 0, "column": 0, "height": 32, "width": 64}
-    rules = schemas.MapRules(observed=True, connected=[["floor", "door"]])
+    rules = schemas.MapRules(adjacency="observed", connected=[schemas.ConnectedLevels(levels=["floor", "door"])])
     ruled = tiles_of(entry.model, schemas.WorldQuery(**place, rules=rules), dungeons.limits).levels.array()
     expected = pt.World("dungeons", 7, {"adjacency": "observed", "connected": [{"levels": ["floor", "door"]}]})
     np.testing.assert_array_equal(ruled[0], expected.tiles(0, 0, 32, 64))
@@ -150,7 +150,7 @@ def test_maps_obey_the_rules_and_are_those_of_sample() -> None:
         events: list[object] = []
         images = run_job(job, events.append, lambda: None)
         levels = np.stack([image.levels.array() for image in images])
-        expected = pt.sample(model, 2, seed=5, size=(10, 12), rules=rules.to_dict())
+        expected = pt.sample(model, 2, seed=5, size=(10, 12), rules=rules.model_dump())
         np.testing.assert_array_equal(levels, expected.levels)
         names = model.image.level_names or ()
         assert set(levels[:, :, 0].ravel()) <= {names.index("outside"), names.index("wall")}
@@ -194,7 +194,7 @@ def test_the_switches_of_the_page_are_rules_of_the_model() -> None:
     module = MODULE.with_name("map_rules.js")
     switches = {"walls": True, "stairs": True, "reachable": True}
     rules = schemas.MapRules(**run(f"link.rulesOf({json.dumps(switches)}, {json.dumps(image)})", module))
-    parsed = parse_rules(rules.to_dict())
+    parsed = parse_rules(rules.model_dump())
     assert parsed is not None
     assert parsed.border == ("outside", "wall")
     assert [count.levels for count in parsed.counts] == [("stairs up",), ("stairs down",)]

@@ -32,7 +32,7 @@ def test_a_link_is_read_as_it_was_written() -> None:
     link = {
         "model": "icons",
         "text": "50% a&b = #1 \u2603\nz",
-        "not": "x+y",
+        "negative_prompt": "x+y",
         "label": "material-symbols",
         "order": "s-curve",
         "attributes": {"hair colour": "red & grey"},
@@ -42,13 +42,16 @@ def test_a_link_is_read_as_it_was_written() -> None:
         "seed": 2**53 - 1,
         "n": 9,
         "size": [24, 32],
-        "rules": ["walls", "reachable"],
+        "rules": "walls,reachable",
         "letters": True,
         "others": {"style": "0.5, -1"},
         "index": 4,
-        "tiles": "both",
-        "best": 8,
-        "compare": {"by": "label", "values": "a, b & c", "by2": "temperature", "values2": "0.5, 1"},
+        "seamless": "both",
+        "best_of": 8,
+        "compare": "label",
+        "values": "a, b & c",
+        "compare2": "temperature",
+        "values2": "0.5, 1",
         "vary": {"strength": 0.3, "kind": "regions", "seed": 5},
         "origin": "AZ-_09",
         "of": '{"text":"bell"}',
@@ -62,8 +65,8 @@ def test_a_link_is_read_as_it_was_written() -> None:
 
 def test_what_is_not_valid_is_left_out() -> None:
     """A damaged link still gives what is readable."""
-    damaged = "#best=1&index=%20&tiles=z&compare=x&vary=2,replace,1&fill=x&allow=1.&known=%&"
-    damaged += "model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=1e9&size=0x4&hint=a*b&rules=,a-b&new=1"
+    damaged = "#best_of=1&index=%20&seamless=z&compare=x&vary=2,replace,1&fill=x&allow=1.&known=%&"
+    damaged += "model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=1e9&size=0x4&hint=a*b&new=1"
     assert run(f"link.readLink({json.dumps(damaged)})") == {"model": "icons"}
     assert run('[link.readLink(""), link.readLink("#"), link.readLink("#seed=")]') == [None, None, None]
 

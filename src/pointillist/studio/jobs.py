@@ -158,7 +158,7 @@ def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schema
             "order": request.order,
             "batch_size": count,
             "negative_prompt": request.negative_prompt,
-            "rules": None if request.rules is None else request.rules.to_dict(),
+            "rules": None if request.rules is None else request.rules.model_dump(),
             "best_of": request.best_of,
         },
         defaults=request.settings,

@@ -117,7 +117,7 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
         # completions choose their engine as in Python, unless floating point is requested
         "engine": "auto" if request.engine == "integer" else request.engine,
         "on_row": lambda done, x: check(),
-        "rules": None if request.rules is None else request.rules.to_dict(),
+        "rules": None if request.rules is None else request.rules.model_dump(),
         "defaults": request.settings,
         **condition_keywords(spec.conditions),
     }

@@ -21,7 +21,6 @@ from pointillist.sampling.rules.config import Rules
 SITE = "POINTILLIST_SITE"
 """Address of a studio, or of exported pages, in which `{model}` stands for the name of the model."""
 _MOST_IMAGES = 16  # canvases of a page, and candidates of each
-_OPTIONS = {"declared": "rules", "best": "best-of"}  # where a link has another name
 _MOST_LETTERS = 6000  # of a value; a longer link does not pass through every program
 
 
@@ -34,7 +33,7 @@ def page_text(draws: Draws, settings: SampleSettings) -> str | None:
         return "none: a page paints by the stored integer program alone"
     link = {name: value for name, value in _link(draws, settings).items() if value is not None}
     missing = [
-        _OPTIONS.get(name, name) for name, value in link.items() if value is False or len(str(value)) > _MOST_LETTERS
+        name.replace("_", "-") for name, value in link.items() if value is False or len(str(value)) > _MOST_LETTERS
     ]
     if missing:
         return f"none: a link does not hold the --{' and --'.join(missing)} of these images"
@@ -43,7 +42,7 @@ def page_text(draws: Draws, settings: SampleSettings) -> str | None:
 
 
 def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:
-    """Return the values of a link by their names in `state/link.js`: None for none, False for what has no form."""
+    """Return the values of a link by their names in `link.js`: None for none, False for what has no form."""
     keywords: Any = draws.request.conditions
     model, count, best = draws.model, draws.count, settings.best_of
     labels, texts = keywords["label"] or [-1] * count, keywords["text"] or [None] * count
@@ -52,18 +51,18 @@ def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:
     return {
         "model": Path(settings.model).name,
         "text": texts[0],
-        "not": settings.negative_prompt,
         "label": model.classes[labels[0]] if labels[0] >= 0 else None,
         **{f"a.{name}": value for name, value in keywords.get("attributes", {}).items()},
         **{f"c.{name}": _typed(keywords[name]) for name in (each.split("=")[0].strip() for each in settings.condition)},
         "seed": draws.uniforms.seed,
         **{name: getattr(settings, name) for name in TUNED},
         "n": min(same, _MOST_IMAGES),
-        "best": None if best == 1 else best <= _MOST_IMAGES and best,
         "order": settings.order,
+        "negative_prompt": settings.negative_prompt,
+        "best_of": None if best == 1 else best <= _MOST_IMAGES and best,
+        "seamless": settings.seamless,
         "size": settings.size and "x".join(map(str, draws.size)),
-        "tiles": settings.seamless,
-        "declared": _declared(draws.config.parsed_rules, tiles=settings.seamless is not None),
+        "rules": _rules(draws.config.parsed_rules, tiles=settings.seamless is not None),
         "palette": colours and bytes(channel for colour in colours for channel in colour[:3]).hex(),
         "hint": _hint(draws),
     }
@@ -74,15 +73,15 @@ def _typed(value: Any) -> str | bool:
     return json.dumps(value) if isinstance(value, (str, int, float, list)) else False
 
 
-def _declared(rules: Rules | None, *, tiles: bool) -> str | bool | None:
+def _rules(rules: Rules | None, *, tiles: bool) -> str | bool | None:
     """Write rules as a page knows them; False for files, places and paths, and for tiles by rules."""
     if rules is None:
         return None
     held = rules.model_dump(mode="json", exclude_defaults=True)
-    adjacency, connected = held.pop("adjacency", None), held.pop("connected", [])
+    adjacency = held.pop("adjacency", None)
     if tiles or held.keys() & {"regions", "fixed", "paths"} or adjacency not in (None, {"observed": True}):
         return False
-    return json.dumps({**held, "observed": adjacency is not None, "connected": [each["levels"] for each in connected]})
+    return json.dumps(held if adjacency is None else {**held, "adjacency": "observed"})
 
 
 def _hint(draws: Draws) -> str | bool | None:

@@ -14,7 +14,7 @@ from pointillist.studio.conversion import check_pixels, encode_levels
 
 @lru_cache(maxsize=4)  # with the chunks that were drawn last
 def _world(model: LikelihoodModel, seed: int, rules: str | None) -> World:
-    return World(model, seed, None if rules is None else schemas.MapRules.model_validate_json(rules).to_dict())
+    return World(model, seed, None if rules is None else schemas.MapRules.model_validate_json(rules).model_dump())
 
 
 def tiles(model: LikelihoodModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:

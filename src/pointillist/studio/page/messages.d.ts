@@ -59,6 +59,9 @@ declare namespace Api {
     others?: Record<string, JsonValue>;
     hint?: EncodedArray | null;
   }
+  interface ConnectedLevels {
+    levels: string[];
+  }
   interface CurvePoint {
     step: number;
     bits_per_dim: number;
@@ -227,9 +230,9 @@ declare namespace Api {
   interface MapRules {
     border?: string[];
     mirror?: "none" | "x" | "y" | "both";
-    observed?: boolean;
+    adjacency?: "observed" | null;
     counts?: LevelCount[];
-    connected?: string[][];
+    connected?: ConnectedLevels[];
     tries?: number;
   }
   interface ModelDetails {

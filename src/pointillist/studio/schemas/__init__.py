@@ -64,6 +64,7 @@ from pointillist.studio.schemas.results import RunState as RunState
 from pointillist.studio.schemas.results import Started as Started
 from pointillist.studio.schemas.sampling import MAX_SAMPLES as MAX_SAMPLES
 from pointillist.studio.schemas.sampling import AllowedLevels as AllowedLevels
+from pointillist.studio.schemas.sampling import ConnectedLevels as ConnectedLevels
 from pointillist.studio.schemas.sampling import FillRequest as FillRequest
 from pointillist.studio.schemas.sampling import LevelCount as LevelCount
 from pointillist.studio.schemas.sampling import MapRules as MapRules

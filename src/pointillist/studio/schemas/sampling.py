@@ -5,7 +5,7 @@ Rules that read a file are left out.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,13 +23,19 @@ class LevelCount(Schema):
     at_most: Annotated[int, Field(ge=0)] | None = None
 
 
+class ConnectedLevels(Schema):
+    """Levels whose cells form one piece."""
+
+    levels: Names
+
+
 class MapRules(Schema):
-    """Rules that every map obeys; levels are named as in `ImageKind.level_names`.
+    """Rules that every map obeys, in the form of `pointillist.Rules`; levels are named as in `ImageKind.level_names`.
 
     Attributes:
         border: levels that the outermost cells may have; empty for any.
         mirror: symmetry of the map.
-        observed: whether only neighbours of the training maps may be neighbours.
+        adjacency: `observed` if only neighbours of the training maps may be neighbours; null for any.
         counts: how many cells may have some levels.
         connected: levels whose cells form one piece.
         tries: maps that are drawn at most for each one.
@@ -37,16 +43,10 @@ class MapRules(Schema):
 
     border: list[Name] = Field([], max_length=64)
     mirror: Literal["none", "x", "y", "both"] = "none"
-    observed: bool = False
+    adjacency: Literal["observed"] | None = None
     counts: list[LevelCount] = Field([], max_length=16)
-    connected: list[Names] = Field([], max_length=4)
+    connected: list[ConnectedLevels] = Field([], max_length=4)
     tries: int = Field(100, ge=1, le=1000)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rules as `pointillist.sample` takes them."""
-        rules = self.model_dump(exclude={"observed", "connected"})
-        adjacency = {"adjacency": "observed"} if self.observed else {}
-        return {**rules, **adjacency, "connected": [{"levels": levels} for levels in self.connected]}
 
 
 Place = Annotated[int, Field(ge=-(2**31), le=2**31)]

@@ -4,7 +4,7 @@ import { transform } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { divergence, probabilities, subPixel } from "../canvas/distributions.js";
-import { Painting, declarationOf } from "./painting.js";
+import { Painting } from "./painting.js";
 import { gif, png } from "./picture_files.js";
 import { Score, nameOfQuery } from "./scores.js";
 import { wordMaps } from "./word_maps.js";
@@ -79,7 +79,7 @@ export class Answers {
   /** @param {Api.WorldQuery & {around?: {x: number, y: number, levels: Api.EncodedArray}[]}} query `around`: chunks that other workers drew @returns {Api.WorldTiles} */
   #world({ seed, row, column, height, width, rules = null, around = [] }) {
     const { model, begin, compiled, details, levels, open } = this.opened, name = JSON.stringify([seed, rules]);
-    const settings = { begin, levels, open, rules: rules && declarationOf(rules), ready: () => compiled?.release() };
+    const settings = { begin, levels, open, rules, ready: () => compiled?.release() };
     this.world = this.world?.name === name ? this.world : { name, map: new World(model, seed, settings) };
     for (const chunk of around) this.world.map.keep(chunk.x, chunk.y, Uint16Array.from(decodeLevels(chunk.levels)));
     const drawn = blankLevels(details.image, height * width);

@@ -29,10 +29,6 @@ function chosenMethod(method, trained, late, order) {
   return /** @type {"known" | "order" | "smc" | "sequential"} */ (method);
 }
 
-/** Rules of a request as `readRules` takes them. @param {Api.MapRules} rules @returns {import("../runtime/rules.js").Rules} */
-export const declarationOf = ({ observed = false, connected = [], ...rules }) =>
-  ({ ...rules, adjacency: observed ? "observed" : null, connected: connected.map((levels) => ({ levels })) });
-
 /** The known pixels of a start as `draws` takes them. @param {Api.StartImage | null | undefined} start @param {number} index of the sample */
 function knownOf(start, index) {
   if (!start) return null;
@@ -179,7 +175,7 @@ export class Painting {
 
   /** Draw an image that obeys rules, that is the best of several, or that tiles. @param {Api.SampleRequest} request @param {import("../runtime/pointillist.js").Options} settings @param {() => Promise<boolean>} stopped */
   async #inAdvance({ rules = null, best_of: count = 1, seamless: sides = null }, settings, stopped) {
-    const draw = (/** @type {import("../runtime/pointillist.js").Options} */ each) => (rules ? { levels: this.opened.drawByRules(declarationOf(rules), each).levels, frequencies: null } : this.#drawn(each));
+    const draw = (/** @type {import("../runtime/pointillist.js").Options} */ each) => (rules ? { levels: this.opened.drawByRules(rules, each).levels, frequencies: null } : this.#drawn(each));
     const levels = count > 1 ? await bestOf(this.opened, count, settings, draw, stopped) : draw(settings).levels, { seed = 0, index: number = 0, height = 1, width = 1 } = settings;
     return sides && levels ? seamless(levels, sides, seed, height, width, (hole) => this.#completed(settings, { ...hole, number, count: 1 }, stopped)) : levels;
   }

@@ -69,7 +69,7 @@ export class WorldPage {
     Object.assign(this, this.part.putBack(Number(this.seed.value)));
     if (seed !== undefined) {
       this.seed.value = String(seed);
-      [this.observed.checked, this.entered.checked] = ["observed", "passages"].map((rule) => rules?.includes(rule) ?? false);
+      [this.observed.checked, this.entered.checked] = ["observed", "passages"].map((rule) => rules?.split(",").includes(rule) ?? false);
       if (edits && details) state.mapEdits = withCells(state.mapEdits, edits, modelId, seed, details.image.levels);
     }
     if (at) Object.assign(this, { row: at[0], column: at[1] });
@@ -84,7 +84,7 @@ export class WorldPage {
   /** What the map is drawn from. */
   get #declared() {
     const { details } = this.state, [observed, entered] = [this.observed.checked, this.entered.checked];
-    return { seed: Number(this.seed.value), rules: details && (observed || entered) ? { observed, connected: entered ? [walkable(details.image)] : [] } : null };
+    return { seed: Number(this.seed.value), rules: details && (observed || entered) ? { adjacency: observed ? /** @type {const} */ ("observed") : null, connected: entered ? [{ levels: walkable(details.image) }] : [] } : null };
   }
 
   /** The name of a map, for what the figure has taken. */
@@ -332,7 +332,7 @@ export class WorldPage {
   get #link() {
     const { modelId, mapEdits } = this.state, seed = Number(this.seed.value);
     const rules = [this.observed.checked && "observed", this.entered.checked && "passages"].filter((rule) => typeof rule === "string");
-    return { model: modelId, world: seed, at: this.#at, rules, edits: packCells(mapEdits, modelId, seed) };
+    return { model: modelId, world: seed, at: this.#at, rules: rules.join(), edits: packCells(mapEdits, modelId, seed) };
   }
 
   #writeAddress() {

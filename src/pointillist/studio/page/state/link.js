@@ -1,19 +1,14 @@
 // The state as a link: `#model=icons&text=heart&label=tabler&seed=7`. The studio and exported pages read and write the same
-// links. This module depends on nothing, so that it can be copied into any page.
+// links. The fields of a request have their own names and bounds (`request_fields.js`, made from the server's schemas); besides them
 //
 //   model        id of the model; where there is one model only it may be left out
-//   text         prompt; left out or empty: none            label     name of the class; left out: any
 //   letters      1 if the prompt is read by its letters alone, as an exported page reads a prompt that it does not hold
-//   not          negative prompt                            a.NAME    name of the value of the attribute NAME
-//   c.NAME       a further condition NAME, as its field takes it
-//   seed         whole number below 2^53; image i of a seed uses the uniforms of numpy's `default_rng([seed, i])`
+//   a.NAME       name of the value of the attribute NAME    c.NAME    a further condition NAME, as its field takes it
+//   seed         image i of a seed uses the uniforms of numpy's `default_rng([seed, i])`
 //   n            number of images, those from 0 to n - 1 of the seed; left out: 1
 //   index        of the image that is active; with n = 1 it alone is painted. Of a fill: number of the candidate
-//   guidance, temperature, top_p   numbers; left out: those of the model's generation_config.json
-//   order        generation order; left out: the model's     size      HEIGHTxWIDTH; left out: the model's
-//   rules        of maps, with commas between them: walls, stairs, reachable; of an endless map: observed, passages; left out: none
-//   declared     other rules of maps, as JSON, in their place
-//   tiles        sides at which images tile: x, y, both      best      candidates of each image, of which the best is shown
+//   size         HEIGHTxWIDTH; left out: the model's
+//   rules        of maps, as JSON, or with commas between them: walls, stairs, reachable; of an endless map: observed, passages
 //   compare, values, compare2, values2   what is compared in rows and columns, and its values
 //   vary         STRENGTH,KIND,SEED,INDEX of a variation of an image of a seed; without INDEX, of the image `origin`
 //   of           conditions of `origin` as JSON, where they differ
@@ -32,30 +27,46 @@
 //
 // A value that is not valid is left out, as links are typed by hand and cut by mail programs. Unknown names are ignored.
 
+import { FIELDS, KINDS, METHODS } from "../request_fields.js";
+
 /** @typedef {{strength: number, kind: "interpolate" | "replace" | "regions", seed: number, index?: number}} Vary */
-/** @typedef {{by: string, values: string, by2: string, values2: string}} Compared */
 /**
  * @typedef {object} Link
- * @property {string} [model] @property {string} [text] @property {boolean} [letters] @property {string} [not] @property {string} [label]
+ * @property {string} [model] @property {string} [text] @property {boolean} [letters] @property {string} [negative_prompt] @property {string} [label]
  * @property {Record<string, string>} [attributes] @property {Record<string, string>} [others] @property {number} [seed] @property {number} [n] @property {number} [index]
- * @property {number} [guidance] @property {number} [temperature] @property {number} [top_p]
- * @property {number} [world] @property {[number, number]} [at] row and column
- * @property {string[]} [rules] @property {string} [order] @property {[number, number]} [size] height and width @property {string} [hint] packed levels
- * @property {"x" | "y" | "both"} [tiles] @property {number} [best] @property {Compared} [compare] @property {Vary} [vary] @property {string} [origin] packed levels
- * @property {string} [declared] JSON @property {string} [edits] packed cells @property {string} [palette] hexadecimal @property {number[]} [numbers]
- * @property {string} [of] JSON @property {string} [known] packed levels @property {string} [fill] @property {{levels: number[], region: string}[]} [allow]
+ * @property {number} [guidance] @property {number} [temperature] @property {number} [top_p] @property {number} [best_of] @property {"x" | "y" | "both"} [seamless]
+ * @property {number} [world] @property {[number, number]} [at] row and column @property {string} [edits] packed cells
+ * @property {string} [rules] @property {string} [order] @property {[number, number]} [size] height and width @property {string} [palette] hexadecimal
+ * @property {string} [compare] @property {string} [values] @property {string} [compare2] @property {string} [values2] @property {Vary} [vary]
+ * @property {string} [hint] packed levels @property {number[]} [numbers] @property {string} [origin] packed levels @property {string} [of] JSON
+ * @property {string} [known] packed levels @property {string} [fill] @property {{levels: number[], region: string}[]} [allow]
  */
+/** @typedef {{type: string, enum?: readonly string[], minimum?: number, exclusiveMinimum?: number, maximum?: number, maxLength?: number, pattern?: RegExp}} Rule what a value may be, as in JSON Schema */
 
 const MAX_PACKED = 6000; // letters; more do not fit a link that every program takes
-const MAX_TEXT = 10_000, MAX_BEST = 16, MAX_INDEX = 2 ** 31;
-const TEXTS = /** @type {const} */ (["model", "text", "not", "label", "order"]);
-const SETTINGS = /** @type {const} */ (["guidance", "temperature", "top_p"]);
+const MAX_TEXT = 10_000, MAX_INDEX = 2 ** 31, CELL = "-?\\d{1,9}\\.-?\\d{1,9}\\.\\d{1,5}(\\.h)?";
 const LONG = /** @type {const} */ ({
-  hint: "your hint", origin: "the image that was varied", of: "the conditions of the image that was varied", known: "your drawing", declared: "the rules of this map", edits: "the cells that you changed",
+  hint: "your hint", origin: "the image that was varied", of: "the conditions of the image that was varied", known: "your drawing", rules: "the rules of this map", edits: "the cells that you changed",
 });
-const PACKED = /** @type {const} */ (["hint", "origin", "known"]);
-const TILES = ["x", "y", "both"], KINDS = ["interpolate", "replace", "regions"], FILLS = ["paint", "known", "order", "smc", "sequential"];
-const AXES = ["label", "text", "guidance", "temperature", "top_p", "model"];
+const TEXT = { type: "string", maxLength: MAX_TEXT }, PACKED = { type: "string", maxLength: MAX_PACKED, pattern: /^[\w-]+$/ };
+const AXIS = { type: "string", enum: ["label", "text", "guidance", "temperature", "top_p", "model"] };
+/** @type {Record<string, Rule>} */
+const RULES = {
+  model: TEXT, ...FIELDS, index: { ...FIELDS.index, maximum: MAX_INDEX }, n: { type: "integer", minimum: 1, maximum: 16 },
+  world: FIELDS.seed, rules: { type: "string", maxLength: MAX_PACKED }, compare: AXIS, values: TEXT, compare2: AXIS, values2: TEXT, palette: { type: "string", maxLength: MAX_TEXT, pattern: /^([0-9a-f]{6})+$/ },
+  fill: { type: "string", enum: ["paint", ...METHODS] }, edits: { type: "string", maxLength: MAX_PACKED, pattern: RegExp(`^${CELL}(_${CELL})*$`) },
+  hint: PACKED, origin: PACKED, known: PACKED, of: { type: "string", maxLength: MAX_PACKED },
+};
+/** @type {Record<string, unknown>} */
+const DEFAULTS = { n: 1, best_of: 1, index: 0, letters: false };
+/** Values with several parts: how they are written, and read. @type {Record<string, {write: (value: any) => string, read: (text: string) => unknown}>} */
+const PARTS = {
+  size: { write: (size) => size.join("x"), read: (text) => pairOf(/^0*([1-9]\d{0,3})x0*([1-9]\d{0,3})$/.exec(text)) },
+  at: { write: String, read: (text) => pairOf(/^(-?\d{1,9}),(-?\d{1,9})$/.exec(text)) },
+  numbers: { write: String, read: (text) => numbersOf(text.slice(0, MAX_TEXT).split(",")) },
+  vary: { write: ({ strength, kind, seed, index }) => [strength, kind, seed, ...(index === undefined ? [] : [index])].join(), read: varyOf },
+};
+const GROUPS = /** @type {const} */ ([["a.", "attributes"], ["c.", "others"]]);
 
 /** @param {string | undefined} packed */
 const isLong = (packed) => packed !== undefined && packed.length > MAX_PACKED;
@@ -68,100 +79,67 @@ export function leftOut(link) {
 
 /** Write a link, from `#` on. @param {Link} link */
 export function writeLink(link) {
-  const values = new URLSearchParams();
-  for (const name of TEXTS) if (link[name]) values.set(name, /** @type {string} */ (link[name]));
-  for (const [name, value] of Object.entries(link.attributes ?? {})) values.set(`a.${name}`, value);
-  if (link.letters) values.set("letters", "1");
-  for (const [name, value] of Object.entries(link.others ?? {})) values.set(`c.${name}`, value);
-  for (const name of /** @type {const} */ (["seed", ...SETTINGS])) if (link[name] !== undefined) values.set(name, String(link[name]));
-  for (const name of /** @type {const} */ (["n", "best"])) if ((link[name] ?? 1) > 1) values.set(name, String(link[name]));
-  if (link.world !== undefined) values.set("world", String(link.world));
-  if (link.at) values.set("at", link.at.join(","));
-  if (link.index) values.set("index", String(link.index));
-  if (link.size) values.set("size", link.size.join("x"));
-  if (link.rules?.length) values.set("rules", link.rules.join(","));
-  if (link.tiles) values.set("tiles", link.tiles);
-  const { by, values: rows, by2, values2: columns } = link.compare ?? {};
-  for (const [name, value] of [["compare", by], ["values", rows], ["compare2", by2], ["values2", columns]]) if (value) values.set(/** @type {string} */ (name), value);
-  if (link.vary) values.set("vary", [link.vary.strength, link.vary.kind, link.vary.seed, ...(link.vary.index === undefined ? [] : [link.vary.index])].join(","));
-  if (link.palette) values.set("palette", link.palette);
-  if (link.numbers) values.set("numbers", link.numbers.join(","));
-  if (link.fill) values.set("fill", link.fill);
+  const values = new URLSearchParams(), all = /** @type {Record<string, any>} */ (link);
+  for (const name of Object.keys(RULES)) {
+    const value = all[name];
+    if (value !== undefined && value !== "" && value !== DEFAULTS[name] && !(name in LONG && isLong(value))) values.set(name, value === true ? "1" : String(value));
+  }
+  for (const [prefix, group] of GROUPS) for (const [name, value] of Object.entries(link[group] ?? {})) values.set(prefix + name, value);
+  for (const [name, { write }] of Object.entries(PARTS)) if (all[name]) values.set(name, write(all[name]));
   for (const { levels, region } of link.allow ?? []) if (!isLong(region)) values.append("allow", `${levels.join("-")}.${region}`);
-  for (const name of /** @type {(keyof typeof LONG)[]} */ (Object.keys(LONG))) if (link[name] && !isLong(link[name])) values.set(name, /** @type {string} */ (link[name]));
   return `#${values}`;
 }
 
 /** Read a link; null if it names nothing. @param {string} hash such as `location.hash` @returns {Link | null} */
 export function readLink(hash) {
   const values = new URLSearchParams(hash.replace(/^#/, ""));
-  /** @type {Link} */
+  /** @type {Record<string, any>} */
   const link = {};
-  for (const name of TEXTS) {
-    const text = values.get(name)?.slice(0, MAX_TEXT);
-    if (text) link[name] = text;
+  for (const [name, rule] of Object.entries(RULES)) {
+    const value = valueOf(values.get(name) ?? "", rule);
+    if (value !== null && value !== DEFAULTS[name]) link[name] = value;
   }
-  for (const [prefix, group] of /** @type {const} */ ([["a.", "attributes"], ["c.", "others"]]))
+  for (const [prefix, group] of GROUPS)
     for (const [name, value] of values) if (name.startsWith(prefix)) link[group] = { ...link[group], [name.slice(2)]: value.slice(0, MAX_TEXT) };
-  for (const name of SETTINGS) {
-    const number = numberOf(values.get(name));
-    if (number !== null && number >= 0 && number <= (name === "top_p" ? 1 : 1000) && (name !== "top_p" || number > 0)) link[name] = number;
+  for (const [name, { read }] of Object.entries(PARTS)) {
+    const value = read(values.get(name) ?? "");
+    if (value) link[name] = value;
   }
-  for (const [name, least, most] of /** @type {const} */ ([["seed", 0, Number.MAX_SAFE_INTEGER], ["n", 1, 16], ["index", 0, MAX_INDEX], ["best", 2, MAX_BEST]])) {
-    const number = wholeOf(values.get(name), least, most);
-    if (number !== null) link[name] = number;
-  }
-  const world = wholeOf(values.get("world"), 0, Number.MAX_SAFE_INTEGER), at = /^(-?\d{1,9}),(-?\d{1,9})$/.exec(values.get("at") ?? "");
-  if (world !== null) Object.assign(link, { world }, at && { at: [Number(at[1]), Number(at[2])] });
-  if (values.get("letters") === "1") link.letters = true;
-  const size = /^(\d{1,4})x(\d{1,4})$/.exec(values.get("size") ?? "");
-  if (size && Number(size[1]) && Number(size[2])) link.size = [Number(size[1]), Number(size[2])];
-  const rules = (values.get("rules") ?? "").split(",").filter((name) => /^\w{1,32}$/.test(name));
-  if (rules.length) link.rules = rules;
-  return readDrawn(values, readComparison(values, link));
-}
-
-/** Read tiles, comparison and variation. @param {URLSearchParams} values @param {Link} link */
-function readComparison(values, link) {
-  const text = (/** @type {string} */ name) => (values.get(name) ?? "").slice(0, MAX_TEXT);
-  const [tiles, by, by2] = [text("tiles"), text("compare"), text("compare2")];
-  if (TILES.includes(tiles)) link.tiles = /** @type {"x"} */ (tiles);
-  if (AXES.includes(by)) link.compare = { by, values: text("values"), by2: AXES.includes(by2) ? by2 : "", values2: AXES.includes(by2) ? text("values2") : "" };
-  const [strength, kind, seed, index] = text("vary").split(",");
-  const numbers = [numberOf(strength), wholeOf(seed, 0, Number.MAX_SAFE_INTEGER), wholeOf(index, 0, MAX_INDEX)];
-  if (KINDS.includes(kind) && numbers[0] !== null && numbers[0] >= 0 && numbers[0] <= 1 && numbers[1] !== null)
-    link.vary = { strength: numbers[0], kind: /** @type {"replace"} */ (kind), seed: numbers[1], ...(numbers[2] !== null && { index: numbers[2] }) };
-  for (const name of /** @type {const} */ (["of", "declared"])) if (text(name)) link[name] = text(name);
-  if (/^([0-9a-f]{6})+$/.test(text("palette"))) link.palette = text("palette");
-  if (/^-?\d{1,9}\.-?\d{1,9}\.\d{1,5}(\.h)?(_-?\d{1,9}\.-?\d{1,9}\.\d{1,5}(\.h)?)*$/.test(text("edits"))) link.edits = text("edits");
-  return link;
-}
-
-/** Read packed levels, and what was painted around them. @param {URLSearchParams} values @param {Link} link @returns {Link | null} */
-function readDrawn(values, link) {
-  const isPacked = (/** @type {string} */ text) => text.length <= MAX_PACKED && /^[\w-]+$/.test(text);
-  for (const name of PACKED) {
-    const packed = values.get(name);
-    if (packed && isPacked(packed)) link[name] = packed;
-  }
-  const numbers = values.get("numbers")?.slice(0, MAX_TEXT).split(",").map(numberOf) ?? [];
-  if (numbers.length && numbers.every((number) => number !== null)) link.numbers = numbers;
-  const fill = values.get("fill") ?? "";
-  if (FILLS.includes(fill)) link.fill = fill;
   for (const allowed of values.getAll("allow")) {
-    const [levels, region = ""] = allowed.split("."), numbers = levels.split("-").map((level) => wholeOf(level, 0, 65535));
-    if (isPacked(region) && numbers.every((level) => level !== null)) link.allow = [...(link.allow ?? []), { levels: numbers, region }];
+    const [levels, text = ""] = allowed.split("."), region = valueOf(text, PACKED), numbers = levels.split("-").map((level) => wholeOf(level, 65535));
+    if (region && numbers.every((level) => level !== null)) link.allow = [...(link.allow ?? []), { levels: numbers, region }];
   }
   return Object.keys(link).length ? link : null;
 }
 
-/** @param {string | null | undefined} text */
+/** Read a value; null if it is not valid, or empty. @param {string} text @param {Rule} rule */
+function valueOf(text, { type, enum: choices, minimum = -Infinity, exclusiveMinimum = -Infinity, maximum = Infinity, maxLength = MAX_TEXT, pattern }) {
+  if (type === "boolean") return text === "1" || null;
+  if (type === "string") return text && text.length <= maxLength && (!choices || choices.includes(text)) && (!pattern || pattern.test(text)) ? text : null;
+  const number = numberOf(text), within = number !== null && number >= minimum && number > exclusiveMinimum && number <= maximum;
+  return within && (type !== "integer" || Number.isInteger(number)) ? number : null;
+}
+
+/** @param {string | undefined} text */
 const numberOf = (text) => (text?.trim() && Number.isFinite(Number(text)) ? Number(text) : null);
 
-/** @param {string | null | undefined} text @param {number} least @param {number} most */
-function wholeOf(text, least, most) {
-  const number = numberOf(text);
-  return number !== null && Number.isInteger(number) && number >= least && number <= most ? number : null;
+/** @param {string} text @param {number} maximum */
+const wholeOf = (text, maximum) => /** @type {number | null} */ (valueOf(text, { type: "integer", minimum: 0, maximum }));
+
+/** @param {RegExpExecArray | null} match */
+const pairOf = (match) => match && [Number(match[1]), Number(match[2])];
+
+/** @param {string[]} texts */
+function numbersOf(texts) {
+  const numbers = texts.map(numberOf);
+  return numbers.every((number) => number !== null) ? numbers : null;
+}
+
+/** @param {string} text */
+function varyOf(text) {
+  const [amount, kind, ...places] = text.split(","), strength = valueOf(amount, { type: "number", minimum: 0, maximum: 1 });
+  const seed = wholeOf(places[0] ?? "", Number.MAX_SAFE_INTEGER), index = wholeOf(places[1] ?? "", MAX_INDEX);
+  return KINDS.includes(kind) && strength !== null && seed !== null ? { strength, kind, seed, ...(index !== null && { index }) } : null;
 }
 
 /** Count the bits of a level. @param {number} levels */

@@ -29,7 +29,7 @@ export function linkOfState({ canvases, active, request, modelId, models, detail
   const values = requestOfCanvas(canvas, model.details, { ...request, count: 1 }), compared = comparisonOf(canvases);
   const count = compared || !isSeries(canvases) ? 1 : canvases.length;
   const link = { ...linkOfRequest({ ...values, count }, canvas.model, model.details), ...colours, index: compared ? active : (canvas.rng?.index ?? 0) };
-  if (compared) Object.assign(link, { compare: compared }, Object.fromEntries([compared.by, compared.by2].filter((axis) => axis && axis !== "model").map((axis) => [axis, undefined])));
+  if (compared) Object.assign(link, linkOfComparison(compared), Object.fromEntries([compared.by, compared.by2].filter((axis) => axis && axis !== "model").map((axis) => [axis, undefined])));
   if (canvas.known.includes(1) || canvas.filled) Object.assign(link, knownOf(canvas, canvas), { order: canvas.settings.order ?? undefined, fill: canvas.filled?.method ?? "paint" });
   varied(link, canvas);
   return { link, missing: leftOut(link) };
@@ -38,16 +38,19 @@ export function linkOfState({ canvases, active, request, modelId, models, detail
 /** Return the link of the values of the prompt panel. @param {Request} request @param {string} model @param {Api.ModelDetails} details @returns {Link} */
 function linkOfRequest(request, model, { conditions, image, generation }) {
   const attributes = Object.entries(request.attributes).map(([name, value]) => [name, conditions.attributes[name]?.[value] ?? ""]);
-  const { guidance, temperature, top_p, compare, declared } = request;
+  const { guidance, temperature, top_p, declared } = request;
   const rules = switchesOf(image).map(({ key }) => key).filter((key) => request.rules?.[key]);
   const hint = conditions.hint && request.hint ? linkOfHint(request.hint.levels, conditions.hint) : { hint: conditions.hint && generation.hints.length ? NO_HINT : undefined };
   return {
-    model, text: (conditions.text && request.text.trim()) || undefined, letters: (request.letters !== "" && request.letters === request.text.trim()) || undefined, not: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
+    model, text: (conditions.text && request.text.trim()) || undefined, letters: (request.letters !== "" && request.letters === request.text.trim()) || undefined, negative_prompt: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
     attributes: attributes.length ? Object.fromEntries(attributes) : undefined, others: Object.keys(request.others).length ? request.others : undefined, seed: request.seed ?? undefined, n: request.count, guidance, temperature, top_p,
     order: request.order ?? undefined, size: request.size && request.size.join() !== [image.height, image.width].join() ? request.size : undefined,
-    rules: rules.length && !declared ? rules : undefined, declared: declared ? JSON.stringify(declared) : undefined, tiles: request.seamless || undefined, best: request.bestOf > 1 ? request.bestOf : undefined, compare: compare.by ? compare : undefined, ...hint,
+    rules: declared ? JSON.stringify(declared) : rules.join(), seamless: request.seamless || undefined, best_of: request.bestOf, ...linkOfComparison(request.compare), ...hint,
   };
 }
+
+/** @param {import("./request.js").Compare} compare @returns {Link} */
+const linkOfComparison = ({ by, values, by2, values2 }) => (by ? { compare: by, values, ...(by2 && { compare2: by2, values2 }) } : {});
 
 /** Return the link of a hint. @param {Api.EncodedArray} levels @param {Api.HintKind} kind @returns {Link} */
 function linkOfHint(levels, kind) {
@@ -116,13 +119,15 @@ export function requestOfLink(link, details, before) {
   const label = link.label === undefined ? -1 : conditions.labels.indexOf(link.label);
   const attributes = Object.entries(link.attributes ?? {}).map(([name, value]) => /** @type {const} */ ([name, conditions.attributes[name]?.indexOf(value) ?? -1])).filter(([, index]) => index >= 0);
   const size = link.size && !details.fixed_size ? link.size : null;
-  const rules = Object.fromEntries(switchesOf(details.image).map(({ key }) => [key, link.rules?.includes(key) ?? false]));
+  const declared = objectOf(link.rules), switches = link.rules?.split(",") ?? [];
+  const rules = Object.fromEntries(switchesOf(details.image).map(({ key }) => [key, !declared && switches.includes(key)]));
+  const { compare: by = "", values = "", compare2: by2 = "", values2 = "" } = link;
   const variation = link.vary ? { strength: link.vary.strength, kind: link.vary.kind } : before.variation;
   return {
-    ...defaultRequest(), variation, text: (conditions.text && link.text) || "", letters: link.letters ? (link.text?.trim() ?? "") : "", not: (conditions.text && link.not) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
+    ...defaultRequest(), variation, text: (conditions.text && link.text) || "", letters: link.letters ? (link.text?.trim() ?? "") : "", not: (conditions.text && link.negative_prompt) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
     others: Object.fromEntries(Object.entries(link.others ?? {}).filter(([name]) => name in conditions.others)), guidance: link.guidance ?? suited.guidance, temperature: link.temperature ?? suited.temperature, top_p: link.top_p ?? suited.top_p,
     order: link.order && orders.includes(link.order) ? link.order : null, seed: link.seed ?? null, size, count: link.n ?? 1, hint: hintOf(link, details, size),
-    rules: { ...noRules(), ...rules }, declared: details.image.level_names ? objectOf(link.declared) : null, seamless: link.tiles ?? "", bestOf: link.best ?? 1, compare: /** @type {Request["compare"]} */ (link.compare ?? defaultRequest().compare),
+    rules: { ...noRules(), ...rules }, declared: details.image.level_names ? declared : null, seamless: link.seamless ?? "", bestOf: link.best_of ?? 1, compare: by ? /** @type {Request["compare"]} */ ({ by, values, by2, values2: by2 && values2 }) : defaultRequest().compare,
   };
 }
 

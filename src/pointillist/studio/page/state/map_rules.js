@@ -21,7 +21,7 @@ export const noRules = () => ({ walls: false, stairs: false, reachable: false })
 export function switchesOfRules(rules, image) {
   if (!rules) return noRules();
   const switches = { walls: Boolean(rules.border?.length), stairs: Boolean(rules.counts?.length), reachable: Boolean(rules.connected?.length) };
-  const said = (/** @type {Api.MapRules} */ { border = [], counts = [], connected = [], mirror = "none", observed = false, tries = 100 }) => JSON.stringify([border, counts.map(({ levels, at_least: least = 0, at_most: most = null }) => [levels, least, most]), connected, mirror, observed, tries]);
+  const said = (/** @type {Api.MapRules} */ { border = [], counts = [], connected = [], mirror = "none", adjacency = null, tries = 100 }) => JSON.stringify([border, counts.map(({ levels, at_least: least = 0, at_most: most = null }) => [levels, least, most]), connected, mirror, adjacency, tries]);
   return said(rules) === said(rulesOf(switches, image) ?? {}) ? switches : null;
 }
 
@@ -39,6 +39,6 @@ export function rulesOf(switches, image) {
   return {
     border: on.includes("walls") ? ["outside", "wall"].filter((name) => names.includes(name)) : [],
     counts: on.includes("stairs") ? ["stairs up", "stairs down"].map((name) => ({ levels: [name], at_least: 1, at_most: 1 })) : [],
-    connected: on.includes("reachable") ? [walkable(image)] : [],
+    connected: on.includes("reachable") ? [{ levels: walkable(image) }] : [],
   };
 }
