@@ -29,7 +29,7 @@ import torch
 
 import pointillist as pt
 from pointillist.engine.c.run import lowered
-from pointillist.engine.library import KERNELS, chosen_level, declare
+from pointillist.engine.library import KERNELS, chosen_level, declare, runtime_text
 from pointillist.engine.opcodes import CODES
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
@@ -43,16 +43,6 @@ OPTIONS = (
     *("-DPT_LIBRARY", "-shared", "-fPIC"),
 )
 """Options of `tools/make_runtime.py`, on the processor at hand."""
-GROUPS = {
-    "products": ("LINEAR", "PROJECT"),
-    "gates": ("GATE", "LOOKUP", "RECTIFIED_LOOKUP"),
-    "sums and shifts": ("ADD", "MULTIPLY", "OFFSET", "SCALE", "RELU", "NARROW", "RESCALE"),
-    "copies and gathers": ("COPY", "GATHER", "UPSAMPLE", "INPUT", "CONSTANT", "MAP_CONSTANT"),
-    "attention": ("STORE_KV", "ATTEND", "CROSS_ATTEND"),
-    "recurrence": ("SCAN",),
-    "local gain": ("PREDICT", "NORMALISE", "PLACE"),
-}
-"""Shares of the table, by opcode."""
 PARTS = ("frequencies", "transform", "draws", "canvas")
 """Parts of a run that are no opcode, in the order of `AFTER_FREQUENCIES` and its successors."""
 FIRST_PART, COUNTS = 32, 64
@@ -60,8 +50,9 @@ FIRST_PART, COUNTS = 32, 64
 
 def build(folder: Path) -> ctypes.CDLL:
     """Build the library that counts, and load it."""
-    for path in (*RUNTIME.glob("*.[ch]"), SOURCE):
+    for path in (*RUNTIME.glob("*.h"), SOURCE):
         shutil.copy(path, folder)
+    (folder / "pointillist.c").write_text(runtime_text("pointillist.c"), encoding="utf-8")
     wide = ["-mprefer-vector-width=512"] if os.uname().machine == "x86_64" else []
     command = [sys.executable, "-m", "ziglang", "cc", *OPTIONS, *wide, SOURCE.name, "-o", "shares.so"]
     subprocess.run(command, cwd=folder, check=True)
@@ -118,9 +109,9 @@ def ticks(library: ctypes.CDLL, call: Callable[[], object], repeats: int) -> np.
 
 
 def shares(counts: np.ndarray) -> dict[str, float]:
-    """Return the ticks of each row of the table."""
-    result = {name: float(sum(counts[CODES[code]] for code in codes)) for name, codes in GROUPS.items()}
-    return result | {name: float(counts[FIRST_PART + i]) for i, name in enumerate(PARTS)}
+    """Return the ticks of each opcode and part, the largest first."""
+    places = CODES | {name: FIRST_PART + i for i, name in enumerate(PARTS)}
+    return dict(sorted(((name, float(counts[i])) for name, i in places.items()), key=lambda each: -each[1]))
 
 
 def measure(model: PixelModel, library: ctypes.CDLL, batch: int, repeats: int) -> dict[str, float]:

@@ -72,12 +72,12 @@ INLINE void set_numbers(u8 *restrict y, i32 type, const i32 *restrict x, i64 n) 
 /* INPUT: out = the vector of the image, or the map at each site; MAP_CONSTANT: the same map for all images.
    An input is clamped to the range of its type. */
 INLINE void read_input(const step *s, i64 row, i64 at, i64 from, i64 to) {
-  i64 first = s->at_column ? at : 0;
+  i64 first = s->at_column ? at : 0, together = s->input_row && s->y.column == s->n * size_of(s->y_type) ? s->inner : 1;
   for (i64 b = from; b < to; b++)
-    for (i64 i = 0; i < s->inner; i++) {
+    for (i64 i = 0; i < s->inner; i += together) {
       const i32 *x = s->input + b * s->input_image + (row - s->first) * s->input_row + (s->input_row ? first + i : 0) * s->n;
       u8 *y = s->y.at + b * s->y.image + (first + i) * s->y.column;
-      set_numbers(y, s->y_type, x, s->n);
+      set_numbers(y, s->y_type, x, s->n * together);
     }
 }
 
