@@ -11,6 +11,7 @@ import numpy as np
 from PIL.Image import Image
 
 from pointillist.compression.archive import Archive
+from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.models import as_integer_model, image_of
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import ArchiveWriter
@@ -68,6 +69,10 @@ def compress(
     integer_model = as_integer_model(model)
     image = image_of(model) if isinstance(model, (str, Path)) else getattr(model, "image", None)
     pictures = as_pictures(images, image)
+    values = None
+    if image is not None and image.is_deep and pictures:
+        values = ValueMap.choose(np.concatenate([picture.reshape(-1) for picture in pictures]), image.levels)
+        pictures = [values.to_levels(picture) for picture in pictures]
     labels = resolve_labels(integer_model, label, len(pictures))
     file = io.BytesIO()
     with ArchiveWriter(
@@ -80,6 +85,8 @@ def compress(
         threads=threads,
         largest=max((max(picture.shape[1:]) for picture in pictures), default=0),
     ) as archive:
+        if values is not None and (values.first or values.table is not None):
+            archive.add_metadata({"array": "values", "values": values.to_json()})
         for number, picture in enumerate(pictures):
             archive.add(picture, None if labels is None else labels[number])
     return file.getvalue()
@@ -98,7 +105,7 @@ def decompress(
         threads: threads that share the work.
 
     Returns:
-        Levels `[n, c, h, w]`, or a list of `[c, h, w]` if the sizes differ.
+        Levels `[n, c, h, w]`, or a list of `[c, h, w]` if the sizes differ; integers of 16-bit models as they were.
 
     Raises:
         ArchiveError: if it is damaged, too large, or of another model.
@@ -117,7 +124,8 @@ def decompress(
             f"The archive declares {declared:,} sub-pixels, over the limit of {max_sub_pixels:,}: raise "
             "`max_sub_pixels`, or read its images one by one with `Archive`."
         )
-    result = list(opened)
+    values = ValueMap.from_json(opened.metadata["values"]) if "values" in opened.metadata else None
+    result = [levels if values is None else values.to_values(levels) for levels in opened]
     return np.stack(result) if len({x.shape for x in result}) == 1 else result
 
 

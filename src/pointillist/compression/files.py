@@ -132,6 +132,8 @@ def names_of(metadata: Mapping[str, Any]) -> list[PictureFile] | None:
 def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str, Any]) -> IntArray:
     """Return pictures as an array `[n, h, w]` or `[n, h, w, c]` of levels, or of the values that they were read from.
 
+    The only picture of an array `[h, w]` is returned so.
+
     Raises:
         DataError: if they differ in size.
     """
@@ -139,6 +141,7 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
         raise DataError("The pictures differ in size, so no array holds them: write them as files, to DIR/.")
     result = np.stack(levels) if levels else np.zeros((0, *image.shape), np.int64)
     result = result[:, 0] if image.channels == 1 else result.transpose(0, 2, 3, 1)
+    result = result[0] if metadata.get("single") is True and len(result) == 1 else result
     if metadata.get("array") == "pictures":
         values = dequantise(result, image.levels)
         return 255 - values if metadata.get("min_is_white") else values
@@ -157,10 +160,12 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
             raise DataError(f"{path} has none of the arrays {', '.join(IMAGE_STEMS)}: name its images `x`.")
         array, ours = arrays.read(member), member == "levels"
     size = sum(file.stat().st_size for file in (slices_of(path) if path.is_dir() else [path]))
+    about: dict[str, Any] = {"model": model} | ({"single": True} if array.ndim == 2 else {})
+    array = array[None] if array.ndim == 2 else array
     values, _ = to_channels_first(array, path.name, known_first=ours, codes=image.mode == "codes")
     if image.mode == "codes" and image.ordered:
         chosen = ValueMap.choose(values, image.levels)
-        about = {"model": model, "array": "values", "values": chosen.to_json()}
+        about |= {"array": "values", "values": chosen.to_json()}
         return Inputs(about, len(values), size, max(values.shape[2:]), lambda: map(chosen.to_levels, values))
     pictures = image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels
     inverted = bool(pictures and image.min_is_white)
@@ -172,11 +177,10 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
                 f"{path} has values that the {image.levels} levels of the model do not hold exactly: quantise them "
                 "first, or use a model of 256 levels."
             )
-    metadata: dict[str, Any] = {"model": model, "array": "pictures" if pictures else "levels"}
-    metadata |= {"min_is_white": True} if inverted else {}
+    about |= {"array": "pictures" if pictures else "levels"} | ({"min_is_white": True} if inverted else {})
     as_levels = (lambda x: quantise(x, image.levels)) if pictures else (lambda x: x)
     read = lambda: (as_levels(x).astype(np.int64) for x in values)  # noqa: E731 (one image at a time: 8 bytes a value)
-    return Inputs(metadata, len(values), size, max(values.shape[2:]), read)
+    return Inputs(about, len(values), size, max(values.shape[2:]), read)
 
 
 def _is_held(values: np.ndarray, levels: int) -> bool:
@@ -279,10 +283,12 @@ class _Writer:
             self._files = names_of(metadata) or []
         named = number < len(self._files)
         white = self._image.min_is_white
-        unnamed = PictureFile(f"{number:06}.png", "", min_is_white=white, clear=white)
+        values = ValueMap.from_json(metadata["values"]) if "values" in metadata else None
+        unnamed = PictureFile(f"{number:06}.png", "", values=values, min_is_white=white, clear=white)
         file = self._files[number] if named else unnamed
         path = self._out / file.name
-        path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
+        kinds = (".tif", ".tiff") if file.tags else (".png",)
+        path = path if path.suffix.lower() in kinds else path.with_name(path.name + kinds[0])
         with atomic_path(path) as temporary:
             save_picture(to_picture(levels, self._image, file), temporary, file)
 

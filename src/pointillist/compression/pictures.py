@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from pointillist.compression.arrays.values import ValueMap
-from pointillist.data.pixels import opened_picture
+from pointillist.data.pixels import check_pixels, is_reduced, most_of, opened_picture
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, nearest_colour, quantise
@@ -82,13 +83,18 @@ def tiles_of(height: int, width: int, side: int) -> Tiling:
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 """Modes of Pillow whose pixels have 8 bits a channel."""
-DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
-"""Modes of Pillow for one channel of 16 bits."""
+DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+"""Modes of Pillow for one channel of 16 bits; of 32 as well, if it is not PNG or PGM."""
 MAX_TEXT = 1 << 20
 """Most characters of the texts of a picture that are kept."""
 STRIP = 256
 """Rows that are turned into levels, and compared, at once: what that takes is small next to a large picture."""
 _BINARY = ("exif", "icc_profile")
+_GEO_TAGS = {
+    **dict.fromkeys(("33550", "33922", "34264", "34735", "34736"), list),
+    **dict.fromkeys(("34737", "42112", "42113"), str),
+}
+"""Tags of GeoTIFF and GDAL, with the types of their values: scale, place, keys, and the value of no data."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,8 @@ class PictureFile:
         name: its path below the folder that was compressed, with slashes.
         mode: its mode, in Pillow's words.
         texts: texts of a PNG, such as the settings of a sample.
-        blocks: EXIF data and colour profile, base64.
+        blocks: EXIF data, colour profile, resolution and gamma, base64.
+        tags: tags of a GeoTIFF file, by number.
         values: which value each level stands for; None for the level itself.
         min_is_white: whether level 0 is white, and the greatest black.
         clear: whether white is transparent.
@@ -109,12 +116,13 @@ class PictureFile:
     mode: str = "L"
     texts: Mapping[str, str] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | list[float]] = field(default_factory=dict)
     values: ValueMap | None = None
     min_is_white: bool = False
     clear: bool = False
 
     def to_json(self) -> list[Any]:
-        extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks)}
+        extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks), "tags": dict(self.tags)}
         extra["values"] = None if self.values is None else self.values.to_json()
         extra |= {"min_is_white": self.min_is_white, "clear": self.clear}
         return [self.name, self.mode, {name: value for name, value in extra.items() if value}]
@@ -132,10 +140,13 @@ class PictureFile:
         texts, blocks = ({str(k): v for k, v in _dict(value[2].get(key)).items()} for key in ("texts", "blocks"))
         if not all(isinstance(text, str) for text in (*texts.values(), *blocks.values())):
             raise ArchiveError("The archive has no valid texts of files: it was not written by this package.")
+        tags = _dict(value[2].get("tags"))
+        if not all(key in _GEO_TAGS and isinstance(tag, _GEO_TAGS[key]) for key, tag in tags.items()):
+            raise ArchiveError("The archive has no valid tags of files: it was not written by this package.")
         values = value[2].get("values")
         maps = None if values is None else ValueMap.from_json(values)
         colours = (value[2].get(key) is True for key in ("min_is_white", "clear"))
-        return cls(safe_name(value[0]), value[1], texts, blocks, maps, *colours)
+        return cls(safe_name(value[0]), value[1], texts, blocks, tags, maps, *colours)
 
 
 def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, PictureFile]:
@@ -147,18 +158,35 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     with opened_picture(path, str(path)) as opened:
         if getattr(opened, "n_frames", 1) > 1:
             raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
+        check_pixels(opened, str(path))
+        if is_reduced(opened):
+            raise DataError(f"{path} has more than 8 bits a channel, in colour: compress each channel as 16-bit grey.")
+        most = most_of(opened) if opened.mode == "I" else None
+        stored = {str(tag): value for tag, value in getattr(opened, "tag_v2", {}).items()}
+        tags = {key: _plain(stored[key]) for key in _GEO_TAGS if key in stored}
         opened.load()
         clear = image.min_is_white and is_clear(opened)
         levels, mode, info = to_levels(opened, str(path), image, clear), opened.mode, dict(opened.info)
+    levels = levels if most is None else (levels * most + 32_767) // 65_535  # Pillow scales the samples of a PGM file
     texts = {str(key): text for key, text in info.items() if isinstance(text, str)}
-    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)}
-    if sum(map(len, (*texts.values(), *blocks.values()))) > MAX_TEXT:
+    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)} | _chunks_of(info)
+    if sum(map(len, (*texts.values(), *blocks.values(), *map(str, tags.values())))) > MAX_TEXT:
         raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
     values = None
     if image.mode == "codes" and image.ordered:
         values = ValueMap.choose(levels, image.levels)
         levels, values = values.to_levels(levels), None if values.table is None else values
-    return levels, PictureFile(name, mode, texts, blocks, values, image.min_is_white, clear)
+    return levels, PictureFile(name, mode, texts, blocks, tags, values, image.min_is_white, clear)
+
+
+def _chunks_of(info: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the resolution and the gamma of a picture as chunks of PNG, base64."""
+    chunks: dict[str, bytes] = {}
+    if "dpi" in info:
+        chunks["pHYs"] = struct.pack(">IIB", *(min(round(float(x) / 0.0254), 2**31 - 1) for x in info["dpi"]), 1)
+    if isinstance(info.get("gamma"), float):
+        chunks["gAMA"] = struct.pack(">I", min(round(info["gamma"] * 100_000), 2**31 - 1))
+    return {name: base64.b64encode(chunk).decode() for name, chunk in chunks.items()}
 
 
 def is_clear(picture: Image.Image) -> bool:
@@ -244,23 +272,46 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
         return Image.fromarray(levels[0].astype(dtype))
     image = image.model_copy(update={"min_is_white": file.min_is_white})
     picture = (image.to_files if image.mode == "palette" or file.clear else image.to_pil)(levels[None])[0]
+    if file.mode == "P" and picture.mode in ("L", "RGB", "RGBA"):
+        return _indexed(picture)
     others = ("LA", "RGBA") if file.clear else ("1", "L", "LA", "RGB", "RGBA")
     same = file.mode == picture.mode or file.mode not in others
     return picture if same else picture.convert(file.mode)
 
 
+def _indexed(picture: Image.Image) -> Image.Image:
+    """Return a picture of at most 256 colours as indexes into a palette."""
+    pixels = np.asarray(picture.convert("RGBA")).view("<u4")[..., 0]
+    colours, index = np.unique(pixels, return_inverse=True)
+    indexed = Image.fromarray(index.reshape(pixels.shape).astype(np.uint8), "P")
+    palette = colours.astype("<u4").view(np.uint8).reshape(-1, 4)
+    opaque = bool((palette[:, 3] == 255).all())
+    indexed.putpalette(palette[:, : 3 if opaque else 4].tobytes(), "RGB" if opaque else "RGBA")
+    return indexed
+
+
 def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
-    """Write a PNG with what the archive kept in addition to the pixels."""
+    """Write a PNG, or a TIFF for a file with tags, with what the archive kept in addition to the pixels."""
     info = PngImagePlugin.PngInfo()
     for key, text in file.texts.items():
         info.add_itxt(key, text)
-    blocks: dict[str, bytes] = {}
-    for key in _BINARY:
+    blocks: dict[str, Any] = {}
+    for key, block in file.blocks.items():
         try:
-            blocks |= {key: base64.b64decode(file.blocks[key])} if key in file.blocks else {}
-        except binascii.Error as error:
+            content = base64.b64decode(block)
+            if key == "pHYs":
+                blocks["dpi"] = tuple(side * 0.0254 for side in struct.unpack(">IIB", content)[:2])
+            elif key == "gAMA":
+                info.add(b"gAMA", content)
+            elif key in _BINARY:
+                blocks[key] = content
+        except (binascii.Error, struct.error) as error:
             raise ArchiveError(f"The archive has no valid `{key}` of {file.name}: it is damaged.") from error
-    picture.save(target, format="PNG", pnginfo=info, **blocks)
+    if file.tags:
+        tags = {int(key): tag if isinstance(tag, str) else tuple(tag) for key, tag in file.tags.items()}
+        picture.save(target, format="TIFF", tiffinfo=tags, compression="tiff_adobe_deflate", **blocks)
+    else:
+        picture.save(target, format="PNG", pnginfo=info, **blocks)
 
 
 def safe_name(name: str) -> str:
@@ -291,6 +342,10 @@ def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     if levels.max() >= image.levels:
         raise DataError(f"{name} has the code {levels.max()}, and the model of {image} ends at {image.levels - 1}.")
     return levels
+
+
+def _plain(value: Any) -> str | list[float]:
+    return value if isinstance(value, str) else [float(x) for x in np.atleast_1d(value)]
 
 
 def _dict(value: Any) -> dict[Any, Any]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from pointillist import system
 from pointillist.data.options import DataOptions
@@ -118,16 +118,33 @@ def read_picture(path: Path, name: str, remedy: str = "give a PNG or another com
 
 
 def check_pixels(picture: Image.Image, name: str) -> None:
-    """Reject pixels that are neither 8- nor 16-bit integers, such as floats.
+    """Reject pixels other than unsigned integers of 8 or 16 bits, and those that Pillow would misread.
 
     Raises:
         DataError: naming their kind.
     """
+    tags = getattr(picture, "tag_v2", {})
+    if 2 in np.atleast_1d(tags.get(TiffImagePlugin.SAMPLEFORMAT, 1)):
+        raise DataError(f"{name} has signed integers: give them as an array, `.npy`.")
+    if picture.mode.startswith("I") and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:
+        raise DataError(f"{name} has 16 bits, of which 0 is white: invert it first, so that 0 is black.")
     wide = picture.mode == "I" and picture.format not in ("PNG", "PPM")  # 32 bits: 16 are opened so of these formats
     if picture.mode not in (*GREY_MODES, *ALPHA_MODES, *COLOUR_MODES) or wide:
         raise DataError(
             f"{name} has pixels of kind {picture.mode!r}, not 8- or 16-bit grey, RGB or CMYK: save it as PNG first."
         )
+
+
+def is_reduced(picture: Image.Image) -> bool:
+    """Return True for colour of more than 8 bits a channel, which Pillow opens with 8; to ask before it is decoded."""
+    modes = str([tile[3] for tile in getattr(picture, "tile", None) or []])
+    return not picture.mode.startswith("I") and (";16" in modes or (most_of(picture) or 0) > 255)
+
+
+def most_of(picture: Image.Image) -> int | None:
+    """Return the greatest sample that a PPM or PGM file declares, to which Pillow scales it; None where it does not."""
+    tile = (getattr(picture, "tile", None) or [None])[0] if picture.format == "PPM" else None
+    return int(tile[3][1]) if tile is not None and tile[0] == "ppm" else None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pointillist.data.pixels import (
     check_pixels,
     check_shape_memory,
     describe_damage,
+    is_reduced,
     orientation,
     resize_image,
     resolve_resample,
@@ -127,7 +128,7 @@ def read_header(item: ImageSource) -> PictureHeader:
             size=(height, width),
             channels=4 if has_alpha else 1 if image.mode in GREY_MODES else 3,
             bilevel=image.mode == "1",
-            deep=image.mode.startswith("I") or _is_deep(image),
+            deep=image.mode.startswith("I") or is_reduced(image),
             animated=bool(getattr(image, "is_animated", False)),
             indexed=image.mode == "P",
         )
@@ -172,14 +173,6 @@ def _naming_errors(
             skip = ", or skip such files with `skip_bad=True`" if len(items) > 1 else ""
             raise DataError(f"{message}." if known else f"{message}: repair or remove it{skip}.") from error
         bad[index] = message
-
-
-def _is_deep(image: Image.Image) -> bool:
-    """Return True if Pillow drops bits: it opens 16-bit RGB(A) as 8-bit."""
-    if image.format not in ("PNG", "TIFF"):
-        return False
-    raw_modes = [tile[3] if isinstance(tile[3], str) else tile[3][0] for tile in getattr(image, "tile", None) or []]
-    return any(";16" in str(mode) for mode in raw_modes)
 
 
 def _common_size(items: Sequence[ImageSource], headers: dict[int, PictureHeader], name: str) -> tuple[int, int]:

@@ -1,0 +1,158 @@
+"""Kinds of picture files: their samples come back equal, or the file is refused by name; never another picture."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.compression.pictures import PictureFile, read_levels, save_picture, to_picture
+from pointillist.errors import ArchiveError, DataError
+
+RNG = np.random.default_rng(0)
+DEEP = RNG.integers(0, 1 << 16, (9, 7)).astype(np.uint16)
+GREY = RNG.integers(0, 250, (9, 7)).astype(np.uint8)
+COLOUR = RNG.integers(0, 250, (9, 7, 3)).astype(np.uint8)
+GEO = {33550: (30.0, 30.0, 0.0), 33922: (0.0, 0.0, 0.0, 500123.5, 4649776.2, 0.0), 34737: "WGS 84|", 42113: "-999"}
+
+
+def write_ppm(path: Path, samples: np.ndarray, most: int) -> None:
+    """Write a binary PGM or PPM file, whose samples end at `most`."""
+    head = f"P{5 if samples.ndim == 2 else 6} {samples.shape[1]} {samples.shape[0]} {most}\n".encode()
+    path.write_bytes(head + samples.astype(">u2" if most > 255 else "u1").tobytes())
+
+
+def write_deep_png(path: Path, samples: np.ndarray) -> None:
+    """Write RGB of 16 bits a channel, which Pillow does not write."""
+    height, width, _ = samples.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    file = b"\x89PNG\r\n\x1a\n"
+    for kind, content in chunks:
+        file += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    path.write_bytes(file)
+
+
+def tiff(samples: np.ndarray, **tags: int) -> Callable[[Path], None]:
+    """Return what writes a TIFF file, with tags such as `t339=2`."""
+    return lambda path: Image.fromarray(samples).save(path, tiffinfo={int(name[1:]): tag for name, tag in tags.items()})
+
+
+KEPT: dict[str, tuple[str, Callable[[Path], None], np.ndarray]] = {
+    "deep.png": ("grey16", lambda path: Image.fromarray(DEEP).save(path), DEEP),
+    "deep.tif": ("grey16", tiff(DEEP), DEEP),
+    "deep.pgm": ("grey16", lambda path: write_ppm(path, DEEP, 65_535), DEEP),
+    "twelve.pgm": ("grey16", lambda path: write_ppm(path, DEEP % 4096, 4095), DEEP % 4096),
+    "odd.pgm": ("grey16", lambda path: write_ppm(path, DEEP % 1001, 1000), DEEP % 1001),
+    "grey.tif": ("grey16", tiff(GREY), GREY),
+    "grey.png": ("photos-grey", lambda path: Image.fromarray(GREY).save(path), GREY),
+    "white.tif": ("photos-grey", tiff(GREY, t262=0), GREY),  # 0 is white in the file, and Pillow inverts it twice
+    "colour.png": ("photos", lambda path: Image.fromarray(COLOUR).save(path), COLOUR),
+    "colour.ppm": ("photos", lambda path: write_ppm(path, COLOUR, 255), COLOUR),
+    "colour.webp": ("photos", lambda path: Image.fromarray(COLOUR).save(path, lossless=True), COLOUR),
+}
+REFUSED: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "deep_colour.png": ("photos", lambda path: write_deep_png(path, np.stack([DEEP] * 3, -1)), "more than 8 bits"),
+    "deep_colour_grey16.png": (
+        "grey16",
+        lambda path: write_deep_png(path, np.stack([DEEP] * 3, -1)),
+        "more than 8 bits",
+    ),
+    "deep_colour.ppm": ("photos", lambda path: write_ppm(path, np.stack([DEEP] * 3, -1), 65_535), "more than 8 bits"),
+    "signed.tif": ("grey16", tiff(GREY, t339=2), "signed"),
+    "deep_white.tif": ("grey16", tiff(DEEP, t262=0), "0 is white"),
+    "wide.tif": ("grey16", tiff(DEEP.astype(np.int32)), "signed"),
+    "float.tif": ("grey16", tiff(DEEP.astype(np.float32)), "kind 'F'"),
+    "alpha.png": ("photos", lambda path: Image.fromarray(np.dstack([COLOUR, GREY])).save(path), "transparent"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_samples_come_back(name: str, tmp_path: Path) -> None:
+    model, write, samples = KEPT[name]
+    write(tmp_path / name)
+    image = pt.load(model).image
+    levels, file = read_levels(tmp_path / name, name, image)
+    save_picture(to_picture(levels, image, file), tmp_path / "again.png", PictureFile.from_json(file.to_json()))
+    with Image.open(tmp_path / "again.png") as again:
+        result = np.asarray(again)
+    assert result.dtype == samples.dtype if samples.dtype == np.uint8 else np.uint16
+    assert np.array_equal(result, samples)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_others_are_refused_by_name(name: str, tmp_path: Path) -> None:
+    model, write, rule = REFUSED[name]
+    write(tmp_path / name)
+    with pytest.raises(DataError, match=rule) as error:
+        read_levels(tmp_path / name, name, pt.load(model).image)
+    assert name in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["signed.tif", "deep_white.tif"])
+def test_data_sets_refuse_pixels_that_would_be_misread(name: str, tmp_path: Path) -> None:
+    REFUSED[name][1](tmp_path / name)
+    with pytest.raises(DataError, match=REFUSED[name][2]):
+        pt.load_data(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["palette.png", "film.gif"])
+def test_palettes_come_back_as_palettes(name: str, tmp_path: Path) -> None:
+    picture = Image.fromarray(GREY % 40, "L").convert("P")
+    picture.putpalette(RNG.integers(0, 256, 768).astype(np.uint8).tobytes())
+    picture.save(tmp_path / name)
+    image = pt.load("photos").image
+    levels, file = read_levels(tmp_path / name, name, image)
+    again = to_picture(levels, image, file)
+    with Image.open(tmp_path / name) as before:
+        assert (again.mode, before.mode) == ("P", "P")
+        assert np.array_equal(np.asarray(again.convert("RGBA")), np.asarray(before.convert("RGBA")))
+
+
+def test_a_scan_keeps_its_place_and_resolution(tmp_path: Path) -> None:
+    """GeoTIFF tags come back in a TIFF file, resolution and gamma in a PNG."""
+    image = pt.load("grey16").image
+    Image.fromarray(DEEP).save(tmp_path / "geo.tif", tiffinfo=GEO, dpi=(300, 300))
+    levels, file = read_levels(tmp_path / "geo.tif", "geo.tif", image)
+    save_picture(to_picture(levels, image, file), tmp_path / "again.tif", PictureFile.from_json(file.to_json()))
+    with Image.open(tmp_path / "again.tif") as again:
+        assert np.array_equal(np.asarray(again), DEEP)
+        assert {tag: again.tag_v2[tag] for tag in GEO} == GEO
+        assert again.info["dpi"] == pytest.approx((300, 300), abs=0.01)  # PNG counts pixels in a metre
+    Image.fromarray(DEEP).save(tmp_path / "a.png", dpi=(300, 72))
+    levels, file = read_levels(tmp_path / "a.png", "a.png", image)
+    save_picture(to_picture(levels, image, file), tmp_path / "b.png", file)
+    with Image.open(tmp_path / "a.png") as before, Image.open(tmp_path / "b.png") as after:
+        assert before.info["dpi"] == after.info["dpi"]
+
+
+@pytest.mark.parametrize("tags", [{"33550": "far"}, {"1": [1.0]}, {"42113": [1.0]}])
+def test_tags_of_a_stranger_are_checked(tags: dict[str, object]) -> None:
+    with pytest.raises(ArchiveError, match="tags"):
+        PictureFile.from_json(["a.tif", "L", {"tags": tags}])
+
+
+@pytest.mark.parametrize("block", ["AAAA", "not base64"])
+def test_a_damaged_resolution_is_named(block: str, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="pHYs"):
+        save_picture(Image.fromarray(GREY), tmp_path / "a.png", PictureFile("a.png", blocks={"pHYs": block}))
+
+
+def test_a_table_of_values_serves_arrays_too() -> None:
+    """Few values far from each other take fewer bytes than the gaps between them would, and keep their type."""
+    values = RNG.choice(RNG.integers(-30_000, 30_000, 50), (1, 1, 40, 40)).astype(np.int16)
+    archive = pt.compress("grey16", values)
+    again = pt.decompress(archive)
+    assert again.dtype == np.int16
+    assert np.array_equal(again, values)
+    assert len(archive) < values.nbytes / 2
