@@ -179,6 +179,14 @@ def test_observed_cells(completing: Path) -> None:
     assert np.loadtxt("grids/00000.gslib", skiprows=3).reshape(7, 9)[::-1].tolist() == levels[0].tolist()
 
 
+def test_earlier_realisations_leave(completing: Path) -> None:
+    """With `--force`, the folder holds what its list names, and nothing of the call before."""
+    Path("holes.csv").write_text("row,column,value\n4,4,3\n", encoding="utf-8")
+    for count in ("3", "2"):
+        run("inpaint", completing, "--data", "holes.csv", "-n", count, "--format", "npy", "--out", "real/", "--force")
+    assert sorted(path.name for path in Path("real").glob("*.npy")) == ["00000.npy", "00001.npy"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -11,6 +11,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.data.tilemaps import MapFiles, Tileset, plain_tileset
+from pointillist.data.tilemaps.text_grids import read_csv_map
 
 from ..cli.helpers import fails, run
 
@@ -44,6 +45,16 @@ def test_what_spreadsheets_leave_is_named(text: str, sentence: str, tmp_path: Pa
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(pt.DataError, match=sentence):
         pt.load_data(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["", ",", ", "])
+def test_a_comma_at_the_end_of_all_rows_separates_nothing(ending: str, tmp_path: Path) -> None:
+    """As some editors write it; numbers stay numbers beside empty cells."""
+    (tmp_path / "a.csv").write_text("".join(f"{row}{ending}\n" for row in ("0,1,2", "1,11,0")))
+    read = read_csv_map(tmp_path / "a.csv", "a.csv")
+    assert (read.names, read.cells.tolist()) == (None, [[0, 1, 2], [1, 11, 0]])
+    (tmp_path / "a.csv").write_text(f"0,,2{ending}\n1,11,0{ending}\n")
+    assert read_csv_map(tmp_path / "a.csv", "a.csv").cells.tolist()[0][:3] == [0, -1, 2]
 
 
 def test_names_are_names(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from pointillist.commands.sampling.maps import (
     target,
     write_map,
 )
-from pointillist.commands.sampling.resumable import LIST
+from pointillist.commands.sampling.resumable import LIST, remove_numbered
 from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.completion.api import inpaint as complete
 from pointillist.completion.canvas import Canvases, extend, make_seamless
@@ -204,9 +204,13 @@ def write(
 
 
 def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: str) -> None:
-    """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
+    """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole.
+
+    Numbered files of an earlier call leave.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
+    ending = form if form in (*MAP_KINDS, *ARRAY_KINDS) else "png"
     note_source(form, results.image, results.tileset, folder)
     for name, content in companion_files(results, form, folder).items():
         with atomic_path(folder / name) as temporary:
@@ -214,13 +218,14 @@ def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: 
     for number, (content, label, nats) in enumerate(
         zip(writers.encode_files(results, form, folder), results.labels.tolist(), results.nats.tolist(), strict=True)
     ):
-        name = f"{number:05d}.{form if form in (*MAP_KINDS, *ARRAY_KINDS) else 'png'}"
+        name = f"{number:05d}.{ending}"
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
         label_row = {"label": classes[label]} if classes else {}
         rows.append({"file_name": name, **label_row, "bits": round(-nats / math.log(2), 3)})
     with atomic_path(folder / LIST) as listing:
         listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    remove_numbered(folder, ending, {row["file_name"] for row in rows})
 
 
 def _facts(results: Completed) -> Facts:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pointillist.commands.sampling.conditions import read_conditions
 from pointillist.commands.sampling.settings import InpaintSettings
+from pointillist.commands.sampling.writers import encode_array
 from pointillist.completion.api import inpaint, observed_cells
 from pointillist.completion.canvas import fill_grid
 from pointillist.completion.result import realisation_maps, top_of_scale
@@ -77,8 +78,8 @@ def write_maps(folder: Path, samples: Samples) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     maps = realisation_maps(samples)
     for name, values in maps.items():
-        with atomic_path(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, values)
+        with atomic_path(folder / f"{name}.npy") as temporary:
+            temporary.write_bytes(encode_array(values, "npy"))  # `np.save` does not say that the disk is full
         if name == MOST_PROBABLE:
             picture = image_grid(to_picture(samples.image, values[None].astype(np.int64))[None])
         else:

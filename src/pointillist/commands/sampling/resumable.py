@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -191,10 +191,15 @@ class FolderSink:
         for new in files:
             new.replace(out / new.name)
         (output.folder / LIST).replace(out / LIST)
-        for old in out.glob(f"[0-9]*{self._suffix}"):
-            if old.stem.isdigit() and old.name not in names:
-                old.unlink()
+        remove_numbered(out, self._suffix, names)
         output.discard()
+
+
+def remove_numbered(folder: Path, ending: str, names: Container[str]) -> None:
+    """Remove numbered files of an earlier output, whose names are not among `names`."""
+    for old in folder.glob(f"[0-9]*{ending}"):
+        if old.stem.isdigit() and old.name not in names:
+            old.unlink()
 
 
 class ArchiveSink:

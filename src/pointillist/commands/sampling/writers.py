@@ -223,14 +223,15 @@ def encode_files(part: Samples, form: str, folder: Path) -> list[bytes]:
     if form in MAP_KINDS:
         return encode_maps(part, form, folder)
     if form in ARRAY_KINDS:
-        return [_encode_array(levels, form) for levels in part.levels[:, 0].astype(level_dtype(part.image))]
+        return [encode_array(levels, form) for levels in part.levels[:, 0].astype(level_dtype(part.image))]
     streams = [io.BytesIO() for _ in range(len(part))]
     for picture, stream in zip(as_files(part), streams, strict=True):
         picture.save(stream, format="PNG")
     return [stream.getvalue() for stream in streams]
 
 
-def _encode_array(levels: np.ndarray, form: str) -> bytes:
+def encode_array(levels: np.ndarray, form: str) -> bytes:
+    """Return the bytes of a GSLIB or NumPy file of a grid."""
     from pointillist.completion.result import encode_gslib
 
     if form == "gslib":

@@ -140,9 +140,10 @@ SEPARATORS = ",;\t"
 
 
 def read_csv_map(path: Path, name: str) -> TileMap:
-    """Read a CSV of numbers of levels (-1 for an empty cell), or of names of levels (nothing for an empty cell).
+    """Read a CSV of numbers of levels (-1 or nothing for an empty cell), or of names (nothing for an empty cell).
 
-    The separator is a comma, a semicolon or a tab: the one that the text has.
+    The separator is a comma, a semicolon or a tab: the one that the text has. Where it ends every row, and no other
+    cell is empty, it separates nothing.
 
     Raises:
         DataError: if it is not UTF-8 text, its rows differ in length, or it has numbers that cannot be levels.
@@ -161,11 +162,13 @@ def read_csv_map(path: Path, name: str) -> TileMap:
         raise DataError(f"{name} is empty: write a row of cells for each row of the map.")
     if len(lengths) != 1:
         raise DataError(f"{name} has rows of {sorted(lengths)[:3]} cells: give every row the same number.")
+    if len(rows[0]) > 1 and all(not row[-1].strip() and all(cell.strip() for cell in row[:-1]) for row in rows):
+        rows = [row[:-1] for row in rows]
     check_cells(len(rows), len(rows[0]), name)
     cells = [cell.strip() for row in rows for cell in row]
     shape = len(rows), len(rows[0])
-    if all(_NUMBER.fullmatch(cell) for cell in cells):
-        numbers = np.array([int(cell) for cell in cells], np.int32).reshape(shape)
+    if any(cells) and all(_NUMBER.fullmatch(cell or "-1") for cell in cells):
+        numbers = np.array([int(cell or "-1") for cell in cells], np.int32).reshape(shape)
         if numbers.max() >= MAX_LEVELS:
             raise DataError(f"{name} has the number {numbers.max():,}: levels are numbered 0 to {MAX_LEVELS - 1:,}.")
         return TileMap(numbers)
