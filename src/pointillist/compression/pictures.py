@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from pointillist.compression.arrays.values import ValueMap
-from pointillist.data.pixels import check_pixels, is_reduced, most_of, opened_picture
+from pointillist.data.pixels import is_reduced, most_of, opened_picture
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, nearest_colour, quantise
@@ -158,7 +158,6 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     with opened_picture(path, str(path)) as opened:
         if getattr(opened, "n_frames", 1) > 1:
             raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
-        check_pixels(opened, str(path))
         if is_reduced(opened):
             raise DataError(f"{path} has more than 8 bits a channel, in colour: compress each channel as 16-bit grey.")
         most = most_of(opened) if opened.mode == "I" else None

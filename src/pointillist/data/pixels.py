@@ -110,10 +110,9 @@ def read_picture(path: Path, name: str, remedy: str = "give a PNG or another com
         remedy: advice where it is not a picture.
 
     Raises:
-        DataError: if it cannot be read, or has too many pixels.
+        DataError: if it cannot be read, or has too many pixels, or other than integers of 8 or 16 bits.
     """
     with opened_picture(path, name, remedy) as picture:
-        check_pixels(picture, name)
         return to_8_bit(upright(picture)).copy()
 
 
@@ -152,6 +151,7 @@ def opened_picture(path: Path, name: str, remedy: str = "give a PNG or another c
     """Open a picture as it is stored; with the arguments and errors of `read_picture`."""
     try:
         with bounded(name), open_picture(path, name) as picture:
+            check_pixels(picture, name)
             yield picture
     except DataError:
         raise
