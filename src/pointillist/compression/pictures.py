@@ -90,10 +90,8 @@ MAX_TEXT = 1 << 20
 STRIP = 256
 """Rows that are turned into levels, and compared, at once: what that takes is small next to a large picture."""
 _BINARY = ("exif", "icc_profile")
-_GEO_TAGS = {
-    **dict.fromkeys(("33550", "33922", "34264", "34735", "34736"), list),
-    **dict.fromkeys(("34737", "42112", "42113"), str),
-}
+_NUMBERS, _TEXTS = ("33550", "33922", "34264", "34735", "34736"), ("34737", "42112", "42113")
+_GEO_TAGS = {**dict.fromkeys(_NUMBERS, list), **dict.fromkeys(_TEXTS, str)}
 """Tags of GeoTIFF and GDAL, with the types of their values: scale, place, keys, and the value of no data."""
 
 
@@ -141,7 +139,7 @@ class PictureFile:
         if not all(isinstance(text, str) for text in (*texts.values(), *blocks.values())):
             raise ArchiveError("The archive has no valid texts of files: it was not written by this package.")
         tags = _dict(value[2].get("tags"))
-        if not all(key in _GEO_TAGS and isinstance(tag, _GEO_TAGS[key]) for key, tag in tags.items()):
+        if not all(type(tag) is _GEO_TAGS.get(key) for key, tag in tags.items()):
             raise ArchiveError("The archive has no valid tags of files: it was not written by this package.")
         values = value[2].get("values")
         maps = None if values is None else ValueMap.from_json(values)
@@ -162,7 +160,8 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
             raise DataError(f"{path} has more than 8 bits a channel, in colour: compress each channel as 16-bit grey.")
         most = most_of(opened) if opened.mode == "I" else None
         stored = {str(tag): value for tag, value in getattr(opened, "tag_v2", {}).items()}
-        tags = {key: _plain(stored[key]) for key in _GEO_TAGS if key in stored}
+        tags = {key: stored[key] for key in _TEXTS if key in stored}
+        tags |= {key: np.atleast_1d(stored[key]).tolist() for key in _NUMBERS if key in stored}
         opened.load()
         clear = image.min_is_white and is_clear(opened)
         levels, mode, info = to_levels(opened, str(path), image, clear), opened.mode, dict(opened.info)
@@ -183,7 +182,7 @@ def _chunks_of(info: Mapping[Any, Any]) -> dict[str, str]:
     chunks: dict[str, bytes] = {}
     if "dpi" in info:
         chunks["pHYs"] = struct.pack(">IIB", *(min(round(float(x) / 0.0254), 2**31 - 1) for x in info["dpi"]), 1)
-    if isinstance(info.get("gamma"), float):
+    if "gamma" in info:
         chunks["gAMA"] = struct.pack(">I", min(round(info["gamma"] * 100_000), 2**31 - 1))
     return {name: base64.b64encode(chunk).decode() for name, chunk in chunks.items()}
 
@@ -307,7 +306,7 @@ def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
         except (binascii.Error, struct.error) as error:
             raise ArchiveError(f"The archive has no valid `{key}` of {file.name}: it is damaged.") from error
     if file.tags:
-        tags = {int(key): tag if isinstance(tag, str) else tuple(tag) for key, tag in file.tags.items()}
+        tags = {int(key): tuple(tag) if key in _NUMBERS else tag for key, tag in file.tags.items()}
         picture.save(target, format="TIFF", tiffinfo=tags, compression="tiff_adobe_deflate", **blocks)
     else:
         picture.save(target, format="PNG", pnginfo=info, **blocks)
@@ -341,10 +340,6 @@ def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     if levels.max() >= image.levels:
         raise DataError(f"{name} has the code {levels.max()}, and the model of {image} ends at {image.levels - 1}.")
     return levels
-
-
-def _plain(value: Any) -> str | list[float]:
-    return value if isinstance(value, str) else [float(x) for x in np.atleast_1d(value)]
 
 
 def _dict(value: Any) -> dict[Any, Any]:
