@@ -167,7 +167,7 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
         levels, mode, info = to_levels(opened, str(path), image, clear), opened.mode, dict(opened.info)
     levels = levels if most is None else (levels * most + 32_767) // 65_535  # Pillow scales the samples of a PGM file
     texts = {str(key): text for key, text in info.items() if isinstance(text, str)}
-    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)} | _chunks_of(info)
+    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)} | _chunks_of(opened)
     if sum(map(len, (*texts.values(), *blocks.values(), *map(str, tags.values())))) > MAX_TEXT:
         raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
     values = None
@@ -177,9 +177,10 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     return levels, PictureFile(name, mode, texts, blocks, tags, values, image.min_is_white, clear)
 
 
-def _chunks_of(info: Mapping[Any, Any]) -> dict[str, str]:
+def _chunks_of(picture: Image.Image) -> dict[str, str]:
     """Return the resolution and the gamma of a picture as chunks of PNG, base64."""
     chunks: dict[str, bytes] = {}
+    info = picture.info
     if "dpi" in info:
         chunks["pHYs"] = struct.pack(">IIB", *(min(round(float(x) / 0.0254), 2**31 - 1) for x in info["dpi"]), 1)
     if "gamma" in info:
@@ -293,12 +294,13 @@ def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
     info = PngImagePlugin.PngInfo()
     for key, text in file.texts.items():
         info.add_itxt(key, text)
-    blocks: dict[str, Any] = {}
+    blocks: dict[str, bytes | tuple[float, float]] = {}
     for key, block in file.blocks.items():
         try:
             content = base64.b64decode(block)
             if key == "pHYs":
-                blocks["dpi"] = tuple(side * 0.0254 for side in struct.unpack(">IIB", content)[:2])
+                across, down, _ = struct.unpack(">IIB", content)
+                blocks["dpi"] = across * 0.0254, down * 0.0254
             elif key == "gAMA":
                 info.add(b"gAMA", content)
             elif key in _BINARY:
