@@ -157,6 +157,7 @@ def test_levels_are_the_same_in_any_memory(change: Callable[[np.ndarray], np.nda
         (lambda: pt.explain(MODEL, object()), "is not an image"),
         (lambda: pt.inpaint(MODEL, LEVELS[0], KNOWN, 1, soft=Path("gone")), "`soft` (="),
         (lambda: pt.rank("icons", np.zeros((1, 24, 24), np.int64), ["heart", "star"], prior={}), "`prior` (={})"),
+        (lambda: pt.rank("icons", np.zeros((1, 24, 24), np.int64), ["a heart", "a star", "a heart"]), "`texts[2]` (="),
         (lambda: pt.compress("digits", DIGIT, verify=np.zeros(2)), "`verify` (="),
         (lambda: pt.AnomalyDetector(MODEL, smoothing=10**30).fit(np.repeat(LEVELS, 20, 0)), "`smoothing` (="),
         (lambda: pt.sample("dungeons", 1, rules={}), "`rules` hold no rule"),

@@ -26,6 +26,7 @@ from pointillist.errors import EngineError
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable import load, save
+from pointillist.model.portable.storage import has_program
 from tests.equality import assert_close, equal
 from tests.integer_draws import draw_encoded, draw_integers
 from tests.portable.networks import CASES, check_steps, few_images, integer_case
@@ -346,6 +347,9 @@ def test_every_damage_is_an_error(tmp_path: Path) -> None:
             (tmp_path / name).write_bytes(damaged)
             with pytest.raises(pt.CheckpointError):
                 load(tmp_path)
+        (tmp_path / name).unlink()
+        with pytest.raises(pt.CheckpointError, match="without the rest of its program"):
+            has_program(tmp_path)
         (tmp_path / name).write_bytes(whole)
     document = json.loads((tmp_path / PROGRAM).read_text())
     (tmp_path / PROGRAM).write_text(json.dumps(document | {"format_version": 2}))

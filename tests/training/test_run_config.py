@@ -170,7 +170,8 @@ def test_a_run_file_trains_resumes_and_is_fine_tuned(tmp_path: Path) -> None:
         pt.train_from_config(tmp_path / "a.toml", train={"out": out})
     with pytest.raises(pt.ConfigError, match=r"`train\.optimizer\.lr` \(=1\) cannot change"):
         pt.train_from_config(resume=True, train={"out": out, "optimizer": {"lr": 1}})
-    assert pt.train_from_config(resume=True, train={"out": out, "steps": 3}).steps == 3
+    again = {"out": out, "steps": 3, "optimizer": {"lr": 0.5}}  # as the options that began the run
+    assert pt.train_from_config(resume=True, train=again).steps == 3
     tuned = prepare_run(tmp_path / "a.toml", {"model.init_from": str(out), "train.out": tmp_path / "tuned"})
     assert tuned.source is not None
     assert tuned.config.model.network["channels"] == 4

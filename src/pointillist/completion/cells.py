@@ -46,11 +46,13 @@ class ObservedCells:
         levels: level of each cell; 0 where it is not known.
         known: cells whose level is known.
         soft: factor of the probability of each level at each cell, 1 where nothing is known; None without soft data.
+        skipped: rows of a table that have neither.
     """
 
     levels: Int[np.ndarray, "1 h w"]
     known: Bool[np.ndarray, "h w"]
     soft: Float[np.ndarray, "h w k"] | None = None
+    skipped: int = 0
 
 
 def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None = None) -> ObservedCells:
@@ -85,9 +87,11 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
     check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")
     levels, known = np.zeros((1, height, width), np.int64), np.zeros((height, width), bool)
     soft, places = np.ones((height, width, image.levels * table.is_soft)), dict[tuple[int, int], int]()
+    skipped = 0
     for number, place in enumerate(table.places()):
         level, factors = table.level(number), table.factors(number)
         if level is None and factors is None:
+            skipped += 1
             continue
         if level is not None and factors is not None:
             raise DataError(f"{table.name(number)} has a level and probabilities of levels: give one of the two.")
@@ -103,7 +107,7 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
             soft[place] = factors
     if not places:
         raise DataError(f"{path} holds no cells: give a row for each, or use `pointillist sample`.")
-    return ObservedCells(levels, known, None if (soft == 1).all() else soft)
+    return ObservedCells(levels, known, None if (soft == 1).all() else soft, skipped)
 
 
 class _Table:

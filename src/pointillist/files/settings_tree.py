@@ -105,7 +105,7 @@ def read_toml(path: Path) -> Tree:
         ConfigError: if the file does not exist or is not valid TOML.
     """
     remedy = "give a TOML file, such as the run.toml of a run folder"
-    return parse_toml(read_text(path, error=ConfigError, remedy=remedy), str(path))
+    return parse_toml(read_text(path, "utf-8-sig", error=ConfigError, remedy=remedy), str(path))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

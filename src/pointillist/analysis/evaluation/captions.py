@@ -200,6 +200,7 @@ def _ranking(
     (log_likelihood,) = caption_log_likelihoods(model, reading, x, others, texts)
     guided = guided_log_likelihoods(reading.scorer, x, others, reading.guidances, reading.order)
     before = np.full(len(texts), 1 / len(texts)) if prior is None else np.asarray(prior, np.float64)
+    before = before / before.max()  # whose sum cannot overflow
     before = before / before.sum()
     with np.errstate(divide="ignore"):  # the logarithm of a prior of 0
         joint = log_likelihood + np.log(before)
@@ -228,6 +229,9 @@ def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence
     if model.conditions.reader("text") is None:
         raise model.conditions.unsupported("text", texts)
     prompts = parse_prompts(texts, len(texts)) or []
+    double = next((i for i, prompt in enumerate(prompts) if prompt in prompts[:i]), None)
+    if double is not None:
+        raise ConfigError(f"`texts[{double}]` (={quote(texts[double])}) is a caption before it, too: leave one out.")
     known = np.zeros(len(prompts), bool)
     nothing = model.conditions.inputs(count=len(prompts))
     for name, part in model.conditions.with_prompts(nothing, prompts).parts.items():

@@ -38,7 +38,7 @@ from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
 from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
 from pointillist.images.visualization import image_grid, save_png
@@ -87,6 +87,9 @@ def _complete_grid(
     writers.check_target(path, kind, pictures, model.image, model.tileset is not None, settings.force)
     _note_threads(settings)
     results, cells, seconds = realisations.draw(model, settings, how)
+    _note_unused(settings, results)
+    if cells.skipped:
+        note(f"note       {counted(cells.skipped, 'row')} of {settings.data} without a level are not known")
     write(model, results, cells.levels[None], kind, path, None, settings.force)
     return results, seconds
 

@@ -202,13 +202,15 @@ def resumed_run(out: Path, overrides: Mapping[str, Any]) -> RunConfig:
     """
     if not (out / RUN_FILE).is_file():
         raise TrainingError(f"{out} holds no run to resume (no {RUN_FILE}): check `out`, or start without `resume`.")
+    recorded = read_toml(out / RUN_FILE)
+    same = dict(flatten(recorded))
     for key, value in flatten(overrides):
-        if key not in RESUMABLE:
+        if key not in RESUMABLE and same.get(key) != value:
             raise ConfigError(
                 f"`{key}` (={value}) cannot change when a run is resumed: leave it out, or start another run, "
                 f"for example from these weights with `init_from={out}`."
             )
-    tree = overlay(read_toml(out / RUN_FILE), overrides)
+    tree = overlay(recorded, overrides)
     assign(tree, "train.out", str(out))
     if tree["train"].get("batch_size") == "auto":
         assign(tree, "train.batch_size", _saved_batch_size(out))

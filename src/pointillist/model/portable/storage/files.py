@@ -141,8 +141,15 @@ MAX_BYTES = 64 * 2**20
 
 
 def has_program(folder: Path) -> bool:
-    """Return True if a model folder holds an integer model."""
-    return (folder / PROGRAM).is_file() and (folder / PROGRAM_TENSORS).is_file()
+    """Return True if a model folder holds an integer model.
+
+    Raises:
+        CheckpointError: if it holds half of one: other pixels would be painted for a seed.
+    """
+    there = [name for name in (PROGRAM, PROGRAM_TENSORS) if (folder / name).is_file()]
+    if len(there) == 1:
+        raise CheckpointError(f"{folder} has {there[0]} without the rest of its program: copy the whole folder again.")
+    return bool(there)
 
 
 def remove_program(folder: Path) -> None:
