@@ -89,7 +89,8 @@ def inpaint(
             (see `SamplingConfig`); `particles` and `moves` of `smc`; `soft` data.
 
     Returns:
-        the completions, the most probable one first.
+        the completions, the most probable one first; of observed cells in the order in which they were drawn, so that
+        the first of them are a sample, too.
 
     Raises:
         ShapeError, DataError, ConfigError, EngineError: naming the argument that is wrong.
@@ -101,6 +102,7 @@ def inpaint(
         pt.inpaint(model, "holes.csv", n=100, seed=0).nats  # log p(all unknown cells | holes) of each realisation
     """
     model = open_scored(model, settings.get("engine", "auto"))
+    realises = known is None
     if known is None:
         cells = observed_cells(model, image)
         read, known = SingleImage(cells.levels[None]), cells.known
@@ -110,8 +112,8 @@ def inpaint(
     check_count(n, read.levels.shape[1:])
     x = np.broadcast_to(read.levels, (n, *read.levels.shape[1:]))
     log_prompts(model, settings.get("text"), n)
-    out = complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
-    return replace(out, picture=read.picture)
+    out = complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings)
+    return replace(out if realises else out.sorted(), picture=read.picture)
 
 
 def observed_cells(model: LikelihoodModel, cells: Any, size: tuple[int, int] | None = None) -> ObservedCells:
