@@ -41,7 +41,7 @@ def draw_particles_by_loop(
 
 
 class ParticleSampler(UniformSampler):
-    """Draw the unknown sub-pixels of particles, weigh them by the known ones, and resample (`ResamplingChooser`).
+    """Draw the unknown sub-pixels of particles, weigh them by the known ones, and resample.
 
     It does for any engine what `engine.sampler` does in integers. Particles beyond those in use are copies.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
@@ -227,18 +226,13 @@ def scorer_of(model: LikelihoodModel, engine: str = "auto", size: tuple[int, int
 
 
 def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:
-    """Return true for a `LikelihoodModel`; `isinstance` would compute its properties.
+    """Return true for a `LikelihoodModel`.
 
     ```python
     has_likelihood(pt.load("digits"))  # True
     ```
     """
-    return all(hasattr(type(value), name) or hasattr(value, name) for name in _members())
-
-
-@cache
-def _members() -> tuple[str, ...]:
-    return tuple(name for name in dir(LikelihoodModel) if not name.startswith("_"))
+    return hasattr(type(value), "unchecked_log_prob_map")
 
 
 def recorded_settings(model: LikelihoodModel) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.sampling_transforms import sample_level
-from pointillist.engine.program import IntArray
 from pointillist.engine.recording.record import prove_independent
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.pixel_model import PixelModel
@@ -97,20 +96,6 @@ def _draw(
 ChooseLevel = Callable[[Site, Float[Tensor, "b k"]], Int[Tensor, " b"]]
 
 
-@runtime_checkable
-class ResamplingChooser(Protocol):
-    """A choice of levels that may, before each pixel, let images continue from the history of others."""
-
-    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """Choose a level for each image; see `autoregressive_loop`."""
-
-    def resample(self, row: int, column: int) -> IntArray | None:
-        """Return for each image the one that it continues from, `[b]`; None to go on.
-
-        It is called before a pixel of the raster frame is chosen.
-        """
-
-
 @dataclass(frozen=True)
 class ObservedPixels:
     """Pixels whose levels are given: they are kept, `choose` is not called for them, and they cost no nats.
@@ -156,8 +141,8 @@ def autoregressive_loop(
     Args:
         condition: encoded conditions of the images.
         choose: given a sub-pixel of the image and the log-probabilities `[b k]` of its levels in nats, returns a level
-            for each image. A `ResamplingChooser` also exchanges images. For a `UniformSampler` the engine `torch` draws
-            groups of independent pixels in one pass.
+            for each image. A `UniformSampler` may also exchange images (`resample`), and where it has no known
+            sub-pixels, the engine `torch` draws groups of independent pixels in one pass.
         shape: `(batch, height, width)`.
         config: `engine` and `order` are used.
         known: pixels to keep.
@@ -179,8 +164,7 @@ def autoregressive_loop(
     if known is not None:
         mask |= order.to_raster(known.mask)
         levels[:, :, mask] = order.to_raster(known.levels)[:, :, mask]
-    resample = choose.resample if isinstance(choose, ResamplingChooser) else None
-    masked = choose if isinstance(choose, UniformSampler) and choose.mask is not None else None
+    sampler = choose if isinstance(choose, UniformSampler) else None
     state = SamplingState(
         order=order,
         likelihood=model.likelihood,
@@ -188,8 +172,8 @@ def autoregressive_loop(
         known=mask,
         outputs=outputs,
         on_row=on_row,
-        resample=resample,
-        masked=masked,
+        resample=None if sampler is None else sampler.resample,
+        masked=None if sampler is None or sampler.mask is None else sampler,
     )
     condition = model.conditions.to_raster_frame(condition, order)
     # the work of one pixel is far too small to share: with two threads, and another program busy at the same time,

@@ -125,6 +125,10 @@ class UniformSampler:
             self.transform = self.transform.unguided()
         return ConditionInputs.concat([inputs, reference]) if self.transform.is_guided else inputs
 
+    def resample(self, row: int, column: int) -> IntArray | None:
+        """Return for each image the one that it continues from at a pixel of the raster frame; None to go on."""
+        return None
+
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose levels `[b]` for the engine's batch: one for each image, duplicated under guidance.
 
