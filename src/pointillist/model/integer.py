@@ -8,18 +8,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs
+from pointillist.data.tilemaps import Tileset
+from pointillist.distributions.kinds import LikelihoodKind
+from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.library import load_library
 from pointillist.engine.weights import VERIFIED, modules_of, weights_of
 from pointillist.errors import EngineError, ShapeError, clause
+from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float
-from pointillist.model.config import model_fingerprint
+from pointillist.model.conditions import ModelConditions
+from pointillist.model.config import ModelConfig, model_fingerprint
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
@@ -68,8 +74,16 @@ def _digest(tensors: list[Tensor]) -> int | bytes:
     return digest
 
 
-class WithIntegerModel:
+class WithIntegerModel(nn.Module):
     """The part of a pixel model that keeps its integer model."""
+
+    config: ModelConfig
+    conditions: ModelConditions
+    likelihood: Likelihood
+    training_record: dict[str, Any]
+    generation_config: GenerationConfig
+    measured_prompts: MeasuredPrompts
+    tileset: Tileset | None
 
     program_folder: Path | None = None
     """The model folder that the model was loaded from."""
@@ -78,6 +92,35 @@ class WithIntegerModel:
     _integers: IntegerModel | None = None
     _verified: WeightSnapshot | None = None
     """The weights that the integer model was found to belong to; they need not be hashed again while they stay."""
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of its integers."""
+        return self.generation_config.shown(self.config.image)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return next(self.parameters()).dtype
+
+    def num_parameters(self) -> int:
+        """Return the number of weights."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def model_type(self) -> str:
+        """Name of its network."""
+        return self.config.model_type
+
+    @property
+    def likelihood_name(self) -> LikelihoodKind:
+        """Name of the distribution of a pixel."""
+        return self.likelihood.name
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for `pickle` and `copy.deepcopy`: with the integer model, which may lie in the folder only.
@@ -95,7 +138,7 @@ class WithIntegerModel:
         """
         self._integers, self._verified, self.integer_cost = integer_model, None, cost
 
-    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
+    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
         """Return what encodes conditions and scores images for an engine: this model, or its integer model.
 
         `auto` takes the integer model unless `why_floats` gives a reason. `integer` needs one. Any other engine
@@ -112,7 +155,7 @@ class WithIntegerModel:
         Raises:
             EngineError, ShapeError: if `integer` is named, and the model has none for these images.
         """
-        model: LikelihoodModel = self
+        model = cast("LikelihoodModel", self)
         if engine == "integer":
             model = self.integer_model(size)
         elif engine == "auto" and isinstance(program := self._program(size, by_default=True), ProgramModel):
@@ -135,7 +178,7 @@ class WithIntegerModel:
         program = self._program(size, by_default=True)
         return "" if isinstance(program, ProgramModel) else clause(str(program))
 
-    def integer_model(self: Any, size: tuple[int, int] | None = None) -> ProgramModel:
+    def integer_model(self, size: tuple[int, int] | None = None) -> ProgramModel:
         """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
 
         It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
@@ -152,9 +195,7 @@ class WithIntegerModel:
             return program
         raise program
 
-    def _program(
-        self: Any, size: tuple[int, int] | None, *, by_default: bool
-    ) -> ProgramModel | EngineError | ShapeError:
+    def _program(self, size: tuple[int, int] | None, *, by_default: bool) -> ProgramModel | EngineError | ShapeError:
         """Return the integer model, or the reason why there is none for images of a size.
 
         Args:
@@ -200,7 +241,7 @@ class WithIntegerModel:
             other_features=partial(_other_features, self, integer_model),
         )
 
-    def current_integer_model(self: Any) -> IntegerModel | None:
+    def current_integer_model(self) -> IntegerModel | None:
         """Return the integer model of the weights as they are now; None if there is none, or it is of other weights."""
         integer_model = self._stored_or_attached()
         return None if integer_model is None or integer_model.source != model_fingerprint(self) else integer_model

@@ -12,14 +12,12 @@ from torch import Tensor, nn
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.conditioning.encoder import as_tensor, value_range
 from pointillist.data.tilemaps import Tileset
-from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.registry import build_likelihood
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import as_array
 from pointillist.files.suggestions import AnsweredNames
-from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
@@ -139,11 +137,6 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         )
 
     @property
-    def image(self) -> ImageSpec:
-        """Meaning of its integers."""
-        return self.generation_config.shown(self.config.image)
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty for none."""
         return self.config.classes
@@ -159,30 +152,6 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def fixed_size(self) -> bool:
         """True if only images of the trained size can be sampled or scored."""
         return self.conditions.position is not None
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-        return next(self.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return next(self.parameters()).dtype
-
-    def num_parameters(self) -> int:
-        """Return the number of weights."""
-        return sum(p.numel() for p in self.parameters())
-
-    @property
-    def model_type(self) -> str:
-        """Name of its network."""
-        return self.config.model_type
-
-    @property
-    def likelihood_name(self) -> LikelihoodKind:
-        """Name of the distribution of a pixel."""
-        return self.likelihood.name
 
     @property
     def mixtures(self) -> int:
