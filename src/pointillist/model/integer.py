@@ -92,6 +92,8 @@ class WithIntegerModel(nn.Module):
     _integers: IntegerModel | None = None
     _verified: WeightSnapshot | None = None
     """The weights that the integer model was found to belong to; they need not be hashed again while they stay."""
+    _weights: int = 0
+    """Their number: to count them takes as long as to compare them."""
 
     @property
     def image(self) -> ImageSpec:
@@ -217,7 +219,7 @@ class WithIntegerModel(nn.Module):
                     "The weights of the model have changed since its integer program was made: make it again with "
                     "`pt.quantize_integer(model, data)`."
                 )
-            self._verified = WeightSnapshot(weights_of(modules_of(self)))
+            self._verified, self._weights = WeightSnapshot(weights_of(modules_of(self))), self.num_parameters()
         if verified is not None and not is_compared:
             verified.append(self)
         if size is not None:
@@ -234,7 +236,7 @@ class WithIntegerModel(nn.Module):
             tileset=self.tileset,
             integer_cost=self.integer_cost,
             model_type=self.model_type,
-            weights=self.num_parameters(),
+            weights=self._weights,
             likelihood_name=self.likelihood_name,
             condition_settings=self.config.conditions,
             conditions=self.conditions,
