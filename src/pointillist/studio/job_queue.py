@@ -19,7 +19,7 @@ _RETRY_AFTER = 5  # seconds until a full queue may have a free slot
 Result = schemas.Finished | schemas.FillResult
 AnyEvent = schemas.Queued | schemas.Started | schemas.Pixels | Result | schemas.Failed
 EventHandler = Callable[[AnyEvent], None]
-Work = Callable[[EventHandler, Callable[[], None], int], Result]
+Work = Callable[[EventHandler, Callable[[], None], int | None], Result]
 """A job: called with a handler of its events, a check to call after every row, and a number of threads."""
 
 

@@ -153,14 +153,7 @@ def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schema
     draws = Request(
         n=count,
         conditions=[condition_keywords(spec.conditions) for spec in samples],
-        settings={
-            "engine": request.engine,
-            "order": request.order,
-            "batch_size": count,
-            "negative_prompt": request.negative_prompt,
-            "rules": None if request.rules is None else request.rules.model_dump(),
-            "best_of": request.best_of,
-        },
+        settings={**request.further, "batch_size": count},
         defaults=request.settings,
         numbers=[(spec.seed or 0, spec.index) for spec in samples],
         size=(height, width),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from pointillist.files.reading import check_file
 from pointillist.images.visualization import image_grid, save_png
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
-from pointillist.studio.answers.fill import FillJob, make_fill
-from pointillist.studio.jobs import LoadedModel, SamplingJob, current_environment, make_job
-from pointillist.studio.sampling import run_job
+from pointillist.studio.answers.fill import make_fill
+from pointillist.studio.job_queue import Work
+from pointillist.studio.jobs import LoadedModel, current_environment, make_job
+from pointillist.studio.sampling import finish_job
 
 MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 4096 * 4096
@@ -84,17 +86,12 @@ def reproduce(
         RequestError, ConfigError, ShapeError, DataError, EngineError: as `make_job` and `run_job`.
     """
     loaded = LoadedModel(model, manifest.model.model_copy(update={"sha256": sha256}))
-    job = job_from_manifest(loaded, manifest, limits)
-    images = (
-        job(None, check, threads).images if isinstance(job, FillJob) else run_job(job, lambda _: None, check, threads)
-    )
-    return compare(sha256, manifest, images)
+    result = work_of_manifest(loaded, manifest, limits)(lambda _: None, check, threads)
+    return compare(sha256, manifest, result.images)
 
 
-def job_from_manifest(
-    loaded: LoadedModel, manifest: schemas.SampleManifest, limits: schemas.Limits
-) -> SamplingJob | FillJob:
-    """Make the job that samples or fills the images of a manifest again.
+def work_of_manifest(loaded: LoadedModel, manifest: schemas.SampleManifest, limits: schemas.Limits) -> Work:
+    """Check a manifest, and return the work that samples or fills its images again.
 
     Raises:
         DataError: if the manifest is inconsistent; others as `make_job`.
@@ -109,7 +106,7 @@ def job_from_manifest(
         raise DataError("The manifest has an image without a seed, so it cannot be reproduced.")
     if isinstance(request, schemas.FillRequest):
         return make_fill(loaded, request, limits)
-    return make_job(loaded, request, limits)
+    return partial(finish_job, make_job(loaded, request, limits))
 
 
 def compare(

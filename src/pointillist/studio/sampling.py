@@ -13,6 +13,7 @@ import numpy as np
 from pointillist.completion.canvas import make_seamless
 from pointillist.completion.vary import vary
 from pointillist.engine.batch import check_batch_memory
+from pointillist.engine.weights import compare_weights_once
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
 from pointillist.model.vocabulary import describe_prompts
@@ -48,6 +49,15 @@ def run_job(
     in_advance = job.request.in_advance or job.draws.model.image.is_deep
     levels, nats = (_show_in_advance if in_advance else _show)(job, emit, check)
     return [sampled_image(job.draws.model, levels[i], float(nats[i])) for i in range(len(levels))]
+
+
+@compare_weights_once()
+def finish_job(job: SamplingJob, emit: Emit, check: Callable[[], None], threads: int | None = None) -> schemas.Finished:
+    """Run a job, and return its images with their manifest; see `run_job`."""
+    started = time.perf_counter()
+    images = run_job(job, emit, check, threads)
+    seconds = time.perf_counter() - started
+    return schemas.Finished(seconds=seconds, images=images, manifest=job.loaded.manifest(job.request, images))
 
 
 def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
@@ -113,11 +123,10 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
     return {
         "seed": spec.seed,
         "first": spec.index,
-        "negative_prompt": request.negative_prompt,
+        **{name: value for name, value in request.further.items() if name in ("negative_prompt", "rules")},
         # completions choose their engine as in Python, unless floating point is requested
         "engine": "auto" if request.engine == "integer" else request.engine,
         "on_row": lambda done, x: check(),
-        "rules": None if request.rules is None else request.rules.model_dump(),
         "defaults": request.settings,
         **condition_keywords(spec.conditions),
     }

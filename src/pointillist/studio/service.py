@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
@@ -13,7 +12,7 @@ from pointillist.engine.weights import compare_weights_once
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
-from pointillist.studio.answers.fill import FillJob, make_fill
+from pointillist.studio.answers.fill import make_fill
 from pointillist.studio.answers.inside import field
 from pointillist.studio.answers.training_run import RunWatcher, TrainingRun
 from pointillist.studio.conversion import check_pixels
@@ -21,8 +20,8 @@ from pointillist.studio.errors import RequestError
 from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Result, Work
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.model_pool import ModelPool
-from pointillist.studio.reproduce import compare, job_from_manifest
-from pointillist.studio.sampling import run_job
+from pointillist.studio.reproduce import compare, work_of_manifest
+from pointillist.studio.sampling import finish_job
 from pointillist.studio.schemas import LIMITS
 from pointillist.system import default_threads
 
@@ -76,7 +75,7 @@ class StudioService:
         return make_job(self.models[model].loaded, request, self.limits)
 
     def submit(self, job: SamplingJob, on_event: EventHandler) -> QueueEntry:
-        return self.queue.submit(partial(_sample, job), on_event)
+        return self.queue.submit(partial(finish_job, job), on_event)
 
     def convert(self, model: str, handler: Handler[RequestT, ResultT], request: RequestT) -> ResultT:
         """Handle a request that needs no forward pass, such as reading and writing pictures; several run at a time."""
@@ -109,8 +108,7 @@ class StudioService:
             RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
         """
         loaded = self.models[model].loaded
-        job = job_from_manifest(loaded, manifest, self.limits)
-        result = self._run(job if isinstance(job, FillJob) else partial(_sample, job), is_cancelled)
+        result = self._run(work_of_manifest(loaded, manifest, self.limits), is_cancelled)
         return compare(loaded.identity.sha256, manifest, result.images)
 
     def fill(
@@ -154,11 +152,3 @@ class StudioService:
         if self.watcher is not None:
             self.watcher.stop()
         self.queue.close()
-
-
-@compare_weights_once()
-def _sample(job: SamplingJob, on_event: EventHandler, check: Callable[[], None], threads: int) -> schemas.Finished:
-    started = time.perf_counter()
-    images = run_job(job, on_event, check, threads)
-    seconds = time.perf_counter() - started
-    return schemas.Finished(seconds=seconds, images=images, manifest=job.loaded.manifest(job.request, images))

@@ -6,7 +6,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -28,87 +28,15 @@ from pointillist.studio.conversion import (
     sampled_image,
 )
 from pointillist.studio.errors import too_large
+from pointillist.studio.job_queue import EventHandler, Work
 from pointillist.studio.jobs import LoadedModel
 
 _PARTICLES = 64  # as many as `inpaint` takes
 _FEW = 4  # effective particles: below that, hardly any history agrees with what is known
 
 
-@dataclass(frozen=True)
-class FillJob:
-    """A valid request to fill the hole of an image.
-
-    Attributes:
-        loaded: the model to sample from.
-        request: the request, with its seed and method filled in.
-        levels: the image.
-        known: pixels to keep.
-        allowed: levels that each pixel may have; None for all.
-    """
-
-    loaded: LoadedModel
-    request: schemas.FillRequest
-    levels: Int[np.ndarray, "1 c h w"]
-    known: Bool[np.ndarray, "h w"]
-    allowed: Bool[np.ndarray, "h w k"] | None
-
-    def __call__(self, on_event: object, check: Callable[[], None], threads: int | None) -> schemas.FillResult:
-        """Draw the candidates; `check` is called after every row, and its exceptions end the job."""
-        started, request, seed = time.perf_counter(), self.request, self.request.seed or 0
-        settings = {
-            "method": request.method,
-            "particles": _PARTICLES,
-            "on_row": lambda rows, x: check(),
-            "threads": threads,
-            "order": request.order,
-            "engine": request.engine,
-            "defaults": request.settings,
-            **condition_keywords(request.conditions),
-        }
-        painter = Painter(self.loaded.model, np.repeat(self.levels, request.candidates, 0), settings)
-        painter.fill_windows(self.known, lambda i: window_seed(seed, i) if i else seed, allowed=self.allowed)
-        return self._result(painter, time.perf_counter() - started)
-
-    def _result(self, painter: Painter, seconds: float) -> schemas.FillResult:
-        model, parts, last = self.loaded.model, painter.parts, painter.parts[-1]
-        late = [num_late(model, part.known, model.order(part.order)) for part in parts if part.method == "sequential"]
-        ignored, worst = sum(late) // model.image.channels, min(part.ess for part in parts)
-        whole, nats = self._whole_nats(painter), painter.nats
-        candidates = [
-            schemas.Candidate(
-                image=sampled_image(model, painter.levels[i], float(whole[i])),
-                bits=-float(nats[i]) / math.log(2),
-                number=i,
-            )
-            for i in (range(len(nats)) if self.request.pick is None else [self.request.pick])
-        ]
-        request = self.request.model_copy(update={"engine": last.engine})
-        return schemas.FillResult(
-            candidates=candidates,
-            method=last.method,
-            exact=all(part.is_exact for part in parts),
-            order=last.order,
-            seed=self.request.seed or 0,
-            ignored=ignored,
-            ess=worst,
-            seconds=seconds,
-            message=_sentence(last, worst, ignored, len(parts)),
-            manifest=self.loaded.manifest(request, [candidate.image for candidate in candidates]),
-        )
-
-    def _whole_nats(self, painter: Painter) -> Float[np.ndarray, " n"]:
-        """Log-likelihood of each image; of the hole alone, where the model has none for images of this size."""
-        model, levels, last = self.loaded.model, painter.levels, painter.parts[-1]
-        size = (levels.shape[2], levels.shape[3])
-        if model.fixed_size and size != (model.image.height, model.image.width):
-            return painter.nats
-        inputs = decode_conditions(model, self.request.conditions, size)[0][np.zeros(len(levels), np.int64)]
-        scorer = model.scorer("integer" if last.engine == "integer" else "torch", size)
-        return sum_images(scorer.unchecked_log_prob_map(levels, inputs, model.order(last.order)))
-
-
-def make_fill(loaded: LoadedModel, request: schemas.FillRequest, limits: schemas.Limits) -> FillJob:
-    """Validate a request to fill a hole.
+def make_fill(loaded: LoadedModel, request: schemas.FillRequest, limits: schemas.Limits) -> Work:
+    """Validate a request to fill a hole, and return the work that draws its candidates.
 
     Raises:
         RequestError: if it is too large.
@@ -123,7 +51,72 @@ def make_fill(loaded: LoadedModel, request: schemas.FillRequest, limits: schemas
     method = _method(model, request, known, limits)
     seed = secrets.randbelow(2**31) if request.seed is None else request.seed
     filled = request.model_copy(update={"seed": seed, "method": method})
-    return FillJob(loaded, filled, levels, known, _allowed(model, request.allowed, size))
+    return partial(_fill, loaded, filled, levels, known, _allowed(model, request.allowed, size))
+
+
+def _fill(
+    loaded: LoadedModel,
+    request: schemas.FillRequest,
+    levels: Int[np.ndarray, "1 c h w"],
+    known: Bool[np.ndarray, "h w"],
+    allowed: Bool[np.ndarray, "h w k"] | None,
+    on_event: EventHandler,
+    check: Callable[[], None],
+    threads: int | None,
+) -> schemas.FillResult:
+    """Draw the candidates of a request with its seed and method; `check` is called after every row."""
+    started, seed = time.perf_counter(), request.seed or 0
+    settings = {
+        "method": request.method,
+        "particles": _PARTICLES,
+        "on_row": lambda rows, x: check(),
+        "threads": threads,
+        "defaults": request.settings,
+        **request.further,
+        **condition_keywords(request.conditions),
+    }
+    painter = Painter(loaded.model, np.repeat(levels, request.candidates, 0), settings)
+    painter.fill_windows(known, lambda i: window_seed(seed, i) if i else seed, allowed=allowed)
+    return _result(loaded, request, painter, time.perf_counter() - started)
+
+
+def _result(loaded: LoadedModel, request: schemas.FillRequest, painter: Painter, seconds: float) -> schemas.FillResult:
+    model, parts, last = loaded.model, painter.parts, painter.parts[-1]
+    late = [num_late(model, part.known, model.order(part.order)) for part in parts if part.method == "sequential"]
+    ignored, worst = sum(late) // model.image.channels, min(part.ess for part in parts)
+    whole, nats = _whole_nats(model, request, painter), painter.nats
+    candidates = [
+        schemas.Candidate(
+            image=sampled_image(model, painter.levels[i], float(whole[i])),
+            bits=-float(nats[i]) / math.log(2),
+            number=i,
+        )
+        for i in (range(len(nats)) if request.pick is None else [request.pick])
+    ]
+    filled = request.model_copy(update={"engine": last.engine})
+    return schemas.FillResult(
+        candidates=candidates,
+        method=last.method,
+        exact=all(part.is_exact for part in parts),
+        order=last.order,
+        seed=request.seed or 0,
+        ignored=ignored,
+        ess=worst,
+        seconds=seconds,
+        message=_sentence(last, worst, ignored, len(parts)),
+        manifest=loaded.manifest(filled, [candidate.image for candidate in candidates]),
+    )
+
+
+def _whole_nats(model: LikelihoodModel, request: schemas.FillRequest, painter: Painter) -> Float[np.ndarray, " n"]:
+    """Log-likelihood of each image; of the hole alone, where the model has none for images of this size."""
+    levels, last = painter.levels, painter.parts[-1]
+    size = (levels.shape[2], levels.shape[3])
+    if model.fixed_size and size != (model.image.height, model.image.width):
+        return painter.nats
+    inputs = decode_conditions(model, request.conditions, size)[0][np.zeros(len(levels), np.int64)]
+    scorer = model.scorer("integer" if last.engine == "integer" else "torch", size)
+    return sum_images(scorer.unchecked_log_prob_map(levels, inputs, model.order(last.order)))
 
 
 def _method(

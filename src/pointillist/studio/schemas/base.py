@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from pointillist.errors import DataError, ShapeError
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
+from pointillist.sampling.config import SamplingConfig
 
 MAX_SAFE = 2**53 - 1  # the largest integer that a browser's numbers hold exactly
 MAX_SIDE = 4096
@@ -119,6 +120,12 @@ class DrawSettings(Schema):
     def settings(self) -> dict[str, float]:
         """The changes as settings of sampling."""
         return {"guidance": self.guidance, "temperature": self.temperature, "top_p": self.top_p}
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """All other fields of `SamplingConfig` that the request changes."""
+        names = SamplingConfig.__dataclass_fields__.keys() - self.settings.keys()
+        return self.model_dump(include=set(names), exclude_defaults=True)
 
 
 class ErrorResponse(Schema):
