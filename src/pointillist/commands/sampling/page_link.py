@@ -13,14 +13,15 @@ from urllib.parse import urlencode
 import numpy as np
 
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import TUNED
 from pointillist.data.palette import read_palette
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.request import Draws
 from pointillist.sampling.rules.config import Rules
 
 SITE = "POINTILLIST_SITE"
 """Address of a studio, or of exported pages, in which `{model}` stands for the name of the model."""
 _MOST_IMAGES = 16  # canvases of a page, and candidates of each
+_NOT_LINKED = {"engine", "threads", "batch_size"}  # of no effect on the picture
 _MOST_LETTERS = 6000  # of a value; a longer link does not pass through every program
 
 
@@ -47,6 +48,11 @@ def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:
     model, count, best = draws.model, draws.count, settings.best_of
     labels, texts = keywords["label"] or [-1] * count, keywords["text"] or [None] * count
     same = sum(1 for _ in takewhile((labels[0], texts[0]).__eq__, zip(labels, texts, strict=True)))
+    changed = {
+        name: value
+        for name, value in SamplingConfig.keywords_of(settings).items()
+        if name not in _NOT_LINKED and value != getattr(type(settings), name)
+    }
     colours = None if settings.palette is None else model.image.recoloured(read_palette(settings.palette)).palette
     return {
         "model": Path(settings.model).name,
@@ -55,10 +61,8 @@ def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:
         **{f"a.{name}": value for name, value in keywords.get("attributes", {}).items()},
         **{f"c.{name}": _typed(keywords[name]) for name in (each.split("=")[0].strip() for each in settings.condition)},
         "seed": draws.uniforms.seed,
-        **{name: getattr(settings, name) for name in TUNED},
+        **changed,
         "n": min(same, _MOST_IMAGES),
-        "order": settings.order,
-        "negative_prompt": settings.negative_prompt,
         "best_of": None if best == 1 else best <= _MOST_IMAGES and best,
         "seamless": settings.seamless,
         "size": settings.size and "x".join(map(str, draws.size)),
