@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from pointillist.errors import DataError, ShapeError
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 
 MAX_SAFE = 2**53 - 1  # the largest integer that a browser's numbers hold exactly
 MAX_SIDE = 4096
@@ -122,10 +122,10 @@ class DrawSettings(Schema):
         return {"guidance": self.guidance, "temperature": self.temperature, "top_p": self.top_p}
 
     @property
-    def further(self) -> dict[str, Any]:
+    def further(self) -> SamplingKwargs:
         """All other fields of `SamplingConfig` that the request changes."""
         names = SamplingConfig.__dataclass_fields__.keys() - self.settings.keys()
-        return self.model_dump(include=set(names), exclude_defaults=True)
+        return cast(SamplingKwargs, self.model_dump(include=set(names), exclude_defaults=True))
 
 
 class ErrorResponse(Schema):
