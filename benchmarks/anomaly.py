@@ -26,7 +26,7 @@ from PIL import Image
 import pointillist as pt
 from anomaly_peers import measures, padim, patchcore, pixel_measures
 from anomaly_sets import PAIRS, Pair, few, normal_set
-from pointillist.analysis.evaluation.lossless import deflate_bits
+from pointillist.analysis.evaluation.memorization import deflate_bits
 from pointillist.anomaly.statistics import NearestImages, Scorer
 from pointillist.engine.weights import inference_mode
 

@@ -33,8 +33,7 @@ from scipy import ndimage
 import pointillist as pt
 from pointillist.engine.library import KERNELS
 from pointillist.sampling.rules.adjacency import pairs_from_record
-from pointillist.sampling.worlds import World
-from pointillist.sampling.worlds.world import WINDOW
+from pointillist.sampling.worlds import WINDOW, World
 
 SIDE = 32
 PLACES = ("process", "plain", "avx2", "javascript")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointillist.commands.cli.output import print_facts, print_table
+from pointillist.commands.cli.messages import print_facts, print_table
 from pointillist.errors import counted
 from speed.run import BenchReport
 from speed.timing import MedianRange

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
-from pointillist.analysis.evaluation.lossless import lossless_size
+from pointillist.analysis.evaluation.memorization import lossless_size
 from pointillist.conditioning.hint import hint_rule
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.data import ImageDataset

@@ -41,7 +41,7 @@ _HOME = homes_of(
         "pointillist.sampling.samples": "Samples",
         "pointillist.sampling.worlds": "World",
         "pointillist.studio": "Studio",
-        "pointillist.studio.export.api": "export",
+        "pointillist.studio.export": "export",
         "pointillist.system": "__version__",
         "pointillist.training": "CostEstimate TrainConfig TrainResult estimate_cost train train_from_config",
         "pointillist.zoo": "BundledModel list_pretrained",

@@ -36,7 +36,7 @@ from pointillist.sampling.rules.config import Rules
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.worlds import World
 from pointillist.studio import Studio
-from pointillist.studio.export.api import export
+from pointillist.studio.export import export
 from pointillist.system import __version__
 from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
 from pointillist.zoo import BundledModel, list_pretrained

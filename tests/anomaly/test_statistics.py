@@ -13,7 +13,7 @@ from sklearn.neighbors import KernelDensity
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, surprisal_maps
-from pointillist.analysis.evaluation.lossless import deflate_bits
+from pointillist.analysis.evaluation.memorization import deflate_bits
 from pointillist.anomaly.density import conformal_p_values, conformal_threshold, fit_density, least_count
 from pointillist.anomaly.reading import Windows
 from pointillist.anomaly.statistics import Scorer, smooth

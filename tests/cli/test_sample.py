@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.commands.sampling.prompts import SheetPlan, sheet_columns
+from pointillist.commands.sampling.conditions import SheetPlan, sheet_columns
 from pointillist.system import available_cores
 from tests.equality import equal
 from tests.tolerances import network_rounding, printed

@@ -261,7 +261,7 @@ def test_a_studio_beside_the_training_ends_with_it(pets: Path, monkeypatch: pyte
         with urllib.request.urlopen(f"{url}api/info") as answer:
             found.append({"url": url, **json.load(answer)})
 
-    monkeypatch.setattr("pointillist.commands.cli.studio.open_browser", browse)
+    monkeypatch.setattr("pointillist.commands.cli.training.open_browser", browse)
     said = train(pets, "--out", "watched", "--studio").output
     url = found[0]["url"]
     assert said.startswith(f"studio     {url}   (ends with the training)")

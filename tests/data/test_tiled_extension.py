@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
-from pointillist.commands.inspection.examples import write_example
+from pointillist.commands.inspection.info import write_example
 from pointillist.data.tilemaps import MapFiles
 from pointillist.sampling.rules.adjacency import pairs_from_record
 

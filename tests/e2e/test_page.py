@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 import pointillist
 from pointillist.images.visualization.html import SHARED
+from pointillist.studio.export.page import script_text, style_text
 from pointillist.studio.http.server import Server
-from pointillist.studio.page_text import script_text, style_text
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import opened, paint, pixels, point, serving, sticking_out
 from tests.e2e.models import digits

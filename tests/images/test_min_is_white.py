@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.commands.sampling.archive import as_files
+from pointillist.commands.sampling.writers import as_files
 from pointillist.compression.files import as_array, extract, open_inputs
 from pointillist.compression.models import image_of
 from pointillist.compression.pictures import PictureFile, read_levels, to_picture

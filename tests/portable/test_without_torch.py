@@ -66,14 +66,14 @@ def test_a_program_is_loaded_scored_and_sampled(tmp_path: Path) -> None:
 
 def test_an_archive_is_decoded(tmp_path: Path) -> None:
     """Compressed here, decompressed there."""
-    from pointillist.compression.api import compress
+    from pointillist.compression import compress
 
     levels = pointillist.sample(ZOO / "digits", 2, seed=0).levels
     (tmp_path / "a.pxl").write_bytes(compress("digits", levels))
     run(
         "import numpy as np\n"
         "from pathlib import Path\n"
-        "from pointillist.compression.api import decompress\n"
+        "from pointillist.compression import decompress\n"
         "np.save('levels.npy', np.stack([np.asarray(x) for x in decompress(Path('a.pxl').read_bytes())]))\n",
         tmp_path,
     )

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pointillist.distributions.transform import Transform
 from pointillist.engine.head.transform import transform_frequencies
-from pointillist.studio.page_text import script_text
+from pointillist.studio.export.page import script_text
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run scripts")

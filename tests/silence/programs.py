@@ -9,8 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pointillist.studio.export.page import pack_model
-from pointillist.studio.page_text import script_text
+from pointillist.studio.export.page import pack_model, script_text
 
 NODE = shutil.which("node")
 LINES = """

@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from pointillist.studio.export.page import pack_model
-from pointillist.studio.page_text import script_text
+from pointillist.studio.export.page import pack_model, script_text
 
 
 def answers(folder: Path, tmp_path: Path, what: str, request: dict[str, Any]) -> list[dict[str, Any]]:

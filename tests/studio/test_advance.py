@@ -13,7 +13,7 @@ import pointillist as pt
 from pointillist.errors import ConfigError
 from pointillist.sampling.rules.config import parse_rules
 from pointillist.studio import schemas
-from pointillist.studio.answers.world import tiles as tiles_of
+from pointillist.studio.answers.queries import tiles as tiles_of
 from pointillist.studio.sampling import run_job
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import service as make_service

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pointillist
-from pointillist.studio.page_text import script_text
+from pointillist.studio.export.page import script_text
 
 MODULE = Path(pointillist.__file__).parent / "studio" / "page" / "state" / "link.js"
 NODE = shutil.which("node")

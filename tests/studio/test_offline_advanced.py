@@ -15,8 +15,7 @@ import torch
 import pointillist as pt
 from pointillist.images import ImageSpec
 from pointillist.sampling.inversion import interpolate_uniforms
-from pointillist.studio.export.page import export_page
-from pointillist.studio.page_text import script_text
+from pointillist.studio.export.page import export_page, script_text
 from tests.laws.strategies import randomise_weights
 from tests.silence.programs import folder_of
 from tests.studio.helpers import decoded, encoded

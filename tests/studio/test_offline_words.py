@@ -16,8 +16,7 @@ import pointillist as pt
 from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.studio import schemas
 from pointillist.studio.answers import queries
-from pointillist.studio.export.page import pack_model
-from pointillist.studio.page_text import script_text
+from pointillist.studio.export.page import pack_model, script_text
 from pointillist.studio.schemas import LIMITS
 from tests.model.test_free_prompts import CAPTIONS, KINDS
 from tests.model.test_prompt_names import model_of

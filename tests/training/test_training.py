@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.analysis.evaluation.lossless import LosslessSize
+from pointillist.analysis.evaluation.memorization import LosslessSize
 from pointillist.data import Batch
 from pointillist.model.memory import training_memory
 from pointillist.networks import names

@@ -10,8 +10,7 @@ from pointillist.analysis.condition_gain import (
 )
 from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distribution, pixel_distributions
-from pointillist.analysis.gradients import gradient, gradient_maps, integrated_gradients
-from pointillist.analysis.layers import LogitLens, logit_lens
+from pointillist.analysis.layers import LogitLens, gradient, gradient_maps, integrated_gradients, logit_lens
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report.explanation import Explanation, explain
 from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps

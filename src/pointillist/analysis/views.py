@@ -125,7 +125,7 @@ class Views(ShownAsPicture):
     def gradient_maps(self) -> Float[np.ndarray, "n h w"]:
         """Gradient of each of `sites` with respect to every earlier pixel; see `gradient_maps`."""
         self.query.pixel_model()  # says so where torch is missing
-        from pointillist.analysis.gradients import gradient_maps
+        from pointillist.analysis.layers import gradient_maps
 
         return gradient_maps(self.query, self.sites)
 

@@ -22,14 +22,17 @@ from pointillist.anomaly.density import (
     KINDS,
     Density,
     DensityKind,
+    ModelFit,
+    collect_normals,
     conformal_p_values,
     conformal_threshold,
     fit_density,
+    image_digest,
     least_count,
+    nearest_images,
 )
 from pointillist.anomaly.files import FITTED, StoredDetector, fitted_engine, read_detector, write_detector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
-from pointillist.anomaly.normals import ModelFit, collect_normals, image_digest, nearest_images
 from pointillist.anomaly.reading import Windows, normal_images, training_images
 from pointillist.anomaly.statistics import NearestImages, ScoredBatch, Scorer
 from pointillist.model.batches import not_one_image

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.anomaly.density import Density
+from pointillist.anomaly.density import Density, ModelFit
 from pointillist.anomaly.heat import HeatScale
-from pointillist.anomaly.normals import ModelFit
 from pointillist.anomaly.statistics import NearestImages
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import open_weights, read_arrays, read_metadata, settings_digest, write_arrays

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.anomaly.density import conformal_threshold
-from pointillist.anomaly.normals import Normals
+from pointillist.anomaly.density import Normals, conformal_threshold
 from pointillist.images import ImageSpec, to_picture
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.visualization import diverging_colors, heat_map, image_grid, png_bytes

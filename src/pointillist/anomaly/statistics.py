@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.analysis.evaluation.lossless import deflate_bits
+from pointillist.analysis.evaluation.memorization import deflate_bits
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.moments import centred_pit, entropy_and_variance

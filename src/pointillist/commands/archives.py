@@ -111,7 +111,7 @@ def _reject_input(out: Path, files: Sequence[Path]) -> None:
 
 def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     """Compress with a bar, which also stands while the headers of many pictures are read."""
-    from pointillist.compression.api import resolve_labels
+    from pointillist.compression import resolve_labels
     from pointillist.compression.files import open_inputs
     from pointillist.compression.models import as_integer_model, image_of
     from pointillist.compression.writer import ArchiveWriter
@@ -243,7 +243,7 @@ def job(settings: CompressSettings) -> Work:
     """
     import numpy as np
 
-    from pointillist.compression.api import resolve_labels
+    from pointillist.compression import resolve_labels
     from pointillist.compression.files import list_inputs
     from pointillist.compression.models import as_integer_model, image_of
     from pointillist.compression.pictures import read_levels

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from pointillist.analysis.evaluation.lossless import LosslessSize, lossless_size
-from pointillist.analysis.evaluation.memorization import copied_windows
+from pointillist.analysis.evaluation.memorization import LosslessSize, copied_windows, lossless_size
 from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote

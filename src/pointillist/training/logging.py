@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from rich.console import Console
 
-from pointillist.analysis.evaluation.lossless import LosslessSize
+from pointillist.analysis.evaluation.memorization import LosslessSize
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import MissingExtraError, TrainingError, counted
 from pointillist.files.progress import Bar

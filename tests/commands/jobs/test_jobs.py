@@ -361,7 +361,7 @@ def test_another_job_at_the_same_time_is_rejected(model: str, monkeypatch: pytes
     first = [None]
     original = JobFolder.manifest
     monkeypatch.setattr(JobFolder, "manifest", lambda self: first.pop() if first else original(self))
-    monkeypatch.setattr("pointillist.commands.jobs.manifest.any", lambda items: False, raising=False)
+    monkeypatch.setattr("pointillist.commands.jobs.worker.any", lambda items: False, raising=False)
     with pytest.raises(pt.ConfigError, match="`seed` 0, now 1"):
         Worker(JobSpec(job="sample", settings={"model": model, **SAMPLE, "seed": 1}, out=Path("job"), tasks=2))
 

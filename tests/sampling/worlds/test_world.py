@@ -18,8 +18,8 @@ from scipy import ndimage
 
 import pointillist as pt
 from pointillist.sampling.rules.adjacency import pairs_from_record
+from pointillist.sampling.worlds import World, open_world_model
 from pointillist.sampling.worlds.rules import ChunkWindow, earlier_neighbours, phase
-from pointillist.sampling.worlds.world import World, open_world_model
 from tests.tolerances import DOUBLE
 
 SIGMAS = 5.0

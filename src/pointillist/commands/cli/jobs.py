@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from pointillist.commands.cli.output import print_report
+from pointillist.commands.cli.messages import print_report
 from pointillist.commands.cli.parameters import (
     examples_text,
     parameter,

@@ -1,22 +1,30 @@
-"""`info`: a model, images or an archive, described."""
+"""`info`: a model, its receptive field, images or an archive, described; the example files."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.inspection.settings import InfoSettings
-from pointillist.commands.paths import fresh_output
+import numpy as np
+from PIL import Image
+
+from pointillist.commands.inspection.settings import ExampleSettings, InfoSettings
+from pointillist.commands.paths import fresh_output, reject_existing
 from pointillist.commands.report import Facts, shape_text
-from pointillist.errors import ConfigError
+from pointillist.data.readers.standard import uci_digits
+from pointillist.errors import ConfigError, check_name
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
     from pointillist.data.tilemaps import Tileset
     from pointillist.engine import Program
+    from pointillist.model.pixel_model import PixelModel
 
 
 def info(settings: InfoSettings) -> Facts:
@@ -35,8 +43,6 @@ def info(settings: InfoSettings) -> Facts:
 def _facts(settings: InfoSettings) -> dict[str, Any]:
     name = settings.name
     if settings.receptive_field is not None:
-        from pointillist.commands.inspection.receptive_field import field_facts
-
         if settings.set or is_data(name):
             raise ConfigError(
                 f"`--receptive-field` (={settings.receptive_field!r}) describes a model, not images: name a model."
@@ -192,7 +198,6 @@ def _counts(splits: DataSplits) -> dict[str, int]:
 
 def _recorded(name: str, size: str | None, order: str | None) -> list[Program]:
     """Record the program of every stage of a model, which may be an untrained `NAME:PRESET`."""
-    from pointillist.commands.inspection.receptive_field import named_model
     from pointillist.data import parse_size
     from pointillist.model.recorded import record_model
 
@@ -251,3 +256,135 @@ def _archive_facts(name: str) -> dict[str, Any]:
         "order": archive.codec.order.name,
         "bits_per_dim": 8 * facts["file_size"] / pixels if pixels else None,
     }
+
+
+_SAMPLES = 8  # images of a trained model over which the strength of dependence is averaged
+_SIZE = (28, 28)
+
+
+def field_facts(settings: InfoSettings, out: Path) -> dict[str, Any]:
+    """Write the picture of a receptive field, and return its numbers.
+
+    Raises:
+        ConfigError: naming what is wrong with the position, the model or the file.
+    """
+    from pointillist.analysis.receptive_field import receptive_field
+    from pointillist.data import parse_size
+    from pointillist.errors import ConfigError
+    from pointillist.images.visualization import save_png
+    from pointillist.sampling.api import sample
+
+    row, column, channel = parse_site(str(settings.receptive_field))
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
+    reject_existing(out, settings.force)
+    wanted, order = None if settings.size is None else parse_size(settings.size), settings.order
+    model, title, trained = named_model(settings.name, wanted, order)
+    model.check_size(*(wanted or (model.image.height, model.image.width)))
+    position = model.image.check_site(row, column, channel, wanted)
+    images = sample(model, _SAMPLES, seed=0, size=wanted, order=order).levels if trained else None
+    field = receptive_field(model, *position, size=wanted, images=images, name=title, order=order)
+    save_png(field.image(), out)
+    return {
+        "model": title,
+        "site": list(field.site),
+        "seen": field.num_seen,
+        "earlier": field.num_earlier,
+        "missing": field.num_missing,
+        "leaked": field.num_leaked,
+        "summary": str(field),
+        "picture": str(out),
+    }
+
+
+def parse_site(text: str) -> tuple[int, int, int | None]:
+    """Parse `"12,7"` to row, column and no channel; `"12,7,2"` to all three.
+
+    Raises:
+        ConfigError: if `text` is neither.
+    """
+    from pointillist.errors import ConfigError
+
+    match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*(?:,\s*(\d{1,6})\s*)?", text)
+    if match is None:
+        raise ConfigError(
+            f"`--receptive-field` (={text!r}) must be ROW,COLUMN or ROW,COLUMN,CHANNEL, from 0, for example 12,7."
+        )
+    return int(match[1]), int(match[2]), None if match[3] is None else int(match[3])
+
+
+def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PixelModel, str, bool]:
+    """Return a trained model, or an untrained one by `name[:preset]`; its title; and whether it is trained."""
+    from pointillist.model.folder.building import build
+    from pointillist.model.folder.opening import list_models, load_weights
+
+    kind, _, preset = name.partition(":")
+    if kind in (summary.name for summary in list_models()) and not Path(name).exists():
+        model = build(kind, shape=(1, *(size or _SIZE)), preset=preset or None, orders=order or "raster")
+        return model, f"{kind} {preset}".strip(), False
+    model = load_weights(name)
+    return model, f"{Path(name).name} ({model.config.model_type})", bool(model.training_record)
+
+
+EXAMPLES = {
+    "tile": "tile.png: a 32x32 tile with transparency, for hints",
+    "photo": "photo.png: a 64x64 part of a photograph",
+    "digits": "digits/: 200 digits of 8x8 pixels as PNG files, in a folder for each class",
+    "rules": "rules.toml: rules for maps of the bundled model `dungeons`",
+    "tiled-extension": "pointillist.js: fill, extend and vary maps in Tiled, by calling this command",
+}
+"""Name and description of each example; the description begins with the default path."""
+
+_FOLDER = Path(str(files("pointillist.data"))) / "builtin"
+_PER_CLASS = 20
+
+
+def example(settings: ExampleSettings) -> Path | None:
+    """Write an example that does not exist yet, and return its path; None without a name.
+
+    Raises:
+        ConfigError: if there is no such example, or its path is taken.
+    """
+    if settings.name is None:
+        return None
+    target = settings.path or default_path(settings.name)
+    if settings.name != "digits":
+        reject_existing(target, settings.force)
+    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(f"{target} is already there: give the path of a new folder.")
+    write_example(settings.name, target)
+    return target
+
+
+def default_path(name: str) -> Path:
+    """Return the path to which an example is written by default.
+
+    Raises:
+        ConfigError: if there is no such example.
+    """
+    check_name("There is no example", name, EXAMPLES)
+    return Path(EXAMPLES[name].partition(":")[0])
+
+
+def write_example(name: str, path: Path) -> None:
+    """Write an example: a file, or for `digits` a folder.
+
+    ```python
+    write_example("tile", Path("tile.png"))
+    ```
+
+    Raises:
+        ConfigError: if there is no such example.
+    """
+    source = _FOLDER / default_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if name != "digits":
+        shutil.copyfile(source, path)
+        return
+    digits = uci_digits()
+    assert digits.labels is not None
+    for label in range(10):
+        (path / str(label)).mkdir(parents=True, exist_ok=True)
+        for number, row in enumerate(np.flatnonzero(digits.labels == label)[:_PER_CLASS]):
+            grey = (digits.values[row, 0].astype(np.int64) * 255 // 16).astype(np.uint8)
+            Image.fromarray(grey).save(path / str(label) / f"{number:02d}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.jobs.work import Arrays, Work, item_options, model_facts
-from pointillist.commands.measurement.captions import parse_captions, rank_captions_of
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
 from pointillist.commands.report import Facts, note
+from pointillist.commands.sampling.conditions import parse_texts
 from pointillist.data.raw import SPLITS
 from pointillist.files.progress import Bar
 from pointillist.model.protocols import scorer_of
@@ -62,11 +63,8 @@ def evaluate(settings: EvaluateSettings) -> Facts:
     mixture_engine = settings.engine  # each model has its own default
     settings = settings.changed(engine=scorer_of(model, settings.engine, size).engine)
     started = time.perf_counter()
-    if others:
-        mixture = settings.changed(engine=mixture_engine)
-        result = _likelihood([model, *others], source.images, mixture)
-    else:
-        result = _likelihood([model], source.images, settings)
+    reading = settings.changed(engine=mixture_engine) if others else settings
+    result = _likelihood([model, *others], source.images, reading)
     seconds = time.perf_counter() - started
     facts = describe(model, source.images, source.name, result, source.binarise)
     facts["why_floats"] = None if result.engine == "integer" else model.why_floats(size)
@@ -171,11 +169,9 @@ def condition_metrics(model: LikelihoodModel, images: ImageDataset, settings: Ev
     """
     from pointillist.analysis.evaluation.conditioning import bayes_classify, conditional_gain
 
-    facts: dict[str, Any] = {}
-    reading: dict[str, Any] = {"batch_size": settings.batch_size, "guidance": settings.guidance}
-    reading["engine"] = settings.engine
+    reading: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "guidance", "engine")}
     gains = conditional_gain(model, images, **reading)
-    facts["bits_saved"] = {name: _mean(gain) for name, gain in gains.items()}
+    facts: dict[str, Any] = {"bits_saved": {name: _mean(gain) for name, gain in gains.items()}}
     if model.classes and images.labels is not None:
         metrics, _ = bayes_classify(model, images, **reading)
         facts["classes"] = _retrieval(metrics)
@@ -260,12 +256,7 @@ def open_journal(
     if path is None:
         yield None
         return
-    record = {
-        "command": "evaluate",
-        "model": model.weights_fingerprint,
-        "images": images.fingerprint,
-        **settings,
-    }
+    record = {"command": "evaluate", "model": model.weights_fingerprint, "images": images.fingerprint, **settings}
     with batch_output(path, record, restart=restart) as output:
         if output.done:
             note(f"continued  after {output.done:,} of {len(images):,} images")
@@ -341,3 +332,66 @@ def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
     result.write_csv(out, files or None)
     names = ("count", "split", "engine", "bits_per_dim", "nats", "dims")
     return {**{name: getattr(result, name) for name in names}, "interval_95": list(result.interval)}
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Captions to rank, and numbers in proportion to their prior; None for a uniform one."""
+
+    texts: list[str]
+    prior: list[float] | None
+
+
+def parse_captions(settings: EvaluateSettings, model: LikelihoodModel) -> Candidates | None:
+    """Collect the captions to rank and their prior, and check that the model takes them; None if there are none.
+
+    Raises:
+        ConfigError, DataError: if a caption says nothing to the model, the file cannot be read, or the prior is not a
+            list of numbers, one for each.
+    """
+    from pointillist.errors import ConfigError, quote
+
+    texts = parse_texts(settings.captions, settings.captions_file, "captions")
+    typed = settings.caption_prior
+    if texts is None:
+        if typed is not None:
+            raise ConfigError(f"`--caption-prior` (={quote(typed)}) needs captions: add `--captions`.")
+        return None
+    try:
+        prior = None if typed is None else [float(number) for number in typed.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"`--caption-prior` (={quote(typed)}) must be a number for each caption, such as 2,1,1."
+        ) from None
+    from pointillist.analysis.evaluation.captions import check_captions
+
+    check_captions(model, texts, prior)
+    return Candidates(texts, prior)
+
+
+def rank_captions_of(
+    model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings, candidates: Candidates | None
+) -> dict[str, Any]:
+    """Rank captions for every image, and count how often each is the most probable; nothing without captions."""
+    from pointillist.analysis.evaluation.captions import rank_images
+
+    if candidates is None:
+        return {}
+    texts, prior = candidates.texts, candidates.prior
+    query: dict[str, Any] = {"engine": settings.engine}
+    if settings.order not in ("average", "each"):
+        query["order"] = settings.order
+    rankings = rank_images(
+        model, images, texts, prior=prior, guidance=settings.guidance, batch_size=settings.batch_size, **query
+    )
+    first = Counter(ranking.texts[0] for ranking in rankings)
+    rows = []
+    for index, ranking in enumerate(rankings):
+        file = {"file": images.files[index]} if images.files else {}
+        rows.append({"index": index, **file, "captions": ranking.to_dict()["captions"]})
+    facts: dict[str, Any] = {"candidates": len(texts), "first": dict(first.most_common()), "images": rows}
+    if images.texts is not None:
+        pairs = [(text, ranking.texts[0]) for text, ranking in zip(images.texts, rankings, strict=True)]
+        among = [text == best for text, best in pairs if text in texts]
+        facts["captioned"] = {"count": len(among), "first": sum(among)}
+    return {"captions_ranked": facts, "captions": rows[0]["captions"] if len(rows) == 1 else None}

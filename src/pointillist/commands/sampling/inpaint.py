@@ -17,8 +17,8 @@ import numpy as np
 from pointillist.commands.jobs.work import Arrays, Work, files_digest, model_facts
 from pointillist.commands.paths import check_animation, open_scored_model
 from pointillist.commands.report import Facts, note
-from pointillist.commands.sampling import realisations, writers
-from pointillist.commands.sampling.archive import level_bytes, level_dtype, write_arrays, write_npz
+from pointillist.commands.sampling import writers
+from pointillist.commands.sampling.conditions import read_conditions
 from pointillist.commands.sampling.maps import (
     ARRAY_KINDS,
     FOLDER_KINDS,
@@ -31,17 +31,22 @@ from pointillist.commands.sampling.maps import (
 )
 from pointillist.commands.sampling.resumable import LIST, remove_numbered
 from pointillist.commands.sampling.settings import InpaintSettings
+from pointillist.commands.sampling.writers import level_bytes, level_dtype, write_arrays, write_npz
 from pointillist.completion.api import inpaint as complete
-from pointillist.completion.canvas import Canvases, extend, make_seamless
+from pointillist.completion.api import observed_cells
+from pointillist.completion.canvas import Canvases, extend, fill_grid, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
-from pointillist.completion.result import Completions
+from pointillist.completion.result import Completions, realisation_maps, top_of_scale
 from pointillist.completion.vary import Variations, vary
+from pointillist.data import parse_size
 from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
+from pointillist.images import to_picture
 from pointillist.images.visualization import image_grid, save_png
+from pointillist.images.visualization.heatmap import heat_map
 from pointillist.model.batches import SingleImage, describe_image, read_image
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.rules.config import parse_rules
@@ -49,6 +54,7 @@ from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
+    from pointillist.completion.cells import ObservedCells
     from pointillist.model.protocols import LikelihoodModel
     from pointillist.sampling.samples import Samples
 
@@ -62,15 +68,15 @@ def keywords(settings: InpaintSettings) -> dict[str, Any]:
 
 def inpaint(settings: InpaintSettings) -> Facts:
     """Draw completions of an image or a grid, or extend it, or let it tile, and write them."""
-    realisations.check_source(settings)
-    realisations.check_maps_folder(settings.maps, settings.force)
+    check_source(settings)
+    check_maps_folder(settings.maps, settings.force)
     with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
         model = open_scored_model(settings.model, settings.device, settings.engine)
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
         how = {**keywords(settings), "seed": seed, "rules": parse_rules(settings.rules)}
         complete_source = _complete_image if settings.data is None else _complete_grid
         results, seconds = complete_source(settings, model, kind, path, how)
-        maps = [] if settings.maps is None else realisations.write_maps(settings.maps, results)
+        maps = [] if settings.maps is None else write_maps(settings.maps, results)
         animation, folder = (None if file is None else str(file) for file in (settings.animate, settings.maps))
         facts = {**_facts(results), "seconds": round(seconds, 3), "out": str(path)}
         return {**facts, "animation": animation, "maps": folder, "maps_of": maps}
@@ -86,7 +92,7 @@ def _complete_grid(
     pictures = settings.n + (kind not in MAP_KINDS)
     writers.check_target(path, kind, pictures, model.image, model.tileset is not None, settings.force)
     _note_threads(settings)
-    results, cells, seconds = realisations.draw(model, settings, how)
+    results, cells, seconds = draw(model, settings, how)
     _note_unused(settings, results)
     if cells.skipped:
         note(f"note       {counted(cells.skipped, 'row')} of {settings.data} without a level are not known")
@@ -308,3 +314,64 @@ def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
     write_arrays(out, arrays)
     counts = {"pictures": len(arrays["nats"]), "completions": arrays["nats"].size}
     return {**counts, "brought_to_levels_of_the_model": changed or None}
+
+
+MOST_PROBABLE = "most-probable"
+
+
+def check_source(settings: InpaintSettings) -> None:
+    """Check that the known pixels come from an image or from a table.
+
+    Raises:
+        ConfigError: naming the option that does not fit.
+    """
+    if (settings.image is None) == (settings.data is None):
+        raise ConfigError("What is known is missing or given twice: give IMAGE, or `--data` with a table of cells.")
+    if settings.data is None:
+        if settings.size is not None:
+            raise ConfigError(f"`--size` (={settings.size}) is the grid of `--data`: use `--canvas` for an image.")
+        return
+    names = ("mask", "region", "vary", "canvas", "seamless", "animate", "rules")
+    wrong = [name for name in names if getattr(settings, name) is not None]
+    if wrong or settings.transparent:
+        name = (wrong or ["transparent"])[0]
+        raise ConfigError(f"`--{name}` is for an image, and `--data` gives cells: leave it out.")
+
+
+def draw(
+    model: LikelihoodModel, settings: InpaintSettings, keywords: dict[str, Any]
+) -> tuple[Completions | Canvases, ObservedCells, float]:
+    """Draw realisations given a table of cells; return them, the cells, and the seconds."""
+    size = None if settings.size is None else parse_size(settings.size)
+    cells = observed_cells(model, settings.data, size)
+    keywords = {**keywords, **read_conditions([], None, settings.condition)}
+    started = time.perf_counter()
+    in_windows = model.fixed_size and cells.known.shape != (model.image.height, model.image.width)
+    results = fill_grid(model, cells, **keywords) if in_windows else complete(model, cells, **keywords)
+    return results, cells, time.perf_counter() - started
+
+
+def check_maps_folder(folder: Path | None, force: bool) -> None:
+    """Reject a folder of maps that would replace files.
+
+    Raises:
+        ConfigError: unless `force` is set.
+    """
+    if folder is not None and folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not force)):
+        raise ConfigError(f"`--maps` (={folder}) is already there: add `--force` to replace its maps, or give another.")
+
+
+def write_maps(folder: Path, samples: Samples) -> list[str]:
+    """Write maps of realisations, each as `.npy` and as a picture; return their names; see `realisation_maps`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    maps = realisation_maps(samples)
+    for name, values in maps.items():
+        with atomic_path(folder / f"{name}.npy") as temporary:
+            temporary.write_bytes(writers.encode_array(values, "npy"))  # `np.save` does not say that the disk is full
+        if name == MOST_PROBABLE:
+            picture = image_grid(to_picture(samples.image, values[None].astype(np.int64))[None])
+        else:
+            top, unit = top_of_scale(name, samples)
+            picture = heat_map(values[None], top=top, unit=unit)
+        save_png(picture, folder / f"{name}.png")
+    return list(maps)

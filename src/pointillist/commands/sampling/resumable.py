@@ -14,10 +14,9 @@ import numpy as np
 from PIL import Image
 
 from pointillist.commands.report import note
-from pointillist.commands.sampling.archive import level_bytes, level_dtype, write_npz
 from pointillist.commands.sampling.maps import companion_files
 from pointillist.commands.sampling.source import stream_images
-from pointillist.commands.sampling.writers import Totals, encode_files
+from pointillist.commands.sampling.writers import Totals, encode_files, level_bytes, level_dtype, write_npz
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path, check_disk, reject_folder

@@ -16,10 +16,9 @@ from pointillist.commands.jobs.work import Arrays, Work, model_facts
 from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
-from pointillist.commands.sampling.archive import level_dtype, write_npz
+from pointillist.commands.sampling.conditions import SheetPlan
 from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map
 from pointillist.commands.sampling.page_link import page_text
-from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.source import (
@@ -30,6 +29,7 @@ from pointillist.commands.sampling.source import (
     read_rules,
     stream_images,
 )
+from pointillist.commands.sampling.writers import level_dtype, write_npz
 from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
@@ -115,7 +115,7 @@ def _write(
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
-            from pointillist.commands.sampling.archive import write_atlas
+            from pointillist.commands.sampling.writers import write_atlas
 
             write_atlas(path, parts, classes, sheet.columns)
         elif kind in MAP_KINDS:

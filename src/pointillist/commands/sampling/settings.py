@@ -6,17 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pointillist.commands.settings import (
-    FLAG,
-    FORCE,
-    JSON,
-    MODEL,
-    Argument,
-    Option,
-    Panel,
-    Settings,
-    option,
-)
+from pointillist.commands.settings import FLAG, FORCE, JSON, MODEL, Argument, Option, Panel, Settings, option
 
 _SAMPLING, _OUTPUT, _HOLE, _METHOD = Panel("Sampling"), Panel("Output"), Panel("The hole"), Panel("Method")
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.sampling.conditions import parse_hint, read_conditions
-from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts
+from pointillist.commands.sampling.conditions import SheetPlan, parse_hint, parse_labels, parse_texts, read_conditions
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.model.folder.opening import open_program

@@ -15,7 +15,7 @@ from pointillist.images import ImageSpec, channel_names
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import choose_model_engine
 from pointillist.studio import schemas
-from pointillist.studio.answers.world import draws_worlds
+from pointillist.studio.answers.queries import draws_worlds
 from pointillist.studio.conversion import encode_levels, level_dtype
 
 _PICTURE_MODES = ("grey", "rgb", "rgba")

@@ -1,6 +1,9 @@
-"""Results of queries: numbers of `pointillist.analysis` in the studio's schemas."""
+"""Results of queries and parts of worlds: numbers of `pointillist.analysis` in the studio's schemas."""
 
 from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +17,13 @@ from pointillist.analysis.distribution import (
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.distributions.transform import Transform
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError, EngineError, quote
 from pointillist.images import channel_names
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import describe_prompts, resolve_prompts
+from pointillist.sampling.worlds import World, open_world_model
 from pointillist.studio import schemas
-from pointillist.studio.conversion import decode_query, encode_floats, encode_levels
+from pointillist.studio.conversion import check_pixels, decode_query, encode_floats, encode_levels
 
 _TOP = 16
 _MAX_BITS = 1e6  # surprisal of an impossible level: JSON has no infinity
@@ -108,7 +112,7 @@ def saliency(model: LikelihoodModel, query: schemas.SaliencyQuery, limits: schem
     """
     image = decode_query(model, query, limits)
     image.pixel_model()  # says so where torch is missing
-    from pointillist.analysis.gradients import gradient
+    from pointillist.analysis.layers import gradient
 
     result = gradient(image, query.row, query.column, query.channel)
     shown = result.values.mean(0) if result.signed else np.abs(result.values).mean(0)
@@ -129,3 +133,36 @@ def edit(model: LikelihoodModel, query: schemas.EditQuery, limits: schemas.Limit
         surprisal=encode_floats(result.after.surprisal),
         shift=encode_floats(result.shift),
     )
+
+
+@lru_cache(maxsize=4)  # with the chunks that were drawn last
+def _world(model: LikelihoodModel, seed: int, rules: str | None) -> World:
+    return World(model, seed, None if rules is None else schemas.MapRules.model_validate_json(rules).model_dump())
+
+
+def tiles(model: LikelihoodModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:
+    """Draw a rectangle of an endless map, which its seed and its place determine, as `pointillist.World` does.
+
+    Raises:
+        RequestError: if it is too large.
+        ConfigError: if the model draws no endless maps, or a rule is none of worlds or cannot be met.
+    """
+    check_pixels(query.height, query.width, limits)
+    key: Any = model  # models compare by identity
+    world = _world(key, query.seed, None if query.rules is None else query.rules.model_dump_json())
+    levels = world.tiles(query.row, query.column, query.height, query.width)
+    return schemas.WorldTiles(levels=encode_levels(model, levels[None]))
+
+
+def draws_worlds(model: LikelihoodModel) -> bool:
+    """Return whether a model draws endless maps.
+
+    ```python
+    draws_worlds(pt.load("dungeons"))  # True
+    ```
+    """
+    try:
+        open_world_model(model)
+    except (ConfigError, EngineError):
+        return False
+    return model.image.mode == "codes" and not model.image.ordered

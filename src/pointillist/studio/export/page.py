@@ -19,16 +19,15 @@ from pointillist.conditioning.portable import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.engine.c.blob import TYPES, constants_of, pack
 from pointillist.engine.c.lower import gathers_of_products, lower, rows_together
-from pointillist.engine.library import WEBASSEMBLY
+from pointillist.engine.library import WEBASSEMBLY, runtime_text
 from pointillist.engine.program import Program
 from pointillist.files.arrays import CARD
-from pointillist.images.visualization.html import data_uri
+from pointillist.images.visualization.html import bundle, data_uri, tokens_style
 from pointillist.model.folder.portable import ProgramModel, program_files
 from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words
 from pointillist.sampling.rules.adjacency import RECORD
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
-from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.schemas import LIMITS
 from pointillist.system import __version__
 
@@ -229,3 +228,24 @@ def _packed(contents: dict[str, Any], sections: list[bytes]) -> str:
 def _script(entry: str) -> str:
     """Return a script as it may stand in a page."""
     return script_text(entry).replace("</script", "<\\/script")
+
+
+PAGE = files("pointillist.studio").joinpath("page")
+_STYLES = ("tools.css", "studio.css", "layouts.css")  # later ones override earlier ones
+
+
+def page_text(path: str) -> str:
+    """Return the text of a file of the page; files of `runtime/` are the decoder in JavaScript."""
+    folder, _, name = path.rpartition("/")
+    return runtime_text(name) if folder == "runtime" else PAGE.joinpath(path).read_text(encoding="utf-8")
+
+
+def script_text(entry: str) -> str:
+    """Join a module of the page and all that it imports; see `bundle`."""
+    return bundle(entry, page_text)
+
+
+def style_text(*more: str) -> str:
+    """Join the style sheets of the page, and further ones, without comments."""
+    sheets = tokens_style(".studio") + "".join(page_text(name) for name in (*_STYLES, *more))
+    return re.sub(r"[ \t]*/\*.*?\*/\n?", "", sheets, flags=re.DOTALL)

@@ -17,11 +17,10 @@ from starlette.exceptions import HTTPException
 from pointillist.errors import PointillistError
 from pointillist.images.visualization.html import SHARED
 from pointillist.studio import schemas
-from pointillist.studio.errors import RequestError
+from pointillist.studio.errors import NOT_JSON, RequestError, sentence
+from pointillist.studio.export.page import PAGE, page_text, script_text, style_text
 from pointillist.studio.http.routes import router
 from pointillist.studio.http.security import LOOPBACK, SecurityMiddleware
-from pointillist.studio.http.validation import NOT_JSON, sentence
-from pointillist.studio.page_text import PAGE, page_text, script_text, style_text
 from pointillist.studio.service import StudioService
 from pointillist.system import __version__
 

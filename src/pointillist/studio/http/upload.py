@@ -15,9 +15,17 @@ from pointillist.images import ImageSpec
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import hint_image
-from pointillist.studio.conversion import check_pixels, level_dtype
+from pointillist.studio.conversion import (
+    DERIVED,
+    INVERTED,
+    LINE,
+    check_pixels,
+    ink_of,
+    is_drawing,
+    level_dtype,
+    outline_rule,
+)
 from pointillist.studio.errors import RequestError
-from pointillist.studio.hint_pictures import DERIVED, INVERTED, LINE, ink_of, is_drawing, outline_rule
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 4}

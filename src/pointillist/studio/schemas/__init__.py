@@ -13,11 +13,6 @@ from pointillist.studio.schemas.export import PngRequest as PngRequest
 from pointillist.studio.schemas.export import ReproduceRequest as ReproduceRequest
 from pointillist.studio.schemas.export import ReproduceResult as ReproduceResult
 from pointillist.studio.schemas.export import SampleManifest as SampleManifest
-from pointillist.studio.schemas.inside import ActivationMap as ActivationMap
-from pointillist.studio.schemas.inside import ActivationQuery as ActivationQuery
-from pointillist.studio.schemas.inside import FieldQuery as FieldQuery
-from pointillist.studio.schemas.inside import FieldReach as FieldReach
-from pointillist.studio.schemas.inside import LayerReadings as LayerReadings
 from pointillist.studio.schemas.models import LIMITS as LIMITS
 from pointillist.studio.schemas.models import GenerationDefaults as GenerationDefaults
 from pointillist.studio.schemas.models import HintKind as HintKind
@@ -32,6 +27,8 @@ from pointillist.studio.schemas.models import State as State
 from pointillist.studio.schemas.models import SupportedConditions as SupportedConditions
 from pointillist.studio.schemas.models import TextKind as TextKind
 from pointillist.studio.schemas.models import WordChoices as WordChoices
+from pointillist.studio.schemas.queries import ActivationMap as ActivationMap
+from pointillist.studio.schemas.queries import ActivationQuery as ActivationQuery
 from pointillist.studio.schemas.queries import AnomalyMap as AnomalyMap
 from pointillist.studio.schemas.queries import AnomalyQuery as AnomalyQuery
 from pointillist.studio.schemas.queries import AnomalyStatistic as AnomalyStatistic
@@ -40,6 +37,9 @@ from pointillist.studio.schemas.queries import Component as Component
 from pointillist.studio.schemas.queries import Edit as Edit
 from pointillist.studio.schemas.queries import EditEffect as EditEffect
 from pointillist.studio.schemas.queries import EditQuery as EditQuery
+from pointillist.studio.schemas.queries import FieldQuery as FieldQuery
+from pointillist.studio.schemas.queries import FieldReach as FieldReach
+from pointillist.studio.schemas.queries import LayerReadings as LayerReadings
 from pointillist.studio.schemas.queries import LevelProb as LevelProb
 from pointillist.studio.schemas.queries import PixelDistribution as PixelDistribution
 from pointillist.studio.schemas.queries import PixelQuery as PixelQuery
