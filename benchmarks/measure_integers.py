@@ -29,7 +29,7 @@ import torch
 
 import pointillist as pt
 from pointillist.engine.c.run import lowered
-from pointillist.engine.library import KERNELS, chosen_level, declare, runtime_text
+from pointillist.engine.library import BEST, KERNELS, LEVELS, chosen_level, declare, runtime_text
 from pointillist.engine.opcodes import CODES
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
@@ -87,9 +87,8 @@ class InC:
         return call
 
 
-def peak(library: ctypes.CDLL, repeats: int = 7) -> float:
-    """Return the operations a second of the kernels' instruction, two a product; 0 if they have none."""
-    level = chosen_level()
+def peak(library: ctypes.CDLL, level: int | None, repeats: int = 7) -> float:
+    """Return the operations a second of the instruction of some kernels, two a product; 0 if there is none."""
     times = []
     for _ in range(repeats):
         start = time.process_time()
@@ -173,7 +172,12 @@ def report_of(model: PixelModel, batches: list[int], repeats: int) -> dict[str, 
     operations, columns = cost.row_flops + cost.pixel_flops, []
     with tempfile.TemporaryDirectory() as folder:
         library = build(Path(folder))
-        best = peak(library)
+        level = chosen_level()
+        if level in (LEVELS["amx"], BEST) and library.pt_has_level(LEVELS["amx"]):
+            tiles, level = peak(library, LEVELS["amx"]), LEVELS["avx512-vnni"]  # one row has no tile
+        else:
+            tiles = 0.0
+        best = peak(library, level)
         for batch in batches:
             parts = measure(model, library, batch, repeats)
             rate = operations / best if best else 0.0  # seconds an image at the peak
@@ -191,6 +195,7 @@ def report_of(model: PixelModel, batches: list[int], repeats: int) -> dict[str, 
         "versions": describe_versions(),
         "date": today(),
         "peak_gops": best / 1e9,
+        "peak_of_tiles_gops": tiles / 1e9,
         "image_gop": operations / 1e9,
         "columns": columns,
     }
@@ -201,7 +206,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", nargs="?", help="a folder or a bundled name; by default that of the speed page")
     parser.add_argument("--batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 16, 64])
-    parser.add_argument("--kernels", help="plain, avx2, avx-vnni, avx512-vnni or neon: by default the fastest")
+    parser.add_argument("--kernels", help="plain, avx2, avx-vnni, avx512-vnni, amx or neon: by default the fastest")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", type=Path, help="file for all results")
     options = parser.parse_args(arguments)
@@ -213,7 +218,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(f"peak of one thread: {report['peak_gops']:.0f} GOP/s; an image: {report['image_gop']:.2f} GOP\n")
+    print(
+        f"peak of one thread: {report['peak_gops']:.0f} GOP/s by vectors, {report['peak_of_tiles_gops']:.0f} by tiles; "
+        f"an image: {report['image_gop']:.2f} GOP\n"
+    )
     print("\n".join(shares_table(report)))
 
 

@@ -23,7 +23,7 @@ typedef struct pt_run pt_run;
 
 enum { PT_VERSION = 1 };
 /* Kernels. All of them give the same bits. `PT_BEST` is the fastest of this processor. */
-enum { PT_BEST = -1, PT_PLAIN = 0, PT_AVX2 = 1, PT_AVX_VNNI = 2, PT_AVX512_VNNI = 3, PT_NEON = 4, PT_WASM = 5 };
+enum { PT_BEST = -1, PT_PLAIN = 0, PT_AVX2 = 1, PT_AVX_VNNI = 2, PT_AVX512_VNNI = 3, PT_NEON = 4, PT_WASM = 5, PT_AMX = 6 };
 
 /* Return 1 if this processor has the kernels of a level. */
 PT_API int32_t pt_has_level(int32_t level);

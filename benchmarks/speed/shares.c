@@ -57,6 +57,20 @@ AVX512 static i64 peak_512(i64 repeats) {
   UNROLL for (int i = 0; i < 20; i++) __asm__ volatile("" : : "v"(sum[i]));
   return repeats * 20 * 128;
 }
+#if defined(AMX)
+AMX static i64 peak_amx(i64 repeats) {
+  i64 shapes = 0;
+  shape_tiles(&shapes, TILE, 0);
+  for (i64 k = 0; k < repeats / 8; k++) {
+    _tile_dpbusd(0, 4, 5); _tile_dpbusd(1, 4, 5); _tile_dpbusd(2, 4, 5); _tile_dpbusd(3, 4, 5);
+    __asm__ volatile("");
+  }
+  _tile_release();
+  return repeats / 8 * 4 * 16 * 16 * 128;
+}
+#else
+static i64 peak_amx(i64 repeats) { return (void)repeats, 0; }
+#endif
 AVX_VNNI static i64 peak_vnni(i64 repeats) {
   __m256i sum[12], x = _mm256_set1_epi8(3), w = _mm256_set1_epi8(5);
   UNROLL for (int i = 0; i < 12; i++) sum[i] = _mm256_setzero_si256();
@@ -82,7 +96,7 @@ AVX2 static i64 peak_avx2(i64 repeats) { /* 16 products of 16 bits */
 PT_API i64 shares_peak(i32 level, i64 repeats) {
   if (!level_of(level)) return 0;
   if (level == PT_BEST) level = best_level();
-  return level == PT_AVX512_VNNI ? peak_512(repeats) : level == PT_AVX_VNNI ? peak_vnni(repeats)
+  return level == PT_AMX ? peak_amx(repeats) : level == PT_AVX512_VNNI ? peak_512(repeats) : level == PT_AVX_VNNI ? peak_vnni(repeats)
        : level == PT_AVX2 ? peak_avx2(repeats) : 0;
 }
 #elif ARM

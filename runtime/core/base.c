@@ -7,6 +7,9 @@
 #define AVX2 __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt")))
 #define AVX_VNNI __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt,avxvnni")))
 #define AVX512 __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+#if defined(__linux__) /* other systems are asked in other ways */
+#define AMX __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,amx-tile,amx-int8")))
+#endif
 #elif defined(__aarch64__)
 #define ARM 1
 #include <arm_neon.h>

@@ -56,12 +56,31 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 fro
 DEFINE_FOR(plain, SMALL)
 DEFINE_FOR(avx2, AVX2)
 DEFINE_FOR(512, AVX512)
+#if defined(AMX)
+AMX static void execute_amx(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 from, i64 to) {
+  execute_512(r, first, last, row, column, from, to);
+  if (r->tiles) _tile_release();
+  r->tiles = 0;
+}
+#endif
 static const pt_level levels_of_x86[] = {
     [PT_PLAIN] = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0, 0},
     [PT_AVX2] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_avx2, 0, 0, 0},
     [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_vnni, 0, 0, 0},
     [PT_AVX512_VNNI] = {execute_512, frequencies_512, digits_512, transform_512, tile_512, multiply_512, execute_rows_512, find_512},
+#if defined(AMX)
+    [PT_AMX] = {execute_amx, frequencies_512, digits_512, transform_512, tile_512, multiply_amx, execute_rows_512, find_512},
+#endif
 };
+
+/* True if the system lets this process use tiles, whose data it saves once it is asked to. */
+static int may_use_tiles(void) {
+  i64 result = 1;
+#if defined(AMX)
+  __asm__ volatile("syscall" : "=a"(result) : "a"(158), "D"(0x1023), "S"(18) : "rcx", "r11", "memory"); /* arch_prctl(ARCH_REQ_XCOMP_PERM, 18) */
+#endif
+  return !result;
+}
 
 /* The instruction sets of the processor that the system saves: the best level. */
 static i32 find_best_level(void) {
@@ -73,7 +92,8 @@ static i32 find_best_level(void) {
   __cpuid_count(7, 0, a, b, c, d);
   if ((low & 6) != 6 || !(b & bit_AVX2) || !(b & bit_BMI) || !(b & bit_BMI2)) return PT_PLAIN;
   int has_512 = (low & 0xE6) == 0xE6 && (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512VL) && (b & bit_AVX512DQ);
-  if (has_512 && (c & bit_AVX512VNNI)) return PT_AVX512_VNNI;
+  int has_tiles = (low & 0x60000) == 0x60000 && (d >> 24 & 3) == 3;
+  if (has_512 && (c & bit_AVX512VNNI)) return has_tiles && may_use_tiles() ? PT_AMX : PT_AVX512_VNNI;
   if (a >= 1) {
     __cpuid_count(7, 1, a, b, c, d);
     if (a & (1u << 4)) return PT_AVX_VNNI;
@@ -92,8 +112,8 @@ static i32 best_level(void) {
 static const pt_level *level_of(i32 level) {
   i32 best = best_level();
   if (level == PT_BEST) level = best;
-  if (level < PT_PLAIN || level > best) return 0;
-  if (level == PT_AVX_VNNI && best == PT_AVX512_VNNI) return 0; /* not every processor with the one has the other */
+  if (level < PT_PLAIN || level > best || !levels_of_x86[level].execute) return 0;
+  if (level == PT_AVX_VNNI && best >= PT_AVX512_VNNI) return 0; /* not every processor with the one has the other */
   return &levels_of_x86[level];
 }
 #else

@@ -27,6 +27,7 @@ typedef struct {
   i32 *start;           /* of a product: the bias with the half that rounds, which a shift to the left does not have; of others,
                            for each shift what is to the left, the half, and what is to the right */
   i64 shifts_left, adds_plain; /* whether any shift is to the left; of a sum: whether its first term is not shifted */
+  i64 *tiles;           /* their shapes: rows 2^8 + groups of the last two, or 0 */
   const i32 *input;     /* a condition, with its strides from image to image and from row to row */
   i64 input_image, input_row;
 } step;
@@ -48,7 +49,7 @@ typedef void tile(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w,
 struct pt_run {
   program p;
   const pt_level *level;
-  i64 batch, height, width, by_rows, row_images;
+  i64 batch, height, width, by_rows, row_images, tiles;
   step *steps;
   i64 first_step[5], num_patches, num_blocks;
   piece *pieces;
@@ -208,7 +209,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   i64 columns = whole_row ? columns_of(r, o[O_SCALE]) : 1;
   *s = (step){.code = o[O_CODE], .scale = o[O_SCALE], .mask = (1 << o[O_SCALE]) - 1, .first = o[O_FIRST]};
   s->active = o[O_PART] == IMAGE, s->parity = o[O_PARITY], s->n = o[O_Y + 3], s->count = o[O_X + 3];
-  s->outer = (i32)r->batch, s->inner = (i32)columns, s->at_column = !whole_row, s->scratch = scratch;
+  s->outer = (i32)r->batch, s->inner = (i32)columns, s->at_column = !whole_row, s->scratch = scratch, s->tiles = &r->tiles;
   s->y_type = type_of(p, o + O_Y), s->x_type = type_of(p, o + O_X);
   set_operand(r, &s->y, o + O_Y);
   set_operand(r, &s->x, o + O_X);
@@ -262,8 +263,9 @@ static i64 columns_of_product(const i32 *o) {
 
 /* Shifts of an operation that vectors of AVX-512 run, from constant `first` on. */
 static i64 shifts_of(i32 code, i64 *first) {
-  *first = code == GATE ? 2 : 0;
-  return code == GATE ? 3 : code == ADD ? 2 : code == NARROW || code == RESCALE ? 1 : 0;
+  int looks_up = code == LOOKUP || code == RECTIFIED_LOOKUP;
+  *first = code == GATE ? 2 : looks_up;
+  return code == GATE ? 3 : code == ADD ? 2 : code == NARROW || code == RESCALE || looks_up;
 }
 
 /* A bound of what a product adds to its sums: of all that is ever written there. */

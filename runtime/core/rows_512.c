@@ -57,8 +57,35 @@ typedef struct {
   const i8 *w, *by;
   const i32 *start;
   __mmask16 mask[PANEL];
-  i64 column, shifts_left, clamps;
+  i64 column, shifts_left, clamps, vectors;
 } panel_512;
+
+/* Shift, add, clamp and store the sums of R rows and V vectors. */
+AVX512 INLINE void finish_512(const int R, const int V, const panel_512 *a, i64 first, i64 row, __m512i *sum) {
+  const product *p = a->p;
+  const u8 *z = p->z ? p->z + row * p->z_row + (a->column + first * COLUMNS) * 4 : 0;
+  UNROLL for (int v = 0; v < V; v++) {
+    __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(a->mask[first + v], a->by + (first + v) * COLUMNS));
+    if (a->shifts_left) {
+      const __m512i zero = _mm512_setzero_si512(), left = _mm512_max_epi32(_mm512_sub_epi32(zero, by), zero);
+      UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], left);
+      by = _mm512_max_epi32(by, zero);
+    }
+    UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], by);
+  }
+  if (z) {
+    UNROLL for (int r = 0; r < R; r++)
+      UNROLL for (int v = 0; v < V; v++)
+        sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[first + v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
+  }
+  if (a->clamps) {
+    const __m512i limit = _mm512_set1_epi32(LIMIT), least = _mm512_set1_epi32(-LIMIT);
+    UNROLL for (int i = 0; i < R * V; i++) sum[i] = clamp_512(sum[i], least, limit);
+  }
+  u8 *y = p->y + row * p->y_row + (a->column + first * COLUMNS) * 4;
+  UNROLL for (int r = 0; r < R; r++)
+    UNROLL for (int v = 0; v < V; v++) _mm512_mask_storeu_epi32((i32 *)(y + r * p->y_row) + v * COLUMNS, a->mask[first + v], sum[r * V + v]);
+}
 
 /* Sums of R rows from row `row` on, and of V vectors of columns from vector `first` on. Sums of a few rows are kept in S parts, because each
    instruction waits for the one before it. */
@@ -92,27 +119,7 @@ AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 fir
 #undef STEP
   UNROLL for (int part = 1; part < S; part++)
     UNROLL for (int i = 0; i < R * V; i++) sum[i] = _mm512_add_epi32(sum[i], sum[part * R * V + i]);
-  UNROLL for (int v = 0; v < V; v++) {
-    __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(a->mask[first + v], a->by + (first + v) * COLUMNS));
-    if (a->shifts_left) {
-      const __m512i zero = _mm512_setzero_si512(), left = _mm512_max_epi32(_mm512_sub_epi32(zero, by), zero);
-      UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], left);
-      by = _mm512_max_epi32(by, zero);
-    }
-    UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], by);
-  }
-  if (z) {
-    UNROLL for (int r = 0; r < R; r++)
-      UNROLL for (int v = 0; v < V; v++)
-        sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[first + v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
-  }
-  if (a->clamps) {
-    const __m512i limit = _mm512_set1_epi32(LIMIT), least = _mm512_set1_epi32(-LIMIT);
-    UNROLL for (int i = 0; i < R * V; i++) sum[i] = clamp_512(sum[i], least, limit);
-  }
-  u8 *y = p->y + row * p->y_row + (a->column + first * COLUMNS) * 4;
-  UNROLL for (int r = 0; r < R; r++)
-    UNROLL for (int v = 0; v < V; v++) _mm512_mask_storeu_epi32((i32 *)(y + r * p->y_row) + v * COLUMNS, a->mask[first + v], sum[r * V + v]);
+  finish_512(R, V, a, first, row, sum);
 }
 
 /* Six rows at a time: their 24 sums and four vectors of weights fill the registers. */
@@ -133,19 +140,106 @@ AVX512 static void multiply_panel_512(const panel_512 *a, i64 vectors, i64 strid
 AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   const product p = {.pieces = pieces, .count = count, .rows = rows, .x = x, .x_row = x_row, .y = (u8 *)sums, .y_row = WIDTH * 4};
   static const i32 zeros[WIDTH]; /* as biases and as shifts */
-  panel_512 a = {&p, w, (const i8 *)zeros, zeros, {0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF}, 0, 0, 0};
+  panel_512 a = {&p, w, (const i8 *)zeros, zeros, {0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF}, 0, 0, 0, vectors};
   multiply_panel_512(&a, vectors, stride);
 }
 
+INLINE void open_panel_512(panel_512 *a, i64 n) {
+  a->vectors = vectors_of(smaller(WIDTH, n - a->column));
+  for (i64 v = 0; v < a->vectors; v++) a->mask[v] = (__mmask16)mask_of(n, a->column + v * COLUMNS);
+}
+INLINE panel_512 panels_512(const step *s, const product *p) {
+  panel_512 a = {.p = p, .w = s->c[0], .by = s->c[2], .start = s->start, .shifts_left = s->shifts_left, .clamps = s->largest > LIMIT};
+  open_panel_512(&a, p->n);
+  return a;
+}
+INLINE void next_panel_512(panel_512 *a, const step *s) {
+  a->w += s->groups * a->vectors * 64, a->column += WIDTH, a->by += WIDTH, a->start += WIDTH;
+  if (a->column < a->p->n) open_panel_512(a, a->p->n);
+}
+
 AVX512 static void multiply_512(const step *s, const product *p) {
-  panel_512 a = {p, s->c[0], s->c[2], s->start, {0}, 0, s->shifts_left, s->largest > LIMIT};
-  for (; a.column < p->n; a.column += WIDTH, a.by += WIDTH, a.start += WIDTH) {
-    i64 vectors = vectors_of(smaller(WIDTH, p->n - a.column));
-    for (i64 v = 0; v < vectors; v++) a.mask[v] = (__mmask16)mask_of(p->n, a.column + v * COLUMNS);
-    multiply_panel_512(&a, vectors, vectors * 64);
-    a.w += s->groups * vectors * 64;
+  for (panel_512 a = panels_512(s, p); a.column < p->n; next_panel_512(&a, s)) multiply_panel_512(&a, a.vectors, a.vectors * 64);
+}
+
+#if defined(AMX)
+/* Tiles of AMX: one instruction multiplies 16 rows of 64 bytes by 16 columns. Tiles 0 to 3 are sums, 4 and 5 factors of 16 groups,
+   6 and 7 those of the groups that are left of a piece. A last tile begins within the one before it. */
+enum { TILE = 16 };
+#define TILES(x, y)                                                                                                     \
+  _tile_loadd(x, in, p->x_row);                                                                                          \
+  _tile_loadd(y, w, stride); _tile_dpbusd(0, x, y);                                                                      \
+  if (V > 1) { _tile_loadd(y, w + 64, stride); _tile_dpbusd(1, x, y); }                                                  \
+  if (V > 2) { _tile_loadd(y, w + 128, stride); _tile_dpbusd(2, x, y); }                                                 \
+  if (V > 3) { _tile_loadd(y, w + 192, stride); _tile_dpbusd(3, x, y); }
+AMX INLINE void panel_amx(const int V, const panel_512 *a, i64 rows) {
+  const product *p = a->p;
+  const i64 stride = V * 64;
+  i32 sums[TILE * WIDTH] __attribute__((aligned(64)));
+  for (i64 end = 0; end < p->rows;) {
+    const i64 row = smaller(end, p->rows - rows);
+    const i8 *w = a->w;
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    for (i64 i = 0; i < p->count; i++) {
+      const u8 *in = p->pieces[i].at + p->x + row * p->x_row;
+      i64 g = p->pieces[i].groups;
+      for (; g >= TILE; g -= TILE, in += 64, w += TILE * stride) { TILES(4, 5) }
+      if (g) { TILES(6, 7) }
+      w += g * stride;
+    }
+    _tile_stored(0, sums, WIDTH * 4);
+    if (V > 1) _tile_stored(1, sums + COLUMNS, WIDTH * 4);
+    if (V > 2) _tile_stored(2, sums + 2 * COLUMNS, WIDTH * 4);
+    if (V > 3) _tile_stored(3, sums + 3 * COLUMNS, WIDTH * 4);
+    for (const i64 last = row + rows; end < last;) {
+      const i64 at = end;
+      __m512i sum[4 * PANEL];
+#define FINISH(R)                                                                                                        \
+  UNROLL for (int r = 0; r < R; r++)                                                                                     \
+    UNROLL for (int v = 0; v < V; v++)                                                                                   \
+      sum[r * V + v] = _mm512_add_epi32(_mm512_load_si512(sums + (at - row + r) * WIDTH + v * COLUMNS), _mm512_loadu_si512(a->start + v * COLUMNS)); \
+  finish_512(R, V, a, 0, at, sum);                                                                                       \
+  end += R;
+      if (last - end >= 4) { FINISH(4) }
+      else { FINISH(1) }
+#undef FINISH
+    }
   }
 }
+#undef TILES
+
+/* Set the shapes of the tiles; that takes as long as a product of a few rows, and so is kept until the end of a part. */
+AMX static void shape_tiles(i64 *tiles, i64 rows, i64 rest) {
+  struct { u8 palette, start, none[14]; uint16_t bytes[16]; u8 rows[16]; } shape = {.palette = 1};
+  for (int i = 0; i < 8; i++) {
+    int is_rest = i > 5 && rest, is_weights = i == 5 || i == 7;
+    shape.bytes[i] = (uint16_t)(is_rest && !is_weights ? 4 * rest : 64), shape.rows[i] = (u8)(!is_weights ? rows : is_rest ? rest : TILE);
+  }
+  _tile_loadconfig(&shape);
+  *tiles = rows << 8 | rest;
+}
+
+AMX static void multiply_amx(const step *s, const product *p) {
+  i64 rest = 0, rows = smaller(TILE, p->rows);
+  for (i64 i = 0; i < p->count; i++) {
+    i64 g = p->pieces[i].groups % TILE;
+    rest = g && rest && rest != g ? TILE : g ? g : rest;
+  }
+  if (s->at_column || rows < TILE / 2 || rest == TILE || s->groups < TILE) { /* few rows, or rows far from each other */
+    multiply_512(s, p);
+    return;
+  }
+  if (*s->tiles >> 8 != rows || (rest && (*s->tiles & 255) != rest)) shape_tiles(s->tiles, rows, rest);
+  for (panel_512 a = panels_512(s, p); a.column < p->n; next_panel_512(&a, s)) {
+    switch (a.vectors) {
+      case 1: panel_amx(1, &a, rows); break;
+      case 2: panel_amx(2, &a, rows); break;
+      case 3: panel_amx(3, &a, rows); break;
+      default: panel_amx(4, &a, rows); break;
+    }
+  }
+}
+#endif
 
 AVX512 INLINE void gate_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
   const i16 *tanh = (const i16 *)s->c[0] + s->middle[0], *sigmoid = (const i16 *)s->c[1] + s->middle[1];
@@ -200,6 +294,46 @@ AVX512 INLINE void add_512(const int LEFT, const step *s, sites y, sites x, site
   }
 }
 
+/* SCALE: products of 64 bits, shifted, of even and of odd channels */
+AVX512 INLINE __m512i shift_long_512(__m512i x, __m512i by) {
+  const __m512i zero = _mm512_setzero_si512(), left = _mm512_max_epi64(_mm512_sub_epi64(zero, by), zero), right = _mm512_max_epi64(by, zero);
+  const __m512i half = _mm512_srli_epi64(_mm512_sllv_epi64(_mm512_set1_epi64(1), right), 1);
+  return _mm512_srav_epi64(_mm512_add_epi64(_mm512_sllv_epi64(x, left), half), right);
+}
+AVX512 INLINE __m512i scale_512(__m512i x, __m512i factor, __m512i by) {
+  const __m512i limit = _mm512_set1_epi64(LIMIT), least = _mm512_set1_epi64(-LIMIT), odd_by = _mm512_srai_epi64(by, 32);
+  __m512i even = shift_long_512(_mm512_mul_epi32(x, factor), _mm512_srai_epi64(_mm512_slli_epi64(by, 32), 32));
+  __m512i odd = shift_long_512(_mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(factor, 32)), odd_by);
+  even = _mm512_max_epi64(_mm512_min_epi64(even, limit), least), odd = _mm512_max_epi64(_mm512_min_epi64(odd, limit), least);
+  return _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
+}
+
+AVX512 static void scale_rows_512(const step *s, sites y, sites x, sites z, i64 rows) {
+  (void)z;
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, (const i8 *)s->c[1] + j));
+    const __m512i factor = _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(mask, (const i16 *)s->c[0] + j));
+    for (i64 r = 0; r < rows; r++) _mm512_mask_storeu_epi32((i32 *)(y.at + r * y.row) + j, mask, scale_512(load_512(x, r, j, mask), factor, by));
+  }
+}
+
+/* LOOKUP and RECTIFIED_LOOKUP */
+AVX512 INLINE void look_up_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  const i32 *table = (const i32 *)s->c[0] + s->middle[0];
+  const __m512i m = _mm512_set1_epi32((i32)s->middle[0]), zero = _mm512_setzero_si512();
+  (void)z;
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 by = load_shifts(s, 0, j, mask);
+    for (i64 r = 0; r < rows; r++) {
+      const __m512i number = load_512(x, r, j, mask), index = clamp_512(shift_512(LEFT, number, by), _mm512_sub_epi32(zero, m), m);
+      const __m512i entry = _mm512_i32gather_epi32(index, table, 4);
+      store_512(y, r, j, INT32, s->code == LOOKUP ? entry : _mm512_add_epi32(entry, _mm512_max_epi32(number, zero)), mask);
+    }
+  }
+}
+
 #define DEFINE_ROWS(name)                                                                                                \
   AVX512 static void name##_any(const step *s, sites y, sites x, sites z, i64 rows) {                                    \
     if (s->shifts_left) name(1, s, y, x, z, rows);                                                                       \
@@ -208,6 +342,7 @@ AVX512 INLINE void add_512(const int LEFT, const step *s, sites y, sites x, site
 DEFINE_ROWS(gate_512)
 DEFINE_ROWS(shift_rows_512)
 DEFINE_ROWS(add_512)
+DEFINE_ROWS(look_up_512)
 #undef DEFINE_ROWS
 
 AVX512 static int execute_rows_512(const step *s, i64 at, i64 from, i64 to) {
@@ -216,6 +351,9 @@ AVX512 static int execute_rows_512(const step *s, i64 at, i64 from, i64 to) {
     case RESCALE: if (s->x_type != INT32) return 0; /* else as a narrow number, of 32 bits */ __attribute__((fallthrough));
     case NARROW: each_rows(s, at, from, to, shift_rows_512_any); return 1;
     case ADD: each_rows(s, at, from, to, add_512_any); return 1;
+    case SCALE: each_rows(s, at, from, to, scale_rows_512); return 1;
+    case LOOKUP:
+    case RECTIFIED_LOOKUP: each_rows(s, at, from, to, look_up_512_any); return 1;
   }
   return 0;
 }

@@ -154,6 +154,24 @@ def test_all_kernels_give_the_same_bits(name: str, kernels: str, monkeypatch: py
         assert np.array_equal(found[1], nats)
 
 
+@pytest.mark.parametrize("width", [9, 28, 33])
+@pytest.mark.parametrize(("network", "channels"), [("gated-pixelcnn", 72), ("gated-pixelcnn", 64), ("pixelcnn-pp", 40)])
+def test_rows_as_tiles_read_them_give_the_same_bits(
+    network: str, channels: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows shorter than a tile, longer than two, and no multiple of one; inputs that leave a rest, or two."""
+    torch.manual_seed(0)
+    model = pt.build(network, shape=(1, 4, width), levels=16, channels=channels, layers=2).eval()
+    x = torch.randint(0, 16, (3, 1, 4, width))
+    integer_model, uniforms = pt.quantize_integer(model, x), np.random.default_rng(1).random(x.shape)
+    found = []
+    for kernels in available_levels():
+        monkeypatch.setenv(KERNELS, kernels)
+        drawn = draw_integers(integer_model, uniforms, executor="compiled")
+        found.append((*drawn, *integer_model.intervals(x.numpy(), executor="compiled")))
+    assert all(np.array_equal(a, b) for each in found for a, b in zip(found[0], each, strict=True))
+
+
 @pytest.mark.parametrize(
     ("spread", "least", "most"), [(0.0, 1, 2**18), (2.0, 2**18, 2**23), (600.0, 2**24 - 255, 2**24)]
 )

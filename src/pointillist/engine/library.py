@@ -19,7 +19,7 @@ from pointillist.errors import EngineError
 
 KERNELS = "POINTILLIST_KERNELS"
 """Environment variable: `plain`, `avx2`, ... for kernels that are not the fastest; `none` for numpy."""
-LEVELS = {"plain": 0, "avx2": 1, "avx-vnni": 2, "avx512-vnni": 3, "neon": 4}
+LEVELS = {"plain": 0, "avx2": 1, "avx-vnni": 2, "avx512-vnni": 3, "neon": 4, "amx": 6}
 """Kernels by name. All of them give the same bits."""
 BEST = -1
 FOLDER = Path(__file__).parent / "c" / "lib"
