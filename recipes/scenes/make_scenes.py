@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from captions import SENTENCE, UNSEEN_FORMS, Caption, describe, word_kinds
 from drawings import ARTISTS, GROUNDS, RECOLOURED, Drawings
+from grammar import grammar
 from scenes import COLOURED, KINDS, ON, Item, Painter, Picture, Scene, draw_scene, pick
 
 SEEDS = {"train": 0, "valid": 1, "test": 2}
@@ -178,7 +179,7 @@ def write_words(path: Path) -> None:
     """Write the words of captions by kind into the file `prompts.json` of a model, and keep what it has measured."""
     from pointillist.model.folder.generation import MeasuredPrompts, WordKinds
 
-    words = WordKinds.model_validate({"kinds": word_kinds(), "sentence": SENTENCE})
+    words = WordKinds.model_validate({"kinds": word_kinds(), "sentence": SENTENCE, "grammar": grammar()})
     path.write_text(MeasuredPrompts.read(path.parent).model_copy(update={"words": words}).dumps(), encoding="utf-8")
 
 

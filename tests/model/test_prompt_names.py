@@ -16,17 +16,16 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 import pointillist.studio
+from pointillist.conditioning.text_encoders.spelling import edit_distance
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import PROMPTS
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.free_prompts import is_single_edit
 from pointillist.model.vocabulary import (
     CAPTIONS,
     Vocabulary,
-    describe_prompts,
     describe_unmeasured_prompts,
     describe_unseen_words,
-    resolve_prompts,
+    read_prompts,
     split_words,
 )
 from tests.equality import equal
@@ -62,7 +61,7 @@ def measured_model() -> pt.PixelModel:
 )
 def test_other_forms_of_a_name_are_sampled_as_it(typed: str, sampled: str) -> None:
     """Plurals, misspellings that no caption had, and what is quoted as it is."""
-    assert resolve_prompts(measured_model(), typed, 2) == [sampled] * 2
+    assert sampled_texts(measured_model(), typed, 2) == [sampled] * 2
 
 
 @pytest.mark.parametrize(
@@ -70,19 +69,19 @@ def test_other_forms_of_a_name_are_sampled_as_it(typed: str, sampled: str) -> No
 )
 def test_other_prompts_are_sampled_as_typed(typed: str) -> None:
     """A name in any form, words that captions had, names that were missed, short ones, and what is near none."""
-    assert resolve_prompts(measured_model(), typed, 1) == [typed]
-    assert resolve_prompts(measured_model(), None, 1) is None
+    assert sampled_texts(measured_model(), typed, 1) == [typed]
+    assert sampled_texts(measured_model(), None, 1) is None
 
 
 def test_a_model_without_a_list_or_without_words_guesses_nothing() -> None:
     """Nothing is a misspelling without the words of captions, or of two names; nothing a plural without names."""
-    assert resolve_prompts(model_of(CAPTIONS_SEEN, "use"), ["keys", "umbrela"], 2) == ["keys", "umbrela"]
+    assert sampled_texts(model_of(CAPTIONS_SEEN, "use"), ["keys", "umbrela"], 2) == ["keys", "umbrela"]
     model = measured_model()
     model.training_record = {"record": {}}
-    assert resolve_prompts(model, ["keys", "umbrela"], 2) == ["key", "umbrela"]
+    assert sampled_texts(model, ["keys", "umbrela"], 2) == ["key", "umbrela"]
     model.measured_prompts = MeasuredPrompts(recognised=("house", "mouse"))
     model.training_record = measured_model().training_record
-    assert resolve_prompts(model, ["rouse"], 1) == ["rouse"]  # of either
+    assert sampled_texts(model, ["rouse"], 1) == ["rouse"]  # of either
 
 
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
@@ -92,7 +91,7 @@ def test_a_single_edit_is_symmetric_and_close(text: str, other: str) -> None:
     edits |= {text[:i] + letter + text[i:] for i in range(len(text) + 1) for letter in "abc"}
     edits |= {text[:i] + letter + text[i + 1 :] for i in range(len(text)) for letter in "abc"}
     edits |= {text[:i] + text[i + 1] + text[i] + text[i + 2 :] for i in range(len(text) - 1)}
-    assert is_single_edit(text, other) == is_single_edit(other, text) == (other in edits - {text})
+    assert (edit_distance(text, other) == 1) == (edit_distance(other, text) == 1) == (other in edits - {text})
 
 
 def test_samples_and_completions_are_those_of_the_name(caplog: pytest.LogCaptureFixture) -> None:
@@ -144,7 +143,7 @@ def test_example_prompts_are_those_that_the_model_shows() -> None:
         if shown.recognised:
             assert set(examples) <= set(shown.recognised), model.name
         else:  # its words are listed by kind
-            assert resolve_prompts(pt.load(model.folder), examples, len(examples)) == examples
+            assert sampled_texts(pt.load(model.folder), examples, len(examples)) == examples
 
 
 def test_measured_prompts_are_read_from_the_folder(tmp_path: Path) -> None:
@@ -199,12 +198,24 @@ def test_an_exported_page_reads_prompts_alike() -> None:
     given_names = ", ".join(json.dumps(each) for each in (NAMES, list(model.measured_prompts.missed), captions))
     code = f"import {{ PromptNames }} from {json.dumps(script)}; const names = new PromptNames({given_names});"
     code += f"const prompts = {json.dumps(prompts)};"
-    code += "console.log(JSON.stringify([prompts.map((prompt) => names.resolve(prompt)), names.notes(prompts)]));"
+    code += "console.log(JSON.stringify([prompts.map((prompt) => names.read(prompt).text), names.notes(prompts)]));"
     done = subprocess.run(["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True)
     sampled, notes = json.loads(done.stdout)
-    assert sampled == resolve_prompts(model, prompts, len(prompts))
-    said = describe_prompts(model, prompts)
+    assert sampled == sampled_texts(model, prompts, len(prompts))
+    said = notes_of(model, prompts)
     assert notes == [sentence.partition(": of the names")[0].removesuffix(".") + "." for sentence in said]
+
+
+def sampled_texts(model: pt.PixelModel, value: Any, count: int) -> list[str] | None:
+    """Return the prompts that are sampled."""
+    read = read_prompts(model, value, count)
+    return None if read is None else read.texts
+
+
+def notes_of(model: pt.PixelModel, prompts: list[Any]) -> list[str]:
+    """Return the sentences on prompts."""
+    read = read_prompts(model, prompts, len(prompts))
+    return [] if read is None else list(read.notes)
 
 
 def model_of(captions: list[str], text: str = "learned") -> pt.PixelModel:

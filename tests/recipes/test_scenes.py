@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ from pointillist.zoo import ZOO
 from tests.scripts import script
 from tests.tolerances import standard_errors
 
-NAMES = ("drawings", "scenes", "captions", "make_scenes")
+NAMES = ("drawings", "scenes", "captions", "grammar", "make_scenes")
 
 
 @pytest.fixture(scope="module")
@@ -230,8 +231,8 @@ def test_words_are_of_a_kind(recipe: dict[str, ModuleType], tmp_path: Path) -> N
     recipe["make_scenes"].write_words(tmp_path / PROMPTS)
     words = MeasuredPrompts.read(tmp_path).words
     kinds = ["colour", "thing", "relation", "colour", "support", "place", "time"]
-    assert [slot.kind for group in words.groups for slot in group] == kinds
-    assert {"cat", "sofa", "house"} <= words.nouns
+    assert re.findall(r"{(\w+)", words.sentence) == kinds
+    assert {"cat", "sofa", "house"} <= words.grammar.names
 
 
 def test_the_readme_paints_a_sentence_of_each_relation(recipe: dict[str, ModuleType]) -> None:
@@ -254,3 +255,13 @@ def test_the_bundled_model_has_the_words_of_the_recipe(recipe: dict[str, ModuleT
     assert words.sentence == captions.SENTENCE
     listed = CliRunner().invoke(app, ["info", "scenes", "--prompts"]).stdout.splitlines()
     assert listed == [f"{kind}: {', '.join(of_kind)}" for kind, of_kind in words.kinds.items()]
+
+
+def test_the_grammar_covers_the_captions(recipe: dict[str, ModuleType]) -> None:
+    """Each caption of the generator is sampled as typed; the bundled model has this grammar."""
+    words = MeasuredPrompts.read(ZOO / "scenes").words
+    assert words.grammar.model_dump(mode="json") == recipe["grammar"].grammar()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        caption = recipe["captions"].describe(recipe["scenes"].draw_scene(rng), rng).text
+        assert words.grammar.parse(caption) == (caption, "")

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.commands.cli.app import app
-from pointillist.model.vocabulary import describe_prompts
 from pointillist.studio.export.program_in_c import export_c
 from tests.hostile.fuzz_runtime import compiler
+from tests.model.test_prompt_names import notes_of
 from tests.portable.networks import integer_case
 
 NODE = shutil.which("node")
@@ -276,7 +276,7 @@ def test_javascript_knows_frequent_prompts(tmp_path: Path) -> None:
         )
         levels, notes = json.loads(done.stdout)
         assert levels == expected.levels.reshape(-1).tolist()
-        said = describe_prompts(pt.load("icons"), [prompt])
+        said = notes_of(pt.load("icons"), [prompt])
         assert notes == [f"{sentence.partition(': of the names')[0]}." for sentence in said]
 
 

@@ -20,7 +20,7 @@ from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_prompts
+from pointillist.model.vocabulary import log_notes, read_prompts
 from pointillist.sampling.candidates import best_of, unconditional_nats
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_model_engine, split_keywords
 from pointillist.sampling.request import Request
@@ -111,7 +111,7 @@ def inpaint(
         read = read_image(model, image)
     check_count(n, read.levels.shape[1:])
     x = np.broadcast_to(read.levels, (n, *read.levels.shape[1:]))
-    log_prompts(model, settings.get("text"), n)
+    log_notes(read_prompts(model, settings.get("text"), n))
     out = complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings)
     return replace(out if realises else out.sorted(), picture=read.picture)
 

@@ -15,7 +15,7 @@ from pointillist.conditioning import Label, count_images
 from pointillist.errors import ConfigError
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_prompts
+from pointillist.model.vocabulary import log_notes
 from pointillist.sampling.api import SampleCallKwargs
 from pointillist.sampling.request import Draws, Request
 from pointillist.sampling.task import OnBatchRow
@@ -61,8 +61,7 @@ def sample_seamless(
     opened = open_scored(model, settings.get("engine", "auto"))
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
     draws = Request.of(n, label, text, **settings).resolve(opened, at_once=True)
-    if text is not None:
-        log_prompts(opened, text, n)
+    log_notes(draws.prompts)
     return sample_tiling(draws, sides, on_row)
 
 

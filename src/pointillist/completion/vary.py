@@ -17,7 +17,7 @@ from pointillist.images.array_types import Bool
 from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_prompts
+from pointillist.model.vocabulary import log_notes, read_prompts
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 _REACH = 2
@@ -87,7 +87,7 @@ def vary(
     fixed = np.zeros(size, bool) if keep is None else boolean_array("keep", keep, size)
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
-    log_prompts(model, settings.get("text"), n)
+    log_notes(read_prompts(model, settings.get("text"), n))
     begin, numbers = resolve_uniforms(seed, None, ())[0] or 0, check_whole("first", settings.pop("first", 0))
     masks, results = [], []
     for number in range(numbers, numbers + n):

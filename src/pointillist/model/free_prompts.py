@@ -2,32 +2,36 @@
 
 Embeddings of words of which no caption was trained are noise, so such a word is never given to the model. A plural, a
 misspelling, a word that means the same, in any language of the sentence encoder, or an emoji is sampled as the nearest
-known word; a word that is near none is left out; a sentence says so in each case. Needs no torch.
+known word of a kind that stands at its place; a word that is near none is left out, and so are a colour that its thing
+cannot take, and what the grammar of the captions does not cover. A sentence says so in each case. Needs no torch.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from itertools import zip_longest
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from pointillist.conditioning.text_encoders.base import WordEncoder, open_encoder
 from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache, normalize_text
-from pointillist.errors import MissingExtraError, quote
+from pointillist.conditioning.text_encoders.spelling import LIKELY, NEIGHBOUR, SHORTEST, TWICE, misspelling, singulars
+from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.model.folder.generation import WordKinds
+from pointillist.model.folder.grammar import ARTICLES, either
 
 NEAR = 0.6
 """Cosine of vectors from which a word is sampled as another: of 50 words tried, those below were not the same."""
 _SHOWN = 4
 _SAID = 8  # sentences about the words of a prompt
 _FREE = frozenset({"a", "i"})  # letters that are words; a vocabulary has no single letters
-_ARTICLES = frozenset({"a", "an", "the"})
-_ARTICLE_AT_END = re.compile(r"\b(an?|the)\s+$", re.IGNORECASE)
+_NEGATIONS = frozenset(["no", "not", "without", "never", "none", "nothing", "neither", "nor", "non"])
+_LOOKED_UP = 200  # words of a prompt whose nearest are looked for
+COLOUR, NOUN, FUNCTION = "colour", "noun", "function"
 _TOKEN = re.compile(r"\w+|[^\w\s]+")
 
 
@@ -37,18 +41,14 @@ class PromptReading(NamedTuple):
     ```python
     PromptReading("a cat on a sofa", ("'sofabed' is sampled as 'sofa', ...",))
     ```
+
+    Attributes:
+        text: the prompt that is sampled.
+        notes: a sentence for whatever is sampled as something else, or left out.
     """
 
     text: str
-    sentences: tuple[str, ...]
-
-
-class _Token(NamedTuple):
-    """A word or an emoji of a prompt: its text, and its range in the prompt."""
-
-    text: str
-    start: int
-    stop: int
+    notes: tuple[str, ...] = ()
 
 
 class KnownWords:
@@ -61,159 +61,180 @@ class KnownWords:
     Args:
         words: words of all captions.
         kinds: words by kind, if the model has them.
-        spelling: compare letters alone, as an exported page does, which has no sentence encoder.
     """
 
-    words: tuple[str, ...]
-    kinds: WordKinds
-    spelling: bool
-
-    def __init__(self, words: Sequence[str], kinds: WordKinds | None = None, *, spelling: bool = False) -> None:
-        self.words, self.kinds, self.spelling = tuple(words), kinds or WordKinds(), spelling
-        phrases = list(dict.fromkeys(phrase for each in self.kinds.kinds.values() for phrase in each))
+    def __init__(self, words: Sequence[str], kinds: WordKinds | None = None) -> None:
+        self.words, self.kinds = tuple(words), kinds or WordKinds()
+        self.nouns = self.kinds.grammar.names
+        grammar = self.kinds.grammar
+        colours = {*self.kinds.kinds.get("colour", ()), *grammar.words.get("colour", ())}
+        phrases = dict.fromkeys(chain(*self.kinds.kinds.values(), *grammar.words.values()))
         self.seen: set[str] = {*words, *(word for phrase in phrases for word in phrase.split())}
-        self.names: list[str] = phrases or [word for word in words if word not in _ARTICLES]
-        self.nouns: frozenset[str] = self.kinds.nouns
+        self.names: list[str] = list(phrases) or [word for word in words if word not in ARTICLES]
+        self._spellings = [word for word in dict.fromkeys([*words, *sorted(self.seen)]) if len(word) > 2]
+        self._relations = ", ".join(self.kinds.kinds.get("relation", ()))
+        self._read_as = rf"(?<!\w)(?:{either(grammar.read_as)})(?!\w)"
+        # without kinds of words, all are of one
+        self._kinds = dict.fromkeys(phrases, FUNCTION)
+        self._kinds |= {word: FUNCTION for name in {*phrases} - colours - self.nouns for word in name.split()}
+        self._kinds |= dict.fromkeys(self.nouns, NOUN) | dict.fromkeys(colours, COLOUR)
 
     def read(self, prompt: str) -> PromptReading:
-        """Return what is sampled for a prompt, with a sentence for each word that is another or left out."""
-        parts: list[str] = []
-        sentences: list[str] = []
-        end = 0
-        for start, stop, meant in self._changes(prompt):
-            typed = prompt[start:stop]
-            before = prompt[end:start]
-            if meant is None and self.nouns and not self._is_noun(prompt[stop:]):
-                before = _ARTICLE_AT_END.sub("", before)
-            parts += [before, meant or ""]
-            end = stop
-            sentences.append(self._sentence(typed, meant))
-        if not sentences:
-            return PromptReading(prompt, ())
-        text = _tidied("".join([*parts, prompt[end:]]))
-        if not {word for word in re.findall(r"\w+", normalize_text(text)) if word not in _ARTICLES}:
+        """Return what is sampled for a prompt, with a sentence for whatever is sampled as something else, or left out.
+
+        Raises:
+            ConfigError: for a negation, which the model has not learned.
+        """
+        for word in re.findall(r"\w+(?:['’]\w+)?", prompt.lower()):
+            if (word in _NEGATIONS or word.endswith("n't")) and word not in self.seen:
+                what = "say what is seen, and name what is not in a negative prompt"
+                raise ConfigError(f"The prompt has {quote(word)}, and this model has learned no negation: {what}.")
+        notes: list[str] = []
+        text = self._replaced(self._known(self._replaced(prompt, notes), notes), notes)
+        if notes and not {word for word in re.findall(r"\w+", normalize_text(text)) if word not in ARTICLES}:
             return PromptReading(
                 "", (f"The prompt {quote(prompt)} has no word that this model knows: it is left out.",)
             )
-        different = list(dict.fromkeys(sentences))
+        if self.kinds.grammar.sentences and text.strip():
+            text = self._covered(text, notes)
+        different = list(dict.fromkeys(notes))
         if len(different) > _SAID:
-            more = f"{len(different) - _SAID:,} more words of the prompt are sampled as others, or left out."
-            different = [*different[:_SAID], more]
+            different[_SAID:] = [f"{len(different) - _SAID:,} more words are sampled as others, or left out."]
         return PromptReading(text, tuple(different))
 
-    def describe_unlearned(self, prompt: str) -> list[str]:
-        """Write a sentence for each new word of a prompt, which a likelihood counts as it is."""
-        sentences = []
-        for start, stop, meant in self._changes(prompt):
-            nearest = "" if meant is None else f", and the nearest that it knows is {quote(meant)}"
-            typed = quote(prompt[start:stop])
-            sentences.append(f"This model has not learned {typed}{nearest}: a likelihood takes the prompt as it is.")
-        return list(dict.fromkeys(sentences))[:_SAID]
+    def _replaced(self, text: str, notes: list[str]) -> str:
+        """Replace words and phrases that mean the same, and colours that their thing cannot take."""
+        table, colours = self.kinds.grammar.read_as, self.kinds.grammar.colours
 
-    def _changes(self, prompt: str) -> Iterator[tuple[int, int, str | None]]:
-        """Yield ranges of a prompt, with the words that are sampled in their place; None for what is left out."""
-        tokens = [_Token(match[0], *match.span()) for match in _TOKEN.finditer(prompt) if _is_word(match[0])]
-        skip = -1
+        def replacement(match: re.Match[str]) -> str:
+            meant = table[match[0].lower()]
+            takes = f", which takes {' or '.join(colours[meant]) or 'no colour'}" if meant in colours else ""
+            notes.append(f"{quote(match[0])} is read as {quote(meant)}{takes}.")
+            return meant
+
+        result = re.sub(self._read_as, replacement, text, flags=re.IGNORECASE) if table else text
+        return text if result == text else _agreeing(result)
+
+    def _known(self, prompt: str, notes: list[str]) -> str:
+        """Replace unknown words, or leave them out."""
+        tokens = [match for match in _TOKEN.finditer(prompt) if _is_word(match[0])]
+        parts: list[str] = []
+        end, last = 0, ""
         for i, token in enumerate(tokens):
-            if i == skip:
+            typed, after = token[0], tokens[i + 1][0] if i + 1 < len(tokens) else ""
+            if self._is_known(typed.lower()):
+                last = typed
                 continue
-            following = tokens[i + 1] if i + 1 < len(tokens) else None
-            if self._is_known(token.text):
-                name = self._compound(token, following)
-                if name is not None and following is not None:
-                    skip = i + 1
-                    yield token.start, following.stop, name
-                continue
-            name = self._nearest(token.text)
-            if name is None and following is not None and following.text.lower() in self.names:
-                name = following.text if self._by_meaning(f"{token.text} {following.text}") is not None else None
-                if name is not None:
-                    skip = i + 1
-                    yield token.start, following.stop, name
-                    continue
-            yield token.start, token.stop, name
+            near = self._nearest(typed, self._place(last, after)) if i < _LOOKED_UP else []
+            before, last = prompt[end : token.start()], near[0] if near else ""
+            if not near and self.nouns and self._kind(after) != NOUN:
+                before = _BARE.sub("", before)
+            parts += [before, last]
+            end = token.end()
+            notes.append(self._sentence(typed, near))
+        return _agreeing(_BARE.sub("", "".join([*parts, prompt[end:]]))) if parts else prompt
 
-    def _is_known(self, text: str) -> bool:
-        """Return True if captions had a word; nothing is known of letters and numbers without kinds of words."""
+    def _covered(self, text: str, notes: list[str]) -> str:
+        """Return the sentence that the grammar covers, and say what it does not."""
+        covered, rest = self.kinds.grammar.parse(text)
+        said = text if covered == text else _agreeing(covered)
+        knows = f": this model knows {self._relations}, and one scene in a sentence." if self._relations else "."
+        if rest and covered == text:
+            notes.append(f"No caption in training has the form of {quote(text)}{knows}")
+        elif rest:
+            notes.append(f"{quote(rest.lstrip(', '))} is left out, as no caption goes on so after {quote(said)}{knows}")
+        elif said != text:
+            notes.append(f"The prompt is sampled as {quote(said)}, which says the same in the words of captions.")
+        return said
+
+    def exported(self) -> dict[str, object]:
+        """Return what an exported page reads prompts by, ready for JSON."""
+        grammar = self.kinds.grammar
+        parsed = {"forms": grammar.forms, "content": sorted(grammar.content), "colours": grammar.colours}
+        known = {"kinds": self._kinds, "nouns": sorted(self.nouns), "relations": self._relations}
+        return {**known, "readAs": grammar.read_as, "grammar": parsed if grammar.sentences else None}
+
+    def _place(self, before: str, after: str) -> tuple[str, ...]:
+        """Return the kinds of words that may stand between two words, the likeliest first; none without kinds."""
+        if not self._kinds:
+            return ()
+        if self._kind(before) == NOUN:
+            return (FUNCTION,)
+        return (COLOUR, NOUN, FUNCTION) if self._kind(after) == NOUN else (NOUN, COLOUR, FUNCTION)
+
+    def _kind(self, text: str) -> str:
+        """Return the kind of a word; articles and words of no kind are words of function."""
         word = text.lower()
-        vague = (len(word) == 1 and word.isascii()) or word.isdigit()
-        return word in self.seen or word in _FREE or (vague and not self.kinds.kinds)
+        return next((self._kinds[each] for each in (word, *singulars(word)) if each in self._kinds), FUNCTION)
 
-    def _compound(self, first: _Token, second: _Token | None) -> str | None:
-        """Return the noun that two nouns in a row are sampled as, such as "sofa bed"; None for other words."""
-        if second is None or first.text.lower() == second.text.lower():
-            return None
-        pair = f"{first.text} {second.text}".lower()
-        if not {first.text.lower(), second.text.lower()} <= self.nouns or self._is_phrase(pair):
-            return None
-        return self._by_meaning(pair, [first.text.lower(), second.text.lower()]) or second.text.lower()
+    def _is_known(self, word: str) -> bool:
+        """Return True if captions had a word; nothing is known of letters and numbers without kinds of words."""
+        vague = not self._kinds and (word.isdigit() or (len(word) == 1 and word.isascii()))
+        return vague or word in self.seen or word in _FREE
 
-    def _is_noun(self, text: str) -> bool:
-        match = re.match(r"\s*(\w+)", text)
-        return match is not None and match[1].lower() in self.nouns
+    def _nearest(self, text: str, place: tuple[str, ...]) -> list[str]:
+        """Return the words that are nearest to an unknown one, of its spelling, then one of its meaning.
 
-    def _is_phrase(self, pair: str) -> bool:
-        return any(f" {pair} " in f" {phrase} " for phrase in self.names)
-
-    def _nearest(self, text: str) -> str | None:
-        """Return the word that an unknown one is sampled as: of its spelling, then of its meaning.
-
-        A word that is a letter from a known one, as "horse" is from "house", is not a misspelling of it.
+        Words of the likeliest kind come first. A word that another letter makes of a known one, as "horse" of "house",
+        is not a misspelling of it if the encoder knows it.
         """
         word = text.lower()
-        singular = next((stem for stem in singulars(word) if stem in self.seen), None)
-        if singular is not None:
-            return singular
-        if f"{word}s" in self.seen:
-            return f"{word}s"
-        spelled = single_edits(word, self.words)
-        if len(spelled) == 1 and not self._is_word(word):
-            return spelled[0]
-        return self._by_meaning(_meaning(text))
-
-    def _is_word(self, word: str) -> bool:
-        """Return True if the sentence encoder has a word in its vocabulary."""
+        if forms := [form for form in (*singulars(word), f"{word}s") if form in self.seen]:
+            return forms[:1]
+        spelled: dict[tuple[int, int], list[str]] = {}
         encoder = None if self.vectors is None else self.vectors.encoder
-        return isinstance(encoder, WordEncoder) and encoder.is_word(word)
+        is_known = isinstance(encoder, WordEncoder) and encoder.is_word(word)
+        most = LIKELY if is_known else NEIGHBOUR if len(word) < SHORTEST else TWICE
+        for name in self._spellings if len(word) > 2 else ():
+            odds, kind = misspelling(word, name), self._kind(name)
+            if odds <= most and (not place or kind in place):
+                spelled.setdefault((place.index(kind) if place else 0, odds), []).append(name)
+        if spelled:
+            return spelled[min(spelled)]
+        meant = self._by_meaning(_meaning(text)) if len(word) > 2 or not word.isalnum() else None
+        kind = self._kinds.get(meant or "", "")
+        # before another noun, a noun by meaning describes it: "fluffy cat" does not mean "kitty cat"
+        fits = not place or kind == place[0] or (kind == COLOUR and FUNCTION not in place[:1])
+        return [meant] if meant is not None and fits else []
 
-    def _by_meaning(self, text: str, names: Sequence[str] | None = None) -> str | None:
+    def _by_meaning(self, text: str) -> str | None:
         """Return the name whose vector is nearest, if it is near."""
-        if self.vectors is None:
+        if self.vectors is None or not self.names:
             return None
-        names = self.names if names is None else names
-        cosines = self._cosines(text, names)
-        return names[int(cosines.argmax())] if len(names) and cosines.max() >= NEAR else None
-
-    def _cosines(self, text: str, names: Sequence[str]) -> np.ndarray:
-        assert self.vectors is not None
-        self.vectors.keep([text, *names])
-        vectors = self.vectors([text, *names]).astype(np.float64)
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        cosines: np.ndarray = vectors[1:] @ vectors[0]
-        return cosines
+        cosines = cosines_of(self.vectors, text, self.names)
+        return self.names[int(cosines.argmax())] if cosines.max() >= NEAR else None
 
     @cached_property
     def vectors(self) -> EmbeddingCache | None:
         """Vectors of the sentence encoder that comes with the package; None where it is missing."""
-        if self.spelling:
-            return None
         try:
             return embedding_cache("use", open_encoder("use").fingerprint)
         except (ImportError, MissingExtraError):
             return None
 
-    def _sentence(self, typed: str, meant: str | None) -> str:
+    def _sentence(self, typed: str, meant: Sequence[str]) -> str:
         """Say what a word is sampled as."""
-        if meant is not None:
-            return (
-                f"{quote(typed)} is sampled as {quote(meant)}, the nearest that this model knows: quote the prompt to "
-                "sample it literally."
-            )
+        if meant:
+            others = f" ({', '.join(map(quote, meant[1:_SHOWN]))} is as near)" if len(meant) > 1 else ""
+            nearest = f"{quote(typed)} is sampled as {quote(meant[0])}, the nearest that this model knows{others}"
+            return f"{nearest}: quote the prompt to sample it literally."
         if self.vectors is None or not self.names:
             return f"{quote(typed)} is unknown to this model, and is left out."
-        order = np.argsort(-self._cosines(_meaning(typed), self.names), kind="stable")[:_SHOWN]
+        order = np.argsort(-cosines_of(self.vectors, _meaning(typed), self.names), kind="stable")[:_SHOWN]
         nearest = ", ".join(quote(self.names[i]) for i in order)
         return f"{quote(typed)} is unknown to this model, and is left out: the nearest are {nearest}."
+
+
+def cosines_of(encode: EmbeddingCache, text: str, names: Sequence[str]) -> np.ndarray:
+    """Return the cosines between the vector of a text and the vectors of names.
+
+    Example:
+        cosines_of(model.conditions.prompt_reader.vectors, "kitty", ["cat", "sofa"]).argmax()  # 0
+    """
+    encode.keep([text, *names])
+    vectors = encode([text, *names]).astype(np.float64)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors[1:] @ vectors[0])
 
 
 @lru_cache(maxsize=8)
@@ -234,67 +255,15 @@ def _is_word(text: str) -> bool:
 
 def _meaning(text: str) -> str:
     """Return what the sentence encoder reads of a word: the name of an emoji, the word itself otherwise."""
-    symbols = [each for each in text if unicodedata.category(each) == "So"]
-    return unicodedata.name(symbols[0], text).lower() if symbols else text.lower()
+    symbol = next((each for each in text if unicodedata.category(each) == "So"), "")
+    return unicodedata.name(symbol, text).lower() if symbol else text.lower()
 
 
-def _tidied(text: str) -> str:
-    """Remove the spaces, and the articles, that words left behind which are left out."""
-    words = text.split()
-    remaining = [word for word, after in zip_longest(words, words[1:], fillvalue="") if not _is_bare(word, after)]
-    return " ".join(_agreeing(remaining)).replace(" ,", ",")
+_BARE = re.compile(r"\b(?:an?|the)\s+(?=(?:an?|the)\b)|\b(?:an?|the)(?=\s*(?:,|$))", re.IGNORECASE)
+"""An article that no noun can follow."""
 
 
-def _is_bare(word: str, after: str) -> bool:
-    """Return True for an article that no noun can follow."""
-    return word.lower() in _ARTICLES and (not after or after.lower() in _ARTICLES)
-
-
-def _agreeing(words: Sequence[str]) -> Iterator[str]:
-    """Yield words, with "a" and "an" as their followers want them."""
-    for word, after in zip_longest(words, words[1:], fillvalue=""):
-        if word.lower() in ("a", "an") and after:
-            yield ("an" if after[0].lower() in "aeiou" else "a") if word.islower() else word
-        else:
-            yield word
-
-
-ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"))
-"""Endings of plurals, and of their singulars."""
-SHORTEST = 5
-"""Letters of a name of which misspellings are known."""
-
-
-def singulars(word: str) -> list[str]:
-    """Return what a word may be the plural of.
-
-    ```python
-    singulars("batteries")  # ["batterie", "batteri", "battery"]
-    ```
-    """
-    return [word.removesuffix(several) + single for several, single in ENDINGS if word.endswith(several)]
-
-
-def single_edits(word: str, names: Iterable[str]) -> list[str]:
-    """Return the names of five letters or more that differ from a word in one letter; see `is_single_edit`.
-
-    ```python
-    single_edits("umbrela", ["umbrella", "heart"])  # ["umbrella"]
-    ```
-    """
-    return [name for name in names if len(name) >= SHORTEST and is_single_edit(word, name)]
-
-
-def is_single_edit(text: str, other: str) -> bool:
-    """Return whether one letter was left out, added or replaced, or two neighbours were exchanged.
-
-    ```python
-    is_single_edit("umbrela", "umbrella")  # True
-    ```
-    """
-    short, long = sorted((text, other), key=len)
-    start = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    if len(long) != len(short):
-        return len(long) - len(short) == 1 and short[start:] == long[start + 1 :]
-    a, b = short[start:], long[start:]
-    return bool(a) and (a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:]))
+def _agreeing(text: str) -> str:
+    """Remove spaces that words leave behind, and let "a" and "an" agree with what follows."""
+    text = " ".join(text.split()).replace(" ,", ",")
+    return re.sub(r"\ban?(?= (\w))", lambda match: "an" if match[1] in "aeiouAEIOU" else "a", text)

@@ -14,17 +14,20 @@ import difflib
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pointillist.conditioning.inputs import parse_prompts
 from pointillist.conditioning.text_encoders.cache import EmbeddingCache, normalize_text
-from pointillist.model.free_prompts import KnownWords, known_words, single_edits, singulars
+from pointillist.conditioning.text_encoders.spelling import SHORTEST, TWICE, misspelling, singulars
+from pointillist.errors import ConfigError, quote
+from pointillist.model.free_prompts import KnownWords, PromptReading, cosines_of, known_words
 
 if TYPE_CHECKING:
     from pointillist.model.folder.generation import MeasuredPrompts
@@ -42,6 +45,7 @@ MAX_DESCRIBED = 20
 """Prompts of a request that sentences are written about."""
 _ARTICLES = frozenset({"an", "the"})  # single letters do not count as words
 _QUOTE = '"'
+_QUOTED = re.compile(r'^\s*"([^"]+)"\s*(?=,|$)')
 
 
 @dataclass(frozen=True)
@@ -122,17 +126,13 @@ def describe_unseen_words(
     if any("," in prompt for prompt in prompts) and not vocabulary.commas:
         result.append("A comma is part of a prompt: separate several prompts by semicolons.")
     seen = set(vocabulary.words)
-    unseen = dict.fromkeys(word for prompt in prompts for word in split_words(prompt) if not _is_seen(word, seen))
+    words_of = dict.fromkeys(word for prompt in prompts for word in split_words(prompt))
+    unseen = [word for word in words_of if seen.isdisjoint([word, f"{word}s", *singulars(word)])]
     for word in unseen if vocabulary.complete else ():
         near, words = _nearest(vectors, word, vocabulary.words)
         if not near:
             result.append(f"No caption in training is near {word!r}: nearest are {', '.join(words)}.")
     return result
-
-
-def _is_seen(word: str, seen: set[str]) -> bool:
-    """Return whether a word is known, or differs in a plural only."""
-    return bool({word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")} & seen)
 
 
 def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> tuple[bool, list[str]]:
@@ -141,47 +141,87 @@ def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> 
     if encode is None:
         return False, similar or list(words[:_SHOWN])
     frequent = list(dict.fromkeys([*similar, *words[:_CANDIDATES]]))
-    encode.keep([word, *frequent])
-    vectors = encode([word, *frequent])
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    cosines = vectors[1:] @ vectors[0]
+    cosines = cosines_of(encode, word, frequent)
     order = [frequent[i] for i in np.argsort(-cosines)]
     return bool(cosines.max() >= _NEAR), list(dict.fromkeys([*similar, *order]))[:_SHOWN]
 
 
-def resolve_prompts(model: LikelihoodModel, value: Any, count: int) -> list[str] | None:
-    """Parse prompts of `count` images, and return those that are sampled for them.
+class Prompts(NamedTuple):
+    """Prompts of images, as they are sampled.
+
+    ```python
+    Prompts(["heart"], ("'hearts' is sampled as 'heart', ...",))
+    ```
+
+    Attributes:
+        texts: prompt of each image.
+        notes: a sentence for each that is sampled as another or in part, or that is new to the model.
+    """
+
+    texts: list[str]
+    notes: tuple[str, ...]
+
+
+def read_prompts(model: LikelihoodModel, value: Any, count: int) -> Prompts | None:
+    """Read prompts of `count` images: the one place that decides what is sampled for a word.
 
     A prompt whose subject, what stands before a comma, is the plural of a name that the model was measured to show is
     sampled as that name. So is one that differs in a letter from one name of at least five, if no caption in training
-    had its words. If words were learned with the model, and none of its names was measured, each word is sampled as the
-    nearest that it knows. A prompt or a subject in double quotes is sampled as it is, without them.
+    had its words. If words were learned with the model, and none of its names was measured, prompts are read by
+    `KnownWords`. A prompt or a subject in double quotes is sampled literally, without them. Notes are on the
+    first `MAX_DESCRIBED` different prompts.
 
     Raises:
-        ConfigError, ShapeError: as `parse_prompts`.
+        ConfigError, ShapeError: as `parse_prompts`; for a negation that the model has not learned.
 
     Example:
-        resolve_prompts(pt.load("icons"), ["hearts, outline", '"hearts"'], 2)  # ["heart, outline", "hearts"]
+        read_prompts(pt.load("icons"), ["hearts, outline", '"hearts"'], 2).texts  # ["heart, outline", "hearts"]
     """
     prompts = parse_prompts(value, count)
     if prompts is None:
         return None
+    measured, learned = model.measured_prompts, learned_words(model)
     seen = cache(lambda: frozenset(caption_words(model)))
-    learned = learned_words(model)
-    resolved = {
-        prompt: _resolve(prompt, model.measured_prompts, seen)
+    readings = {
+        prompt: PromptReading(_resolve(prompt, measured, seen))
         if learned is None or _QUOTE in prompt
-        else learned.read(prompt).text
+        else learned.read(prompt)
         for prompt in dict.fromkeys(prompts)
     }
-    return [type(prompt)(resolved[prompt]) for prompt in prompts]  # a `SpelledPrompt` stays one
+    described = dict(islice(((text, each) for text, each in readings.items() if text.strip()), MAX_DESCRIBED))
+    notes = list(_notes(model, described, learned is not None))
+    if not described and (isinstance(value, str) or None not in value):
+        notes.append("The prompt is empty: images are sampled without one.")
+    texts = [type(prompt)(readings[prompt].text) for prompt in prompts]  # a `SpelledPrompt` stays one
+    return Prompts(texts, tuple(dict.fromkeys(notes)))
+
+
+def _notes(model: LikelihoodModel, readings: Mapping[str, PromptReading], learned: bool) -> Iterator[str]:
+    """Yield the sentences on prompts."""
+    measured, reader = model.measured_prompts, model.conditions.prompt_reader
+    vectors = None if reader is None else reader.vectors
+    yield from filter(None, (reader.describe_unread(reading.text) for reading in readings.values()) if reader else ())
+    for typed, reading in readings.items():
+        if not reading.notes and not _has_word(typed, measured.recognised):
+            yield f"The prompt {typed!r} holds no word: write a name, as captions in training have."
+        yield from reading.notes
+    if not measured.recognised:
+        sampled = [reading.text for typed, reading in readings.items() if not learned or _QUOTE in typed]
+        yield from describe_unseen_words(model.training_record, sampled, vectors)
+        return
+    for pair in ((typed, reading.text) for typed, reading in readings.items()):
+        typed, prompt = (text.partition(",")[0].strip() for text in pair)
+        if _subject(typed) == _subject(prompt):
+            yield from describe_unmeasured_prompts(measured.recognised, [prompt], vectors, measured.missed)
+        else:
+            yield f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it literally."
 
 
 def learned_words(model: LikelihoodModel) -> KnownWords | None:
     """Return the words that a model has learned; None if a sentence encoder reads its prompts, or names were measured.
 
     ```python
-    learned_words(model).read("a kitty on a sofabed").sentences
+    learned_words(model).read("a kitty on a sofabed").notes
     ```
     """
     reader, measured, words = model.conditions.prompt_reader, model.measured_prompts, caption_words(model)
@@ -192,10 +232,9 @@ def learned_words(model: LikelihoodModel) -> KnownWords | None:
 
 def _resolve(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str:
     """Return the prompt that is sampled for one; `seen` returns the words of all captions."""
+    if _QUOTED.match(prompt):
+        return _QUOTED.sub(r"\1", prompt)
     subject, comma, style = prompt.partition(",")
-    for text, rest in ((prompt.strip(), ""), (subject.strip(), comma + style)):
-        if len(text) > 2 and text[0] == text[-1] == _QUOTE and _QUOTE not in text[1:-1]:
-            return text[1:-1] + rest
     name = _meant(_subject(subject), measured, seen)
     return prompt if name is None else f"{name}{comma}{style}"
 
@@ -208,7 +247,7 @@ def _meant(subject: str, measured: MeasuredPrompts, seen: Callable[[], frozenset
     singular = next((stem for stem in singulars(subject) if stem in names), None)
     if singular is not None or not seen() or seen().issuperset(subject.split()):
         return singular
-    meant = single_edits(subject, names)
+    meant = [name for name in names if len(name) >= SHORTEST and misspelling(subject, name) < TWICE]
     return meant[0] if len(meant) == 1 else None
 
 
@@ -257,81 +296,33 @@ def describe_unmeasured_prompts(
         describe_unmeasured_prompts(["heart", "key"], ["zebra"])
         # ["This model was not measured to show 'zebra': of the names that it shows, the nearest are 'heart', 'key'."]
     """
-    known = _word_sets(tuple(names))
     result = []
     for prompt in prompts:
         subject = _subject(prompt.partition(",")[0])
-        if not subject or not names or frozenset(subject.split()) in known:
+        if not subject or not names or frozenset(subject.split()) in _word_sets(tuple(names)):
             continue
         nearest = _nearest(vectors, subject, names)[1]
         verb = "nearest is" if len(nearest) == 1 else "nearest are"
-        shown = ", ".join(map(repr, nearest))
         why = "Samples seldom showed" if subject in missed else "This model was not measured to show"
-        result.append(f"{why} {subject!r}: of the names that it shows, the {verb} {shown}.")
+        result.append(f"{why} {subject!r}: of the names that it shows, the {verb} {', '.join(map(repr, nearest))}.")
     return result
 
 
-def describe_prompts(model: LikelihoodModel, prompts: Iterable[str | None] | None) -> list[str]:
-    """Write a sentence for each prompt that is sampled as a name, that is none, or that has words new to a model.
-
-    At most `MAX_DESCRIBED` prompts are looked at, each once.
-
-    Args:
-        model: the model.
-        prompts: prompts as they were typed.
-
-    Example:
-        describe_prompts(pt.load("icons"), ["hearts"])
-        # ["'hearts' is sampled as 'heart', a name that this model shows: quote it to sample it literally."]
-    """
-    typed_prompts = list(prompts or ())
-    texts = list(islice(dict.fromkeys(text for text in typed_prompts if text and text.strip()), MAX_DESCRIBED))
-    if typed_prompts and not texts and None not in typed_prompts:
-        return ["The prompt is empty: images are sampled without one."]
-    if not texts:
-        return []
-    measured, learned = model.measured_prompts, learned_words(model)
-    sampled = resolve_prompts(model, texts, len(texts)) or []
-    reader = model.conditions.prompt_reader
-    unread = [] if reader is None else [reader.describe_unread(text) for text in sampled]
-    unread += [
-        f"The prompt {text!r} holds no word: write a name, as captions in training have."
-        for text in texts
-        if not _has_word(text, measured.recognised)
-        and (learned is None or _QUOTE in text or not learned.read(text).sentences)
-    ]
-    if learned is not None:
-        free = [text for text in texts if _QUOTE not in text]
-        unread += [sentence for text in free for sentence in learned.read(text).sentences]
-    if not measured.recognised:
-        unseen = describe_unseen_words(model.training_record, sampled, _vectors(model))
-        return list(dict.fromkeys([*filter(None, unread), *unseen]))
-    result = []
-    for pair in zip(texts, sampled, strict=True):
-        typed, prompt = (text.partition(",")[0].strip() for text in pair)
-        if _subject(typed) == _subject(prompt):
-            result += describe_unmeasured_prompts(measured.recognised, [prompt], _vectors(model), measured.missed)
-        else:
-            result.append(
-                f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it literally."
-            )
-    return list(dict.fromkeys([*filter(None, unread), *result]))
-
-
-def _vectors(model: LikelihoodModel) -> EmbeddingCache | None:
-    """Return the vectors of the model's sentence encoder; None without one."""
-    return None if model.conditions.prompt_reader is None else model.conditions.prompt_reader.vectors
-
-
-def log_prompts(model: LikelihoodModel, text: Any, n: int) -> None:
-    """Log a warning for each prompt of `n` images that is sampled as another, or that is new to a model."""
-    for sentence in describe_prompts(model, parse_prompts(text, n)):
+def log_notes(read: Prompts | None) -> None:
+    """Log the notes on prompts as warnings."""
+    for sentence in () if read is None else read.notes:
         _log.warning(sentence)
 
 
 def log_unlearned(model: LikelihoodModel, prompts: Iterable[str | None]) -> None:
-    """Log a warning for each word of prompts whose likelihood is asked for, and that a model has not learned."""
-    learned = learned_words(model)
-    texts = list(islice(dict.fromkeys(text for text in prompts if text), MAX_DESCRIBED))
-    for sentence in dict.fromkeys(each for text in texts if learned for each in learned.describe_unlearned(text)):
-        _log.warning(sentence)
+    """Log a warning for each prompt whose likelihood is asked for, and that is like no caption of a model."""
+    learned, reader = learned_words(model), model.conditions.prompt_reader
+    for text in islice(dict.fromkeys(text for text in prompts if text), MAX_DESCRIBED):
+        sampled = ""  # of a negation
+        with suppress(ConfigError):
+            sampled = text if learned is None else learned.read(text).text
+        if sampled != text:
+            meant = f"it would be sampled as {quote(sampled)}" if sampled else "it would not be sampled"
+            _log.warning("A likelihood takes %s literally, which is unlike all captions: %s.", quote(text), meant)
+        if reader is not None and (unread := reader.describe_unread(text)):
+            _log.warning(unread)

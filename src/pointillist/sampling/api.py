@@ -48,7 +48,7 @@ def sample(
         model: a model, or the name or folder of one.
         n: number of images; None for one image for each value of the conditions, or a single one.
         label, text: conditions, one value for all images or one for each; None samples without. See
-            `ModelConditions.inputs`. A prompt may mean a name that the model shows: see `resolve_prompts`.
+            `ModelConditions.inputs`. A prompt may mean a name that the model shows: see `read_prompts`.
         on_row: called after each row of a stage (each column, where the order runs along columns) with the number of
             images finished before this batch, the rows done (in rows of the raster frame), and the batch's levels.
         settings: `seed`, `uniforms`, `size` (see `SampleCallKwargs`); `guidance`, `temperature`, `top_p` (where left
@@ -73,8 +73,8 @@ def sample(
     opened = open_scored(model, settings.get("engine", "auto"), size)
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
     draws = Request.of(n, label, text, **settings).resolve(opened, at_once=True)
-    if text is not None:
-        from pointillist.model.vocabulary import log_prompts
+    if draws.prompts is not None:
+        from pointillist.model.vocabulary import log_notes
 
-        log_prompts(opened, text, n)
+        log_notes(draws.prompts)
     return draws.sample(on_row)

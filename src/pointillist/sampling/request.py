@@ -36,6 +36,7 @@ from pointillist.sampling.uniforms import Uniforms, check_count
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.vocabulary import Prompts
 
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
@@ -124,7 +125,8 @@ class Request:
         several = at_once and check_whole("n", self.n, 1) != 1
         check_count(self.n, (channels, height, width) if several else None)
         config = SamplingConfig(**{**self._defaults(model), **self.settings})
-        texts = self._texts(model)
+        prompts = self._prompts(model)
+        texts = None if prompts is None else prompts.texts
         scorer = model.scorer(config.engine, (height, width))
         floats = scorer.engine != "integer"
         engine = choose_float_engine(model, config.engine, (height, width)).engine if floats else "integer"
@@ -154,7 +156,7 @@ class Request:
             inputs=inputs,
             uniforms=uniforms,
             size=(height, width),
-            texts=texts,
+            prompts=prompts,
             pending=pending,
             negatives=parse_prompts(negative, self.n),
             observed=self.known,
@@ -173,8 +175,8 @@ class Request:
         # known pixels ask for the model's conditional, not for what makes good samples
         return model.generation_config.sampling if self.known is None else {}
 
-    def _texts(self, model: LikelihoodModel) -> list[str] | None:
-        """Return the prompt of each image, as it is sampled; None without prompts."""
+    def _prompts(self, model: LikelihoodModel) -> Prompts | None:
+        """Read the prompts of the images; None without any."""
         if isinstance(self.conditions, Mapping):
             text = self.conditions.get("text")
         else:
@@ -184,9 +186,9 @@ class Request:
             return None
         if model.conditions.prompt_reader is None:
             raise model.conditions.unsupported("text", text)
-        from pointillist.model.vocabulary import resolve_prompts
+        from pointillist.model.vocabulary import read_prompts
 
-        return resolve_prompts(model, text, self.n)
+        return read_prompts(model, text, self.n)
 
     def _inputs(self, model: LikelihoodModel, size: tuple[int, int], *, observes: bool) -> ConditionInputs:
         """Read the conditions without prompts, and known pixels if the model has them as a condition."""
@@ -224,7 +226,7 @@ class Draws:
         inputs: conditions of the images, without the prompts that are `pending`.
         uniforms: random numbers of the images.
         size: height and width.
-        texts: prompt of each image, as it is sampled; see `resolve_prompts`. None if absent.
+        prompts: prompts as they are sampled, and what is said about them; see `read_prompts`. None if absent.
         pending: prompts that are encoded batch by batch, as there may be millions; None if they are in `inputs`.
         negatives: negative prompt of each image; None if absent.
         observed: levels of the images, and which of their sub-pixels are known; None to draw all.
@@ -242,7 +244,7 @@ class Draws:
     inputs: ConditionInputs
     uniforms: Uniforms
     size: tuple[int, int]
-    texts: Sequence[str] | None = None
+    prompts: Prompts | None = None
     pending: Sequence[str] | None = None
     negatives: Sequence[str] | None = None
     observed: Known | None = None
@@ -254,6 +256,11 @@ class Draws:
     def count(self) -> int:
         """Number of images."""
         return len(self.inputs)
+
+    @property
+    def texts(self) -> Sequence[str] | None:
+        """Prompt of each image, as it is sampled; None if absent."""
+        return None if self.prompts is None else self.prompts.texts
 
     def negative(self, images: IntArray) -> ConditionInputs | None:
         """Return the conditions of the reference distribution of guidance, by negative prompts; None if absent."""

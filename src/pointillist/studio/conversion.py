@@ -17,7 +17,7 @@ from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import OPAQUE
 from pointillist.images.array_types import Bool, Int, UInt8
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import resolve_prompts
+from pointillist.model.vocabulary import read_prompts
 from pointillist.studio import schemas
 from pointillist.studio.errors import too_large
 
@@ -114,8 +114,9 @@ def decode_conditions(
         ConfigError, ShapeError, DataError: if the model does not support them.
     """
     keywords = condition_keywords(values)
-    prompts = resolve_prompts(model, keywords.pop("text", None), 1)
-    return model.conditions.inputs(text=prompts, size=size, **keywords), prompts[0] if prompts else None
+    read = read_prompts(model, keywords.pop("text", None), 1)
+    texts = None if read is None else read.texts
+    return model.conditions.inputs(text=texts, size=size, **keywords), texts[0] if texts else None
 
 
 def decode_query(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> ImageQuery:

@@ -16,7 +16,6 @@ from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.weights import compare_weights_once
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
-from pointillist.model.vocabulary import describe_prompts
 from pointillist.studio import schemas
 from pointillist.studio.conversion import condition_keywords, encode_floats, encode_levels, sampled_image
 from pointillist.studio.jobs import SamplingJob, num_outputs
@@ -141,7 +140,7 @@ def _started_event(job: SamplingJob) -> schemas.Started:
         width=width,
         seeds=[spec.seed or 0 for spec in job.request.samples],
         sequence=job.sequence.tolist(),
-        notes=describe_prompts(job.draws.model, [spec.conditions.text for spec in job.request.samples]),
+        notes=list(job.draws.prompts.notes) if job.draws.prompts else [],
     )
 
 

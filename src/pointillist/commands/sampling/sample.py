@@ -35,7 +35,6 @@ from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.images import ImageSpec
-from pointillist.model.vocabulary import describe_prompts
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
     draws = plan_images(opened, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
     writers.check_picture(kind, sheet.total, draws.size, tile)
-    for text in (*describe_threads(settings.threads), *describe_prompts(model, sheet.texts)):
+    for text in (*describe_threads(settings.threads), *(draws.prompts.notes if draws.prompts else ())):
         note(f"note       {text}")
     if settings.verbose:
         logging.getLogger("pointillist").setLevel(logging.INFO)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from pydantic import (
@@ -30,27 +30,10 @@ from pointillist.files.arrays import GENERATION, PROMPTS
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int
+from pointillist.model.folder.grammar import Grammar, Phrase, Phrases
 
-Phrase = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S+( \S+)*$")]
-Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=500)]
 _GROUP = re.compile(r"\[([^\[\]]+)\]")
 _SLOT = re.compile(r"\{([^{}=]+)(?:=([^{}]+))?\}")
-
-
-class Slot(NamedTuple):
-    """A place for a word in a sentence.
-
-    ```python
-    Slot("relation", "on")
-    ```
-
-    Attributes:
-        kind: kind of the word.
-        usual: word that stands there if none is chosen; empty for none.
-    """
-
-    kind: str
-    usual: str
 
 
 class WordKinds(BaseModel):
@@ -62,45 +45,30 @@ class WordKinds(BaseModel):
     ```python
     kinds = {"colour": ("red",), "thing": ("cat", "owl"), "support": ("sofa",), "relation": ("on", "under")}
     words = WordKinds(kinds=kinds, sentence="[a/an {colour} {thing}] [{relation=on} a/an {colour} {support}]")
-    words.nouns  # {"cat", "owl", "sofa"}
     ```
 
     Attributes:
         kinds: words, or phrases, by the name of their kind; a word may be of several.
         sentence: a sentence for words that are chosen; empty without.
+        grammar: sentences that the captions have; without any, prompts are read word by word.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kinds: dict[Phrase, Phrases] = Field(default_factory=dict, max_length=50)
     sentence: str = Field("", max_length=1000)
+    grammar: Grammar = Grammar()
 
     @model_validator(mode="after")
     def _check(self) -> WordKinds:
         """Check that the sentence consists of groups, whose slots are kinds."""
-        if _GROUP.sub("", self.sentence).strip():
-            raise ValueError("a sentence consists of groups in brackets, such as [a/an {colour} {thing}] [{place}]")
-        for slots in self.groups:
-            unknown = [slot.kind for slot in slots if slot.kind not in self.kinds]
-            if unknown or not slots:
-                raise ValueError(f"a group of the sentence needs slots of the kinds {', '.join(self.kinds)}")
-            usual = [slot for slot in slots if slot.usual and slot.usual not in self.kinds[slot.kind]]
-            if usual:
-                raise ValueError(f"the usual word {usual[0].usual!r} is none of the kind {usual[0].kind}")
+        for group in _GROUP.findall(self.sentence) + [""] * bool(_GROUP.sub("", self.sentence).strip()):
+            slots = _SLOT.findall(group)
+            if not slots or any(
+                kind not in self.kinds or usual not in ("", *self.kinds[kind]) for kind, usual in slots
+            ):
+                raise ValueError(f"a sentence has groups in brackets, with slots of the kinds {', '.join(self.kinds)}")
         return self
-
-    @property
-    def groups(self) -> tuple[tuple[Slot, ...], ...]:
-        return tuple(
-            tuple(Slot(match[1], match[2] or "") for match in _SLOT.finditer(group))
-            for group in _GROUP.findall(self.sentence)
-        )
-
-    @property
-    def nouns(self) -> frozenset[str]:
-        """Words that other words of a group are about: heads of groups with several slots."""
-        heads = [slots[-1].kind for slots in self.groups if len(slots) > 1]
-        return frozenset(word for kind in heads for word in self.kinds[kind])
 
 
 MAX_PICTURE_BYTES = 65_536

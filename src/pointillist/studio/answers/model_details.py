@@ -60,7 +60,9 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
     settings: dict[str, Any] = asdict(config)
     del settings["min_is_white"]  # of the image
     recognised = list(model.measured_prompts.recognised)
-    words = schemas.WordChoices.model_validate(model.measured_prompts.words.model_dump(mode="json"))
+    words = schemas.WordChoices.model_validate(
+        model.measured_prompts.words.model_dump(mode="json", exclude={"grammar"})
+    )
     return schemas.GenerationDefaults(
         **settings
         | {"prompts": list(config.prompts), "labels": list(config.labels), "hints": hints, "pictures": pictures}

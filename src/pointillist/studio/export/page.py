@@ -79,12 +79,11 @@ WORDS = 300
 def caption_table(model: ProgramModel) -> dict[str, Any]:
     """Return names that samples seldom showed, and the words of captions, where prompts are read by them.
 
-    `learned` has their kinds if the model has learned its words, and is None where a sentence encoder reads prompts.
+    `learned` has what they are read by if the model has learned its words; None where a sentence encoder reads prompts.
     """
     measured, learned = model.measured_prompts, learned_words(model)
     words = caption_words(model) if measured.recognised or learned is not None else ()
-    kinds = None if learned is None else measured.words.model_dump(mode="json")
-    return {"missed": list(measured.missed), "words": " ".join(words), "learned": kinds}
+    return {"missed": list(measured.missed), "words": " ".join(words), "learned": learned and learned.exported()}
 
 
 def prompt_table(model: ProgramModel) -> dict[str, dict[str, list[int]]]:

@@ -1,101 +1,134 @@
-// Prompts for words that are learned with a model, as `pointillist.model.free_prompts.free_prompts.py` reads them by their letters: a
-// page has no sentence encoder. A plural or a misspelling is sampled as the word that it is of, other new words are left out.
+// Prompts for words that are learned with a model, as `pointillist/model/free_prompts.py` reads them, by letters alone: a page has no
+// sentence encoder.
 
-const ENDINGS = [["s", ""], ["es", ""], ["ies", "y"], ["ves", "f"]];
-const ARTICLES = new Set(["a", "an", "the"]), FREE = new Set(["a", "i"]), SHORTEST = 5, SAID = 8;
+const ENDINGS = [["s", ""], ["es", ""], ["ies", "y"], ["ves", "f"]], ROWS = "qwertyuiop asdfghjkl zxcvbnm";
+const ARTICLES = new Set(["a", "an", "the"]), FREE = new Set(["a", "i"]), SHORTEST = 5, SAID = 8, LOOKED_UP = 200, SHOWN = 4, WORDS = 64;
+const NEGATIONS = new Set("no not without never none nothing neither nor non".split(" ")), LETTER = "[\\p{L}\\p{N}_]";
+const [LIKELY, NEIGHBOUR, OTHER, TWICE, NEVER] = [0, 1, 2, 3, 4], [COLOUR, NOUN, FUNCTION] = ["colour", "noun", "function"];
+const either = (/** @type {string[]} */ words) => words.sort((a, b) => b.length - a.length).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+const quote = (/** @type {string} */ text) => `'${text}'`, wordsOf = (/** @type {string} */ text) => text.toLowerCase().match(/[\p{L}\p{N}_]+(?:['’][\p{L}\p{N}_]+)?/gu) ?? [];
 
 /** What a word may be the plural of. @param {string} word */
 export const singularsOf = (word) => ENDINGS.filter(([ending]) => word.endsWith(ending)).map(([ending, other]) => word.slice(0, word.length - ending.length) + other);
 
-/** Whether one letter was left out, added or replaced, or two neighbours were exchanged. @param {string} text @param {string} other */
-export function isSingleEdit(text, other) {
-  const [short, long] = text.length <= other.length ? [text, other] : [other, text];
-  let start = 0;
-  while (start < short.length && short[start] === long[start]) start++;
-  const a = short.slice(start), b = long.slice(start);
-  if (long.length !== short.length) return long.length - short.length === 1 && a === b.slice(1);
-  return a !== "" && (a.slice(1) === b.slice(1) || (a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2)));
-}
-
-/** @typedef {{kinds?: Record<string, string[]>, sentence?: string}} WordKinds */
-
-/** Nouns: the words of the last slots of groups with several. @param {WordKinds} words */
-function nounsOf({ kinds = {}, sentence = "" }) {
-  const groups = [...sentence.matchAll(/\[([^[\]]+)\]/g)].map((match) => [...match[1].matchAll(/\{([^{}=]+)/g)].map(([, kind]) => kind));
-  return new Set(groups.filter((slots) => slots.length > 1).flatMap((slots) => kinds[slots[slots.length - 1]]));
-}
-
-export class FreePrompts {
-  /** @param {string[]} words of all captions @param {WordKinds} kinds */
-  constructor(words, kinds) {
-    const phrases = [...new Set(Object.values(kinds.kinds ?? {}).flat())];
-    this.words = words;
-    this.hasKinds = phrases.length > 0;
-    this.seen = new Set([...words, ...phrases.flatMap((phrase) => phrase.split(" "))]);
-    this.names = new Set(phrases.length ? phrases : words.filter((word) => !ARTICLES.has(word)));
-    this.nouns = nounsOf(kinds);
-  }
-
-  /** What is sampled for a prompt, and a sentence for each word that is another or left out. @param {string} prompt */
-  read(prompt) {
-    /** @type {string[]} */
-    const sentences = [], pieces = [];
-    let end = 0;
-    for (const { start, stop, meant } of this.#changes(prompt)) {
-      let before = prompt.slice(end, start);
-      if (meant === null && this.nouns.size && !this.#isNoun(prompt.slice(stop))) before = before.replace(/(^|\s)(an?|the)\s+$/i, "$1");
-      pieces.push(before, meant ?? "");
-      sentences.push(meant === null ? `'${prompt.slice(start, stop)}' is unknown to this model, and is left out.` : `'${prompt.slice(start, stop)}' is sampled as '${meant}', the nearest that this model knows: quote the prompt to sample it literally.`);
-      end = stop;
-    }
-    if (!sentences.length) return { text: prompt, sentences };
-    const text = tidied(pieces.join("") + prompt.slice(end));
-    if (!(text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).some((word) => !ARTICLES.has(word))) return { text: "", sentences: [`The prompt '${prompt}' has no word that this model knows: it is left out.`] };
-    const different = [...new Set(sentences)];
-    return { text, sentences: different.length > SAID ? [...different.slice(0, SAID), `${(different.length - SAID).toLocaleString("en")} more words of the prompt are sampled as others, or left out.`] : different };
-  }
-
-  /** Ranges of a prompt, and what is sampled in their place; null for what is left out. @param {string} prompt */
-  *#changes(prompt) {
-    const tokens = [...prompt.matchAll(/[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s]+/gu)].map((match) => ({ text: match[0], start: match.index, stop: match.index + match[0].length })).filter(({ text }) => /^[\p{L}\p{N}_]/u.test(text) || /\p{So}/u.test(text));
-    for (let i = 0; i < tokens.length; i++) {
-      const { text, start, stop } = tokens[i], next = tokens[i + 1], word = text.toLowerCase();
-      if (!this.#isKnown(word)) yield { start, stop, meant: this.#nearest(word) };
-      else if (next && this.#isCompound(word, next.text.toLowerCase())) {
-        yield { start, stop: next.stop, meant: next.text.toLowerCase() };
-        i++;
-      }
+/** Letters that are left out, added or replaced, and neighbours that are exchanged. @param {string} text @param {string} other */
+function editDistance(text, other) {
+  let last = [0], before = [0], row = Array.from({ length: other.length + 1 }, (_, j) => j);
+  for (let i = 0; i < text.length; i++) {
+    [last, before, row] = [before, row, [i + 1]];
+    for (let j = 0; j < other.length; j++) {
+      const cost = Math.min(row[j] + 1, before[j + 1] + 1, before[j] + (text[i] === other[j] ? 0 : 1));
+      row.push(i && j && text[i] === other[j - 1] && other[j] === text[i - 1] ? Math.min(cost, last[j - 1] + 1) : cost);
     }
   }
-
-  /** @param {string} word */
-  #isKnown(word) {
-    return this.seen.has(word) || FREE.has(word) || (!this.hasKinds && (/^[\x00-\x7f]$/.test(word) || /^\p{Nd}+$/u.test(word)));
-  }
-
-  /** Whether two nouns in a row are no phrase. @param {string} first @param {string} second */
-  #isCompound(first, second) {
-    return first !== second && this.nouns.has(first) && this.nouns.has(second) && ![...this.names].some((name) => ` ${name} `.includes(` ${first} ${second} `));
-  }
-
-  /** @param {string} text */
-  #isNoun(text) {
-    return this.nouns.has(/^\s*([\p{L}\p{N}_]+)/u.exec(text)?.[1].toLowerCase() ?? "");
-  }
-
-  /** The word that an unknown one is spelled like. @param {string} word */
-  #nearest(word) {
-    const form = [...singularsOf(word), `${word}s`].find((each) => this.seen.has(each));
-    if (form !== undefined) return form;
-    const spelled = this.words.filter((name) => name.length >= SHORTEST && isSingleEdit(word, name));
-    return spelled.length === 1 ? spelled[0] : null;
-  }
+  return row[other.length];
 }
 
+/** The kind of misspelling that a text is of another. @param {string} text @param {string} other */
+function misspelling(text, other) {
+  const distance = text === other || Math.abs(text.length - other.length) > 2 ? 3 : editDistance(text, other);
+  if (distance > 1) return distance === 2 && Math.min(text.length, other.length) >= SHORTEST && text[0] === other[0] ? TWICE : NEVER;
+  const sorted = (/** @type {string} */ word) => [...word].sort().join(""), single = (/** @type {string} */ word) => word.replace(/(.)\1+/gu, "$1");
+  if (sorted(text) === sorted(other) || single(text) === single(other)) return LIKELY;
+  if (text.length !== other.length) return text[0] === other[0] ? NEIGHBOUR : OTHER;
+  const at = [...text].findIndex((letter, i) => letter !== other[i]);
+  return ROWS.includes(text[at] + other[at]) || ROWS.includes(other[at] + text[at]) ? NEIGHBOUR : OTHER;
+}
+
+/** Names of five letters or more that are a misspelling of a word in one letter. @param {string} word @param {Iterable<string>} names */
+export const singleEdits = (word, names) => [...names].filter((name) => name.length >= SHORTEST && misspelling(word, name) < TWICE);
+
+/** @typedef {{forms: [string[], [string, string][]], content: string[], colours: Record<string, string[]>}} Grammar */
+/** @typedef {{kinds: Record<string, string>, nouns: string[], relations: string, readAs: Record<string, string>, grammar: Grammar | null}} WordKinds as `KnownWords.exported` in Python writes them */
+
+/** Let "a" and "an" agree with the words after them. @param {string[]} words */
+const agreeing = (words) => words.map((word, i) => (["a", "an"].includes(word) && i + 1 < words.length ? ("aeiou".includes(words[i + 1][0].toLowerCase()) ? "an" : "a") : word)).join(" ");
 /** Remove the spaces and articles that words leave behind which are left out. @param {string} text */
 function tidied(text) {
   const words = text.split(/\s+/).filter(Boolean), isArticle = (/** @type {string} */ word) => ARTICLES.has(word.toLowerCase());
-  const kept = words.filter((word, i) => !isArticle(word) || (i + 1 < words.length && !isArticle(words[i + 1])));
-  const fitting = kept.map((word, i) => (["a", "an"].includes(word) && i + 1 < kept.length ? ("aeiou".includes(kept[i + 1][0].toLowerCase()) ? "an" : "a") : word));
-  return fitting.join(" ").replaceAll(" ,", ",");
+  return agreeing(words.filter((word, i) => !isArticle(word) || (i + 1 < words.length && !isArticle(words[i + 1]) && !words[i + 1].startsWith(",")))).replaceAll(" ,", ",");
+}
+
+/** Parse texts by a grammar: the sentence that is sampled, and what no form covers. @param {Grammar} grammar */
+function parser({ forms: [covered, rewritten], content }) {
+  const whole = (/** @type {string} */ form) => new RegExp(`^(?:${form})$`), forms = covered.map(whole), inside = new Set(content);
+  const others = rewritten.map(([each, text]) => /** @type {const} */ ([whole(each), text]));
+  const line = (/** @type {string[]} */ words) => words.map((word) => `${word} `).join(""), joined = (/** @type {string[]} */ words) => words.join(" ").replaceAll(" ,", ",");
+  const sampled = (/** @type {string[]} */ words) => {
+    if (forms.some((form) => form.test(line(words)))) return words;
+    for (const [each, text] of others) {
+      const match = each.exec(line(words)), said = match && text.replace(/\{(\d+)\}/g, (_, number) => match[Number(number)] ?? "").split(/\s+/).filter(Boolean);
+      if (said && forms.some((form) => form.test(line(said)))) return said;
+    }
+    return null;
+  };
+  return (/** @type {string} */ text) => {
+    const words = text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*|,/gu) ?? [];
+    for (let cut = Math.min(words.length, WORDS); cut > 0; cut--) {
+      const said = cut < words.length && inside.has(words[cut]) ? null : sampled(words.slice(0, cut));
+      if (said) return joined(said) === joined(words) ? { text, rest: "" } : { text: joined(said), rest: joined(words.slice(cut)) };
+    }
+    return { text, rest: joined(words) };
+  };
+}
+
+/** A function that reads prompts by the words of all captions: what is sampled, and a sentence for whatever is sampled as something else or left out; a negation is refused. @param {string[]} words @param {WordKinds} learned */
+export function promptReader(words, { kinds, nouns, relations, readAs, grammar }) {
+  const table = new Map(Object.entries(kinds)), names = new Set(nouns), seen = new Set([...words, ...Object.keys(kinds).flatMap((phrase) => phrase.split(" "))]);
+  const spellings = [...new Set([...words, ...[...seen].sort()])].filter((word) => word.length > 2);
+  const parse = grammar && parser(grammar), knows = relations ? `: this model knows ${relations}, and one scene in a sentence.` : ".";
+  const isKnown = (/** @type {string} */ word) => seen.has(word) || FREE.has(word) || (!table.size && (/^[\x00-\x7f]$/.test(word) || /^\p{Nd}+$/u.test(word)));
+  const kindOf = (/** @type {string} */ word) => [word, ...singularsOf(word)].map((each) => table.get(each)).find(Boolean) ?? FUNCTION;
+  /** The words that an unknown one is spelled like, of the likeliest kind between two others. @param {string} word @param {string} before @param {string} after */
+  function nearest(word, before, after) {
+    const form = [...singularsOf(word), `${word}s`].find((each) => seen.has(each)), most = word.length < SHORTEST ? NEIGHBOUR : TWICE;
+    if (form !== undefined || word.length < 3) return form === undefined ? [] : [form];
+    const place = !table.size ? null : kindOf(before) === NOUN ? [FUNCTION] : kindOf(after) === NOUN ? [COLOUR, NOUN, FUNCTION] : [NOUN, COLOUR, FUNCTION];
+    const spelled = spellings.map((name) => ({ name, odds: misspelling(word, name), at: place ? place.indexOf(kindOf(name)) : 0 })).filter(({ odds, at }) => odds <= most && at >= 0).map(({ name, odds, at }) => ({ name, odds: 8 * at + odds }));
+    return spelled.filter(({ odds }) => spelled.every((other) => odds <= other.odds)).map(({ name }) => name);
+  }
+
+  /** Replace unknown words, or leave them out. @param {string} prompt @param {string[]} notes */
+  function known(prompt, notes) {
+    const tokens = [...prompt.matchAll(/[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s]+/gu)].filter(([text]) => /^[\p{L}\p{N}_]/u.test(text) || /\p{So}/u.test(text)), pieces = [];
+    let end = 0, last = "";
+    for (const [i, { 0: text, index }] of tokens.entries()) {
+      const word = text.toLowerCase(), after = tokens[i + 1]?.[0].toLowerCase() ?? "", isNew = !isKnown(word), near = isNew && i < LOOKED_UP ? nearest(word, last, after) : [];
+      last = isNew ? near[0] ?? "" : word;
+      if (!isNew) continue;
+      const bare = !near.length && names.size && kindOf(after) !== NOUN, others = near.length > 1 ? ` (${near.slice(1, SHOWN).map(quote).join(", ")} is as near)` : "";
+      pieces.push(bare ? prompt.slice(end, index).replace(/(^|[^\p{L}\p{N}_])(an?|the)\s+$/iu, "$1") : prompt.slice(end, index), near[0] ?? "");
+      notes.push(near.length ? `${quote(text)} is sampled as ${quote(near[0])}, the nearest that this model knows${others}: quote the prompt to sample it literally.` : `${quote(text)} is unknown to this model, and is left out.`);
+      end = index + text.length;
+    }
+    return pieces.length ? tidied(pieces.join("") + prompt.slice(end)) : prompt;
+  }
+
+  /** Replace words and phrases that mean the same, and colours that their thing cannot take. @param {string} text @param {string[]} notes */
+  function replaced(text, notes) {
+    const result = !Object.keys(readAs).length ? text : text.replace(new RegExp(`(?<!${LETTER})(?:${either(Object.keys(readAs))})(?!${LETTER})`, "giu"), (typed) => {
+      const meant = readAs[typed.toLowerCase()], colours = grammar?.colours[meant];
+      notes.push(`${quote(typed)} is read as ${quote(meant)}${colours ? `, which takes ${colours.join(" or ") || "no colour"}` : ""}.`);
+      return meant;
+    });
+    return result === text ? text : agreeing(result.split(/\s+/).filter(Boolean));
+  }
+  /** The sentence that the grammar covers. @param {string} text @param {string[]} notes */
+  function covered(text, notes) {
+    const parsed = parse?.(text) ?? { text, rest: "" }, said = parsed.text === text ? text : agreeing(parsed.text.split(" "));
+    if (parsed.rest) notes.push(parsed.text === text ? `No caption in training has the form of ${quote(text)}${knows}` : `${quote(parsed.rest.replace(/^[, ]+/, ""))} is left out, as no caption goes on so after ${quote(said)}${knows}`);
+    else if (said !== text) notes.push(`The prompt is sampled as ${quote(said)}, which says the same in the words of captions.`);
+    return said;
+  }
+
+  return (/** @type {string} */ prompt) => {
+    const no = wordsOf(prompt).find((word) => (NEGATIONS.has(word) || word.endsWith("n't")) && !seen.has(word));
+    if (no !== undefined) throw new Error(`The prompt has ${quote(no)}, and this model has learned no negation: say what is seen, and name what is not in a negative prompt.`);
+    /** @type {string[]} */
+    const notes = [];
+    const text = replaced(known(replaced(prompt, notes), notes), notes);
+    if (notes.length && wordsOf(text).every((word) => ARTICLES.has(word))) return { text: "", notes: [`The prompt ${quote(prompt)} has no word that this model knows: it is left out.`] };
+    const sampled = grammar && text.trim() ? covered(text, notes) : text, different = [...new Set(notes)], more = different.length - SAID;
+    return { text: sampled, notes: more > 0 ? [...different.slice(0, SAID), `${more.toLocaleString("en")} more words are sampled as others, or left out.`] : different };
+  };
 }

@@ -78,7 +78,7 @@ export class OfflineModel {
     const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label, features = this.#features(attributes, others);
     const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin, ...(Object.keys(features).length ? { features } : null) };
     if (!text?.trim()) return options;
-    const prompt = this.names.resolve(text);
+    const prompt = this.names.read(text).text;
     return { ...options, features: { ...features, ...promptFeatures(this.model, prompt), ...(letters ? null : this.tabled(prompt)) } };
   }
 
@@ -104,7 +104,7 @@ export class OfflineModel {
 
   /** Note of conditions that their prompt is read by its letters alone, as a page holds few vectors of a frozen encoder. @param {Api.ConditionValues} conditions @returns {Api.ConditionValues} */
   asRead(conditions) {
-    const prompt = this.names.resolve(conditions.text ?? "").trim();
+    const prompt = this.names.read(conditions.text ?? "").text.trim();
     const letters = prompt !== "" && Object.values(this.contents.prompts).some((table) => !(prompt in table));
     return letters ? { ...conditions, letters } : conditions;
   }

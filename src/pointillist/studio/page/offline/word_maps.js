@@ -13,11 +13,11 @@ const quoted = (prompt) => (prompt && !prompt.includes('"') ? `"${prompt}"` : pr
 
 /** @param {OfflineModel} opened @param {Api.WordQuery} query @param {Pass} over @returns {Api.WordMaps} */
 export function wordMaps(opened, query, over) {
-  const { names } = opened, prompt = names.resolve(query.conditions?.text ?? ""), all = promptWords(prompt), { exchange = null } = query;
+  const { names } = opened, prompt = names.read(query.conditions?.text ?? "").text, all = promptWords(prompt), { exchange = null } = query;
   const [, height, width] = query.levels.shape, size = height * width;
   const chosen = exchange ? all.filter(({ index }) => index === exchange.index) : all.length > MAX_WORDS ? [] : all;
   if (exchange && !chosen.length) throw new Error(`\`index\` (=${exchange.index}) must be of a word of the prompt '${prompt}'.`);
-  const replacement = exchange && names.resolve(exchange.replacement);
+  const replacement = exchange && names.read(exchange.replacement).text;
   /** @type {string[]} */
   const unread = [];
   let note = all.length > MAX_WORDS && !exchange ? `The prompt has ${all.length.toLocaleString("en")} words, over the limit of ${MAX_WORDS} whose bits are computed one by one: shorten it.` : "";

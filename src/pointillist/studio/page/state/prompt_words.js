@@ -25,17 +25,11 @@ export function promptWith(prompt, { text, index }, replacement) {
  */
 export function candidatesFor(prompt, word, kinds) {
   const texts = prompt.split(/\s+/).filter(Boolean).map((part) => part.replace(/^\p{P}+|\p{P}+$/gu, "").toLowerCase());
-  /** @type {Set<string>} */
-  const result = new Set();
-  for (const phrases of Object.values(kinds)) {
+  return [...new Set(Object.values(kinds).flatMap((phrases) => {
     const split = phrases.map((phrase) => phrase.toLowerCase().split(" "));
-    for (const phrase of split) for (const [at, text] of phrase.entries()) {
-      const from = word.index - at;
-      if (text !== texts[word.index] || phrase.some((each, i) => texts[from + i] !== each)) continue;
-      for (const other of split) if (other.length === phrase.length && other[at] !== text && other.every((each, i) => i === at || each === phrase[i])) result.add(other[at]);
-    }
-  }
-  return [...result];
+    const stands = (/** @type {string[]} */ phrase, /** @type {number} */ at) => phrase.every((each, i) => texts[word.index - at + i] === each);
+    return split.flatMap((phrase) => phrase.flatMap((text, at) => (stands(phrase, at) ? split.filter((other) => other.length === phrase.length && other[at] !== text && other.every((each, i) => i === at || each === phrase[i])).map((other) => other[at]) : [])));
+  }))];
 }
 
 /** @typedef {{kind: string, usual: string, before: string, article: boolean}} Slot `before`: what the template has before it in its group */
