@@ -12,8 +12,11 @@ import math
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
 from pointillist.images.visualization.chart import Axes, Chart, Mark, Text
 from pointillist.images.visualization.chart import Path as ChartPath
+from speed.plot import svg_file
 
 FOLDER = Path(__file__).parents[1] / "docs" / "evidence" / "curves"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 56, 560, 48, 316
@@ -40,7 +43,7 @@ def plot(curves: dict[str, Curve], title: str, unit: str) -> str:
     marks: list[Mark] = [Text(LEFT, 22, title, "start", "title"), Text(8, TOP - 14, unit, "start", "soft")]
     marks += axes.y_ticks(value_ticks(low, high, smallest)) + axes.x_ticks(image_ticks(axes))
     marks.append(Text(RIGHT, BOTTOM + 36, "images seen", "end", "soft"))
-    return Chart(WIDTH, HEIGHT, title, (*marks, *curve_marks(shown, axes))).svg_file()
+    return svg_file(Chart(WIDTH, HEIGHT, title, (*marks, *curve_marks(shown, axes))))
 
 
 def value_range(curves: dict[str, Curve], step: float) -> tuple[float, float]:

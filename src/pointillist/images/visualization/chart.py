@@ -1,4 +1,4 @@
-"""Charts as lists of marks, rendered as SVG for a page, as an SVG file, or as an image.
+"""Charts as lists of marks, rendered as SVG for a page or as an image.
 
 This is the only chart library of the package: analysis, demo, bench and tools build their charts from it.
 
@@ -42,8 +42,8 @@ Kind = Literal[
 ]
 Point = tuple[float, float]
 
-# colours of kinds of marks in images and SVG files; the style sheet of a page has its own for the class of each kind
-_COLOURS: dict[str, Colour] = {
+# colours of kinds of marks in images; the style sheet of a page has its own for the class of each kind
+COLOURS: dict[str, Colour] = {
     "bar": (160, 153, 166),
     "seen": ACCENT,
     "good": (46, 125, 110),
@@ -61,8 +61,8 @@ _COLOURS: dict[str, Colour] = {
     "title": INK,
     "whisker": (160, 153, 166),
 }
-_WIDTHS = {"strong": 2.2, "line": 2.0, "thin": 1.2, "whisker": 3.0}
-_TEXT_SIZES = {"title": 14}
+WIDTHS = {"strong": 2.2, "line": 2.0, "thin": 1.2, "whisker": 3.0}
+TEXT_SIZES = {"title": 14}
 TEXT_SIZE = 12
 
 
@@ -149,14 +149,6 @@ class Raster:
 Mark = Rect | Path | Dot | Text | Raster
 
 
-def style_rule(kind: Kind) -> str:
-    color, width = _hex(_COLOURS[kind]), _WIDTHS.get(kind, 1.0)
-    fill = f"rect.{kind},polygon.{kind},circle.{kind},text.{kind}{{fill:{color}}}"
-    dashes = ";stroke-dasharray:3 3" if kind == "dash" else ""
-    size = f"text.{kind}{{font-size:{_TEXT_SIZES[kind]}px}}" if kind in _TEXT_SIZES else ""
-    return f"{fill}polyline.{kind}{{fill:none;stroke:{color};stroke-width:{width:g}{dashes}}}{size}"
-
-
 def _hex(color: Colour) -> str:
     return f"#{bytes(color).hex()}"
 
@@ -189,7 +181,7 @@ def draw_mark(picture: Image.Image, mark: Mark, scale: int) -> None:
         big = mark.pixels.repeat(mark.scale * scale, 0).repeat(mark.scale * scale, 1)
         picture.paste(Image.fromarray(big), (round(mark.x * scale), round(mark.y * scale)))
         return
-    color = mark.color or _COLOURS[mark.kind]
+    color = mark.color or COLOURS[mark.kind]
     if isinstance(mark, Rect):
         if mark.width > 0 and mark.height > 0:
             x, y = mark.x * scale, mark.y * scale
@@ -199,7 +191,7 @@ def draw_mark(picture: Image.Image, mark: Mark, scale: int) -> None:
         draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
     elif isinstance(mark, Text):
         anchor = {"start": "ls", "middle": "ms", "end": "rs"}[mark.anchor]
-        size = _TEXT_SIZES.get(mark.kind, TEXT_SIZE)
+        size = TEXT_SIZES.get(mark.kind, TEXT_SIZE)
         draw.text((mark.x * scale, mark.y * scale), mark.text, color, font(size * scale), anchor=anchor)
     else:
         points = [(x * scale, y * scale) for x, y in mark.points]
@@ -208,7 +200,7 @@ def draw_mark(picture: Image.Image, mark: Mark, scale: int) -> None:
         elif mark.kind == "dash":
             _dashes(draw, points, color, scale)
         else:
-            draw.line(points, fill=color, width=max(1, round(_WIDTHS.get(mark.kind, 1.0) * scale)), joint="curve")
+            draw.line(points, fill=color, width=max(1, round(WIDTHS.get(mark.kind, 1.0) * scale)), joint="curve")
 
 
 def _dashes(draw: ImageDraw.ImageDraw, points: Sequence[Point], colour: Colour, scale: int) -> None:
@@ -249,14 +241,6 @@ class Chart:
     def svg(self) -> str:
         """Render SVG for a page, whose style sheet gives each kind of mark its colours."""
         return f'<svg class="chart" {self._size}>{self._body}</svg>'
-
-    def svg_file(self) -> str:
-        """Render an SVG file with colours and its own white background."""
-        size = f'xmlns="http://www.w3.org/2000/svg" width="{self.width:g}" height="{self.height:g}" {self._size}'
-        kinds = sorted({mark.kind for mark in self.marks if not isinstance(mark, Raster)})
-        style = f"text{{font:{TEXT_SIZE}px sans-serif}}" + "".join(map(style_rule, kinds))
-        ground = f'<path fill="#fff" d="M0 0h{self.width:g}v{self.height:g}H0z"/>'
-        return f"<svg {size}><style>{style}</style>{ground}{self._body}</svg>\n"
 
     def image(self, scale: int = 2) -> Image.Image:
         """Render an image with `scale` pixels a unit."""
@@ -334,14 +318,6 @@ class Axes:
             y = self.at_y(value)
             marks += [Path(((self.left, y), (self.right, y)), "grid")]
             marks += [Text(self.left - 7, y + 4, text, "end", "soft")]
-        return marks
-
-    def x_grid(self, ticks: Sequence[tuple[float, str]]) -> list[Mark]:
-        """Make grid lines at some values of x, with labels below them."""
-        marks: list[Mark] = []
-        for value, text in ticks:
-            x = self.at_x(value)
-            marks += [Path(((x, self.top), (x, self.bottom)), "grid"), Text(x, self.bottom + 16, text, kind="soft")]
         return marks
 
 
