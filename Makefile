@@ -154,7 +154,7 @@ $(VENV)/.core: pyproject.toml | $(VENV)/pyvenv.cfg
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/pyvenv.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev,data,tensorboard,explain,studio,e2e]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev,data,tensorboard,studio,e2e]'
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/pyvenv.cfg

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import numpy as np
 import pytest
 import torch
@@ -11,30 +9,24 @@ import torch
 import pointillist as pt
 from pointillist.analysis import (
     ImageQuery,
-    distribution,
     gradient,
     gradient_maps,
-    integrated_gradients,
-    perturbation_influence,
 )
 from pointillist.analysis.layers import Network
 from pointillist.networks import names
-from tests.tolerances import DOUBLE, FORMULA, rounding
+from tests.tolerances import rounding
 
 from .helpers import grey, tiny
 
 DIFFERENCE_QUOTIENT = 1e-8
 """A central difference of step h in float64 is wrong by h^2, and by 1e-15 / h, for h = 1e-6."""
-RIEMANN = 1e-3
-"""300 steps of a path integral are wrong by a part of 1 / 300."""
-CAPTUM = importlib.util.find_spec("captum") is not None
 
 
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture", "codes"])
 @pytest.mark.parametrize("name", names())
 def test_nothing_outside_the_receptive_field(kind: str, name: str) -> None:
-    """Exactly zero for gradients; for changed pixels by construction, and inside where gradients are zero too."""
+    """Exactly zero."""
     model = tiny(kind, name)
     x = torch.randint(3, model.image.shape)
     _, height, width = model.image.shape
@@ -42,12 +34,6 @@ def test_nothing_outside_the_receptive_field(kind: str, name: str) -> None:
         site = (height - 1, width - 1, channel)
         field = pt.receptive_field(model, *site)
         assert not gradient(ImageQuery.of(model, x), *site).values[~field.depends].any()
-        assert not perturbation_influence(ImageQuery.of(model, x), *site).values[~field.earlier].any()
-        assert np.allclose(
-            perturbation_influence(ImageQuery.of(model, x), *site).values[~field.depends], 0, atol=FORMULA
-        )
-        if CAPTUM:
-            assert not integrated_gradients(ImageQuery.of(model, x), *site, steps=2).values[~field.depends].any()
 
 
 def test_the_gradient_is_the_slope() -> None:
@@ -96,42 +82,6 @@ def test_the_model_stays_as_it_is() -> None:
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
 
 
-@pytest.mark.skipif(not CAPTUM, reason="captum (the extra `explain`) is not installed")
-@pytest.mark.parametrize("kind", ["grey", "mixture", "codes"])
-def test_integrated_gradients_are_complete(kind: str) -> None:
-    """They add up to the difference from the baseline, which only replaces what is before the site."""
-    model = tiny(kind)
-    x = torch.randint(3, model.image.shape)
-    _, height, width = model.image.shape
-    site = (height - 1, width - 1, 0)
-    found = integrated_gradients(ImageQuery.of(model, x), *site, baseline=1, steps=300)
-    other = torch.ones_like(x)
-    other[:, height - 1, width - 1] = x[:, height - 1, width - 1]
-    without, given = (distribution(ImageQuery.of(model, image), *site).surprisal for image in (other, x))
-    wanted = without - given
-    assert found.values.sum() == pytest.approx(wanted, abs=RIEMANN)
-    assert found.gap == pytest.approx(0, abs=RIEMANN)
-
-
-@pytest.mark.parametrize("kind", ["grey", "rgb", "mixture"])
-def test_influence_is_the_divergence_of_a_changed_image(kind: str) -> None:
-    """One image a sub-pixel, by the public distributions."""
-    model = tiny(kind)
-    x = torch.randint(3, model.image.shape)
-    channels, height, width = model.image.shape
-    site = (height - 1, width - 1, channels - 1)
-    usual = distribution(ImageQuery.of(model, x), *site).probs
-    found = perturbation_influence(ImageQuery.of(model, x), *site)
-    for c, r, w in np.argwhere(found.values):
-        view = distribution(ImageQuery.of(model, x), r, w, c)
-        other = next(level for level, _ in view.top(3) if level != view.observed)
-        changed = x.clone()
-        changed[c, r, w] = other
-        moved = distribution(ImageQuery.of(model, changed), *site).probs
-        assert found.values[c, r, w] == pytest.approx((usual * np.log2(usual / moved)).sum(), abs=DOUBLE)
-    assert (found.values > 0).any()
-
-
 def test_pictures_and_faults() -> None:
     model = grey(2, 3)
     x = torch.zeros(1, 2, 3, dtype=torch.int64)
@@ -139,6 +89,3 @@ def test_pictures_and_faults() -> None:
     assert gradient(ImageQuery.of(model, x), 0, 0)._repr_png_().startswith(b"\x89PNG")  # nothing before it
     with pytest.raises(pt.ConfigError, match="`column`"):
         gradient(ImageQuery.of(model, x), 0, 3)
-    if CAPTUM:
-        with pytest.raises(pt.ConfigError, match="`steps`"):
-            integrated_gradients(ImageQuery.of(model, x), 0, 0, steps=0)

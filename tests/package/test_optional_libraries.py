@@ -26,7 +26,6 @@ EXTRAS = {
     "minilm": ("tokenizers",),
     "clip": ("transformers",),
     "tensorboard": ("tensorboard",),
-    "explain": ("captum",),
     "studio": ("fastapi", "uvicorn"),
     "ray": ("ray",),
     "science": ("pydicom", "astropy"),
@@ -68,7 +67,6 @@ import torch
 from pathlib import Path
 from typer.testing import CliRunner
 import pointillist as pt
-from pointillist.analysis import ImageQuery, integrated_gradients
 from pointillist.commands.cli import app
 from pointillist.conditioning.text_encoders.local_folder import CLIPText
 from pointillist.conditioning.text_encoders.local_folder import LocalEncoder
@@ -91,7 +89,6 @@ uses = {
     "minilm": lambda: LocalEncoder.of("minilm", "encoder").tokenizer("minilm", 8),
     "clip": lambda: CLIPText("encoder"),
     "tensorboard": lambda: pt.train(model, digits, {"steps": 1, "machine.tensorboard": True, "out": "run"}),
-    "explain": lambda: integrated_gradients(ImageQuery.of(model, x), 1, 1, steps=2),
     "studio": lambda: CliRunner().invoke(app, ["studio", "digits", "--host", "203.0.113.1", "--no-browser"]).output,
     "science": lambda: pt.load_data("a.dcm"),
     "ray": lambda: pt.jobs.run("sample", out="job", tasks=1, model="digits", n=1, executor="ray"),

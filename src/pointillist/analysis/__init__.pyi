@@ -1,4 +1,4 @@
-from pointillist.analysis.attribution import Attribution, gradient_unit, perturbation_influence
+from pointillist.analysis.attribution import Attribution, gradient_unit
 from pointillist.analysis.calibration import Calibration, Reliability, calibration
 from pointillist.analysis.condition_gain import (
     ConditionGain,
@@ -10,7 +10,7 @@ from pointillist.analysis.condition_gain import (
 )
 from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distribution, pixel_distributions
-from pointillist.analysis.layers import LogitLens, gradient, gradient_maps, integrated_gradients, logit_lens
+from pointillist.analysis.layers import LogitLens, gradient, gradient_maps, logit_lens
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report.explanation import Explanation, explain
 from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
@@ -41,9 +41,7 @@ __all__ = [
     "gradient",
     "gradient_maps",
     "gradient_unit",
-    "integrated_gradients",
     "logit_lens",
-    "perturbation_influence",
     "pixel_distributions",
     "prompt_words",
     "surprisal_maps",

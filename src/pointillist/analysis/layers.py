@@ -13,8 +13,7 @@ Other networks are rejected: most layers of PixelCNN++ work on coarser grids, wh
 without residual connections has no stream to pass. The head was trained on the whole sum alone. So an early reading may
 be worse than what the layers know, and a layer may save a negative number of bits.
 
-A gradient is the effect of an infinitesimal change. Integrated gradients (the extra `explain`) divide the difference
-from a baseline among the sub-pixels. Both are computed by the network in floating point.
+A gradient is the effect of an infinitesimal change, computed by the network in floating point.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from pointillist.analysis.charts import bars_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, few_threads
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.engine.weights import inference_mode
-from pointillist.errors import ConfigError, MissingExtraError
+from pointillist.errors import ConfigError
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
 from pointillist.images.visualization import Chart, heat_map
@@ -88,14 +87,6 @@ class Network:
     def surprisal_of(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute -log2 of the probability of every sub-pixel, from outputs of the network."""
         return -self.model.likelihood.log_prob(params, x) / NATS_PER_BIT
-
-    def site_surprisal(
-        self, outputs: Float[Tensor, "n p h w"], rows: Int[Tensor, " n"], columns: Int[Tensor, " n"]
-    ) -> Float[Tensor, "n c"]:
-        """Compute the surprisal of the image's own levels at one pixel of each of several outputs."""
-        copies = torch.arange(len(outputs), device=outputs.device)
-        params, x = outputs[copies, :, rows, columns], self.x[0][:, rows, columns].T
-        return self.surprisal_of(params[:, :, None, None], x[:, :, None, None])[:, :, 0, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,9 +221,6 @@ def _no_skip(
     return output[0], output[1], torch.zeros_like(output[2])
 
 
-_BATCH_SIZE = 32  # copies of an image in one forward
-
-
 def gradient(query: ImageQuery, row: int, column: int, channel: int | None = None) -> Attribution:
     """Compute the gradient of the log-probability at a position with respect to every earlier sub-pixel.
 
@@ -257,7 +245,7 @@ def gradient(query: ImageQuery, row: int, column: int, channel: int | None = Non
     values = _per_level(query, result)
     site, names = (row, column, channel), channel_names(model.image)
     unit = gradient_unit(query)
-    return Attribution(values.double().cpu().numpy(), model.image.ordered, "gradient", unit, site, names=names)
+    return Attribution(values.double().cpu().numpy(), model.image.ordered, unit, site, names=names)
 
 
 def gradient_maps(query: ImageQuery, sites: Sequence[tuple[int, int]] | None = None) -> Float[np.ndarray, "n h w"]:
@@ -314,65 +302,3 @@ def _gradients_enabled(model: PixelModel) -> Iterator[None]:
         model.train(training)
         for parameter, requires_grad in zip(model.parameters(), required, strict=True):
             parameter.requires_grad_(requires_grad)
-
-
-def integrated_gradients(
-    query: ImageQuery,
-    row: int,
-    column: int,
-    channel: int | None = None,
-    *,
-    baseline: Any = 0,
-    steps: int = 64,
-) -> Attribution:
-    """Divide the change of a position's log-probability from a baseline among the sub-pixels before it.
-
-    Sundararajan et al. 2017, "Axiomatic attribution for deep networks", computed by Captum.
-
-    Args:
-        row, column, channel: as for `gradient`.
-        baseline: the image to compare with: one level for all sub-pixels, or levels. The position keeps its own level.
-        steps: points of the integral (Gauss-Legendre).
-
-    Returns:
-        values in bits, with sign. They sum to log2 p given the true image before the position minus log2 p given the
-        baseline, up to `gap`.
-
-    Raises:
-        MissingExtraError: if captum is not installed.
-        ConfigError: if the position lies outside the image, or `steps` is less than 1.
-        ShapeError, DataError: if `baseline` is not an image of the model.
-
-    Example::
-
-        integrated_gradients(ImageQuery.of(model, x), 3, 4, baseline=0).values  # bits [c h w]
-    """
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError as error:
-        raise MissingExtraError("Integrated gradients", "explain") from error
-    query.model.image.check_site(row, column, channel, query.shape[1:])
-    if steps < 1:
-        raise ConfigError(f"`steps` (={steps}) must be at least 1: 64 is usual.")
-    network = Network(query)
-    model = network.model
-    compared = model.check(torch.as_tensor(baseline).expand(network.x.shape))
-
-    def bits_at_site(canvas: Tensor) -> Tensor:
-        here = [torch.full((len(canvas),), index, device=model.device) for index in (row, column)]
-        bits = -network.site_surprisal(network.outputs(canvas), *here)
-        return bits.sum(1) if channel is None else bits[:, channel]
-
-    with _gradients_enabled(model):
-        canvas, other = model.canvas(network.x).detach(), model.canvas(compared).detach()
-        result, gap = IntegratedGradients(bits_at_site).attribute(
-            canvas,
-            other,
-            n_steps=steps,
-            method="gausslegendre",
-            internal_batch_size=_BATCH_SIZE,
-            return_convergence_delta=True,
-        )
-    values = result.reshape(query.shape[0], model.config.level_width, *query.shape[1:]).sum(1).double().cpu().numpy()
-    site, names = (row, column, channel), channel_names(model.image)
-    return Attribution(values, True, "integrated gradients", "bits", site, float(gap), names)
