@@ -26,6 +26,7 @@ export const OPCODES = {
   RECTIFIED_LOOKUP: { inputs: [1, 1], constants: { table: ["I32", ["odd"], [-1073741824, 1073741824]], shift: ["I8", ["m"], [-4, 62]] } },
   RELU: { inputs: [1, 1], constants: {} },
   RESCALE: { inputs: [1, 1], constants: { shift: ["I8", ["m"], [-22, 62]] } },
+  RMS_NORM: { inputs: [1, 1], constants: { table: ["I16", ["odd"], [0, 32767]], epsilon: ["I32", ["1"], [1, 1073741824]], shift: ["I8", ["m"], [-20, 24]] } },
   SCALE: { inputs: [1, 1], constants: { factor: ["I16", ["m"], null], shift: ["I8", ["m"], [-10, 62]] } },
   SCAN: { inputs: [1, 1], constants: { matrix: ["I8", ["m", "4m"], null], shift: ["I8", ["4m"], [-30, 62]], gate: ["I8", ["4m"], [-4, 62]], tanh: ["I16", ["odd"], [-16384, 16384]], sigmoid: ["I16", ["odd"], [-16384, 16384]], hidden: ["I32", ["m"], [-67108864, 67108864]], cell: ["I32", ["m"], [-67108864, 67108864]] } },
   SHIFT_DOWN: { inputs: [1, 1], constants: {} },

@@ -17,10 +17,10 @@
 /** @typedef {{kind: string, channels: number, levels: number, mixtures: number, precision: number, tables: any, least: number}} Head */
 /** @typedef {{subSteps: number, canvasWidth: number, canvasValues: any, sCurve: boolean, values: Value[], maps: FeatureMap[],
  *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
-/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, tokens: any, hints: any, known: any}} Part */
+/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, tokens: any, hints: any, known: any, program: Program | null}} Part */
 /** @typedef {{image: {channels: number, height: number, width: number, levels: number}, fixedSize: boolean, fingerprint: string,
  *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader,
- *   products?: import("./grid.js").Products}} Model `products` of a library encode hints and known pixels faster than `grid.js` */
+ *   grid?: (program: Program, height: number, width: number, canvas: Int32Array) => Int32Array}} Model `grid` of a library runs programs of hints and known pixels faster than `Run` */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
 /** @typedef {Record<string, Int32Array>} Inputs conditions: `[channels]`, or `[rows, columns, channels]` of the raster frame */
 /** @typedef {{row: number, column: number, step: number, readonly done: boolean, frequencies(): Float64Array,
@@ -30,7 +30,7 @@
 import { POWERS, check, clamp, largest, lookup, mulShift, shift } from "./arithmetic.js";
 import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
-import { gridFeatures } from "./grid.js";
+import { gridMap } from "./grid.js";
 import { LOCAL_GAIN, intervals, mixture, standardTables } from "./local_gain.js";
 import { OPCODES } from "./opcodes.js";
 
@@ -86,7 +86,7 @@ function readTensors(file) {
 /** Open a program, and check it. @param {string} json @param {Uint8Array} file @returns {Promise<Model>} */
 export async function openProgram(json, file) {
   const { format, format_version: version, fingerprint, weights: _, ...document } = JSON.parse(json);
-  check(format === "pointillist-program" && [1, 2, 3, 4, 5].includes(version), `format ${format}, version ${version}`);
+  check(format === "pointillist-program" && [1, 2, 3, 4, 5, 6].includes(version), `format ${format}, version ${version}`);
   const tensors = readTensors(file), encoder = new TextEncoder();
   /** @type {Uint8Array[]} */
   const hashed = [encoder.encode(canonical(document))];
@@ -107,7 +107,11 @@ export async function openProgram(json, file) {
   const parts = document.parts.map((/** @type {any[]} */ list) => list.map((part) => {
     const rows = tensor(part.rows, "I32", part.kind === "map" ? [null, null, null, null] : [null, null]);
     check(rows.shape[0] >= Math.max(1, part.names.length), `the rows of ${part.name}`);
-    return { ...part, rows };
+    const program = part.program ? readProgram(part.program, tensor) : null, { params = null, values = [], maps = [] } = program ?? {};
+    check(!program === !(part.known ?? part.hints), `the program of ${part.name}`);
+    check(!params || (params.channels === rows.shape[3] && params.channels === values[params.value].channels), `the map of ${part.name}`);
+    check(!program || (program.head === null && maps.every(({ scale }) => scale === 1)), `the grid of ${part.name}`);
+    return { ...part, rows, program };
   }));
   for (const order of Object.values(document.orders)) check(order < programs.length && order < parts.length, "an order");
   const { image, fixed_size: fixedSize, orders } = document;
@@ -148,7 +152,7 @@ function readProgram(one, tensor) {
     check(raw.map == null || raw.map < maps.length, `map ${raw.map}`);
     check([...inputs, ...(out ? [out] : [])].every((view) => Math.log2(values[view.value].scale) % 1 === 0), "a scale");
     check(!["LINEAR", "ATTEND", "CROSS_ATTEND"].includes(raw.op) || values[inputs[0]?.value]?.dtype !== "I32", `${raw.op} of wide values`);
-    check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0), "a row below is read");
+    check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0 || !one.head), "a row below is read");
     check(inputs.every((/** @type {View} */ view) => values[view.value].phase <= phase), `${raw.op} reads what is not known yet`);
     check(!out || values[out.value].phase === phase, `${raw.op} writes in another phase`);
     for (let column = 0; raw.op === "LINEAR" && column < m; column++) {
@@ -159,16 +163,19 @@ function readProgram(one, tensor) {
     return { op: raw.op, out, inputs, c, map: raw.map ?? 0, taps: raw.taps ?? [], key: raw.key ?? "", parity: raw.row_parity ?? null };
   };
   const code = one.code.map((/** @type {any[]} */ part, /** @type {number} */ phase) => part.map((raw) => instructionOf(raw, phase)));
-  const { num_sub_steps: subSteps, canvas_width: canvasWidth, head } = one, width = (subSteps * canvasWidth) / head.channels;
+  const { num_sub_steps: subSteps, canvas_width: canvasWidth, s_curve: sCurve, head } = one;
   check(maps.length > 0 && maps[0].channels === subSteps * canvasWidth, "the first map is not the canvas");
   const inputs = Object.fromEntries(Object.entries(one.inputs).map(([name, input]) =>
     [name, { ...input, unit: tensor(input.unit, "F64", [input.channels]).data }]));
+  const shared = { subSteps, canvasWidth, sCurve, values, maps, inputs, code, params: viewOf(one.params) };
+  if (!head) return { ...shared, canvasValues: null, head: /** @type {any} */ (null) };
+  const width = (subSteps * canvasWidth) / head.channels;
   const least = head.min_log_scale, tables = least != null ? standardTables(head.levels, least)
     : Object.fromEntries(Object.entries(head.tables).map(([name, table]) => [name, tensor(table, "I32", [null]).data]));
   check(one.canvas_values !== null || (head.kind === "mixture" && width === 1), "its canvas has levels as they are");
   const canvasValues = one.canvas_values === null ? Int32Array.from({ length: head.levels }, (_, k) => k - Math.floor(head.levels / 2))
     : tensor(one.canvas_values, "I8", [head.levels, width]).data;
-  return { subSteps, canvasWidth, canvasValues, sCurve: one.s_curve, values, maps, inputs, code, params: viewOf(one.params), head: { ...head, tables, least: least ?? -7 } };
+  return { ...shared, canvasValues, head: { ...head, tables, least: least ?? -7 } };
 }
 
 // ---- opcodes ----
@@ -211,17 +218,27 @@ function product(x, from, count, pairs, sums, m) {
   return sums;
 }
 
+/** RMS_NORM: divide by the root mean square. @param {Record<string, any>} c @param {Int32Array} x */
+function normaliseSite({ table, epsilon, shift: by }, x) {
+  const h = Float64Array.from(x, (each) => clamp(each, -(2 ** 20), 2 ** 20)), squares = h.reduce((sum, each) => sum + each * each, epsilon[0]);
+  let half = Math.floor(Math.log2(squares) / 2);
+  while (4 ** half > squares) half--; // a logarithm is rounded
+  while (4 ** (half + 1) <= squares) half++;
+  const factor = table[Math.floor((squares * 128) / 4 ** half) - 128];
+  return h.map((each, k) => shift(each * factor, by[k] + half));
+}
+
 /** A program at work on an image: frequencies of one sub-pixel after the other. */
 export class Run {
   /** @param {Program} program @param {number} height @param {number} width @param {Inputs} inputs */
   constructor(program, height, width, inputs) {
     const { values, maps, head, code } = program, across = (/** @type {number} */ scale) => Math.ceil(width / scale);
     this.program = program; this.height = height; this.width = width; this.inputs = inputs;
-    this.values = values.map(({ channels, phase, scale }) => new Int32Array(channels * (phase === ROW ? across(scale) : 1)));
+    this.values = values.map(({ channels, phase, scale }) => new Int32Array(channels * (phase === ROW ? across(scale) * (head ? 1 : height) : 1)));
     this.maps = maps.map(({ channels, scale }) => new Int32Array(channels * across(scale) * Math.ceil(height / scale)));
     this.row = this.column = this.step = 0;
     this.rowBegun = this.hasRun = false;
-    this.pixel = new Int32Array(head.channels);
+    this.pixel = new Int32Array(head?.channels ?? 0);
     this.sums = new Float64Array(2 * Math.max(1, ...values.map(({ channels }) => channels)) + 4);
     for (const i of code[IMAGE]) this.run(i, 0, 0);
   }
@@ -230,7 +247,7 @@ export class Run {
   /** Where the channels of a view begin. @param {View} view @param {number} column of its grid */
   at({ value, start }, column) {
     const { phase, channels } = this.program.values[value];
-    return phase === ROW ? column * channels + start : start;
+    return phase === ROW ? ((this.program.head ? 0 : this.row * this.width) + column) * channels + start : start;
   }
   /** Run instructions in the current row, at a column or, where it is -1, at all. @param {Instruction[]} code @param {number} column */
   part(code, column) {
@@ -272,6 +289,8 @@ export class Run {
     } else if (i.op === "INPUT" || i.op === "MAP_CONSTANT") {
       const begin = phase === IMAGE ? 0 : ((row - depth) * (c.width ?? this.width) + column) * m;
       out.set((c.numbers ?? this.inputs[i.key]).subarray(begin, begin + m), to);
+    } else if (i.op === "RMS_NORM") {
+      normaliseSite(c, source.subarray(from, from + m)).forEach((number, k) => { out[to + k] = clamp(number, low, high); });
     } else if (i.op in LOCAL_GAIN) {
       const parts = i.inputs.map((view) => values[view.value].subarray(this.at(view, column), this.at(view, column) + view.channels));
       LOCAL_GAIN[i.op](c.levels[0], parts).slice(0, m).forEach((number, k) => { out[to + k] = clamp(number, low, high); });
@@ -291,7 +310,7 @@ export class Run {
   gather(index, row, column, out, to) {
     const { channels, scale, above, left } = this.program.maps[index], across = Math.ceil(this.width / scale);
     const begin = (row * across + column) * channels;
-    if (row >= 0 && column >= 0 && column < across) out.set(this.maps[index].subarray(begin, begin + channels), to);
+    if (row >= 0 && row * scale < this.height && column >= 0 && column < across) out.set(this.maps[index].subarray(begin, begin + channels), to);
     else if (column < 0 && left) out.set(left, to);
     else if (row < 0 && column >= 0 && column < across && above) out.set(above, to);
     else out.fill(0, to, to + channels);
@@ -314,6 +333,12 @@ export class Run {
         return clamp(shift(result, 7), -128, 127);
       });
     }
+  }
+  /** Run the program of a grid: each instruction over all rows, before the next one. @param {Int32Array} canvas */
+  grid(canvas) {
+    this.maps[0].set(canvas);
+    for (const i of this.program.code[ROW]) for (this.row = 0; this.row < this.height; this.row++) this.part([i], -1);
+    return this.values[this.program.params.value];
   }
   /** Compute the parameters of the current sub-pixel. @returns {Int32Array} */
   compute() {
@@ -456,13 +481,8 @@ export function siteOf(order, row, column, height, width) {
   if (order.columns) [row, column] = [column, row];
   return [order.bottom ? height - 1 - row : row, order.right ? width - 1 - column : column];
 }
-/** Features of a map in steps of the unit of each channel. @param {Float64Array} map @param {ArrayLike<number>} unit */
-function steps(map, unit) {
-  const result = new Int32Array(map.length);
-  for (let at = 0; at < map.length; at += unit.length)
-    for (let k = 0; k < unit.length; k++) result[at + k] = clamp(Math.floor(map[at + k] / unit[k] + 0.5), -128, 127);
-  return result;
-}
+/** Run the program of a grid. @type {NonNullable<Model["grid"]>} */
+const runGrid = (program, height, width, canvas) => new Run(program, height, width, {}).grid(canvas).slice();
 /** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`), `hint` the
  *  levels of a hint, null where it is unknown, `known` the known pixels that a completing model reads (`grid.js`).
  *  @param {Model} model @param {Order} order @param {number} height @param {number} width
@@ -471,19 +491,19 @@ export function conditions(model, order, height, width, given = {}) {
   const number = model.orders[order.name], { inputs } = model.programs[number], [rows, columns] = order.columns ? [width, height] : [height, width];
   /** @type {Record<string, {row: Int32Array, channels: number}[]>} */
   const pieces = { vector: [], map: [], tokens: [] };
-  for (const { name, kind, names, hints, known, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
+  for (const part of model.parts[number]) {
+    const { name, kind, names, known, program, rows: { shape: [count, ...shape], data } } = part, value = (known ? given.known : given.hint) ?? null;
     const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
     const other = shape[0] !== height || shape[1] !== width; // than the size of the stored row, of which nothing is known
-    const encoder = known && (given.known || other) ? known : hints && (given.hint || other) ? hints : null;
-    const map = encoder ? gridFeatures(model.tensor, encoder, (known ? given.known : given.hint) ?? null, height, width, model.products) : undefined;
+    const map = program && (other || (value && Array.prototype.some.call(value, (level) => level != null))) ? gridMap(model, part, value, height, width, runGrid) : undefined;
     let index = count - 1;
     if (name === "order") index = names.indexOf(order.name);
     else if (name === "label" && given.label != null) index = typeof given.label === "number" ? given.label : names.indexOf(given.label);
     check(index >= 0 && index < count, `there is no ${name} ${given.label}`);
     check(kind !== "map" || map !== undefined || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
     const start = pieces[kind].reduce((sum, piece) => sum + piece.channels, 0), unit = inputs[kind]?.unit;
-    const row = map ? steps(map, unit.subarray(start, start + channels)) : features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
-      : /** @type {Int32Array} */ (data).slice(index * length, (index + 1) * length);
+    const row = map ?? (features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
+      : /** @type {Int32Array} */ (data).slice(index * length, (index + 1) * length));
     pieces[kind].push({ row, channels });
   }
   return Object.fromEntries(Object.entries(inputs).map(([kind, { channels }]) => {

@@ -6,7 +6,6 @@
 // A lowered program is what `src/pointillist/engine/c/lower.py` makes of a program: the bytes that pointillist.c reads.
 
 import { check } from "./arithmetic.js";
-import { convolve, products } from "./grid.js";
 import { intervals } from "./local_gain.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
@@ -23,8 +22,6 @@ export class CompiledPrograms {
     this.exports = new WebAssembly.Instance(library, {}).exports;
     this.memory = /** @type {WebAssembly.Memory} */ (this.exports.memory);
     this.top = this.exports.__heap_base.value;
-    /** @type {WeakMap<object, Int8Array | null>} kernels of layers as `pt_product` reads them; null of those that are no bytes */
-    this.weights = new WeakMap();
     this.programs = lowered.map((bytes) => {
       const address = this.allocate(bytes.length);
       new Uint8Array(this.memory.buffer).set(bytes, address);
@@ -68,39 +65,17 @@ export class CompiledPrograms {
   begin(model) {
     return (program, height, width, inputs) => new CompiledRun(this, model.programs.indexOf(program), program, height, width, inputs);
   }
-  /** Sums of products of `grid.js`, in its place: each pixel with all that the kernel sees is a row of one product of bytes.
-   *  @type {import("./grid.js").Products} */
-  products = (x, features, layer, height, width) => {
-    const { dilation, side, byTap } = layer, taps = side * side, groups = Math.ceil(features / GROUP), row = taps * groups * GROUP, sites = height * width;
-    const weights = this.weights.get(layer) ?? packed(byTap, taps, features);
-    this.weights.set(layer, weights);
-    let largest = 0;
-    for (let i = 0; i < x.length; i++) if (x[i] > largest) largest = x[i];
-    if (!weights || largest * 128 * row >= 2 ** 31) return products(x, features, layer, height, width);
-    const top = this.top, places = [weights.length, sites * row, 4 * sites * features].map((size) => this.allocate(size));
-    this.top = top; // of use until the next call alone
-    new Int8Array(this.memory.buffer).set(weights, places[0]);
-    const reach = ((side - 1) / 2) * dilation, across = width + 2 * reach, padded = new Uint8Array((height + 2 * reach) * across * groups * GROUP);
-    const words = new Uint32Array(padded.buffer), rows = new Uint32Array(this.memory.buffer, places[1], (sites * row) / 4);
-    for (let site = 0; site < sites; site++) {
-      const to = ((Math.floor(site / width) + reach) * across + (site % width) + reach) * groups * GROUP;
-      for (let i = 0; i < features; i++) padded[to + i] = Math.min(255, x[site * features + i]);
-    }
-    for (let y = 0, to = 0; y < height; y++) for (let column = 0; column < width; column++)
-      for (let tap = 0; tap < taps; tap++) {
-        let from = ((y + Math.floor(tap / side) * dilation) * across + column + (tap % side) * dilation) * groups;
-        for (let k = 0; k < groups; k++) rows[to++] = words[from++];
-      }
-    this.exports.pt_product(places[1], places[0], BigInt(sites), BigInt(taps * groups), BigInt(features), places[2], BEST);
-    const result = new Int32Array(this.memory.buffer, places[2], sites * features).slice();
-    if (largest > 255) convolve(height, width, side, dilation, (to, tap, from) => { // the rest of the few inputs above 255
-      for (let i = 0; i < features; i++) {
-        const rest = x[from * features + i] - 255, kernel = (tap * features + i) * features;
-        if (rest > 0) for (let o = 0; o < features; o++) result[to * features + o] += rest * byTap[kernel + o];
-      }
-    });
-    return result;
-  };
+  /** Return what runs programs of grids, in place of `Run`: they follow the others. @param {Model} model @returns {NonNullable<Model["grid"]>} */
+  grid(model) {
+    const grids = model.parts.flat().flatMap((part) => part.program ?? []);
+    return (program, height, width, canvas) => {
+      const top = this.top, index = model.programs.length + grids.indexOf(program), size = height * width * program.params.channels;
+      const run = this.run(index, program, 1, height, width, {}), from = this.put(canvas), to = this.allocate(4 * size);
+      this.exports.pt_grid(run.address, from, to);
+      this.top = top; // of use until the next call alone
+      return new Int32Array(this.memory.buffer, to, size).slice();
+    };
+  }
   /** End all runs: their memory is used again. */
   release() {
     this.top = this.first;
@@ -174,17 +149,6 @@ class CompiledRun {
     this.row++; this.rowBegun = false;
     this.column = sCurve && this.row % 2 ? this.width - 1 : 0;
   }
-}
-
-/** Pack kernels `[taps, in, out]` as `putArrays` packs a matrix; null if they are no bytes. @param {Float64Array} byTap @param {number} taps @param {number} features */
-function packed(byTap, taps, features) {
-  if (byTap.some((weight) => weight < -128 || weight > 127)) return null;
-  const groups = Math.ceil(features / GROUP), width = Math.ceil(features / VECTOR) * VECTOR, result = new Int8Array(taps * groups * GROUP * width);
-  let at = 0;
-  for (let panel = 0; panel < width; panel += PANEL) for (let tap = 0; tap < taps; tap++) for (let first = 0; first < groups * GROUP; first += GROUP)
-    for (let column = panel; column < Math.min(width, panel + PANEL); column++) for (let i = first; i < first + GROUP; i++, at++)
-      if (i < features && column < features) result[at] = byTap[(tap * features + i) * features + column];
-  return result;
 }
 
 /** An array of a lowered program: where it lies, its tensor, and for a matrix `[inputs, columns]` how many inputs are read together.

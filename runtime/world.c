@@ -1,4 +1,4 @@
-/* Endless maps; see world.h, and "Worlds" and "Known pixels" in the format of programs. No allocation; of libraries `sqrt` alone. */
+/* Endless maps; see world.h, and "Worlds" and "Known pixels" in the format of programs. No allocation, and no library. */
 #include "rules.h"
 
 enum { PHASES = 4 };
@@ -6,28 +6,19 @@ typedef struct { int64_t x, y, used; } slot; /* a remembered chunk; used: when, 
 
 /* What follows a world in its memory. */
 typedef struct {
-  uint8_t *workspace;
+  uint8_t *workspace, *grid; /* of the program, and of that of known pixels */
   slot *slots;
   uint16_t *chunks;
   int64_t clock, *levels;
   int16_t *windows[PHASES]; /* known levels of the window of a chunk of each phase; -1: not known */
-  double *uniforms, *norms;
-  int64_t *sizes, *h, *sums;
-  int32_t *x, *map, *vector;
+  double *uniforms;
+  int64_t *sizes;
+  int32_t *canvas, *map, *vector;
   uint8_t *fixed, *rules;
   pt_opening *opening; /* NULL without rules */
 } parts;
 
 static int64_t window_of(int32_t size, int32_t margin) { return (int64_t)(size + 2 * margin) * (size + 2 * margin); }
-static int64_t floored(double x) {
-  int64_t whole = (int64_t)x;
-  return whole - (x < (double)whole);
-}
-/* Twice rounded, as everywhere: a product and a sum must not become one instruction. */
-static int64_t product(double a, double b) {
-  volatile double both = a * b;
-  return floored(both + 0.5);
-}
 /* Channels of the vector of conditions. */
 static int64_t width_of(const pt_model *m) {
   int64_t channels = 0;
@@ -38,24 +29,23 @@ static int64_t width_of(const pt_model *m) {
 /* Lay out the memory of a world from `base` on, and return its end. */
 static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rules *r, int32_t size, int32_t margin, int32_t remembered,
                        parts *p, uint8_t *base) {
-  int64_t at = pt_aligned(sizeof(pt_world)) + pt_aligned(sizeof(parts)), sites = window_of(size, margin), most = 0;
+  int64_t at = pt_aligned(sizeof(pt_world)) + pt_aligned(sizeof(parts)), sites = window_of(size, margin), most = 0, grids = 0;
   for (int tall = 0; tall < 3; tall++) /* windows have 0, 1 or 2 margins a side, and a smaller one may need no less */
     for (int wide = 0; wide < 3; wide++) {
       int64_t bytes = pt_workspace(m->program, 1, size + tall * margin, size + wide * margin, 0);
-      if (bytes < 0) return -1;
-      most = bytes > most ? bytes : most;
+      int64_t more = pt_workspace(k->program, 1, size + tall * margin, size + wide * margin, 0);
+      if (bytes < 0 || more < 0) return -1;
+      most = bytes > most ? bytes : most, grids = more > grids ? more : grids;
     }
+  PT_TAKE(p->grid, grids);
   PT_TAKE(p->workspace, most);
   PT_TAKE(p->slots, (int64_t)sizeof(slot) * remembered);
   PT_TAKE(p->chunks, 2 * (int64_t)remembered * size * size);
   PT_TAKE(p->levels, 8 * sites);
   for (int i = 0; i < PHASES; i++) PT_TAKE(p->windows[i], 2 * sites);
   PT_TAKE(p->uniforms, 8 * sites);
-  PT_TAKE(p->norms, 8 * k->features);
   PT_TAKE(p->sizes, 8 * sites);
-  PT_TAKE(p->h, 8 * sites * k->features);
-  PT_TAKE(p->sums, 8 * sites * k->features);
-  PT_TAKE(p->x, 4 * sites * k->features);
+  PT_TAKE(p->canvas, 4 * sites * (k->each + 1));
   PT_TAKE(p->map, 4 * sites * k->features);
   PT_TAKE(p->vector, 4 * width_of(m));
   PT_TAKE(p->fixed, sites);
@@ -66,7 +56,7 @@ static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rule
 int64_t pt_world_memory(const pt_model *m, const pt_known *k, const pt_world_rules *r, int32_t size, int32_t margin, int32_t remembered) {
   parts p;
   if (size < 2 || margin < 1 || margin > size || size > 1024 || remembered < 9 || remembered > 1 << 20) return -1;
-  if (m->channels != 1 || m->levels > 1 << 15 || pt_check(m->program, m->size) || (r && pt_wrong_rules(r, m->levels))) return -1;
+  if (m->channels != 1 || m->levels > 1 << 15 || pt_check(m->program, m->size) || pt_check(k->program, k->size) || (r && pt_wrong_rules(r, m->levels))) return -1;
   return lay_out(m, k, r, size, margin, remembered, &p, 0);
 }
 
@@ -84,64 +74,15 @@ pt_world *pt_world_begin(const pt_model *m, const pt_known *k, const pt_world_ru
   return w;
 }
 
-/* ---- the encoder of known pixels, in fixed point ---- */
-
-/* The features of a site over their root mean square. */
-static void normalise(const int64_t *h, int32_t features, double *to) {
-  int64_t square = 0;
-  for (int32_t i = 0; i < features; i++) square += h[i] * h[i];
-  volatile double mean = (double)square / features;
-  double root = __builtin_sqrt(mean + 1e-6 * 16777216.0);
-  for (int32_t i = 0; i < features; i++) to[i] = (double)h[i] / root;
-}
-
-/* Add to each site what it sees through a kernel: the row of `table` for each place and site of `index`, which is -1 for
-   none; or, without an index, the sums of x times whole. */
-static void convolve(const parts *p, const pt_known *k, pt_window b, int32_t side, int64_t dilation, const int16_t *index, const int64_t *table,
-                     int64_t levels, const int32_t *whole, int64_t *to) {
-  int64_t n = k->features, reach = side / 2;
-  for (int64_t row = 0; row < b.height; row++)
-    for (int64_t column = 0; column < b.width; column++)
-      for (int64_t tap = 0; tap < (int64_t)side * side; tap++) {
-        int64_t y = row + (tap / side - reach) * dilation, z = column + (tap % side - reach) * dilation, from = y * b.width + z;
-        if (y < 0 || z < 0 || y >= b.height || z >= b.width || (index && index[from] < 0)) continue;
-        int64_t *sum = to + (row * b.width + column) * n;
-        if (index) {
-          const int64_t *entry = table + (tap * levels + index[from]) * n;
-          for (int64_t o = 0; o < n; o++) sum[o] += entry[o];
-          continue;
-        }
-        for (int64_t i = 0; i < n; i++) {
-          int64_t value = p->x[from * n + i];
-          const int32_t *row_of = whole + (tap * n + i) * n;
-          if (value) for (int64_t o = 0; o < n; o++) sum[o] += value * row_of[o];
-        }
-      }
-}
-
-/* Encode the known levels of a window as the map of the program. */
-static void encode(const parts *p, const pt_known *k, pt_window b, const int16_t *known, int64_t levels) {
-  int64_t n = k->features, sites = b.height * b.width;
-  for (int64_t i = 0; i < sites * n; i++) p->h[i] = k->bias[i % n];
-  convolve(p, k, b, k->side, 1, known, k->first, levels, 0, p->h);
-  for (int32_t number = 0; number < k->num_layers; number++) {
-    const pt_layer *layer = k->layers + number;
-    for (int64_t site = 0; site < sites; site++) {
-      normalise(p->h + site * n, k->features, p->norms);
-      for (int64_t i = 0; i < n; i++) p->x[site * n + i] = p->norms[i] > 0 ? (int32_t)product(p->norms[i], 64) : 0;
-    }
-    for (int64_t i = 0; i < sites * n; i++) p->sums[i] = 0;
-    convolve(p, k, b, layer->side, layer->dilation, 0, 0, 0, layer->whole, p->sums);
-    for (int64_t i = 0; i < sites * n; i++) p->h[i] += product((double)p->sums[i], layer->factors[i % n]) + layer->bias[i % n];
+/* Encode the known levels of a window as the map of the program; where nothing is known, an image has a stored map. */
+static void encode(const parts *p, const pt_model *m, const pt_known *k, pt_window b, const int16_t *known) {
+  int64_t sites = b.height * b.width, n = k->each + 1, any = b.height != m->height || b.width != m->width;
+  for (int64_t i = 0; i < sites; i++) {
+    any |= known[i] >= 0;
+    for (int64_t j = 0; j < n; j++) p->canvas[i * n + j] = known[i] < 0 ? 0 : j < k->each ? k->levels[known[i] * k->each + j] : PT_MASK;
   }
-  for (int64_t site = 0; site < sites; site++) {
-    normalise(p->h + site * n, k->features, p->norms);
-    for (int64_t i = 0; i < n; i++) {
-      volatile double steps = p->norms[i] / k->units[i];
-      int64_t whole = floored(steps + 0.5);
-      p->map[site * n + i] = (int32_t)(whole < -128 ? -128 : whole > 127 ? 127 : whole);
-    }
-  }
+  if (any) pt_grid(pt_begin(k->program, 1, b.height, b.width, 0, 0, p->grid, PT_BEST), p->canvas, p->map);
+  else pt_conditions(m, PT_MAP, -1, -1, p->map);
 }
 
 /* ---- chunks ---- */
@@ -181,7 +122,7 @@ void pt_seed_chunk(pt_generator *generator, uint64_t seed, int64_t x, int64_t y,
 /* Encode the known tiles of a window, and set them as levels. */
 static void prepare(pt_world *w, pt_window b, const int16_t *known) {
   parts *p = parts_of(w);
-  encode(p, w->known, b, known, w->model->levels);
+  encode(p, w->model, w->known, b, known);
   pt_conditions(w->model, PT_VECTOR, w->label, -1, p->vector);
   for (int64_t i = 0; i < b.height * b.width; i++) p->fixed[i] = known[i] >= 0, p->levels[i] = known[i] >= 0 ? known[i] : 0;
 }

@@ -3,20 +3,15 @@
 #define POINTILLIST_WORLD_H
 #include "paint.h"
 
-/* A layer of the encoder of known pixels: whole [taps, features, features], and the factor and the bias of each output. */
-typedef struct {
-  int32_t side, dilation;
-  const int32_t *whole;
-  const double *factors;
-  const int64_t *bias;
-} pt_layer;
+enum { PT_MASK = 64 }; /* what a known pixel writes to its mask */
 
-/* The encoder: what a level adds at each place of the first kernel, first [taps, levels, features]; units of the features. */
+/* The encoder of known pixels: the program of a grid, which makes `features` of the `each` numbers that a level writes, levels
+   [levels, each], and the mask. */
 typedef struct {
-  int32_t side, features, num_layers;
-  const int64_t *first, *bias;
-  const pt_layer *layers;
-  const double *units;
+  const void *program;
+  int64_t size; /* of the program */
+  int32_t each, features;
+  const int8_t *levels;
 } pt_known;
 
 /* Rules of the world, of rules.h; NULL: none. */

@@ -32,8 +32,8 @@ BF16 = 2e-3
 """Relative, for the loss of a network in bfloat16: a factor keeps 8 bits, 4e-3, of which a mean keeps half."""
 
 FIXED_POINT = 0.05
-"""For features of a hint or of known pixels in fixed point, whose mean square is 1. Up to six layers round their inputs
-to steps of 2^-6, and weights to 15 bits."""
+"""For mean errors of features of a hint or of known pixels in integers, whose mean square is 1. Up to eight layers
+round their inputs and their weights to 8 bits."""
 
 
 def rounding(*operands: Any, terms: float, dtype: torch.dtype | None = None) -> float:

@@ -19,7 +19,7 @@ HEADER, SCRIPT = ROOT / "runtime" / "core" / "opcodes.h", ROOT / "runtime" / "op
 PAGE = ROOT / "docs" / "reference" / "program_format.md"
 FIRST, LAST = "| opcode | constants | output, channel k |\n|---|---|---|\n", "\n\n**SCAN**"
 """What stands around the table of the page."""
-LATER = ("CROSS_ATTEND", "PREDICT", "NORMALISE", "PLACE")
+LATER = ("RMS_NORM", "CROSS_ATTEND", "PREDICT", "NORMALISE", "PLACE")
 """Opcodes of later versions, which have sections of their own."""
 WIDTHS = {None: "ANY", "wide": "WORDS", "narrow": "BYTES"}
 COUNTS = {

@@ -47,6 +47,9 @@ enum {
   ROW_SITES = 28,       /* of the images whose rows are computed together */
   SITE_IMAGES = 24,     /* whose sites are */
   CHUNK = 1 << 15,      /* sites whose products of bytes are added in 32 bits */
+  ROOT_BITS = 7,        /* of the place of a sum of squares in a table of roots */
+  ROOTS = (3 << ROOT_BITS) + 1,
+  SQUARED = 1 << 20,    /* of a number whose square is taken */
   DIGITS = 256,         /* of a level in two factors, high or low */
 };
 enum { INT8, UINT8, INT32, INT16, INT64 };
@@ -88,6 +91,8 @@ static program open(const void *bytes) {
   return p;
 }
 
+/* A program whose sites are all known: each operation runs over the whole grid. */
+INLINE int is_grid(const program *p) { return p->header[H_BY_ROWS] == 2; }
 static i64 size_of(i32 type) { return type == INT64 ? 8 : type == INT32 ? 4 : type == INT16 ? 2 : 1; }
 INLINE i64 smaller(i64 a, i64 b) { return a < b ? a : b; }
 INLINE i64 larger(i64 a, i64 b) { return a > b ? a : b; }

@@ -16,7 +16,7 @@ static int check_taps(const program *p, const i32 *o) {
   if (m[2] > o[O_SCALE]) return 0;
   for (i32 i = 0; i < o[O_TAPS]; i++) {
     i32 row = taps[i * 2], column = taps[i * 2 + 1];
-    if (row > 0 || row < -m[3] || column < -m[4] || column > m[5]) return 0;
+    if (row > (is_grid(p) ? m[3] : 0) || row < -m[3] || column < -m[4] || column > m[5]) return 0;
   }
   return 1;
 }
@@ -161,6 +161,7 @@ static int check_operation(const program *p, const i32 *o) {
     case LINEAR:
       if (x[0] == NOTHING && (!check_taps(p, o) || p->maps[o[O_MAP] * MAP_WORDS] == INT32)) return 0;
       return check_product(p, groups_of_input(p, o), n, c[0], c[1], c[2]);
+    case RMS_NORM: return o[O_PART] != IMAGE && x[3] == n && n <= 4096 && count_of(p, c[0]) == ROOTS; /* 53 bits hold a sum */
     case PROJECT: return o[O_PART] == IMAGE;
     case GATE: return check_gate(p, c, n);
     case RESCALE: return is_narrow(p, x) || in_range(p, c[0], -4, 31);
@@ -223,6 +224,15 @@ static int check_tables(const program *p, i64 size) {
   return 1;
 }
 
+/* The program of a grid: one phase, one grid, a canvas of bytes, and a map of bytes that it makes. */
+static int check_grid(const program *p) {
+  const i32 *h = p->header, *params = h + H_PARAMS, row[OPERATION] = {[O_PART] = ROW};
+  if (p->maps[0] != INT8 || h[H_CACHES] || h[H_INPUTS] || !is_operand(p, row, params) || type_of(p, params) != INT8) return 0;
+  for (i32 i = 0; i < h[H_OPERATIONS]; i++)
+    if (p->operations[i * OPERATION + O_PART] != ROW || p->operations[i * OPERATION + O_SCALE]) return 0;
+  return 1;
+}
+
 int64_t pt_check(const void *bytes, int64_t size) {
   const i32 *h = bytes;
   if (size < HEADER * 4 || h[H_MAGIC] != MAGIC) return 1;
@@ -234,7 +244,7 @@ int64_t pt_check(const void *bytes, int64_t size) {
   if ((const u8 *)(p.constants + (i64)h[H_CONSTANTS] * CONSTANT_WORDS) - p.bytes > size || h[H_MAPS] < 1) return 5;
   if (h[H_HEIGHT] < 0 || h[H_WIDTH] < 0 || h[H_HEIGHT] > MOST || h[H_WIDTH] > MOST) return 6;
   if (!check_tables(&p, size)) return 7;
-  if (!check_head(&p)) return 8;
+  if (is_grid(&p) ? !check_grid(&p) : !check_head(&p)) return 8;
   if (h[H_BY_ROWS] && h[H_CACHES]) return 9;
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) {
     const i32 *o = p.operations + (i64)i * OPERATION;
@@ -244,4 +254,4 @@ int64_t pt_check(const void *bytes, int64_t size) {
   return 0;
 }
 
-int32_t pt_by_rows(const void *bytes) { return open(bytes).header[H_BY_ROWS]; }
+int32_t pt_by_rows(const void *bytes) { return open(bytes).header[H_BY_ROWS] == 1; }

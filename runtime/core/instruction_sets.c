@@ -20,6 +20,7 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 fro
       case MAP_CONSTANT: read_input(s, row, at, from, to); break;
       case ATTEND: attend(r, s, row, column, from, to, multiply_tile); break;
       case SCAN: scan(s, r->level, from, to); break;
+      case RMS_NORM: each(s, at, from, to, rms_norm); break;
       case PREDICT: each(s, at, from, to, predict); break;
       case NORMALISE: normalise(s, at, from, to); break;
       case PLACE: each(s, at, from, to, place_params); break;

@@ -21,7 +21,7 @@ typedef struct {
   i64 middle[2];        /* of tables */
   piece *pieces;
   i64 num_pieces, groups, largest, is_flat; /* largest: a bound of the sums;  flat: images and columns are rows of one product */
-  i64 y_row, x_row, z_row;
+  i64 y_row, x_row, z_row, patches; /* the first address of the step that changes with the row */
   i32 y_type, x_type;
   void *scratch;
   i32 *start;           /* of a product: the bias with the half that rounds, which a shift to the left does not have; of others,
@@ -51,7 +51,7 @@ struct pt_run {
   const pt_level *level;
   i64 batch, height, width, by_rows, row_images, tiles;
   step *steps;
-  i64 first_step[5], num_patches, num_blocks;
+  i64 first_step[5], num_patches, last_patch, num_blocks; /* last_patch: after those of steps */
   piece *pieces;
   patch *patches;
   block *blocks;
@@ -103,6 +103,8 @@ static void *take(arena *a, i64 count, i64 size) {
   return at;
 }
 
+/* Rows of a map that there are: of a grid all of them, and as many beyond the border as taps read. */
+static i64 rows_of(const pt_run *r, const i32 *m) { return is_grid(&r->p) ? r->height + 2 * m[3] : m[3] + 1; }
 static i64 columns_of(const pt_run *r, i32 scale) { return ((r->width - 1) >> scale) + 1; }
 static i64 line_of(const pt_run *r, const i32 *m) { return (m[4] + columns_of(r, m[2]) + m[5]) * m[1] * size_of(m[0]); }
 
@@ -136,7 +138,7 @@ static void fill_states(pt_run *r) {
   }
   for (i32 i = 0; i < p->header[H_MAPS]; i++) {
     const i32 *m = p->maps + i * MAP_WORDS;
-    i64 line = line_of(r, m), slots = r->batch * (m[3] + 1), margin = m[4] * m[1] * size_of(m[0]);
+    i64 line = line_of(r, m), slots = r->batch * rows_of(r, m), margin = m[4] * m[1] * size_of(m[0]);
     if (m[0] == INT8) for (i64 k = 0; k < slots * line; k++) r->maps[i][k] = 128;
     for (i64 s = 0; s < slots; s++) {
       u8 *at = r->maps[i] + s * line;
@@ -161,11 +163,12 @@ static void set_operand(pt_run *r, operand *to, const i32 *from) {
     const i32 *b = p->buffers + from[1] * BUFFER_WORDS;
     i64 size = size_of(b[0]), row = is_whole_row(r, b[3]) ? columns_of(r, b[2]) : 1;
     *to = (operand){r->buffers[from[1]] + from[2] * size, row * b[1] * size, is_whole_row(r, b[3]) ? b[1] * size : 0};
+    if (is_grid(p)) r->patches[r->num_patches++] = (patch){&to->at, to->at, 0, 0, r->height, r->batch * to->image};
   } else if (from[0] == MAP) {
     const i32 *m = p->maps + from[1] * MAP_WORDS;
     i64 size = size_of(m[0]), line = line_of(r, m);
     *to = (operand){r->maps[from[1]] + (m[4] * m[1] + from[2]) * size, line, m[1] * size};
-    r->patches[r->num_patches++] = (patch){&to->at, to->at, m[2], 0, m[3] + 1, r->batch * line};
+    r->patches[r->num_patches++] = (patch){&to->at, to->at, m[2], 0, rows_of(r, m), r->batch * line};
   }
 }
 
@@ -178,7 +181,7 @@ static void set_pieces(pt_run *r, step *s, const i32 *o) {
     n = run_of_taps(taps, i, o[O_TAPS]);
     piece *at = &s->pieces[s->num_pieces++];
     *at = (piece){r->maps[o[O_MAP]] + (m[4] + taps[i * 2 + 1]) * size, groups_of(n * m[1]), n * size};
-    r->patches[r->num_patches++] = (patch){&at->at, at->at, m[2], taps[i * 2] + m[3] + 1, m[3] + 1, r->batch * line};
+    r->patches[r->num_patches++] = (patch){&at->at, at->at, m[2], taps[i * 2] + rows_of(r, m), rows_of(r, m), r->batch * line};
   }
   r->pieces = s->pieces + s->num_pieces;
   s->x = (operand){0, line, size << (o[O_SCALE] - m[2])};
@@ -208,6 +211,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   int whole_row = is_whole_row(r, o[O_PART]);
   i64 columns = whole_row ? columns_of(r, o[O_SCALE]) : 1;
   *s = (step){.code = o[O_CODE], .scale = o[O_SCALE], .mask = (1 << o[O_SCALE]) - 1, .first = o[O_FIRST]};
+  s->patches = r->num_patches;
   s->active = o[O_PART] == IMAGE, s->parity = o[O_PARITY], s->n = o[O_Y + 3], s->count = o[O_X + 3];
   s->outer = (i32)r->batch, s->inner = (i32)columns, s->at_column = !whole_row, s->scratch = scratch, s->tiles = &r->tiles;
   s->y_type = type_of(p, o + O_Y), s->x_type = type_of(p, o + O_X);
@@ -228,7 +232,8 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
     piece *at = r->pieces++;
     *at = (piece){s->x.at, groups_of(s->count), s->count};
     s->num_pieces = 1;
-    if (o[O_X] == MAP) r->patches[r->num_patches - 1 - (o[O_Z] == MAP)].where = &at->at;
+    int moves[2] = {o[O_X] == MAP || is_grid(p), o[O_Z] == MAP || (is_grid(p) && o[O_Z] != NOTHING)};
+    if (moves[0]) r->patches[r->num_patches - 1 - moves[1]].where = &at->at;
   }
   if (o[O_CODE] == LINEAR) s->groups = groups_of_input(p, o), flatten(s), s->largest = largest_sum(s);
   if (o[O_CODE] == UPSAMPLE) {
@@ -329,12 +334,12 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   for (i32 i = 0; i < h[H_BUFFERS]; i++) {
     const i32 *b = p.buffers + i * BUFFER_WORDS;
     i64 each = b[1] * size_of(b[0]) * (is_whole_row(r, b[3]) ? columns_of(r, b[2]) : 1);
-    u8 *at = b[3] == IMAGE ? take(a, batch, each) : take_state(a, r, 1, each);
+    u8 *at = b[3] == IMAGE ? take(a, batch, each) : take_state(a, r, is_grid(&p) ? height : 1, each);
     if (a->base) r->buffers[i] = at;
   }
   for (i32 i = 0; i < h[H_MAPS]; i++) {
     const i32 *m = p.maps + i * MAP_WORDS;
-    u8 *at = take_state(a, r, m[3] + 1, line_of(r, m));
+    u8 *at = take_state(a, r, rows_of(r, m), line_of(r, m));
     if (a->base) r->maps[i] = at;
   }
   for (i32 i = 0; i < h[H_CACHES]; i++) {
@@ -355,6 +360,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   for (i32 i = 0; a->base && i < h[H_OPERATIONS]; i++) /* of an operation with a term only: others keep what terms are bound by */
     if (p.operations[i * OPERATION + O_CODE] == LINEAR) r->steps[i].largest += largest_term(r, p.operations + i * OPERATION);
   if (a->base) {
+    r->last_patch = r->num_patches;
     const i32 canvas[4] = {MAP, 0, 0, p.maps[1]};
     set_operand(r, &r->canvas, canvas);
     set_operand(r, &r->params, h + H_PARAMS);

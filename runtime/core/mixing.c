@@ -81,6 +81,17 @@ INLINE void read_input(const step *s, i64 row, i64 at, i64 from, i64 to) {
     }
 }
 
+/* RMS_NORM: out = shift(x table[place], by + q), where S = epsilon + sum of x^2, q = floor(log2(S) / 2), place = S 2^(7-2q) - 2^7 */
+INLINE void rms_norm(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); (void)z;
+  const i16 *table = s->c[0];
+  const i8 *by = s->c[2];
+  i64 squares = *(const i32 *)s->c[1];
+  for (i64 j = 0; j < s->n; j++) squares += (i64)clamp(xs[j], -SQUARED, SQUARED) * clamp(xs[j], -SQUARED, SQUARED);
+  i64 half = (63 - __builtin_clzll((u64)squares)) >> 1, factor = table[((squares << ROOT_BITS) >> (2 * half)) - (1 << ROOT_BITS)];
+  for (i64 j = 0; j < s->n; j++) ys[j] = wide_long(shift_long(clamp(xs[j], -SQUARED, SQUARED) * factor, by[j] + half));
+}
+
 INLINE i32 shift_bits(i32 x, i32 bits) { return (x + (1 << (bits - 1))) >> bits; }
 
 /* SCAN: an LSTM along a row. The hidden state h is in steps of 2^-7, the cell state c in steps of 2^-14:

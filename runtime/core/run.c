@@ -1,15 +1,19 @@
 /* A run: rows, sites, levels on the canvas. Part of pointillist.c. */
 
+static void move(const pt_run *r, i64 from, i64 to, i64 row) {
+  for (i64 i = from; i < to; i++) {
+    const patch *a = r->patches + i;
+    *a->where = a->base + ((row >> a->scale) + a->offset) % a->slots * a->size;
+  }
+}
+
 /* Set the addresses that change from row to row, and which steps run. */
 static void begin_row(pt_run *r, i64 row) {
   for (i64 i = r->first_step[ROW]; i < r->first_step[POST + 1]; i++) {
     step *s = r->steps + i;
     s->active = (s->parity < 0 || s->parity == (row & 1)) && s->first <= (row >> s->scale) && !(row & s->mask);
   }
-  for (i64 i = 0; i < r->num_patches; i++) {
-    const patch *a = r->patches + i;
-    *a->where = a->base + ((row >> a->scale) + a->offset) % a->slots * a->size;
-  }
+  move(r, 0, r->num_patches, row);
 }
 
 static const i32 *params_at(const pt_run *r, i64 b, i64 column) {
@@ -41,6 +45,27 @@ static void write_value(pt_run *r, i64 b, i64 column, i64 place, i64 value) {
 void pt_write(pt_run *r, int64_t column, int64_t first, int64_t count, const int32_t *values) {
   for (i64 b = 0; b < r->batch; b++)
     for (i64 j = 0; j < count; j++) write_value(r, b, column, first + j, values[b * count + j]);
+}
+
+void pt_grid(pt_run *r, const int32_t *canvas, int32_t *map) {
+  i64 steps = r->p.header[H_OPERATIONS], n = r->p.maps[1], m = r->p.header[H_PARAMS + 3], width = r->width;
+  begin_row(r, 0);
+  for (i64 row = 0; row < r->height; row++) {
+    move(r, r->last_patch, r->num_patches, row);
+    for (i64 b = 0; b < r->batch; b++)
+      for (i64 i = 0; i < width * n; i++) write_value(r, b, i / n, i % n, canvas[(b * r->height + row) * width * n + i]);
+  }
+  for (i64 i = 0; i < steps; i++)
+    for (i64 row = 0; row < r->height; row++) {
+      move(r, r->steps[i].patches, i + 1 < steps ? r->steps[i + 1].patches : r->last_patch, row);
+      r->level->execute(r, i, i + 1, row, 0, 0, r->batch);
+    }
+  for (i64 row = 0; row < r->height; row++) {
+    move(r, r->last_patch, r->num_patches, row);
+    for (i64 b = 0; b < r->batch; b++)
+      for (i64 i = 0; i < width * m; i++)
+        map[(b * r->height + row) * width * m + i] = r->params.at[b * r->params.image + i / m * r->params.column + i % m] - 128;
+  }
 }
 
 /* Write the levels of channels `first` to `last` of a site to the canvas; run image b has those of image b mod `images`. */

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pointillist.engine.opcodes import OPCODES
 from pointillist.nn import Tokens
+from pointillist.nn.functional.convolution import rms_norm
 from pointillist.nn.functional.local_gain import place
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.local import LocalGain
@@ -63,6 +64,7 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "ADD": lambda h, ctx: torch.relu(h) + torch.tanh(h),
     "MULTIPLY": lambda h, ctx: h * torch.tanh(h),
     "OFFSET": lambda h, ctx: torch.relu(h) + CHANNEL - 2.0,
+    "RMS_NORM": lambda h, ctx: rms_norm(h),
     "SCALE": lambda h, ctx: -(h * CHANNEL) / 3.0,
     "COPY": lambda h, ctx: torch.cat([h, torch.tanh(h[:, 1:3])], 1),
     "LINEAR": lambda h, ctx: POINT(torch.tanh(h)),

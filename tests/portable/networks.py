@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import PortableEncoder
 from pointillist.engine.executors import Inputs
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import IntegerModel
 from pointillist.networks import names
+from tests.tolerances import FIXED_POINT
 
 INTEGER_NETWORKS = tuple(name for name in names() if "multiscale" not in name)
 """Networks that have an integer program: those that do not sample in stages."""
@@ -122,10 +122,20 @@ def few_images(name: str) -> np.ndarray:
     return x if CASES[name]["levels"] < 10_000 else x[:1, :, :3]
 
 
-def features_of(encoder: PortableEncoder, value: Any, count: int, size: tuple[int, int]) -> np.ndarray:
-    """Compute the features of the value that a user gives for `count` images of a size."""
-    masked = encoder.read(value, count, size)
-    return encoder.features(masked.values, masked.known)
+def check_features(model: IntegerModel, actual: np.ndarray, expected: np.ndarray) -> None:
+    """Compare features with those of torch, `[n, h, w, d]`, which may exceed what the program holds."""
+    unit = model.programs[0].inputs["map"].unit[: expected.shape[-1]]
+    errors = np.abs(actual - expected.clip(-128 * unit, 127 * unit))
+    assert errors.mean() < FIXED_POINT, errors.mean()
+    assert errors.max() < 16 * FIXED_POINT, errors.max()
+
+
+def features_of(model: IntegerModel, value: Any, count: int, size: tuple[int, int]) -> np.ndarray:
+    """Compute the features of a map for the value that a user gives for `count` images of a size."""
+    part = next(part for part in model.parts[0] if part.program is not None)
+    assert part.encoder is not None
+    unit = model.programs[0].inputs["map"].unit[: part.rows.shape[-1]]
+    return part.encoded(unit, part.encoder.read(value, count, size)) * unit
 
 
 def check_steps(

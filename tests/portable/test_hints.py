@@ -18,8 +18,7 @@ from pointillist.model.portable import load, save
 from pointillist.model.portable.storage.decode import decode_model
 from pointillist.sampling.request import Request
 from tests.integer_draws import draw_integers
-from tests.portable.networks import features_of
-from tests.tolerances import FIXED_POINT
+from tests.portable.networks import check_features, features_of
 
 SIZE = (5, 7)
 CODES = ImageSpec(channels=2, height=5, width=7, levels=5, mode="codes", ordered=False)
@@ -61,10 +60,9 @@ def test_features_are_those_of_torch(kind: str, tmp_path: Path) -> None:
         order = stored.order(name)
         inputs = model.conditions.inputs([0, None, 1], 3, hint=hint)
         features = model.encode(inputs, 3, SIZE).map.detach().numpy().transpose(0, 2, 3, 1)
-        encoder = next(part.encoder for part in stored.parts[0] if part.encoder is not None)
-        found = features_of(encoder, hint, 3, SIZE)
-        np.testing.assert_allclose(found, features, rtol=0, atol=FIXED_POINT)
-        assert np.array_equal(features_of(encoder, hint[1], 1, SIZE)[0], found[1])
+        found = features_of(stored, hint, 3, SIZE)
+        check_features(stored, found, features)
+        assert np.array_equal(features_of(stored, hint[1], 1, SIZE)[0], found[1])
         found = stored.inputs(3, SIZE, order, [0, None, 1], hint=hint)
         due = model.integer_model().encode(inputs, 3, SIZE, order)
         assert found.keys() == due.keys() == {"vector", "map"}
@@ -107,7 +105,9 @@ def test_what_does_not_fit_is_refused() -> None:
         draw_integers(integer_model, u, hint=np.full((1, *SIZE), 2))
 
 
-@pytest.mark.parametrize("change", ["channels", "rule", "dilations", "kernel", "bias", "nan", "missing", "kind"])
+@pytest.mark.parametrize(
+    "change", ["channels", "rule", "levels", "tap", "table", "phase", "program", "missing", "kind"]
+)
 def test_a_damaged_encoder_is_refused(change: str, tmp_path: Path) -> None:
     """With a named error, before anything is computed."""
     import json
@@ -124,16 +124,18 @@ def test_a_damaged_encoder_is_refused(change: str, tmp_path: Path) -> None:
             hints["channels"] = 1
         elif change == "rule":
             hints["rule"] = "edges"
-        elif change == "dilations":
-            hints["dilations"] = [1, 0]
-        elif change == "kernel":
-            arrays[hints["weights"]["first.weight"]] = np.zeros((6, 7, 4, 4), np.float32)
-        elif change == "bias":
-            arrays[hints["weights"]["layers.0.bias"]] = np.zeros(5, np.float32)
-        elif change == "nan":
-            arrays[hints["weights"]["first.bias"]] = np.full(6, np.nan, np.float32)
-        elif change == "missing":
-            del hints["weights"]["embedding.weight"]
+        elif change == "levels":
+            arrays[hints["weights"]["levels"]] = np.zeros((4, 3), np.int8)
+        elif change == "tap":
+            next(i for i in part["program"]["code"][1] if i["op"] == "GATHER")["taps"][0] = [5000, 0]
+        elif change == "table":
+            del next(i for i in part["program"]["code"][1] if i["op"] == "RMS_NORM")["constants"]["table"]
+        elif change == "phase":
+            part["program"]["code"].insert(0, part["program"]["code"].pop())
+        elif change == "program":
+            del part["program"]
+        elif change == "unit":
+            del hints["weights"]["unit"]
         else:
             part["kind"] = "vector"
     for key in ("format", "format_version", "fingerprint"):

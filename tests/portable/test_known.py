@@ -9,15 +9,13 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning.known import KnownFeatures
-from pointillist.conditioning.portable import StoredWeights, grid
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.portable import load, save
+from pointillist.model.portable import conditions, load, save
 from tests.integer_draws import draw_integers
-from tests.portable.networks import features_of
+from tests.portable.networks import check_features, features_of
 from tests.scripts import script
-from tests.tolerances import FIXED_POINT
 
 IMAGES = {
     "map": ImageSpec(channels=1, height=8, width=8, levels=5, ordered=False, mode="codes"),
@@ -43,18 +41,15 @@ def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[in
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, model.image.levels, (4, *model.image.shape))), images=4)
     stored = model.integer_model().integers
     save(weights.pack_encoders(stored) if int8 else stored, tmp_path)
-    encoder = load(tmp_path).parts[0][-1].encoder
-    assert isinstance(encoder, KnownFeatures)
-    features = features_of(encoder, (levels, known), 4, size)
+    loaded = load(tmp_path)
+    features = features_of(loaded, (levels, known), 4, size)
     with torch.no_grad():
         inputs = model.conditions.inputs(count=4, size=size, known=(levels, known))
         expected = model.conditions.encoders["known"].encode(inputs.parts["known"]).numpy()
-    assert np.abs(np.moveaxis(features, -1, 1) - expected).max() < FIXED_POINT
+    check_features(loaded, features, np.moveaxis(expected, 1, -1))
     for image in range(4):
-        alone = encoder.features(levels[image : image + 1], known[image : image + 1])
+        alone = features_of(loaded, (levels[image], known[image]), 1, size)
         assert np.array_equal(alone[0], features[image])
-    nothing = features_of(encoder, None, 3, size)
-    assert np.array_equal(nothing[2], features[0])
 
 
 def test_images_that_are_the_same_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,10 +64,8 @@ def test_images_that_are_the_same_are_encoded_once(monkeypatch: pytest.MonkeyPat
         return scorer.encode(inputs[first:last], last - first, model.image.shape[1:], order)["map"]
 
     alone = np.concatenate([encode_map(i, i + 1) for i in range(4)])
-    encoded, encode = [], grid.GridFeatures._encode
-    monkeypatch.setattr(
-        grid.GridFeatures, "_encode", lambda self, x, known: encoded.append(len(x)) or encode(self, x, known)
-    )
+    encoded, run = [], conditions.run_grid
+    monkeypatch.setattr(conditions, "run_grid", lambda program, x: encoded.append(len(x)) or run(program, x))
     monkeypatch.setattr(model.conditions.encoders["known"], "forward", lambda value: pytest.fail("torch encodes"))
     assert np.array_equal(encode_map(0, 4), alone)
     assert encoded == [2]

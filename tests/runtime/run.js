@@ -2,8 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { decodeArchive } from "../../runtime/archive.js";
-import { products } from "../../runtime/grid.js";
-import { openProgram, sample, transform, uniforms } from "../../runtime/pointillist.js";
+import { conditions, openProgram, orderOf, sample, transform, uniforms } from "../../runtime/pointillist.js";
 import { adjacencyTable } from "../../runtime/rules.js";
 import { World } from "../../runtime/world.js";
 import { ngrams, promptFeatures } from "../../runtime/prompts.js";
@@ -41,9 +40,10 @@ const JOBS = {
     const { levels, frequencies } = sample(model, { ...rest, inputs: converted, uniforms: floats(u), features });
     return { levels: [...levels], frequencies: [...frequencies] };
   },
-  products: async ({ library, x, features, layer, height, width }) => {
-    const compiled = new CompiledPrograms(await WebAssembly.compile(bytesOf(library)), []), kernels = { ...layer, byTap: Float64Array.from(layer.byTap) };
-    return [products, compiled.products].map((multiply) => [...multiply(Uint16Array.from(x), features, kernels, height, width)]);
+  grids: async ({ folder, library, lowered, known, height, width }) => {
+    const model = await open(folder), compiled = new CompiledPrograms(await WebAssembly.compile(bytesOf(library)), lowered.map(bytesOf));
+    const copied = () => model.parts.map((list) => list.map((part) => ({ ...part }))); // each encodes anew
+    return [undefined, compiled.grid(model)].map((grid) => [...conditions({ ...model, parts: copied(), grid }, orderOf(model), height, width, { known }).map]);
   },
   features: async ({ folder, text, sentence }) =>
     promptFeatures(await open(folder), text, sentence ? Float32Array.from(sentence) : null),

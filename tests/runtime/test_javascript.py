@@ -19,8 +19,10 @@ from pointillist.compression import compress
 from pointillist.conditioning.portable import BITS
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
+from pointillist.engine.c.lower import lower
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.library import WEBASSEMBLY
+from pointillist.images import ImageSpec
 from pointillist.model.portable import load, save
 from pointillist.model.portable.model import join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
@@ -222,24 +224,26 @@ def test_known_pixels(shape: tuple[int, int, int], levels: int, tmp_path: Path) 
     assert [result["frequencies"] for result in javascript(*jobs)] == due
 
 
-@pytest.mark.parametrize(("features", "side", "dilation"), [(40, 3, 2), (70, 3, 1), (5, 5, 1)])
-@pytest.mark.parametrize("most", [127, 32767])
-def test_products_of_the_library(features: int, side: int, dilation: int, most: int) -> None:
-    """Of bytes by the library, of other weights in JavaScript; with inputs above 255, and groups that are not full."""
-    rng = np.random.default_rng(features)
-    height, width = 7, 6
-    x = rng.integers(0, 600, (height, width, features)) * (rng.random((height, width, features)) < 0.7)
-    kernels = rng.integers(-most, most + 1, (side**2, features, features))
-    padded = np.pad(x, [(side // 2 * dilation,) * 2] * 2 + [(0, 0)])
-    expected = sum(
-        padded[dilation * (tap // side) :, dilation * (tap % side) :][:height, :width] @ kernels[tap]
-        for tap in range(side**2)
-    )
-    layer = {"dilation": dilation, "side": side, "byTap": kernels.reshape(-1).tolist()}
-    job = {"job": "products", "library": str(WEBASSEMBLY), "x": x.reshape(-1).tolist(), "features": features}
-    (results,) = javascript({**job, "layer": layer, "height": height, "width": width})
-    for result in results:
-        np.testing.assert_array_equal(result, np.reshape(expected, -1))
+@pytest.mark.parametrize("kind", ["known", "unordered"])
+def test_grids_of_the_library(kind: str, tmp_path: Path) -> None:
+    """The map of known pixels by WebAssembly, by JavaScript and by Python, in the size of the model and in another."""
+    torch.manual_seed(3)
+    image = ImageSpec(channels=1, height=6, width=5, levels=5, ordered=kind == "known", mode="codes")
+    model, rng = pt.build("gated-pixelcnn", shape=image, channels=8, layers=2, known=True), np.random.default_rng(5)
+    pt.quantize_integer(model, rng.integers(0, 5, (6, 1, 6, 5)), images=6)
+    stored = save(model.integer_model().integers, tmp_path)
+    programs = [*stored.programs, *(part.program for part in stored.parts[0] if part.program is not None)]
+    paths = [tmp_path / f"{number}.bin" for number in range(len(programs))]
+    for path, program in zip(paths, programs, strict=True):
+        path.write_bytes(lower(program).tobytes())
+    for size in ((6, 5), (9, 4)):
+        x, known = rng.integers(0, 5, (1, 1, *size)), rng.random(size) < 0.6
+        due = stored.inputs(1, size, stored.order(), known=(x, known))["map"].reshape(-1)
+        job: dict[str, Any] = {"job": "grids", "folder": str(tmp_path), "library": str(WEBASSEMBLY)}
+        job |= {"lowered": list(map(str, paths)), "height": size[0], "width": size[1]}
+        (results,) = javascript(job | {"known": [n if is_known else None for n, is_known in _flat_known(x, known)]})
+        for result in results:
+            np.testing.assert_array_equal(result, due)
 
 
 @pytest.mark.parametrize("kind", ["attributes", "vector", "hint", "text+tokens"])

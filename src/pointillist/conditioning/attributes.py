@@ -45,7 +45,6 @@ class AttributeFeatures(PortableEncoder):
 
     key: ClassVar[str] = "attributes"
     keyword: ClassVar[str] = "attributes"
-    any_size: ClassVar[bool] = True
 
     weights: StoredWeights
     values: Mapping[str, tuple[str, ...]]

@@ -154,7 +154,7 @@ class StoredHints(StoredGrid):
 
 @dataclass(frozen=True, eq=False)
 class HintFeatures(GridFeatures):
-    """The encoder of hints in numpy, in fixed point: see `GridFeatures`.
+    """The encoder of hints without torch: see `GridFeatures`.
 
     Attributes:
         reader: what it takes as a hint.
@@ -165,36 +165,27 @@ class HintFeatures(GridFeatures):
 
     reader: HintReader
 
-    @property
-    def spec(self) -> ImageSpec | None:
-        """Meaning of the integers of a hint; None for floats."""
-        return self.reader.image
-
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        """Return the weights and what the reader needs."""
+        """Return the table of levels and what the reader needs."""
         reader = self.reader
         return {
             "channels": reader.channels,
             "image": None if reader.image is None else reader.image.model_dump(mode="json"),
             "rule": None if reader.preprocessor is None else str(reader.preprocessor),
-            "weights": self.weights.encode(arrays),
-            "dilations": list(self.dilations),
+            **super().encode(arrays),
         }
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> HintFeatures:
-        """Read an encoder: square kernels of odd size, from the hint and its mask to the width of the part."""
+        """Read an encoder: the table of its levels, and the rule."""
         stored = StoredHints.parse(document, arrays)
-        if part != "map":
-            raise arrays.damaged("an encoder of hints has no map")
         if stored.image is not None and stored.image.channels != stored.channels:
             raise arrays.damaged("an encoder of hints has other channels than its image")
-        weights = stored.grid_weights(stored.channels, 1, stored.image, width, arrays)
         try:
             rule = None if stored.rule is None else HintPreprocessor.parse(stored.rule)
         except ConfigError as error:
             raise arrays.damaged(f"{stored.rule!r} is not a rule") from error
-        return cls(weights, tuple(stored.dilations), HintReader(stored.channels, stored.image, rule))
+        return cls(stored.table(stored.image, stored.channels, arrays), HintReader(stored.channels, stored.image, rule))
 
 
 class HintConfig(ConditionConfig):

@@ -90,7 +90,7 @@ def parse_mask(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "n c h w"]
 
 @dataclass(frozen=True, eq=False)
 class KnownFeatures(GridFeatures):
-    """The encoder of known pixels in numpy, in fixed point: see `GridFeatures`.
+    """The encoder of known pixels without torch: see `GridFeatures`.
 
     Attributes:
         image: meaning of the integers of the image.
@@ -98,7 +98,7 @@ class KnownFeatures(GridFeatures):
 
     key: ClassVar[str] = "known"
     keyword: ClassVar[str] = OBSERVED
-    any_size: ClassVar[bool] = True
+    masks_channels: ClassVar[bool] = True
 
     image: ImageSpec
 
@@ -107,25 +107,15 @@ class KnownFeatures(GridFeatures):
         """Reads known pixels."""
         return KnownReader(self.image.channels)
 
-    @property
-    def spec(self) -> ImageSpec:
-        """Meaning of the integers of the image."""
-        return self.image
-
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        """Return the weights and the kind of image."""
-        image = self.image.model_dump(mode="json")
-        return {"image": image, "weights": self.weights.encode(arrays), "dilations": list(self.dilations)}
+        """Return the table of levels and the kind of image."""
+        return {"image": self.image.model_dump(mode="json"), **super().encode(arrays)}
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> KnownFeatures:
-        """Read an encoder: square kernels of odd size, from an image and its mask to the width of the part."""
+        """Read an encoder: the table of the levels of its image."""
         stored = StoredKnown.parse(document, arrays)
-        if part != "map":
-            raise arrays.damaged("an encoder of known pixels has no map")
-        channels = stored.image.channels
-        weights = stored.grid_weights(channels, channels, stored.image, width, arrays)
-        return cls(weights, tuple(stored.dilations), stored.image)
+        return cls(stored.table(stored.image, stored.image.channels, arrays), stored.image)
 
 
 class KnownConfig(ConditionConfig):

@@ -146,7 +146,8 @@ class Buffers:
         if feature_map not in self._maps:
             rows, columns = self.size(feature_map.scale)
             up, left, right = feature_map.up, feature_map.left, feature_map.right
-            array = self.zeros(self.batch, up + rows, left + columns + right, feature_map.channels)
+            rows += up * (1 + self.program.is_grid)
+            array = self.zeros(self.batch, rows, left + columns + right, feature_map.channels)
             if feature_map.initial_left is not None:
                 array[:, :, :left] = self.constant(feature_map.initial_left)
             if feature_map.initial_above is not None:

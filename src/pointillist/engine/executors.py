@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.head.frequencies import distribution, frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder
-from pointillist.engine.interpreter import Interpreter, whole_params
+from pointillist.engine.interpreter import Interpreter, whole_grid, whole_params
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError, choices, quote
@@ -60,6 +60,19 @@ def choose_executor(program: Program, executor: str = "auto") -> Literal["compil
 def _warn_once(reason: str) -> None:
     """Log, once, why a slower executor runs."""
     _log.warning(reason)
+
+
+def run_grid(program: Program, canvas: IntArray, executor: str = "auto") -> IntArray:
+    """Run the program of a grid over images: a map `[b, h, w, m]` of a canvas `[b, h, w, c]`.
+
+    Raises:
+        EngineError: if there is no such executor, or the images are too large.
+    """
+    if choose_executor(program, executor) == "compiled":
+        from pointillist.engine.c.run import grid_in_c
+
+        return grid_in_c(program, canvas)
+    return whole_grid(program, canvas)
 
 
 def open_steps(

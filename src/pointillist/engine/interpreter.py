@@ -70,6 +70,13 @@ def run_whole(buffers: BuffersT, operations: Operations[BuffersT], canvas: Array
     return buffers.read(program.params, everywhere)
 
 
+def whole_grid(program: Program, canvas: IntArray) -> IntArray:
+    """Return the map `[b, h, w, m]` that the program of a grid computes of a canvas `[b, h, w, c]`."""
+    batch, height, width, _ = canvas.shape
+    result: IntArray = run_whole(Buffers(program, batch, height, width, {}), OPERATIONS, canvas)
+    return result
+
+
 def run_part(
     buffers: BuffersT,
     operations: Operations[BuffersT],

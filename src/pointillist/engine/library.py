@@ -50,6 +50,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_write": (None, [_POINTER, _I64, _I64, _I64, _POINTER]),
     "pt_block": (_I64, [_POINTER, _I64, _POINTER]),
     "pt_frequencies": (None, [_POINTER, _POINTER, _POINTER, _I64, _I64, _POINTER, _POINTER, _I32]),
+    "pt_grid": (None, [_POINTER] * 3),
     "pt_mask_memory": (_I64, [_POINTER, _I64]),
     "pt_mask_begin": (_POINTER, [_POINTER, _I64, _POINTER]),
     "pt_mask_propagate": (_I32, [_POINTER, _I64]),

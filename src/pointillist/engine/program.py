@@ -118,7 +118,8 @@ class FeatureMap:
     The extent grows while instructions that read the map are recorded. It counts sites of the map's own grid.
 
     Attributes:
-        up, left, right: rows above a site, and columns on both sides of it, that some instruction reads.
+        up, left, right: rows above a site, and columns on both sides of it, that some instruction reads; of a grid, as
+            many rows below, too.
     """
 
     name: str
@@ -140,7 +141,7 @@ class FeatureMap:
 
     def extend(self, taps: tuple[Tap, ...]) -> None:
         """Extend the map so that it covers these taps."""
-        self.up = max(self.up, *(-dy for dy, _ in taps))
+        self.up = max(self.up, *(abs(dy) for dy, _ in taps))
         self.left = max(self.left, *(-dx for _, dx in taps))
         self.right = max(self.right, *(dx for _, dx in taps))
 
@@ -303,7 +304,9 @@ class Program:
     s_curve: bool = False
     """True if odd rows run from right to left. Maps are indexed by site, so nothing else changes."""
     integer_head: IntegerHead | None = None
-    """The distribution of an integer program; None in floating point."""
+    """The distribution of an integer program; None in floating point, and of a program of a grid."""
+    is_grid: bool = False
+    """True if all sites are known before it runs: each instruction runs over the whole grid, before the next one."""
     cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What engines derive from the instructions; programs of other inputs share it."""
 

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, HashedTokenEncoder, PortableEncoder
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.portable import StoredWeights
+from pointillist.conditioning.portable.grid import GridFeatures, LevelTable
 from pointillist.data import DataSplits
 from pointillist.engine.head.tables import MIN_LOG_SCALE
 from pointillist.engine.program import Instruction, IntArray, Program
+from pointillist.engine.recording.record import record
 from pointillist.engine.rewrite.builder import is_constant_map
-from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
+from pointillist.engine.rewrite.make import Batch, rewrite_grid, rewrite_to_integers
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, DataError, EngineError, not_a_model
 from pointillist.files.suggestions import checked_keywords
@@ -125,7 +128,7 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
         fixed_size=model.fixed_size or any(program.size is not None for program in programs),
         programs=programs,
         orders={order.name: n for n, group in enumerate(groups) for order in group.orders},
-        parts=tuple(_parts(model, program) for program in programs),
+        parts=tuple(_parts(model, program, chosen) for program in programs),
         source=model_fingerprint(model),
     )
 
@@ -231,7 +234,7 @@ def _rewrite(model: PixelModel, group: _Recorded) -> Program:
     )
 
 
-def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
+def _parts(model: PixelModel, program: Program, chosen: Chosen) -> tuple[IntegerPart, ...]:
     """Return what a stored model knows of its conditions: classes, orders, positions, and all else as unknown."""
     result = []
     for kind in ("vector", "map", "tokens"):
@@ -245,14 +248,36 @@ def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
             unit = program.inputs[kind].unit[start : start + width]
             integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
             encoder = _portable(model.conditions.encoders.get(name))
-            if encoder is not None and encoder.any_size:
-                # as it computes them; a reader without the encoder knows this size alone
-                unknown = encoder.read(None, 1, rows.shape[1:3])
-                nothing = encoder.features(unknown.values, unknown.known)
-                integers = quantize_inputs(program, {kind: nothing}, {kind: unit})[kind]
-            result.append(IntegerPart(name, kind, integers, names, encoder))
+            part = IntegerPart(name, kind, integers, names, encoder)
+            if isinstance(encoder, GridFeatures):
+                part = _with_grid(
+                    model.conditions.encoders[name], part, unit, [inputs.parts[name] for _, inputs in chosen]
+                )
+            result.append(part)
             start += width
     return tuple(result)
+
+
+def _with_grid(encoder: Any, part: IntegerPart, unit: np.ndarray, values: list[MaskedValue]) -> IntegerPart:
+    """Return a part with the program of its encoder, calibrated on values of images."""
+    stored: Any = part.encoder
+    if not any(value.known.any() for value in values):  # images alone bring no hints
+        values = [_random(value, stored) for value in values]
+    if stored.table.levels is None:
+        largest = np.max([np.abs(np.asarray(value.values)).max(axis=(0, 2, 3)) for value in values], axis=0)
+        stored = replace(stored, table=LevelTable.floats(largest))
+    canvases = [stored.features(np.asarray(value.values), np.asarray(value.known)) for value in values]
+    size = dict(zip(("height", "width"), canvases[0].shape[1:3], strict=True))
+    recorded = record(encoder.convolve, num_sub_steps=1, canvas_width=len(stored.unit), order=None, **size)
+    program = rewrite_grid(recorded, [canvas * stored.unit for canvas in canvases], stored.unit, unit)
+    return replace(part, encoder=stored, program=program)
+
+
+def _random(value: MaskedValue, encoder: GridFeatures) -> MaskedValue:
+    """Return random values of images that are known as a whole."""
+    rng, shape, table = np.random.default_rng(0), value.values.shape, encoder.table.levels
+    values = rng.normal(size=shape) if table is None else rng.integers(0, len(table), shape)
+    return replace(value, values=values, known=np.ones(value.known.shape, bool))
 
 
 def _rows(model: PixelModel, name: str, kind: str, part: slice) -> tuple[np.ndarray, tuple[str, ...]]:

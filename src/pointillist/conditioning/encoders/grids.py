@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,9 +15,11 @@ from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.known import KnownConfig, KnownFeatures, KnownReader
 from pointillist.conditioning.portable import StoredWeights
+from pointillist.conditioning.portable.grid import LevelTable
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float
-from pointillist.nn.functional.convolution import DilatedConv2d
+from pointillist.nn.functional.convolution import dilated_conv2d, rms_norm
+from pointillist.nn.passes import FullPass, Pass
 
 _SIZES = {"width", "layers", "level_channels"}  # settings of every encoder of a grid
 
@@ -56,18 +61,28 @@ class GridEncoder(ConditionEncoder):
         inputs = channels * (1 if ordered else level_channels)
         self.first: nn.Conv2d = nn.Conv2d(inputs + mask_channels, width, 5, padding=2)
         self.dilations: tuple[int, ...] = tuple(2 ** (i % 4) for i in range(layers))
-        self.layers: nn.ModuleList = nn.ModuleList(
-            DilatedConv2d(width, width, 3, padding=d, dilation=d) for d in self.dilations
-        )
+        self.layers: Any = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in self.dilations)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"]:
         """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
-        known = value.known
-        x = self._embed(value.values, known)
-        h: Tensor = self.first(torch.cat([x, known.to(x.dtype)], 1))
-        for layer in self.layers:
-            h = h + layer(F.relu(_normalise(h)))
-        return _normalise(h)
+        x = self._embed(value.values, value.known)
+        return self.convolve(torch.cat([x, value.known.to(x.dtype)], 1), FullPass())
+
+    def table(self) -> LevelTable:
+        """Return what levels write to the canvas of a program."""
+        if self.spec is None:
+            return LevelTable.floats(np.ones(self.reader.channels))
+        if self.embedding is None:
+            return LevelTable.ordered(self.spec.levels)
+        return LevelTable.embedded(self.embedding.weight.detach().cpu().numpy())
+
+    def convolve(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b d h w"]:
+        """Compute the features from the canvas, which is complete: windows have rows below."""
+        h = F.conv2d(ctx.window("first", x, up=2, left=2, right=2, down=2), self.first.weight, self.first.bias)
+        for number, (layer, reach) in enumerate(zip(self.layers, self.dilations, strict=True)):
+            window = ctx.window(f"layers.{number}", F.relu(rms_norm(h)), up=reach, left=reach, right=reach, down=reach)
+            h = h + dilated_conv2d(window, layer.weight, layer.bias, dilation=reach)
+        return rms_norm(h)
 
     def _embed(self, values: Tensor, known: Bool[Tensor, "b m h w"]) -> Float[Tensor, "b i h w"]:
         """Known values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""
@@ -79,12 +94,6 @@ class GridEncoder(ConditionEncoder):
             return torch.where(known, values.to(dtype) * (2 / (spec.levels - 1)) - 1, 0.0)
         vectors = self.embedding(values).permute(0, 1, 4, 2, 3)
         return torch.where(known[:, :, None], vectors, 0.0).flatten(1, 2)
-
-
-def _normalise(h: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
-    """Divide by the root mean square over the features."""
-    scale = torch.rsqrt(h.float().square().mean(1, keepdim=True) + 1e-6)
-    return h * scale.to(h.dtype)
 
 
 def hint_encoders(config: HintConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
@@ -109,8 +118,8 @@ class HintEncoder(GridEncoder):
         self.reader: HintReader = HintReader(config.channels, config.image, preprocessor)
 
     def portable(self, weights: StoredWeights) -> HintFeatures:
-        """The same convolutions in numpy, in fixed point."""
-        return HintFeatures(weights, self.dilations, self.reader)
+        """Write the canvas of its program; the units of floats are chosen by the data."""
+        return HintFeatures(self.table(), self.reader)
 
 
 def known_encoders(config: KnownConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
@@ -137,5 +146,5 @@ class KnownPixelsEncoder(GridEncoder):
         self.image, self.reader = image, KnownReader(image.channels)
 
     def portable(self, weights: StoredWeights) -> KnownFeatures:
-        """The same convolutions in numpy, in fixed point."""
-        return KnownFeatures(weights, self.dilations, self.image)
+        """Write the canvas of its program."""
+        return KnownFeatures(self.table(), self.image)

@@ -75,12 +75,10 @@ class PortableEncoder(ReadsValues, ABC):
         key: name of its entry in `program.json`.
         keyword: the keyword under which a user gives the value.
         reader: reads values; shared with the encoder in torch.
-        any_size: True if it computes the features of "unknown" too, for images of any size; others are stored.
     """
 
     key: ClassVar[str]
     keyword: ClassVar[str]
-    any_size: ClassVar[bool] = False
 
     @abstractmethod
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:

@@ -1,174 +1,104 @@
-"""Convolutions over an image on the grid of the generated one, in fixed point: the same bits on every platform.
+"""The canvas of a program of a grid: an image that is known in parts, embedded in 8 bits, and its mask.
 
-The encoders of hints and of known pixels share them; `conditioning/encoders/grids.py` has them in torch.
+The encoders of hints and of known pixels share it; `conditioning/encoders/grids.py` has their networks in torch. These
+are recorded as programs, which compute the features (`model/portable/conditions.py`).
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, Any
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
 
-from pointillist.conditioning.portable import PortableEncoder, StoredEncoder, StoredWeights
-from pointillist.files.arrays import SCALE_SUFFIX, ArrayReader
+from pointillist.conditioning.portable import PortableEncoder, StoredEncoder
+from pointillist.files.arrays import ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int, Shaped
 
-_BITS, _INPUT_BITS = 12, 6
-_LIMIT = 2**20
-_EPSILON = 1e-6 * 4.0**_BITS
-_FLOAT32_INTEGERS = 2**24
+MASK = 64
+"""What a pixel that is known writes to the channels of its mask; it stands for 1."""
+MOST = 127
 
 
-class StoredGrid(StoredEncoder):
-    """JSON values of an encoder of an image on the grid: the weights, and the dilations of its layers."""
+@dataclass(frozen=True, eq=False)
+class LevelTable:
+    """Numbers in 8 bits that levels of an image write to a grid.
 
-    dilations: list[Annotated[int, Field(ge=1, le=4096, strict=True)]] = Field(max_length=64)
+    Attributes:
+        levels: of each level, `[levels, e]`; None for images of floats, which are rounded.
+        unit: the number that an integer stands for, `[e]`; of floats, of each channel.
+    """
 
-    def grid_weights(
-        self, channels: int, masks: int, image: ImageSpec | None, width: int, arrays: ArrayReader
-    ) -> StoredWeights:
-        """Read square kernels of odd size, from `channels` of an image and `masks` of its mask to `width` features.
+    levels: Int[np.ndarray, "levels e"] | None
+    unit: Float[np.ndarray, " e"]
 
-        Raises:
-            CheckpointError: if a weight is missing, or has another shape.
-        """
-        weights: dict[str, np.ndarray] = {}
-        if image is not None and not image.ordered:
-            weights |= self.weight("embedding.weight", (image.levels, None), arrays)
-            channels *= weights["embedding.weight"].shape[1]
-        for n, name in enumerate(("first", *(f"layers.{n}" for n in range(len(self.dilations))))):
-            weights |= self.weight(f"{name}.weight", (width, width if n else channels + masks, None, None), arrays)
-            weights |= self.weight(f"{name}.bias", (width,), arrays)
-            rows, columns = weights[f"{name}.weight"].shape[2:]
-            if rows != columns or rows % 2 == 0 or rows > 15:
-                raise arrays.damaged(f"an encoder of an image has a kernel of {rows}x{columns}")
-        return StoredWeights(weights)
+    @classmethod
+    def ordered(cls, count: int) -> LevelTable:
+        """Spread ordered levels over [-1, 1]: without rounding, if there are at most 128."""
+        # nearly as large as 8 bits allow: a product has one unit for the weights of levels and of the mask
+        steps = MOST // (count - 1) * (count - 1) or MOST
+        numbers = np.floor((np.arange(count) * (2 / (count - 1)) - 1) * steps + 0.5)
+        return cls(numbers.astype(np.int8)[:, None], np.full(1, 1 / steps))
+
+    @classmethod
+    def embedded(cls, vectors: Float[np.ndarray, "levels e"]) -> LevelTable:
+        """Round the vectors of unordered levels."""
+        unit = cls.floats(np.abs(vectors).max(axis=0)).unit
+        return cls(np.floor(vectors / unit + 0.5).clip(-MOST, MOST).astype(np.int8), unit)
+
+    @classmethod
+    def floats(cls, largest: Float[np.ndarray, " c"]) -> LevelTable:
+        """Choose the units of floats by the largest magnitude of each channel."""
+        return cls(None, 2.0 ** np.ceil(np.log2(np.maximum(largest.astype(np.float64), 2.0**-20) / MOST)))
 
 
 @dataclass(frozen=True, eq=False)
 class GridFeatures(PortableEncoder):
-    """Residual convolutions over an image that is known in parts, and its mask, in integers.
-
-    A feature h stands as the integer round(2^12 h). For each place of its kernel and each channel of the image, the
-    first convolution adds an integer: of the weight of the mask (where the mask has one channel for all, with the first
-    channel of the image) and the weights times the level, rounded. Each further layer rounds the input relu(n(h)) to
-    steps of 2^-6, multiplies integers, and rounds the sum times the scale of the output. Sums of integers are the same
-    in any order; the root, the quotient and the product with a scale are each rounded once, as IEEE 754 prescribes.
+    """Write an image that is known in parts, and its mask, to the canvas of a program.
 
     Attributes:
-        weights: `first.weight`, `first.bias`, `layers.N.weight`, `layers.N.bias`, and the `embedding.weight` of
-            unordered levels.
-        dilations: of the layers.
+        table: what levels write.
+        masks_channels: whether there is a mask for each channel of the image; else one for all.
     """
 
-    weights: StoredWeights
-    dilations: tuple[int, ...]
+    masks_channels: ClassVar[bool] = False
+
+    table: LevelTable
 
     @property
-    @abstractmethod
-    def spec(self) -> ImageSpec | None:
-        """Meaning of the integers of the image; None for floats."""
+    def unit(self) -> Float[np.ndarray, " i"]:
+        """The number that an integer of each channel of the canvas stands for."""
+        channels: int = self.reader.channels
+        level = self.table.unit if self.table.levels is None else np.tile(self.table.unit, channels)
+        return np.append(level, np.full(channels if self.masks_channels else 1, 1 / MASK))
 
-    def features(self, values: Shaped[np.ndarray, "n c h w"], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Compute features `[n, h, w, width]`; images that are the same are encoded once."""
-        numbers: dict[bytes, int] = {}
-        keys = [image.tobytes() + mask.tobytes() for image, mask in zip(values, known, strict=True)]
-        index = [numbers.setdefault(key, len(numbers)) for key in keys]
-        first = [index.index(number) for number in range(len(numbers))]
-        return self._encode(values[first], known[first])[index]
-
-    @cached_property
-    def matrices(self) -> list[tuple[NDArray[Any], Float[np.ndarray, " d"], Int[np.ndarray, " d"]]]:
-        """Integers of each layer `[taps, in, out]`, the factors of its outputs, and its bias."""
-        result = []
-        for n in range(len(self.dilations)):
-            name = f"layers.{n}.weight"
-            scale = self.weights.arrays.get(name + SCALE_SUFFIX)
-            whole = self.weights.arrays[name].astype(np.float64)
-            if scale is None:
-                largest = np.abs(whole).reshape(len(whole), -1).max(1)
-                steps = np.where(largest > 0, largest, 1) / 32_767
-                whole = np.floor(whole / steps[:, None, None, None] + 0.5)
-            else:
-                steps = scale.astype(np.float64)
-            most = np.sqrt(len(whole)) * 2**_INPUT_BITS + 1
-            fits = most * np.abs(whole).reshape(len(whole), -1).sum(1).max() < _FLOAT32_INTEGERS
-            matrix = np.ascontiguousarray(whole.reshape(*whole.shape[:2], -1).transpose(2, 1, 0))
-            bias = _rounded(self.weights[f"layers.{n}.bias"].astype(np.float64) * 2.0**_BITS)
-            result.append(
-                (matrix.astype(np.float32 if fits else np.float64), steps * 2.0 ** (_BITS - _INPUT_BITS), bias)
-            )
-        return result
-
-    @cached_property
-    def _taps(self) -> Float[np.ndarray, "taps d i"]:
-        weight = self.weights["first.weight"].astype(np.float64)
-        return np.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0)
-
-    def terms(self, values: Shaped[np.ndarray, ...], channel: int, channels: int, tap: int) -> NDArray[np.int64]:
-        """Compute what values of a channel add to the first convolution at a place of its kernel, `[..., d]`."""
-        weights, spec = self._taps[tap], self.spec
-        if spec is None:
-            embedded = values.astype(np.float64)[..., None]
-        elif spec.ordered:
-            embedded = (values * (2 / (spec.levels - 1)) - 1)[..., None]
+    def features(self, values: Shaped[np.ndarray, "n c h w"], known: Bool[np.ndarray, "n m h w"]) -> np.ndarray:
+        """Return the canvas `[n, h, w, i]` in integers: of each channel what its level writes, and then the mask."""
+        if self.table.levels is None:
+            rounded = np.floor(np.moveaxis(values, 1, -1).astype(np.float64) / self.table.unit + 0.5)
+            written = np.where(np.moveaxis(known, 1, -1), rounded.clip(-MOST, MOST), 0)
         else:
-            embedded = self.weights["embedding.weight"].astype(np.float64)[values]
-        each = embedded.shape[-1]
-        masks = weights.shape[1] - channels * each
-        mask = weights[:, channels * each + channel] if channel < masks else np.zeros(len(weights))
-        result = np.broadcast_to(mask, (*values.shape, len(mask)))
-        for i in range(each):  # in this order, so that sums are rounded in the same way everywhere
-            result = result + embedded[..., i, None] * weights[:, channel * each + i]
-        return _rounded((result * 2.0**_BITS).clip(-_LIMIT, _LIMIT))
+            vectors = np.moveaxis(self.table.levels[np.where(known, values, 0)], 1, 3)
+            written = np.where(np.moveaxis(known, 1, -1)[..., None], vectors, 0)
+            written = written.reshape(*written.shape[:3], -1)
+        return np.concatenate([written, np.moveaxis(known, 1, -1) * MASK], -1).astype(np.int32)
 
-    def _encode(
-        self, values: Shaped[np.ndarray, "n c h w"], known: Bool[np.ndarray, "n m h w"]
-    ) -> Float[np.ndarray, "n h w d"]:
-        (height, width), taps, channels = values.shape[2:], len(self._taps), values.shape[1]
-        reach = round(taps**0.5) // 2
-        different, index = np.unique(values, return_inverse=True)
-        unknown = len(different)
-        index = np.where(known, index.reshape(values.shape), unknown)
-        index = np.pad(index, ((0, 0), (0, 0), (reach, reach), (reach, reach)), constant_values=unknown)
-        bias = _rounded(self.weights["first.bias"].astype(np.float64) * 2.0**_BITS)
-        h = np.broadcast_to(bias, (len(values), height, width, len(bias))).copy()
-        table = np.zeros((unknown + 1, len(bias)), np.int64)  # an unknown pixel adds 0
-        for tap in range(taps):
-            row, column = divmod(tap, 2 * reach + 1)
-            for c in range(channels):
-                table[:unknown] = self.terms(different, c, channels, tap)
-                h += table.take(index[:, c, row : row + height, column : column + width], axis=0)
-        for dilation, (matrix, factors, bias) in zip(self.dilations, self.matrices, strict=True):
-            x = np.floor(_normalise(h).clip(min=0) * 2.0**_INPUT_BITS + 0.5).astype(matrix.dtype)
-            h += _rounded(_convolve(x, matrix, dilation) * factors) + bias
-        return _normalise(h)
+    def encode(self, arrays: ArrayWriter) -> dict[str, object]:
+        """Return the table of levels; a subclass adds what its reader needs."""
+        stored = {"levels": self.table.levels, "unit": self.table.unit}
+        return {"weights": {name: arrays.name(array) for name, array in stored.items() if array is not None}}
 
 
-def _convolve(x: Float[np.ndarray, "n h w i"], matrix: NDArray[Any], dilation: int) -> Float[np.ndarray, "n h w o"]:
-    """Convolve integers with zeros beyond the border; float types hold their sums."""
-    side = round(len(matrix) ** 0.5)
-    reach, (height, width) = side // 2 * dilation, x.shape[1:3]
-    padded = np.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
-    total = np.zeros((*x.shape[:3], matrix.shape[2]), x.dtype)
-    for tap, weights in enumerate(matrix):
-        row, column = (dilation * n for n in divmod(tap, side))
-        total += padded[:, row : row + height, column : column + width] @ weights
-    return total
+class StoredGrid(StoredEncoder):
+    """JSON values of an encoder of an image on the grid: what levels write; a subclass adds its settings."""
 
+    def table(self, image: ImageSpec | None, channels: int, arrays: ArrayReader) -> LevelTable:
+        """Read what levels write.
 
-def _rounded(x: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.floor(x + 0.5).astype(np.int64)
-
-
-def _normalise(h: Int[np.ndarray, "n h w d"]) -> NDArray[np.float64]:
-    """Divide by the root mean square over the features."""
-    mean = (h * h).sum(-1, keepdims=True) / h.shape[-1]
-    result: NDArray[np.float64] = h / np.sqrt(mean + _EPSILON)
-    return result
+        Raises:
+            CheckpointError: if an array is missing, or has another shape.
+        """
+        levels = None if image is None else arrays.get(self.weights.get("levels"), "int8", (image.levels, None))
+        width = channels if levels is None else levels.shape[1]
+        return LevelTable(levels, arrays.get(self.weights.get("unit"), "float64", (width,)))

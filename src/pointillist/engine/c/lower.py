@@ -44,6 +44,8 @@ from pointillist.errors import EngineError
 
 KINDS = tuple(LIKELIHOODS)
 """Kinds of a head, in the order of the file in C."""
+GRID = 2
+"""The number of `runs_by_rows` of the program of a grid."""
 TABLES = ("exp", "sigmoid", "tanh", "inverse")
 
 
@@ -75,13 +77,22 @@ class Lowering:
 
     def write(self) -> NDArray[np.uint8]:
         """Lower all parts, and join the tables."""
-        program, head = self.program, self.program.head
+        program = self.program
         operations: list[int] = []
         for phase, part in program.parts():
             for position, i in enumerate(part):
                 operations += self._operation(phase, i)
                 self.buffers.release((phase, position), i.views)
         params = self.operand(program.params)
+        header = [*[0] * 10, GRID, *params, *[-1] * 7] if program.is_grid else self._head(params)
+        inputs = [number for entry in program.inputs.values() for number in (entry.kind == "map", entry.channels)]
+        maps = [number for each in program.maps for number in self._map(each)]
+        caches = [n for each in program.kv_caches for n in (each.channels, each.key_channels, each.num_heads, 0)]
+        return write_blob(header, [self.buffers.table, maps, caches, inputs, operations, self.taps], self.pool)
+
+    def _head(self, params: Operand) -> list[int]:
+        """Return the distribution, what levels write, and the parameters."""
+        program, head = self.program, self.program.head
         tables = [self.pool.add(head.tables[name]) if name in head.tables else -1 for name in TABLES]
         header = [KINDS.index(head.kind), head.channels, head.levels, head.mixtures, head.precision]
         header += [program.num_sub_steps, program.canvas_values.shape[1], program.s_curve, *(program.size or (0, 0))]
@@ -92,10 +103,7 @@ class Lowering:
             -1 if program.canvas.dtype == INT32 else self.pool.add(program.canvas_values),
         ]
         header += [self.pool.add(table.astype(np.int32)) for table in (LOG_TABLE, EXP_TABLE)]
-        inputs = [number for entry in program.inputs.values() for number in (entry.kind == "map", entry.channels)]
-        maps = [number for each in program.maps for number in self._map(each)]
-        caches = [n for each in program.kv_caches for n in (each.channels, each.key_channels, each.num_heads, 0)]
-        return write_blob(header, [self.buffers.table, maps, caches, inputs, operations, self.taps], self.pool)
+        return header
 
     def operand(self, view: View) -> Operand:
         """Return where the channels of a view are."""

@@ -312,6 +312,15 @@ def _score(
             raise
 
 
+def grid_in_c(program: Program, canvas: IntArray) -> NDArray[np.int32]:
+    """Return the map `[b, h, w, m]` that the program of a grid makes of a canvas `[b, h, w, c]`."""
+    run = Run(program, len(canvas), canvas.shape[1:3], {})
+    canvas = np.ascontiguousarray(canvas, np.int32)
+    result = np.empty((*canvas.shape[:3], program.params.channels), np.int32)
+    run.library.pt_grid(run.address, canvas.ctypes.data, result.ctypes.data)
+    return result
+
+
 def frequencies_in_c(
     program: Program, params: NDArray[np.int32], pixels: NDArray[np.int64], channel: int
 ) -> NDArray[np.int64]:

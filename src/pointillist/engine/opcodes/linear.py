@@ -18,11 +18,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arithmetic import Array, int64, lookup, matmul, matmul_wide, shift, shift_bits
+from pointillist.engine.arithmetic import Array, bit_length, int64, lookup, matmul, matmul_wide, shift, shift_bits
 from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode
 from pointillist.engine.opcodes.constants import WIDE, ConstantType, shifts, table
-from pointillist.engine.opcodes.elementwise import sigmoid
+from pointillist.engine.opcodes.elementwise import Elementwise, sigmoid
 from pointillist.engine.program import INT8, LIMIT, RANGES, Instruction, IntArray, Phase, View
 
 
@@ -103,6 +103,50 @@ class Linear(Opcode):
         if len(i.inputs) == 2 and (i.inputs[1].channels != i.output.channels or i.inputs[1].is_narrow):
             return "it starts from another number of channels"
         return None
+
+
+ROOT_BITS = 7
+"""Bits of the place of a sum of squares in a table, which covers a factor of 4."""
+SQUARED = 2**20
+"""Largest magnitude of a number that RMS_NORM squares: the sums of 2^12 squares fit 53 bits."""
+
+
+@opcode
+class RmsNorm(Elementwise):
+    """Divide by the root mean square over the channels: out = x / sqrt(mean of x^2 + epsilon).
+
+    Zhang and Sennrich 2019, arXiv 1910.07467, without its gains. In integers the reciprocal root is a table.
+
+    In the format: shift(x_k table[(S >> 2 q - 7) - 128], shift + q), with x clamped to 2^20, S = epsilon + sum of x^2
+    and q = floor(log2(S) / 2)
+    """
+
+    each_channel = False
+    constants: ClassVar = {
+        "table": table("int16", 0, 2**15 - 1),
+        "epsilon": ConstantType("int32", ("1",), 1, 2**30),
+        "shift": ConstantType("int8", ("m",), -20, 24, bits=64),
+    }
+    can_narrow = False
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return x[0] / ((x[0] * x[0]).mean(-1)[..., None] + c["epsilon"]) ** 0.5
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        h = x[0].clip(-SQUARED, SQUARED)
+        squares = (h * h).sum(-1)[..., None] + c["epsilon"]
+        half = (bit_length(squares) - 1) >> 1
+        place = ((squares << ROOT_BITS) >> (2 * half)) - 2**ROOT_BITS
+        moved, by = h * c["table"][place], c["shift"].right - (0 if c["shift"].left is None else c["shift"].left) + half
+        right, left = by.clip(0, None), (-by).clip(0, None)
+        return ((moved << left) + ((1 << right) >> 1)) >> right
+
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
+        return np.full(instruction.inputs[0].channels, needs.of(instruction.inputs[0]).max())
+
+    def problem(self, i: Instruction) -> str | None:
+        size = 3 * 2**ROOT_BITS + 1
+        return f"its table has not {size} entries" if len(i.constants["table"]) != size else super().problem(i)
 
 
 @opcode

@@ -25,12 +25,14 @@ class Builder:
         width: int,
         dtype: np.dtype[Any],
         s_curve: bool = False,
+        is_grid: bool = False,
     ) -> None:
         self.num_sub_steps = num_sub_steps
         self.canvas_width = canvas_width
         self.height = height
         self.width = width
         self.s_curve = s_curve
+        self.is_grid = is_grid
         self.dtype = dtype
         self.canvas: FeatureMap = FeatureMap("canvas", num_sub_steps * canvas_width, dtype=dtype)
         self.inputs: dict[str, ConditionInput] = {}

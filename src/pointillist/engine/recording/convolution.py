@@ -124,7 +124,7 @@ def _taps(x: Window, kernel: Kernel, dilation: tuple[int, int]) -> dict[Tap, Ker
 
 
 def _is_early(x: Window, tap: Tap) -> bool:
-    return tap[0] < 0 or (tap[0] == 0 and x.phase <= Phase.ROW)
+    return x.builder.is_grid or tap[0] < 0 or (tap[0] == 0 and x.phase <= Phase.ROW)
 
 
 def gather(x: Window, taps: dict[Tap, Kernel], phase: Phase, scale: int | None = None) -> View:

@@ -68,7 +68,8 @@ class RecordPass:
         if isinstance(x, Canvas):
             window.top -= builder.depth  # all rows share the canvas
         window.map = builder.canvas if isinstance(x, Canvas) else builder.stored_map(x.content)
-        window.phase = Phase.SITE if isinstance(x, Canvas) else x.content.phase
+        drawn = Phase.ROW if builder.is_grid else Phase.SITE
+        window.phase = drawn if isinstance(x, Canvas) else x.content.phase
         return window
 
     def taps(self, key: str, x: Tensor, offsets: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
@@ -210,7 +211,7 @@ def record(
     height: int,
     width: int,
     dtype: torch.dtype = torch.float32,
-    order: PixelOrder = RASTER,
+    order: PixelOrder | None = RASTER,
     canvas_values: Tensor | None = None,
 ) -> Program:
     """Run `forward(canvas, ctx)` once on symbols and return its program.
@@ -224,7 +225,7 @@ def record(
         canvas_width: floats that one sub-pixel writes to the canvas: 1, or the size of an embedding.
         height, width: size of the image in the raster frame. It is fixed here, so that an engine can allocate its maps.
         dtype: float32, or float64 for proofs.
-        order: the generation order.
+        order: the generation order; None if the canvas is complete beforehand: windows may have rows below.
         canvas_values: what each level writes to the canvas, `[levels, e]`: steppers need it.
 
     Raises:
@@ -236,11 +237,12 @@ def record(
         height=height,
         width=width,
         dtype=np.dtype(np.float64 if dtype == torch.float64 else np.float32),
-        s_curve=order.s_curve,
+        s_curve=order is not None and order.s_curve,
+        is_grid=order is None,
     )
     canvas = make(Canvas, builder, num_sub_steps * canvas_width, height, width)
     with torch.no_grad():
-        output = forward(canvas, RecordPass(builder, order))
+        output = forward(canvas, RecordPass(builder, order or RASTER))
     if not isinstance(output, Symbol):
         raise CausalityError(f"forward returned a {type(output).__name__}: it must return the recorded parameters.")
     params = output.content
@@ -275,6 +277,7 @@ def _assemble(builder: Builder, params: View) -> Program:
         params=params,
         size=(builder.height, builder.width),
         s_curve=builder.s_curve,
+        is_grid=builder.is_grid,
     )
 
 

@@ -16,6 +16,7 @@ from pointillist.engine.program import Phase
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import convolve, to_numpy
 from pointillist.engine.recording.symbols import Symbol, Window, records, symbol_of
+from pointillist.nn.functional.convolution import RMS_EPSILON, rms_norm
 
 
 def _no_inplace(x: Symbol, name: str, inplace: bool) -> None:
@@ -41,6 +42,12 @@ def _sigmoid(x: Symbol) -> Symbol:
 def _relu(x: Symbol, inplace: bool = False) -> Symbol:
     _no_inplace(x, "relu", inplace)
     return _unary("RELU", x)
+
+
+@records(rms_norm)
+def _rms_norm(x: Symbol) -> Symbol:
+    constants = {"epsilon": np.full(1, RMS_EPSILON)}
+    return symbol_of(x.builder, x.builder.emit("RMS_NORM", x.content, channels=x.content.channels, constants=constants))
 
 
 @records(F.elu)

@@ -269,6 +269,13 @@ class Rewriter:
         result = self._narrow[view]
         return replace(result, content=result.view)
 
+    def narrowed(self, view: View, unit: Array) -> View:
+        """Return a view in 8 bits, in units that the caller chooses."""
+        source = self.refined(self.wide(view), unit)
+        quantized = View(self.value(view.value, view.channels, dtype=INT8), 0, view.channels)
+        self.emit("NARROW", source.view, quantized, source.view, shift=shifts(unit, source.unit))
+        return quantized
+
     def canvas(self, view: View) -> Form:
         """Return the form of pixels that were gathered from the canvas, as the canvas holds them."""
         return self.narrow(view) if self.maps[0].is_narrow else self.wide(view)
@@ -337,9 +344,9 @@ class Rewriter:
             self._tables[key] = function_table(function, unit).astype(dtype)
         return self._tables[key]
 
-    def exp_table(self, make: Callable[[], Array]) -> Array:
-        """Return the table of the exponential; the same one for each use."""
-        return self._tables.setdefault(("exp", 0.0), make())
+    def shared(self, name: str, make: Callable[[], Array]) -> Array:
+        """Return a table by its name; the same one for each use."""
+        return self._tables.setdefault((name, 0.0), make())
 
     def declare_input(self, i: Instruction, unit: Array) -> Array:
         kind, channels = self.program.inputs[i.key].kind, self.program.inputs[i.key].channels

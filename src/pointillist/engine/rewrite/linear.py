@@ -15,7 +15,7 @@ from pointillist.distributions.kinds import MANY
 from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS
 from pointillist.engine.opcodes.elementwise import sigmoid
-from pointillist.engine.opcodes.linear import HIDDEN_BITS, STATE_BITS
+from pointillist.engine.opcodes.linear import HIDDEN_BITS, ROOT_BITS, STATE_BITS
 from pointillist.engine.opcodes.local_gain import EXPONENT_BITS, FINE_BITS, STEP_BITS, Levels
 from pointillist.engine.program import INT8, Instruction, KeyValueCache, Phase, View
 from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
@@ -96,6 +96,26 @@ def _project(rewriter: Rewriter, i: Instruction, matrix: Array, offset: Array) -
     rewriter.emit("PROJECT", i, output, x.view, **rewriter.projections[key])
 
 
+@rewrites("RMS_NORM")
+def rewrite_rms_norm(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a division by the root mean square: the unit of the input drops out of it."""
+    assert i.output is not None
+    x = rewriter.uniform(rewriter.wide(i.inputs[0]), i.inputs[0])
+    count, unit = i.output.channels, float(x.unit[0])
+    output, out_unit = rewriter.wide_target(i.output)
+    bits = 14 - int(np.ceil(np.log2(count) / 2))
+    roots = (count / (1 + (np.arange(3 * 2**ROOT_BITS + 1) + 0.5) / 2**ROOT_BITS)) ** 0.5 * 2**bits
+    rewriter.emit(
+        "RMS_NORM",
+        i,
+        output,
+        x.view,
+        table=rewriter.shared(f"root {count}", lambda: np.floor(roots + 0.5).astype(np.int16)),
+        epsilon=np.array([float(i.constants["epsilon"][0]) * count / unit**2]).clip(1, 2**30).astype(np.int32),
+        shift=shifts(out_unit, 2.0**-bits),
+    )
+
+
 @rewrites("SCAN")
 def rewrite_scan(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite the recurrence; its states have fixed units."""
@@ -172,22 +192,12 @@ def _cache(rewriter: Rewriter, cache: KeyValueCache) -> tuple[KeyValueCache, np.
     return rewriter.caches[cache]
 
 
-def _narrowed(rewriter: Rewriter, view: View, unit: np.ndarray) -> View:
-    """Return a view in 8 bits, in given units."""
-    source = rewriter.wide(view)
-    quantized = rewriter.value(view.value, view.channels, dtype=INT8)
-    form = Form(quantized, unit, np.zeros(view.channels))
-    source = rewriter.refined(source, unit)
-    rewriter.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
-    return form.view
-
-
 @rewrites("STORE_KV")
 def rewrite_store_kv(rewriter: Rewriter, i: Instruction) -> None:
     """Store keys and values in 8 bits."""
     assert isinstance(i.map, KeyValueCache)
     quantized, unit = _cache(rewriter, i.map)
-    rewriter.emit("STORE_KV", i, None, _narrowed(rewriter, i.inputs[0], unit), map=quantized)
+    rewriter.emit("STORE_KV", i, None, rewriter.narrowed(i.inputs[0], unit), map=quantized)
 
 
 @rewrites("ATTEND")
@@ -198,11 +208,11 @@ def rewrite_attend(rewriter: Rewriter, i: Instruction) -> None:
     quantized, units = _cache(rewriter, i.map)
     unit, _ = rewriter.narrow_grid(i.inputs[0])
     unit = np.full(i.inputs[0].channels, unit.max())
-    query = _narrowed(rewriter, i.inputs[0], unit)
+    query = rewriter.narrowed(i.inputs[0], unit)
     step = float(unit[0] * units[0]) * i.map.key_width**-0.5
     factor = np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64)
     output, _ = rewriter.wide_target(i.output, units[quantized.key_channels :] * 2.0**-VALUE_BITS)
-    rewriter.emit("ATTEND", i, output, query, map=quantized, exp=rewriter.exp_table(exp_table), factor=factor)
+    rewriter.emit("ATTEND", i, output, query, map=quantized, exp=rewriter.shared("exp", exp_table), factor=factor)
 
 
 @rewrites("CROSS_ATTEND")
@@ -223,10 +233,10 @@ def rewrite_cross_attend(rewriter: Rewriter, i: Instruction) -> None:
         "CROSS_ATTEND",
         i,
         output,
-        _narrowed(rewriter, query, unit),
+        rewriter.narrowed(query, unit),
         rewriter.wide(mask).view,
-        _narrowed(rewriter, entries, np.tile(units, tokens)),
-        exp=rewriter.exp_table(exp_table),
+        rewriter.narrowed(entries, np.tile(units, tokens)),
+        exp=rewriter.shared("exp", exp_table),
         factor=np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64),
         heads=np.array([heads], np.int32),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,32 @@ def rewrite_to_integers(
         canvas_values=values,
         s_curve=program.s_curve,
     )
+
+
+def rewrite_grid(program: Program, canvases: Sequence[Array], unit: Array, out_unit: Array) -> Program:
+    """Rewrite the program of a grid in integers, from a canvas in 8 bits to a map in 8 bits.
+
+    Args:
+        program: recorded, in float32.
+        canvases: grids of the calibration, `[b, h, w, c]`.
+        unit: the number that an integer of each channel of the canvas stands for.
+        out_unit: the same of the map that it makes.
+
+    Raises:
+        EngineError: if the program is not supported.
+    """
+    check_supported(program)
+    drawn = FeatureMap("canvas", program.canvas.channels, dtype=INT8)
+    rewriter = Rewriter(
+        program,
+        calibrate(program, [(canvas, {}) for canvas in canvases]),
+        Form(drawn, unit, np.zeros(drawn.channels)),
+    )
+    rewriter.run()
+    params = rewriter.narrowed(program.params, out_unit)
+    code = tuple(rewriter.code[Phase.ROW])
+    prove_ranges(code)
+    return replace(program, canvas=drawn, maps=tuple(rewriter.maps), per_row=code, params=params, size=None, cache={})
 
 
 def _canvas(

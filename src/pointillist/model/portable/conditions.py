@@ -12,6 +12,7 @@ from pointillist.conditioning.label import LabelReader, labels_from_input
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.readers import ConditionReader, ConditionReaders
 from pointillist.conditioning.settings import missing
+from pointillist.engine.executors import run_grid
 from pointillist.engine.program import INT8, LIMIT, RANGES, Array, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
@@ -32,6 +33,7 @@ class IntegerPart:
         rows: integers of its values, the last of which is "unknown": `[n, c]`, or `[n, h, w, c]` of a map.
         names: names of the values before the last.
         encoder: computes the features of other values; None if absent.
+        program: computes the integers of a map from the canvas that the encoder writes; None for other encoders.
     """
 
     name: str
@@ -39,6 +41,7 @@ class IntegerPart:
     rows: IntArray
     names: tuple[str, ...] = ()
     encoder: PortableEncoder | None = None
+    program: Program | None = None
 
     @property
     def any_size(self) -> bool:
@@ -78,16 +81,26 @@ class IntegerPart:
             unit: the number that an integer of each channel stands for.
             value: values of the images.
         """
-        assert self.encoder is not None
         other_size = self.kind == "map" and value.values.shape[2:] != self.rows.shape[1:3]
         chosen = value.known_images | other_size
         if chosen.all():
-            return round_features(self.kind, self.encoder.features(value.values, value.known), unit)
+            return self._integers(unit, value)
         result: IntArray = self.rows[np.full(len(value.known), -1)]
         if chosen.any():
-            part = value[chosen]
-            result[chosen] = round_features(self.kind, self.encoder.features(part.values, part.known), unit)
+            result[chosen] = self._integers(unit, value[chosen])
         return result
+
+    def _integers(self, unit: Float[np.ndarray, " c"], value: MaskedValue) -> IntArray:
+        """Encode values; images that are the same are encoded once by a program."""
+        assert self.encoder is not None
+        canvas = self.encoder.features(value.values, value.known)
+        if self.program is None:
+            return round_features(self.kind, canvas, unit)
+        keys = [image.tobytes() for image in canvas]
+        first = {key: number for number, key in reversed([*enumerate(keys)])}
+        chosen = sorted(first.values())
+        result: IntArray = run_grid(self.program, canvas[chosen].astype(np.int32))
+        return result[np.searchsorted(chosen, [first[key] for key in keys])]
 
 
 class StoredConditions(ConditionReaders):

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from pointillist.images.array_types import Float
 
@@ -105,3 +106,22 @@ def local_convolution(
     if height % 2:
         rows[1:] = [F.pad(rows[1], (0, 0, 0, 1))] if height > 1 else [torch.zeros_like(rows[0])]
     return out + torch.stack(rows, 3).flatten(2, 3)[:, :, :height]
+
+
+RMS_EPSILON = 1e-6
+"""What is added to the mean square of the features."""
+
+
+def rms_norm(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
+    """Divide by the root mean square over the features (Zhang and Sennrich 2019, arXiv 1910.07467, without its gains).
+
+    ```python
+    rms_norm(torch.ones(1, 2, 4, 4))  # ones
+    ```
+    """
+    if has_torch_function_unary(x):
+        result: Tensor = handle_torch_function(rms_norm, (x,), x)
+        return result
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    scale = torch.rsqrt(wide.square().mean(1, keepdim=True) + RMS_EPSILON)
+    return x * scale.to(x.dtype)

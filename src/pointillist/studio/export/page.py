@@ -153,7 +153,10 @@ def pack_model(name: str, folder: Path) -> tuple[str, str]:
     written, arrays = program_files(folder)
     opened = ProgramModel.open(folder)
     source = opened.integers
-    pairs = zip(source.programs, json.loads(written)["programs"], strict=True)
+    document = json.loads(written)
+    grids = [part.program for parts in source.parts for part in parts if part.program is not None]
+    stored = [part["program"] for parts in document["parts"] for part in parts if part.get("program")]
+    pairs = zip([*source.programs, *grids], [*document["programs"], *stored], strict=True)
     packed = [PackedProgram.of(*pair) for pair in pairs]
     shown = schemas.ModelInfo(
         id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(opened), source)

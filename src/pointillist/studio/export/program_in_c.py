@@ -19,20 +19,19 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.portable import IntegerPart
 from pointillist.sampling.masks import open_image_mask
 from pointillist.sampling.rules.config import Level, Rules
 from pointillist.sampling.worlds.rules import WorldRules
 from pointillist.studio.export.page import license_of, template
 
-_MOST_LEVELS = 2**12
-"""Levels of the maps of a world in C: the first layer of its encoder is a table of them."""
 _WORLDS = ("world.c", "world.h", "rules.c", "rules.h")
 _MAPS = ("maps.c", "maps.h")
 _RULES = ("sentences.c", "sentences.h", "solver.h")
 
 
-def known_encoder(model: ProgramModel) -> KnownFeatures | None:
-    """Return the encoder of known pixels of a model that can draw worlds in C; None for any other.
+def known_part(model: ProgramModel) -> IntegerPart | None:
+    """Return the part of known pixels of a model that can draw worlds in C; None for any other.
 
     Its map must be all of the map of the program, of images of one channel in raster order.
     """
@@ -40,10 +39,8 @@ def known_encoder(model: ProgramModel) -> KnownFeatures | None:
     parts = [part for part in source.parts[source.orders[order.name]] if part.kind == "map"]
     if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
         return None
-    encoder = parts[0].encoder
-    if not isinstance(encoder, KnownFeatures) or model.image.levels > _MOST_LEVELS:
-        return None
-    return encoder if "map" in source.program(order).inputs else None
+    reads = isinstance(parts[0].encoder, KnownFeatures) and model.image.levels <= 2**15
+    return parts[0] if reads and "map" in source.program(order).inputs else None
 
 
 def world_files(name: str, symbol: str, model: ProgramModel, rules: Rules | None = None) -> dict[str, str]:
@@ -58,10 +55,10 @@ def world_files(name: str, symbol: str, model: ProgramModel, rules: Rules | None
     Raises:
         ConfigError: if there are rules and no worlds, or a rule is none of worlds.
     """
-    encoder = known_encoder(model)
-    if encoder is None and rules is not None:
+    part = known_part(model)
+    if part is None and rules is not None:
         raise ConfigError(f"`rules` bind the worlds of a program in C, and {name} draws none there: leave them out.")
-    if encoder is None:
+    if part is None:
         return {}
     classes = model.integers.classes
     walk = {"name": name, "symbol": symbol, "label": classes.index("window") if "window" in classes else -1}
@@ -69,36 +66,24 @@ def world_files(name: str, symbol: str, model: ProgramModel, rules: Rules | None
     return {
         "world_rules.c": world_rules_in_c(symbol, read),
         **{file: runtime_text(file) for file in _WORLDS + _RULES},
-        "known.c": _encoder_text(symbol, model, encoder),
+        "known.c": _encoder_text(symbol, part),
         "examples/walk.c": Template(template("walk.c")).substitute(walk),
     }
 
 
-def _encoder_text(symbol: str, model: ProgramModel, encoder: KnownFeatures) -> str:
-    """Return the tables of an encoder in C."""
-    program = model.integers.program(model.order())
-    known, levels = f"{symbol}_known", np.arange(model.image.levels)
-    kernel = encoder.weights["first.weight"]
-    first = np.stack([encoder.terms(levels, 0, 1, tap) for tap in range(kernel[0, 0].size)])
-    bias = np.floor(encoder.weights["first.bias"].astype(np.float64) * 2.0**12 + 0.5).astype(np.int64)
-    arrays = [array_in_c("const int64_t first", first), array_in_c("const int64_t bias", bias)]
-    layers = []
-    for number, (dilation, layer) in enumerate(zip(encoder.dilations, encoder.matrices, strict=True)):
-        whole, factors, more = layer
-        arrays.append(array_in_c(f"const int32_t whole_{number}", whole.astype(np.int32)))
-        arrays.append(array_in_c(f"const double factors_{number}", factors))
-        arrays.append(array_in_c(f"const int64_t bias_{number}", more))
-        side = round(len(whole) ** 0.5)
-        layers.append(f"{{{side}, {dilation}, whole_{number}, factors_{number}, bias_{number}}}")
-    units = program.inputs["map"].unit
-    side = round(len(first) ** 0.5)
+def _encoder_text(symbol: str, part: IntegerPart) -> str:
+    """Return the program of known pixels in C, and what levels write to its canvas."""
+    encoder, program = part.encoder, part.program
+    assert isinstance(encoder, KnownFeatures)
+    assert encoder.table.levels is not None
+    assert program is not None
+    each, features = encoder.table.levels.shape[1], program.params.channels
     return "\n".join(
         [
             '#include "world.h"',
-            *arrays,
-            array_in_c("const double units", np.broadcast_to(units, first.shape[-1:])),
-            f"static const pt_layer layers[] = {{{', '.join(layers) or '{0}'}}};",
-            f"const pt_known {known} = {{{side}, {first.shape[-1]}, {len(layers)}, first, bias, layers, units}};",
+            array_in_c("_Alignas(64) const uint8_t program", lower(program)),
+            array_in_c("const int8_t levels", encoder.table.levels),
+            f"const pt_known {symbol}_known = {{program, sizeof program, {each}, {features}, levels}};",
             "",
         ]
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
+from pointillist.conditioning.portable.grid import GridFeatures
 from pointillist.conditioning.registry import portable_encoder
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.engine.head.tables import standard_tables
@@ -75,7 +77,7 @@ class ProgramDecoder:
     arrays: ArrayReader
 
     def __init__(self, model: schema.StoredProgram, arrays: ArrayReader) -> None:
-        self.model, self.arrays = model, arrays
+        self.model, self.arrays, self.is_grid = model, arrays, model.head is None
         self.values: list[Value] = [
             Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
             for index, (channels, phase, depth, scale, narrow, signed) in enumerate(model.values)
@@ -83,7 +85,7 @@ class ProgramDecoder:
         self.maps: list[FeatureMap] = [self._map(index, stored) for index, stored in enumerate(model.maps)]
 
     def decode(self) -> Program:
-        model, head = self.model, self.model.head
+        model = self.model
         code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(model.code)]
         for part in code:
             prove_ranges(part)
@@ -91,7 +93,7 @@ class ProgramDecoder:
             raise self.arrays.damaged("its maps have several sizes")
         if (
             not self.maps
-            or self.maps[0].is_narrow != (model.canvas_values is not None)
+            or self.maps[0].is_narrow != (model.canvas_values is not None or self.is_grid)
             or self.maps[0].channels != model.num_sub_steps * model.canvas_width
         ):
             raise self.arrays.damaged("the first map is not the canvas")
@@ -101,6 +103,30 @@ class ProgramDecoder:
             )
             for name, stored in model.inputs.items()
         }
+        head, values = (None, np.zeros((0, 1), np.int8)) if model.head is None else self._head(model.head)
+        return Program(
+            num_sub_steps=model.num_sub_steps,
+            canvas_width=model.canvas_width,
+            canvas=self.maps[0],
+            maps=tuple(m for m in self.maps if not isinstance(m, KeyValueCache)),
+            kv_caches=tuple(m for m in self.maps if isinstance(m, KeyValueCache)),
+            inputs=inputs,
+            per_image=code[0],
+            per_row=code[1],
+            per_site=code[2],
+            sub_steps=(code[2],) * model.num_sub_steps,
+            post_draw=code[3],
+            params=self._view(model.params),
+            size=size_of(*code),
+            integer_head=head,
+            canvas_values=values,
+            s_curve=model.s_curve,
+            is_grid=self.is_grid,
+        )
+
+    def _head(self, head: schema.HeadModel) -> tuple[IntegerHead, IntArray]:
+        """Read the distribution, and what levels write to the canvas."""
+        model = self.model
         tables: dict[str, IntArray] = {}
         for name, table in head.tables.items():
             tables[name] = self.arrays.get(table, "int32", (None,))
@@ -117,24 +143,7 @@ class ProgramDecoder:
         integer_head = IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables)
         if model.params[2] < integer_head.num_params or (not integer_head.has_table and tables["exp"][0] != 1 << 24):
             raise self.arrays.damaged("its head has other parameters or tables")
-        return Program(
-            num_sub_steps=model.num_sub_steps,
-            canvas_width=model.canvas_width,
-            canvas=self.maps[0],
-            maps=tuple(m for m in self.maps if not isinstance(m, KeyValueCache)),
-            kv_caches=tuple(m for m in self.maps if isinstance(m, KeyValueCache)),
-            inputs=inputs,
-            per_image=code[0],
-            per_row=code[1],
-            per_site=code[2],
-            sub_steps=(code[2],) * model.num_sub_steps,
-            post_draw=code[3],
-            params=self._view(model.params),
-            size=size_of(*code),
-            integer_head=integer_head,
-            canvas_values=values,
-            s_curve=model.s_curve,
-        )
+        return integer_head, values
 
     def _map(self, index: int, stored: schema.MapModel) -> FeatureMap:
         initial: dict[str, Any] = {
@@ -176,7 +185,7 @@ class ProgramDecoder:
             if stored.map >= len(self.maps):
                 raise self.arrays.damaged(f"there is no map {stored.map}")
             feature_map = self.maps[stored.map]
-            if any(dy > 0 for dy, _ in stored.taps):
+            if any(dy > 0 for dy, _ in stored.taps) and not self.is_grid:
                 raise self.arrays.damaged(f"{stored.op} reads a row below")
             if stored.taps:
                 feature_map.extend(tuple(stored.taps))
@@ -244,14 +253,33 @@ def decode_part(part: schema.PartModel, arrays: ArrayReader) -> IntegerPart:
     if len(rows) < max(1, len(part.names)):
         raise arrays.damaged(f"the condition `{part.name}` has too few rows")
     encoders = {key: document for key, document in (part.model_extra or {}).items() if document is not None}
-    if not encoders:
+    if not encoders and part.program is None:
         return IntegerPart(part.name, part.kind, rows, tuple(part.names))
-    key, document = next(iter(encoders.items()))
+    key, document = next(iter(encoders.items()), ("", None))
     encoder = portable_encoder(key)
     if len(encoders) > 1 or encoder is None:
         raise arrays.damaged(f"the condition `{part.name}` has the encoders {', '.join(sorted(encoders))}")
     decoded = encoder.decode(document, part.kind, rows.shape[-1], arrays)
-    return IntegerPart(part.name, part.kind, rows, tuple(part.names), decoded)
+    program = None if part.program is None else ProgramDecoder(part.program, arrays).decode()
+    grid = decoded if isinstance(decoded, GridFeatures) else None
+    if (program is None) != (grid is None) or (grid is not None and part.kind != "map"):
+        raise arrays.damaged(f"the condition `{part.name}` has no encoder of a map with a program")
+    if grid is not None and program is not None:
+        _check_grid(part.name, grid, program, rows.shape[-1], arrays)
+    return IntegerPart(part.name, part.kind, rows, tuple(part.names), decoded, program)
+
+
+def _check_grid(name: str, encoder: GridFeatures, program: Program, width: int, arrays: ArrayReader) -> None:
+    """Check that a program reads what an encoder writes, and makes the map of its part, in one phase."""
+    later = [i for phase, part in program.parts() for i in part if phase != Phase.ROW]
+    others = {i.opcode for i in program.per_row} & {"SCAN", "SHIFT_DOWN", "UPSAMPLE", "MAP_CONSTANT"}
+    grids: list[FeatureMap | Value] = [*program.maps, *(view.value for i in program.per_row for view in i.views)]
+    if program.inputs or program.kv_caches or later or others or any(grid.scale > 1 for grid in grids):
+        raise arrays.damaged(f"the program of the condition `{name}` does not run over a grid")
+    params = program.params
+    kind = (program.is_grid, params.phase, params.value.dtype, params.channels, params.is_whole)
+    if kind != (True, Phase.ROW, INT8, width, True) or program.canvas.channels != len(encoder.unit):
+        raise arrays.damaged(f"the program of the condition `{name}` has other channels, or makes no map")
 
 
 LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
@@ -269,6 +297,8 @@ ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
 
 def version_of(model: IntegerModel) -> int:
     """Return the least version of the format that can hold a model."""
+    if any(part.program is not None for parts in model.parts for part in parts):
+        return 6
     if any(not program.head.has_table and program.head.kind == "mixture" for program in model.programs):
         return 5
     encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]

@@ -53,6 +53,8 @@ def _encode_part(part: IntegerPart, arrays: ArrayWriter) -> dict[str, Any]:
     result: dict[str, Any] = {"name": part.name, "kind": part.kind, "rows": rows, "names": list(part.names)}
     if part.encoder is not None:
         result[part.encoder.key] = part.encoder.encode(arrays)
+    if part.program is not None:
+        result["program"] = encode_program(part.program, arrays)
     return result
 
 
@@ -62,15 +64,11 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
     maps = {each: index for index, each in enumerate([*program.maps, *program.kv_caches])}
     code = [[_encode_instruction(i, values, maps, arrays) for i in part] for _, part in program.parts()]
     params = _encode_view(program.params, values)
-    head = program.head
-    if has_local_gain(program):  # the tables are those that every reader computes
-        tables: dict[str, Any] = {"tables": {}, "min_log_scale": min_log_scale_of(head.tables["inverse"])}
-    else:
-        tables = {"tables": {name: arrays.name(table) for name, table in head.tables.items()}}
+    writes_values = program.canvas.is_narrow and not program.is_grid
     return {
         "num_sub_steps": program.num_sub_steps,
         "canvas_width": program.canvas_width,
-        "canvas_values": arrays.name(program.canvas_values) if program.canvas.is_narrow else None,
+        "canvas_values": arrays.name(program.canvas_values) if writes_values else None,
         "s_curve": program.s_curve,
         "values": [_encode_value(value) for value in values],
         "maps": [_encode_map(each, arrays) for each in maps],
@@ -80,15 +78,16 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
         },
         "code": code,
         "params": params,
-        "head": {
-            "kind": head.kind,
-            "channels": head.channels,
-            "levels": head.levels,
-            "mixtures": head.mixtures,
-            "precision": head.precision,
-            **tables,
-        },
+        "head": None if program.is_grid else _encode_head(program, arrays),
     }
+
+
+def _encode_head(program: Program, arrays: ArrayWriter) -> dict[str, object]:
+    head = program.head
+    fields = {name: getattr(head, name) for name in ("kind", "channels", "levels", "mixtures", "precision")}
+    if has_local_gain(program):  # the tables are those that every reader computes
+        return {**fields, "tables": {}, "min_log_scale": min_log_scale_of(head.tables["inverse"])}
+    return {**fields, "tables": {name: arrays.name(table) for name, table in head.tables.items()}}
 
 
 def _encode_value(value: Value) -> list[int]:
@@ -134,7 +133,7 @@ def _encode_instruction(
     return result
 
 
-FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 5)
+FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 5, 6)
 """Version 4 had several stages."""
 MAX_BYTES = 64 * 2**20
 """Largest size of the JSON file."""
@@ -176,7 +175,7 @@ def save_integer_model(model: IntegerModel, folder: str | Path) -> IntegerModel:
         "fingerprint": fingerprint,
         "weights": weights_checksum(folder),
     }
-    text = json.dumps(head | document)
+    text = json.dumps(head | document, separators=(",", ":"))
     with atomic_path(folder / PROGRAM_TENSORS) as temporary:
         temporary.write_bytes(save(arrays.arrays))
     with atomic_path(folder / PROGRAM) as temporary:

@@ -69,7 +69,7 @@ class HeadModel(Strict):
 
 
 class StoredProgram(Strict):
-    """A program."""
+    """A program; of a grid, it has no head."""
 
     num_sub_steps: Annotated[int, Field(ge=1, le=1024)]
     canvas_width: Size
@@ -80,7 +80,7 @@ class StoredProgram(Strict):
     inputs: dict[Name, InputModel] = Field(max_length=1024)
     code: tuple[list[InstructionModel], list[InstructionModel], list[InstructionModel], list[InstructionModel]]
     params: ViewModel
-    head: HeadModel
+    head: HeadModel | None
 
 
 class PartModel(BaseModel):
@@ -92,6 +92,7 @@ class PartModel(BaseModel):
     kind: Literal["vector", "map", "tokens"]
     rows: Name
     names: list[Name] = Field(max_length=2**20)
+    program: StoredProgram | None = None
 
 
 class ImageModel(Strict):

@@ -58,7 +58,7 @@ export class OfflineModel {
     try {
       const programs = lowered.map((bytes, n) => putArrays(bytes, contents.programs[n].places, model.tensor));
       compiled = new CompiledPrograms(await WebAssembly.compile(/** @type {BufferSource} */ (library)), programs);
-      model.products = compiled.products;
+      model.grid = compiled.grid(model);
     } catch (error) {
       console.warn("WebAssembly does not run here; the page paints in JavaScript, more slowly.", error);
     }
