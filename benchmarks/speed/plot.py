@@ -15,7 +15,6 @@ from pointillist.images.visualization.chart import (
     Kind,
     Mark,
     Path,
-    Raster,
     Rect,
     Text,
 )
@@ -62,7 +61,7 @@ def plot_report(report: dict[str, Any]) -> str:
 def svg_file(chart: Chart) -> str:
     """Render an SVG file with colours and a white background."""
     start = f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width:g}" height="{chart.height:g}"'
-    kinds = sorted({mark.kind for mark in chart.marks if not isinstance(mark, Raster)})
+    kinds = sorted({mark.kind for mark in chart.marks})
     style = f"text{{font:{TEXT_SIZE}px sans-serif}}" + "".join(map(_style_rule, kinds))
     ground = f'<path fill="#fff" d="M0 0h{chart.width:g}v{chart.height:g}H0z"/>'
     head, _, body = chart.svg().partition(">")

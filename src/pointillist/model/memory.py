@@ -14,7 +14,6 @@ from torch.autograd.graph import saved_tensors_hooks
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
-from pointillist.networks import config_from_dict, entry
 from pointillist.system import MemoryUse
 
 SIDE = 24  # of the small image
@@ -59,10 +58,8 @@ def check_training_memory(model: PixelModel, count: int, size: tuple[int, int], 
 
     def fitting(limit: int) -> list[str]:
         batch, smaller = use.largest_count(limit, *size), use.largest_size(limit, count, *size)
-        preset = _fitting_preset(model, count, size, limit)
         names = [f"`batch_size={batch}` (with `grad_accumulation`, the step stays as large)"] if batch else []
-        names += [] if smaller is None else [f"`size={smaller[0]}x{smaller[1]}`"]
-        return names + ([] if preset is None else [f"`preset={preset}`"])
+        return names + ([] if smaller is None else [f"`size={smaller[0]}x{smaller[1]}`"])
 
     what = f"A training step of this {model.config.model_type} on"
     use.check(what, (count, *size), device=device, error=ConfigError, fitting=fitting)
@@ -87,18 +84,6 @@ def check_gradient_memory(model: PixelModel, height: int, width: int) -> None:
     """
     use = training_memory(model)
     use.check("The gradients of", (1, height, width), device=model.device, error=ShapeError)
-
-
-def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: int) -> str | None:
-    """Find the largest of our presets that fits; None if none does, or it is no smaller than the model."""
-    config = model.config
-    for name in reversed(list(entry(config.model_type).presets)):
-        smaller = config.model_copy(update={"backbone": config_from_dict(config.model_type, {}, name)})
-        with torch.device("meta"):
-            weights = PixelModel(smaller).num_parameters()
-        if weights < model.num_parameters() and _step_use(smaller, weights).bytes(count, *size) <= free:
-            return name
-    return None
 
 
 def _step_use(config: ModelConfig, weights: int) -> MemoryUse:

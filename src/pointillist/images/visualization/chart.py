@@ -15,12 +15,10 @@ from html import escape
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
 from PIL import Image, ImageDraw
 
-from pointillist.images.visualization.html import data_uri
 from pointillist.images.visualization.image_grid import font
-from pointillist.images.visualization.pixels import ACCENT, INK, PAPER, Colour, png_bytes
+from pointillist.images.visualization.pixels import ACCENT, INK, PAPER, Colour
 
 Kind = Literal[
     "bar",
@@ -131,22 +129,7 @@ class Text:
     color: Colour | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Raster:
-    """An image, uint8 `h w 3`, whose pixels are shown as crisp squares of edge `scale`.
-
-    ```python
-    Raster(10, 10, np.zeros((8, 8, 3), np.uint8), scale=4)
-    ```
-    """
-
-    x: float
-    y: float
-    pixels: np.ndarray = field(repr=False)
-    scale: int
-
-
-Mark = Rect | Path | Dot | Text | Raster
+Mark = Rect | Path | Dot | Text
 
 
 def _hex(color: Colour) -> str:
@@ -155,11 +138,6 @@ def _hex(color: Colour) -> str:
 
 def mark_svg(mark: Mark) -> str:
     """Render a mark as an SVG element."""
-    if isinstance(mark, Raster):
-        height, width = (side * mark.scale for side in mark.pixels.shape[:2])
-        source = data_uri(png_bytes(Image.fromarray(mark.pixels)), "png")
-        frame = f'x="{mark.x:.2f}" y="{mark.y:.2f}" width="{width}" height="{height}"'
-        return f'<image {frame} style="image-rendering:pixelated" href="{source}"/>'
     line = isinstance(mark, Path) and not mark.closed
     style = "" if mark.color is None else f' style="{"stroke" if line else "fill"}:{_hex(mark.color)}"'
     if isinstance(mark, Rect):
@@ -177,10 +155,6 @@ def mark_svg(mark: Mark) -> str:
 def draw_mark(picture: Image.Image, mark: Mark, scale: int) -> None:
     """Draw a mark on an image with `scale` pixels a unit."""
     draw = ImageDraw.Draw(picture)
-    if isinstance(mark, Raster):
-        big = mark.pixels.repeat(mark.scale * scale, 0).repeat(mark.scale * scale, 1)
-        picture.paste(Image.fromarray(big), (round(mark.x * scale), round(mark.y * scale)))
-        return
     color = mark.color or COLOURS[mark.kind]
     if isinstance(mark, Rect):
         if mark.width > 0 and mark.height > 0:
@@ -215,7 +189,7 @@ def _dashes(draw: ImageDraw.ImageDraw, points: Sequence[Point], colour: Colour, 
             )
 
 
-__all__ = ["Axes", "Chart", "Dot", "Kind", "Mark", "Path", "Point", "Raster", "Rect", "Text", "round_steps"]
+__all__ = ["Axes", "Chart", "Dot", "Kind", "Mark", "Path", "Point", "Rect", "Text", "round_steps"]
 
 
 @dataclass(frozen=True)
