@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import datetime
 import gc
+import math
 import os
 import platform
 import sys
@@ -144,8 +145,24 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def available_cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of processor cores that this process may use, at most the quota of its container."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return math.ceil(min(cores, group_quota()))
+
+
+def group_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return the processor time that the control group may use, in cores; infinite without a limit.
+
+    Args:
+        root: folder of the control group, of version 2 (`cpu.max`) or 1 (`cpu/cpu.cfs_quota_us`).
+    """
+    for names in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        try:
+            quota, period = (int(number) for name in names for number in (root / name).read_text().split())
+            return quota / period if quota > 0 and period > 0 else math.inf
+        except (OSError, ValueError):
+            continue  # no such file, or the limit is the word `max`
+    return math.inf
 
 
 def default_threads() -> int:

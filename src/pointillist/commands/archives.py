@@ -115,7 +115,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     from pointillist.compression.files import open_inputs
     from pointillist.compression.models import as_integer_model, image_of
     from pointillist.compression.writer import ArchiveWriter
-    from pointillist.system import available_cores
+    from pointillist.system import default_threads
 
     out = settings.out
     integer_model, image = as_integer_model(settings.model), image_of(settings.model)
@@ -124,7 +124,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     labels = resolve_labels(integer_model, settings.label, 1)
     coding: dict[str, Any] = {"per_record": settings.per_record, "verify": settings.verify}
     coding |= {"order": settings.order, "labels": labels is not None, "largest": inputs.largest}
-    coding["threads"] = settings.threads or available_cores()
+    coding["threads"] = settings.threads or default_threads()
     started, sub_pixels = time.perf_counter(), 0
     with (
         _opened(out) as file,
@@ -187,9 +187,9 @@ def decompress(settings: DecompressSettings) -> Facts:
     from pointillist.compression.archive import Archive
     from pointillist.compression.files import extract
     from pointillist.files.batch_output import batch_output, output_lock
-    from pointillist.system import available_cores
+    from pointillist.system import default_threads
 
-    path, threads = Path(settings.out), settings.threads or available_cores()
+    path, threads = Path(settings.out), settings.threads or default_threads()
     coding: dict[str, Any] = {"salvage": settings.salvage, "threads": threads}
     _check_out(path, settings)
     if settings.archive == STANDARD or path.suffix.lower() == ".npz":

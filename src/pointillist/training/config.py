@@ -206,7 +206,7 @@ class MachineConfig(_Settings):
             uses fp32.
         compile: Use `torch.compile`.
         device: Device: cpu, cuda or auto (a GPU if there is one).
-        threads: CPU threads, at most one for each core; 0 leaves the number to torch.
+        threads: CPU threads, at most one for each core; 0 measures whether one or all of them are faster.
         tensorboard: Also write TensorBoard files (extra `tensorboard`).
     """
 

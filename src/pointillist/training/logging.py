@@ -43,7 +43,7 @@ def describe(
         *(f"           {note}" for note in images.notes),
         f"training   {counted(steps, 'step')} of {config.batch_size} images, {config.machine.precision} "
         f"({reason}), {counted(accelerator.num_processes, 'process')} on {accelerator.device}, "
-        f"{counted(torch.get_num_threads(), 'thread')}",
+        f"{'' if config.machine.threads else 'at most '}{counted(torch.get_num_threads(), 'thread')}",
         *(f"           {note}" for note in describe_threads(config.machine.threads)),
         *(["           weights and features rounded as in the integer program"] if config.quantization_aware else []),
         *size_warnings(images, steps),
@@ -164,9 +164,9 @@ class MetricsLogger:
                 if name != "step" and isinstance(value, (int, float)):
                     self._tensorboard.add_scalar(name, value, record["step"])
 
-    def print(self, text: str) -> None:
-        """Print a line above the progress bar."""
-        if self.console is not None:
+    def print(self, text: str | None) -> None:
+        """Print a line, if any, above the progress bar."""
+        if self.console is not None and text is not None:
             self.console.print(text, highlight=False)
 
 

@@ -189,8 +189,7 @@ def prepare(
     images = splits.get("train")
     check_spec(model, images)
     machine = config.machine
-    if machine.threads:
-        torch.set_num_threads(min(machine.threads, available_cores()))
+    torch.set_num_threads(min(machine.threads or torch.get_num_threads(), available_cores()))
     device = resolve_device(machine.device)
     precision, reason = resolve_precision(machine.precision, device, model)
     # the loop sets the precision: an accelerator's is fixed for the whole process, and a process may train twice

@@ -37,12 +37,14 @@ class TrainerState:
         best: lowest validation bits/dim so far.
         best_step: the step of `best`.
         last: newest validation bits/dim.
+        threads: threads of a step that were chosen; 0 before.
     """
 
     step: int = 0
     best: float = math.inf
     best_step: int = 0
     last: float = math.inf
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class SavedState(NamedTuple):
 
 
 _OLDER = "resume from an older one"  # the remedy for a checkpoint that cannot be read
-_PROGRESS = {"step": int, "best": float, "best_step": int, "last": float}
+_PROGRESS = {"step": int, "best": float, "best_step": int, "last": float, "threads": int}
 
 
 def load_state(folder: Path) -> SavedState:
@@ -233,7 +235,7 @@ def _check_record(path: Path, record: Any) -> None:
     valid = isinstance(record, dict) and isinstance(record.get("data"), str)
     if not valid or any(type(record.get(name)) not in (int, kind) for name, kind in _PROGRESS.items()):
         raise CheckpointError(f"{path} is damaged (an entry is missing or of another type): {_OLDER}.")
-    if min(record["step"], record["best_step"]) < 0:
+    if min(record["step"], record["best_step"], record["threads"]) < 0:
         raise CheckpointError(f"{path} is damaged (a count is negative): {_OLDER}.")
 
 

@@ -33,6 +33,7 @@ from pointillist.training.state import (
     load_state,
     save_state,
 )
+from pointillist.training.threads import ThreadChoice, thread_numbers
 
 
 class Trainer:
@@ -100,10 +101,16 @@ class Trainer:
         with ExitStack() as stack:
             stack.enter_context(self.stop.handle_signals())
             logger = stack.enter_context(self._logger())
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            threads = ThreadChoice(thread_numbers(self.config.machine, self.accelerator), self.progress.threads)
             self.begin()
             started, images = time.perf_counter(), 0
             while self.progress.step < self.total:
+                torch.set_num_threads(threads.threads)
+                began = time.perf_counter()
                 bits, indices = self.step()
+                logger.print(threads.record(time.perf_counter() - began))
+                self.progress.threads = threads.chosen
                 images += self.batch_size
                 step = self.progress.step
                 self.divergence.check(bits, step, indices, self.last_checkpoint)

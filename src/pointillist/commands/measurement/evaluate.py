@@ -231,10 +231,10 @@ def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None)
     import io
 
     from pointillist.compression import ArchiveWriter
-    from pointillist.system import available_cores
+    from pointillist.system import default_threads
 
     labelled = bool(model.classes) and images.labels is not None
-    written = ArchiveWriter(io.BytesIO(), model, order=order, labels=labelled, verify=False, threads=available_cores())
+    written = ArchiveWriter(io.BytesIO(), model, order=order, labels=labelled, verify=False, threads=default_threads())
     with Bar("compressing", len(images)) as bar, written as archive:
         for start in range(0, len(images), 64):
             batch = images.batch(range(start, min(start + 64, len(images))))
