@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from pathlib import Path
 
+import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from pointillist.system import describe_machine, single_threaded
+from pointillist.system import available_cores, describe_machine, group_quota, single_threaded
 
 
 def test_one_thread_within_the_block_only() -> None:
@@ -66,3 +69,31 @@ def test_the_machine_is_described_without_names_and_paths() -> None:
     told = describe_machine()
     assert "core" in told
     assert "/" not in told
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "max 100000\n"}, math.inf),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "50000\n"}, 4.0),
+        ({"cpu/cpu.cfs_quota_us": "200000\n"}, math.inf),
+        ({"cpu.max": "damaged"}, math.inf),
+        ({}, math.inf),
+    ],
+)
+def test_the_quota_of_a_container_is_read(tmp_path: Path, files: dict[str, str], cores: float) -> None:
+    """Control groups of both versions; without a limit, or with files that say none, there is no quota."""
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert group_quota(tmp_path) == cores
+
+
+def test_a_quota_counts_as_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of a core is a core, and a large quota adds none."""
+    free = available_cores()
+    for quota, cores in ((0.5, 1), (1.0, 1), (1e9, free), (math.inf, free)):
+        monkeypatch.setattr("pointillist.system.group_quota", lambda quota=quota: quota)
+        assert available_cores() == cores

@@ -58,7 +58,8 @@ def run_demo(
     Args:
         out: the folder; the files of an older demo in it are replaced.
         seed, steps: of the training; the seed also gives the samples.
-        threads: CPU threads; 0 leaves the choice to torch. One gives the same numbers for any number of cores.
+        threads: CPU threads; 0 measures whether one or all are faster. One gives the same numbers on any number of
+            cores.
         console: where progress is printed; None for nowhere.
         command: the command that reproduces the run, for the page.
 

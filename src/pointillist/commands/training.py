@@ -125,7 +125,7 @@ class DemoSettings(Settings):
     out: Path = option(Path("demo"), "DIR", "Folder for the page, the images and the model.", flags=("--out", "-o"))
     seed: int = option(0, "N", "Seed of weights, batches and samples.", low=0)
     steps: int | None = option(None, "N", "Training steps; by default enough for a good model.", low=1)
-    threads: Any = sampling_option(1, "N", "CPU threads; 0 leaves the choice to torch.", low=0)
+    threads: Any = sampling_option(1, "N", "CPU threads; 0 measures whether one or all are faster.", low=0)
 
 
 class StoppedError(Exception):

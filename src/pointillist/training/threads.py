@@ -88,7 +88,7 @@ class ThreadChoice:
             return None
         number, *self._queue = self._queue
         self._seconds[number] = min(seconds, self._seconds.get(number, math.inf))
-        slow = seconds > SLOW * min(self._seconds.values())
+        slow = number > self.numbers[0] and seconds > SLOW * self._seconds[self.numbers[0]]
         if self._queue and not (slow or (self._queue[0] > number and self._stalls(self._queue[0]))):
             self.threads = self._queue[0]
             return None
