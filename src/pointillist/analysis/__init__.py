@@ -13,15 +13,14 @@ from pointillist.files.lazy import lazy_names
 __getattr__, __all__ = lazy_names(
     __name__,
     {
-        "pointillist.analysis.attribution": "Attribution gradient_unit",
         "pointillist.analysis.calibration": "Calibration Reliability calibration",
         "pointillist.analysis.condition_gain": (
             "ConditionGain PromptWord WordGain condition_gain prompt_words word_gains"
         ),
         "pointillist.analysis.counterfactual": "Counterfactual PixelEdit counterfactual",
         "pointillist.analysis.distribution": "LevelDistribution MixtureComponents distribution pixel_distributions",
-        "pointillist.analysis.layers": "LogitLens gradient gradient_maps logit_lens",
-        "pointillist.analysis.query": "ImageQuery",
+        "pointillist.analysis.layers": "Attribution LogitLens gradient gradient_maps logit_lens",
+        "pointillist.analysis.query": "ImageQuery gradient_unit",
         "pointillist.analysis.report.explanation": "Explanation explain",
         "pointillist.analysis.surprisal": "CumulativeBits SurprisalMaps surprisal_maps",
         "pointillist.model.batches": "QueryKwargs",

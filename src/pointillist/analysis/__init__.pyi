@@ -1,4 +1,3 @@
-from pointillist.analysis.attribution import Attribution, gradient_unit
 from pointillist.analysis.calibration import Calibration, Reliability, calibration
 from pointillist.analysis.condition_gain import (
     ConditionGain,
@@ -10,8 +9,8 @@ from pointillist.analysis.condition_gain import (
 )
 from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, distribution, pixel_distributions
-from pointillist.analysis.layers import LogitLens, gradient, gradient_maps, logit_lens
-from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.layers import Attribution, LogitLens, gradient, gradient_maps, logit_lens
+from pointillist.analysis.query import ImageQuery, gradient_unit
 from pointillist.analysis.report.explanation import Explanation, explain
 from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
 from pointillist.model.batches import QueryKwargs

@@ -29,9 +29,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from pointillist.analysis.attribution import Attribution, gradient_unit
 from pointillist.analysis.charts import bars_chart
-from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, few_threads
+from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, few_threads, gradient_unit
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError
@@ -221,6 +220,36 @@ def _no_skip(
     return output[0], output[1], torch.zeros_like(output[2])
 
 
+@dataclass(frozen=True, eq=False)
+class Attribution(ShownAsPicture):
+    """Effect of each sub-pixel before a position on the distribution at that position.
+
+    ```python
+    effect = gradient(ImageQuery.of(model, x, label="6"), 3, 4)
+    effect.values.shape, effect.unit  # ((1, 8, 8), "bits per level")
+    effect.image().save("effect.png")
+    ```
+
+    Attributes:
+        values: the effect, `[c h w]`; 0 for every sub-pixel on which the model cannot depend.
+        signed: whether a negative value speaks against the level that is there.
+        unit: unit of `values`.
+        site: row, column and channel; the channel is None for all channels of the pixel together.
+        names: names of the channels.
+    """
+
+    values: Float[np.ndarray, "c h w"] = field(repr=False)
+    signed: bool
+    unit: str
+    site: tuple[int, int, int | None]
+    names: tuple[str, ...] = ()
+
+    def image(self) -> Image.Image:
+        """Draw the map of each channel, on a scale up to its largest value."""
+        top = float(np.abs(self.values).max()) or 1.0
+        return heat_map(self.values, top=top, unit=self.unit, captions=self.names, both=self.signed)
+
+
 def gradient(query: ImageQuery, row: int, column: int, channel: int | None = None) -> Attribution:
     """Compute the gradient of the log-probability at a position with respect to every earlier sub-pixel.
 
@@ -242,10 +271,9 @@ def gradient(query: ImageQuery, row: int, column: int, channel: int | None = Non
     model = query.model
     model.image.check_site(row, column, channel, query.shape[1:])
     (result,) = _gradients(query, [(row, column)], channel)
-    values = _per_level(query, result)
+    values = _per_level(query, result).double().cpu().numpy()
     site, names = (row, column, channel), channel_names(model.image)
-    unit = gradient_unit(query)
-    return Attribution(values.double().cpu().numpy(), model.image.ordered, unit, site, names=names)
+    return Attribution(values, model.image.ordered, gradient_unit(query), site, names)
 
 
 def gradient_maps(query: ImageQuery, sites: Sequence[tuple[int, int]] | None = None) -> Float[np.ndarray, "n h w"]:

@@ -255,3 +255,8 @@ def few_threads(model: PixelModel, size: tuple[int, int]) -> AbstractContextMana
     weights = sum(weight.numel() for weight in model.backbone.parameters())
     short = model.device.type == "cpu" and weights * size[0] * size[1] < _SHORT_PASS
     return single_threaded() if short else nullcontext()
+
+
+def gradient_unit(query: ImageQuery) -> str:
+    """Return the unit of `gradient` and `gradient_maps`."""
+    return "bits per level" if query.model.image.ordered else "bits per unit of the level's embedding"

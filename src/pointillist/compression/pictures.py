@@ -180,11 +180,10 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
 def _chunks_of(picture: Image.Image) -> dict[str, str]:
     """Return the resolution and the gamma of a picture as chunks of PNG, base64."""
     chunks: dict[str, bytes] = {}
-    info = picture.info
-    if "dpi" in info:
-        chunks["pHYs"] = struct.pack(">IIB", *(min(round(float(x) / 0.0254), 2**31 - 1) for x in info["dpi"]), 1)
-    if "gamma" in info:
-        chunks["gAMA"] = struct.pack(">I", min(round(info["gamma"] * 100_000), 2**31 - 1))
+    if "dpi" in picture.info:
+        chunks["pHYs"] = struct.pack(">IIB", *(min(round(x / 0.0254), 2**31 - 1) for x in picture.info["dpi"]), 1)
+    if "gamma" in picture.info:
+        chunks["gAMA"] = struct.pack(">I", min(round(picture.info["gamma"] * 100_000), 2**31 - 1))
     return {name: base64.b64encode(chunk).decode() for name, chunk in chunks.items()}
 
 

@@ -17,7 +17,6 @@ import torch
 from accelerate import Accelerator
 
 from pointillist.errors import counted
-from pointillist.training.config import MachineConfig
 
 SLOW = 2.0
 """Ratio of a step to the usual one, or of all threads to one thread, from which it is slow."""
@@ -114,15 +113,12 @@ class ThreadChoice:
         return f"threads    {self.chosen} of {self.numbers[-1]}; a step: {', '.join([*times, *stall])}"
 
 
-def thread_numbers(config: MachineConfig, accelerator: Accelerator) -> list[int]:
+def thread_numbers(is_set: bool, accelerator: Accelerator) -> list[int]:
     """List the numbers of threads that a run may choose from.
 
     A number that is set is the only one. So is torch's for several processes, which wait for each other, and on a GPU.
-    A compiled network is compiled for a number, which is chosen before the first step.
+    A compiled network is compiled for a number.
     """
     threads = torch.get_num_threads()
-    if config.threads or threads == 1 or accelerator.num_processes > 1 or accelerator.device.type != "cpu":
-        return [threads]
-    if config.compile:
-        return [1 if threads_stall(threads) else threads]
-    return [1, threads]
+    alone = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
+    return [1, threads] if alone and threads > 1 and not is_set else [threads]

@@ -79,7 +79,9 @@ class Trainer:
         optimizer = build_optimizer(model, config.optimizer)
         self.names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
         self.optimizer = optimizer
-        compiled: Any = _compiled(model) if config.machine.compile else model
+        hardware = config.machine
+        compiled: Any = _compiled(model) if hardware.compile else model
+        self.threads: list[int] = thread_numbers(hardware.threads > 0 or hardware.compile, accelerator)
         self.network: Any
         self.prepared_optimizer: Any
         self.network, self.prepared_optimizer = accelerator.prepare(compiled, optimizer)
@@ -102,7 +104,7 @@ class Trainer:
             stack.enter_context(self.stop.handle_signals())
             logger = stack.enter_context(self._logger())
             stack.callback(torch.set_num_threads, torch.get_num_threads())
-            threads = ThreadChoice(thread_numbers(self.config.machine, self.accelerator), self.progress.threads)
+            threads = ThreadChoice(self.threads, self.progress.threads)
             self.begin()
             started, images = time.perf_counter(), 0
             while self.progress.step < self.total:

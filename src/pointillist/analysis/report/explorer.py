@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.analysis.attribution import gradient_unit
 from pointillist.analysis.condition_gain import WordGain
 from pointillist.analysis.distribution import QUANTILES
-from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
+from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, gradient_unit
 from pointillist.analysis.report import sections
 from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views

@@ -189,9 +189,6 @@ def _dashes(draw: ImageDraw.ImageDraw, points: Sequence[Point], colour: Colour, 
             )
 
 
-__all__ = ["Axes", "Chart", "Dot", "Kind", "Mark", "Path", "Point", "Rect", "Text", "round_steps"]
-
-
 @dataclass(frozen=True)
 class Chart:
     """Marks on a canvas.
