@@ -25,6 +25,7 @@ from pointillist.engine.head.frequencies import frequencies, normalise
 from pointillist.engine.interpreter import OPERATIONS as NUMPY_OPERATIONS
 from pointillist.engine.interpreter import allocate, run_whole
 from pointillist.engine.opcodes import OPCODES
+from pointillist.engine.opcodes.linear import ROOT_BITS
 from pointillist.engine.program import LIMIT, Instruction, Program
 from pointillist.engine.torch import TorchStepper, stepper
 from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
@@ -237,11 +238,21 @@ def case_with(opcode: str) -> tuple[IntegerModel, Program, torch.Tensor]:
     _, integer_model, x = integer_case("gated-pixelcnn")
     program = integer_model.program(integer_model.order())
     addition = next(i for i in program.per_site if i.opcode == "ADD")
-    inputs = {"RELU": addition.inputs[:1], "CONSTANT": ()}[opcode]
-    constants = {"constant": np.arange(addition.output.channels, dtype=np.int32)} if addition.output else {}
+    assert addition.output is not None
+    inputs, constants = {
+        "RELU": (addition.inputs[:1], {}),
+        "CONSTANT": ((), {"constant": np.arange(addition.output.channels, dtype=np.int32)}),
+        "RMS_NORM": (addition.inputs[:1], root_table()),  # of programs of grids alone
+    }[opcode]
     other = replace(addition, opcode=opcode, inputs=inputs, constants=constants)
     code = tuple(other if i is addition else i for i in program.per_site)
     return integer_model, replace(program, per_site=code, sub_steps=(code,) * program.num_sub_steps, cache={}), x
+
+
+def root_table() -> dict[str, np.ndarray]:
+    """Return constants of RMS_NORM."""
+    table = np.linspace(2**14, 2**13, 3 * 2**ROOT_BITS + 1).astype(np.int16)
+    return {"table": table, "epsilon": np.array([1], np.int32), "shift": np.array([14], np.int8)}
 
 
 @pytest.mark.parametrize("name", ["gated-pixelcnn", "gated-binary", "pixelcnn-pp-rgb"])
