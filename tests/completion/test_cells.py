@@ -211,7 +211,8 @@ def test_soft_data_by_enumeration(strength: int, completes: bool, method: str, e
     index = {grid.tobytes(): i for i, grid in enumerate(grids)}
     numbers = [index[x.tobytes()] for x in draws.levels]
     observed = np.bincount(numbers, minlength=len(grids)) / len(draws)
-    assert np.abs(observed - shares).sum() / 2 < 0.06  # total variation; 0.04 is usual of 3,000 particles
+    # total variation: 0.04 is usual of 3,000 particles; of N draws of K kinds its mean is below sqrt(K / (2 pi N))
+    assert np.abs(observed - shares).sum() / 2 < max(0.06, np.sqrt(len(grids) / (2 * np.pi * draws.ess)))
     np.testing.assert_allclose(draws.nats, np.log(shares[numbers]), rtol=0, atol=NORMALISER[strength])
 
 

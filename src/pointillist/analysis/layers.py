@@ -270,8 +270,7 @@ def gradient(query: ImageQuery, row: int, column: int, channel: int | None = Non
     """
     model = query.model
     model.image.check_site(row, column, channel, query.shape[1:])
-    (result,) = _gradients(query, [(row, column)], channel)
-    values = _per_level(query, result).double().cpu().numpy()
+    values = _per_level(query, *_gradients(query, [(row, column)], channel)).double().cpu().numpy()
     site, names = (row, column, channel), channel_names(model.image)
     return Attribution(values, model.image.ordered, gradient_unit(query), site, names)
 

@@ -85,9 +85,8 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
     table = _Table(path, _read_columns(path), image, (height, width))
     numbers = 2 + image.levels * table.is_soft  # of a cell; soft data of many levels are the most by far
     check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")
-    levels, known = np.zeros((1, height, width), np.int64), np.zeros((height, width), bool)
+    skipped, levels, known = 0, np.zeros((1, height, width), np.int64), np.zeros((height, width), bool)
     soft, places = np.ones((height, width, image.levels * table.is_soft)), dict[tuple[int, int], int]()
-    skipped = 0
     for number, place in enumerate(table.places()):
         level, factors = table.level(number), table.factors(number)
         if level is None and factors is None:

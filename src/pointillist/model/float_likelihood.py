@@ -25,8 +25,9 @@ class FloatLikelihood(ScoringLikelihood):
     """
 
     def __init__(self, likelihood: Likelihood) -> None:
-        self.likelihood, self.coupled = likelihood, likelihood.coupled
-        self.mixtures = int(getattr(likelihood, "mixtures", 1))
+        self.likelihood: Likelihood = likelihood
+        self.coupled: bool = likelihood.coupled
+        self.mixtures: int = int(getattr(likelihood, "mixtures", 1))
 
     def log_prob(
         self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]

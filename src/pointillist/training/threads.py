@@ -66,12 +66,12 @@ class ThreadChoice:
     """
 
     def __init__(self, numbers: Sequence[int], chosen: int = 0, stalls: Callable[[int], bool] = threads_stall) -> None:
-        self.numbers, self._stalls = numbers, stalls
+        self.numbers: Sequence[int] = numbers
         self.chosen: int = numbers[0] if len(numbers) == 1 else chosen * (chosen in numbers)
         self.threads: int = self.chosen or numbers[0]
         self._seconds: dict[int, float] = {}
         self._queue: list[int] = [] if self.chosen else self._timed()
-        self._steps, self._pause = 0, FIRST_PAUSE
+        self._steps, self._pause, self._stalls = 0, FIRST_PAUSE, stalls
 
     def _timed(self) -> list[int]:
         return [number for number in self.numbers for _ in range(TIMED_STEPS)]

@@ -200,8 +200,7 @@ def _ranking(
     (log_likelihood,) = caption_log_likelihoods(model, reading, x, others, texts)
     guided = guided_log_likelihoods(reading.scorer, x, others, reading.guidances, reading.order)
     before = np.full(len(texts), 1 / len(texts)) if prior is None else np.asarray(prior, np.float64)
-    before = before / before.max()  # whose sum cannot overflow
-    before = before / before.sum()
+    before = before / before.max() / (before / before.max()).sum()  # a sum that cannot overflow
     with np.errstate(divide="ignore"):  # the logarithm of a prior of 0
         joint = log_likelihood + np.log(before)
     weights = np.exp(joint - joint.max())

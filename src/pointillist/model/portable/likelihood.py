@@ -41,8 +41,10 @@ class ProgramLikelihood(ScoringLikelihood):
 
     def __init__(self, program: Program) -> None:
         head = program.head
-        self.program, self.levels = program, head.levels
-        self.coupled, self.mixtures = head.kind == "mixture", max(1, head.mixtures)
+        self.program: Program = program
+        self.levels: int = head.levels
+        self.coupled: bool = head.kind == "mixture"
+        self.mixtures: int = max(1, head.mixtures)
 
     def frequencies(
         self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
