@@ -120,7 +120,7 @@ def test_palettes_come_back_as_palettes(name: str, tmp_path: Path) -> None:
 
 
 def test_a_scan_keeps_its_place_and_resolution(tmp_path: Path) -> None:
-    """GeoTIFF tags come back in a TIFF file, resolution and gamma in a PNG."""
+    """GeoTIFF tags come back in a TIFF file, resolution in a PNG."""
     image = pt.load("grey16").image
     Image.fromarray(DEEP).save(tmp_path / "geo.tif", tiffinfo=GEO, dpi=(300, 300))
     levels, file = read_levels(tmp_path / "geo.tif", "geo.tif", image)

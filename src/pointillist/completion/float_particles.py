@@ -51,23 +51,23 @@ class ParticleSampler(UniformSampler):
     ) -> None:
         known = levels.expand(len(batch.levels), -1, -1, -1), task.known
         super().__init__(uniforms, task.config.transform, mask, known)
-        self.levels, self.weighed, self.soft, self.batch = levels, task.weighed, task.soft, batch
+        self._levels, self._weighed, self._soft, self._batch = levels, task.weighed, task.soft, batch
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each particle of the engine's batch."""
-        index, weights = (site.channel, site.row, site.column), self.batch.weights
+        index, weights = (site.channel, site.row, site.column), self._batch.weights
         chosen = super().__call__(site, log_probs)
         if self.mask is not None:
             weights.multiply_scaled(self.mask.take_mass()[: len(weights)])
-        if self.weighed[index]:
-            weights.multiply_exp(log_probs[: len(weights), int(self.levels[index])].double().cpu().numpy())
-        if self.soft is not None:
-            weights.multiply(self.soft[site.row, site.column, chosen[: len(weights)].numpy()])
+        if self._weighed[index]:
+            weights.multiply_exp(log_probs[: len(weights), int(self._levels[index])].double().cpu().numpy())
+        if self._soft is not None:
+            weights.multiply(self._soft[site.row, site.column, chosen[: len(weights)].numpy()])
         return chosen
 
     def resample(self, row: int, column: int) -> IntArray | None:
         """Resample before a pixel of the raster frame if the effective sample size is low."""
-        chosen = self.batch.select(row, column, self.mask)
+        chosen = self._batch.select(row, column, self.mask)
         if chosen is None or not self.transform.is_guided:
             return chosen
         return np.concatenate([chosen, chosen + len(chosen)])

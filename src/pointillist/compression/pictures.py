@@ -103,7 +103,7 @@ class PictureFile:
         name: its path below the folder that was compressed, with slashes.
         mode: its mode, in Pillow's words.
         texts: texts of a PNG, such as the settings of a sample.
-        blocks: EXIF data, colour profile, resolution and gamma, base64.
+        blocks: EXIF data, colour profile and resolution, base64.
         tags: tags of a GeoTIFF file, by number.
         values: which value each level stands for; None for the level itself.
         min_is_white: whether level 0 is white, and the greatest black.
@@ -178,12 +178,10 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
 
 
 def _chunks_of(picture: Image.Image) -> dict[str, str]:
-    """Return the resolution and the gamma of a picture as chunks of PNG, base64."""
+    """Return the resolution of a picture as a chunk of PNG, base64."""
     chunks: dict[str, bytes] = {}
     if "dpi" in picture.info:
         chunks["pHYs"] = struct.pack(">IIB", *(min(round(x / 0.0254), 2**31 - 1) for x in picture.info["dpi"]), 1)
-    if "gamma" in picture.info:
-        chunks["gAMA"] = struct.pack(">I", min(round(picture.info["gamma"] * 100_000), 2**31 - 1))
     return {name: base64.b64encode(chunk).decode() for name, chunk in chunks.items()}
 
 
@@ -300,8 +298,6 @@ def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
             if key == "pHYs":
                 across, down, _ = struct.unpack(">IIB", content)
                 blocks["dpi"] = across * 0.0254, down * 0.0254
-            elif key == "gAMA":
-                info.add(b"gAMA", content)
             elif key in _BINARY:
                 blocks[key] = content
         except (binascii.Error, struct.error) as error:

@@ -64,8 +64,9 @@ class KnownWords:
     """
 
     def __init__(self, words: Sequence[str], kinds: WordKinds | None = None) -> None:
-        self.words, self.kinds = tuple(words), kinds or WordKinds()
-        self.nouns = self.kinds.grammar.names
+        self.words: tuple[str, ...] = tuple(words)
+        self.kinds: WordKinds = kinds or WordKinds()
+        self.nouns: frozenset[str] = self.kinds.grammar.names
         grammar = self.kinds.grammar
         colours = {*self.kinds.kinds.get("colour", ()), *grammar.words.get("colour", ())}
         phrases = dict.fromkeys(chain(*self.kinds.kinds.values(), *grammar.words.values()))

@@ -108,7 +108,10 @@ class UniformSampler:
         mask: LevelMask | None = None,
         known: tuple[Int[Tensor, "n c h w"], Bool[np.ndarray, "c h w"]] | None = None,
     ) -> None:
-        self.uniforms, self.transform, self.mask, self.known = uniforms, transform, mask, known
+        self.uniforms: Tensor = uniforms
+        self.transform: Transform = transform
+        self.mask: LevelMask | None = mask
+        self.known: tuple[Tensor, np.ndarray] | None = known
         self.nats: Tensor = torch.zeros(len(uniforms), dtype=torch.float64)
 
     def duplicate_for_guidance(

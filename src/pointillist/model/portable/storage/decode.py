@@ -77,7 +77,7 @@ class ProgramDecoder:
     arrays: ArrayReader
 
     def __init__(self, model: schema.StoredProgram, arrays: ArrayReader) -> None:
-        self.model, self.arrays, self.is_grid = model, arrays, model.head is None
+        self.model, self.arrays, self._is_grid = model, arrays, model.head is None
         self.values: list[Value] = [
             Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
             for index, (channels, phase, depth, scale, narrow, signed) in enumerate(model.values)
@@ -93,7 +93,7 @@ class ProgramDecoder:
             raise self.arrays.damaged("its maps have several sizes")
         if (
             not self.maps
-            or self.maps[0].is_narrow != (model.canvas_values is not None or self.is_grid)
+            or self.maps[0].is_narrow != (model.canvas_values is not None or self._is_grid)
             or self.maps[0].channels != model.num_sub_steps * model.canvas_width
         ):
             raise self.arrays.damaged("the first map is not the canvas")
@@ -121,7 +121,7 @@ class ProgramDecoder:
             integer_head=head,
             canvas_values=values,
             s_curve=model.s_curve,
-            is_grid=self.is_grid,
+            is_grid=self._is_grid,
         )
 
     def _head(self, head: schema.HeadModel) -> tuple[IntegerHead, IntArray]:
@@ -185,7 +185,7 @@ class ProgramDecoder:
             if stored.map >= len(self.maps):
                 raise self.arrays.damaged(f"there is no map {stored.map}")
             feature_map = self.maps[stored.map]
-            if any(dy > 0 for dy, _ in stored.taps) and not self.is_grid:
+            if any(dy > 0 for dy, _ in stored.taps) and not self._is_grid:
                 raise self.arrays.damaged(f"{stored.op} reads a row below")
             if stored.taps:
                 feature_map.extend(tuple(stored.taps))
