@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -150,6 +150,7 @@ def available_cores() -> int:
     return math.ceil(min(cores, group_quota()))
 
 
+@cache
 def group_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
     """Return the processor time that the control group may use, in cores; infinite without a limit.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin, TiffTags
 
 import pointillist as pt
 from pointillist.compression.pictures import PictureFile, read_levels, save_picture, to_picture
@@ -136,7 +138,59 @@ def test_a_scan_keeps_its_place_and_resolution(tmp_path: Path) -> None:
         assert before.info["dpi"] == after.info["dpi"]
 
 
-@pytest.mark.parametrize("tags", [{"33550": "far"}, {"1": [1.0]}, {"42113": [1.0]}])
+def directory(tag: int, kind: int, value: Any) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """Return one tag of a TIFF file, of any type."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[tag] = kind
+    tags[tag] = value
+    return tags
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "value", "kept"),
+    [
+        (33550, TiffTags.DOUBLE, (1.5, 2.0), (1.5, 2.0)),
+        (33550, TiffTags.RATIONAL, (1.5, 2.5), (1.5, 2.5)),
+        (33550, TiffTags.SHORT, (1, 2), (1.0, 2.0)),
+        (33550, TiffTags.DOUBLE, (np.nan, 1.0), None),
+        (33550, TiffTags.ASCII, "abc", None),
+        (33550, TiffTags.UNDEFINED, b"abc", None),
+        (34735, TiffTags.SHORT, (1, 1, 0, 7), (1, 1, 0, 7)),
+        (34735, TiffTags.LONG, (1, 70_000), None),
+        (42113, TiffTags.ASCII, "-999", "-999"),
+        (42112, TiffTags.ASCII, "<é>".encode("latin-1"), "<é>"),
+        (42113, TiffTags.DOUBLE, (1.0,), None),
+        (42113, TiffTags.UNDEFINED, b"\xff\x00", None),
+    ],
+)
+def test_tags_of_any_type_lose_no_picture(tag: int, kind: int, value: Any, kept: Any, tmp_path: Path) -> None:
+    """What is no GeoTIFF is left out; the rest comes back as GeoTIFF has it, and so do the pixels."""
+    image = pt.load("grey16").image
+    Image.fromarray(DEEP).save(tmp_path / "a.tif", tiffinfo=directory(tag, kind, value))
+    levels, file = read_levels(tmp_path / "a.tif", "a.tif", image)
+    stored = PictureFile.from_json(json.loads(json.dumps(file.to_json())))
+    save_picture(to_picture(levels, image, stored), tmp_path / "b.tif", stored)
+    with Image.open(tmp_path / "b.tif") as after:
+        assert np.array_equal(np.asarray(after), DEEP)
+        assert getattr(after, "tag_v2", {}).get(tag) == kept
+
+
+def test_a_resolution_that_is_no_number_is_left_out(tmp_path: Path) -> None:
+    zero = TiffImagePlugin.IFDRational(0, 0)
+    Image.fromarray(DEEP).save(tmp_path / "a.tif", dpi=(zero, zero))
+    assert read_levels(tmp_path / "a.tif", "a.tif", pt.load("grey16").image)[1].blocks == {}
+
+
+def test_a_palette_of_a_stranger_has_256_colours() -> None:
+    """An archive that says "P" of a picture with more colours is damaged: no index wraps."""
+    levels = RNG.integers(0, 256, (3, 20, 20))
+    with pytest.raises(ArchiveError, match="colours of a picture with a palette"):
+        to_picture(levels, pt.load("photos").image, PictureFile("a.png", "P"))
+
+
+@pytest.mark.parametrize(
+    "tags", [{"33550": "far"}, {"1": [1.0]}, {"42113": [1.0]}, {"33550": ["a"]}, {"34735": [0.5]}, {"33550": [10**400]}]
+)
 def test_tags_of_a_stranger_are_checked(tags: dict[str, object]) -> None:
     with pytest.raises(ArchiveError, match="tags"):
         PictureFile.from_json(["a.tif", "L", {"tags": tags}])

@@ -126,10 +126,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     coding |= {"order": settings.order, "labels": labels is not None, "largest": inputs.largest}
     coding["threads"] = settings.threads or default_threads()
     started, sub_pixels = time.perf_counter(), 0
-    with (
-        _opened(out) as file,
-        ArchiveWriter(file, integer_model, **coding) as archive,
-    ):
+    with _opened(out) as file, ArchiveWriter(file, integer_model, **coding) as archive:
         archive.add_metadata(inputs.metadata)
         for done, levels in enumerate(inputs):
             archive.add(levels, None if labels is None else labels[0], partial(_show_share, bar, done))

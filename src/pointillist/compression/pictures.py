@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from pointillist.compression.arrays.values import ValueMap
 from pointillist.data.pixels import is_reduced, most_of, opened_picture
@@ -90,8 +91,11 @@ MAX_TEXT = 1 << 20
 STRIP = 256
 """Rows that are turned into levels, and compared, at once: what that takes is small next to a large picture."""
 _BINARY = ("exif", "icc_profile")
-_NUMBERS, _TEXTS = ("33550", "33922", "34264", "34735", "34736"), ("34737", "42112", "42113")
-_GEO_TAGS = {**dict.fromkeys(_NUMBERS, list), **dict.fromkeys(_TEXTS, str)}
+_GEO_TAGS = {
+    **dict.fromkeys(("33550", "33922", "34264", "34736"), TiffTags.DOUBLE),
+    **dict.fromkeys(("34737", "42112", "42113"), TiffTags.ASCII),
+    "34735": TiffTags.SHORT,
+}
 """Tags of GeoTIFF and GDAL, with the types of their values: scale, place, keys, and the value of no data."""
 
 
@@ -139,7 +143,7 @@ class PictureFile:
         if not all(isinstance(text, str) for text in (*texts.values(), *blocks.values())):
             raise ArchiveError("The archive has no valid texts of files: it was not written by this package.")
         tags = _dict(value[2].get("tags"))
-        if not all(type(tag) is _GEO_TAGS.get(key) for key, tag in tags.items()):
+        if any(_tag_value(key, tag) != tag for key, tag in tags.items()):
             raise ArchiveError("The archive has no valid tags of files: it was not written by this package.")
         values = value[2].get("values")
         maps = None if values is None else ValueMap.from_json(values)
@@ -157,17 +161,16 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
         if getattr(opened, "n_frames", 1) > 1:
             raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
         if is_reduced(opened):
-            raise DataError(f"{path} has more than 8 bits a channel, in colour: compress each channel as 16-bit grey.")
+            raise DataError(f"{path} has channels of more than 8 bits: compress each channel as 16-bit grey.")
         most = most_of(opened) if opened.mode == "I" else None
-        stored = {str(tag): value for tag, value in getattr(opened, "tag_v2", {}).items()}
-        tags = {key: stored[key] for key in _TEXTS if key in stored}
-        tags |= {key: np.atleast_1d(stored[key]).tolist() for key in _NUMBERS if key in stored}
+        stored = {str(tag): _tag_value(str(tag), value) for tag, value in getattr(opened, "tag_v2", {}).items()}
+        tags = {key: value for key, value in stored.items() if value is not None}
         opened.load()
         clear = image.min_is_white and is_clear(opened)
         levels, mode, info = to_levels(opened, str(path), image, clear), opened.mode, dict(opened.info)
     levels = levels if most is None else (levels * most + 32_767) // 65_535  # Pillow scales the samples of a PGM file
     texts = {str(key): text for key, text in info.items() if isinstance(text, str)}
-    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)} | _chunks_of(opened)
+    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)} | _resolution(opened)
     if sum(map(len, (*texts.values(), *blocks.values(), *map(str, tags.values())))) > MAX_TEXT:
         raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
     values = None
@@ -177,12 +180,26 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     return levels, PictureFile(name, mode, texts, blocks, tags, values, image.min_is_white, clear)
 
 
-def _chunks_of(picture: Image.Image) -> dict[str, str]:
-    """Return the resolution of a picture as a chunk of PNG, base64."""
-    chunks: dict[str, bytes] = {}
-    if "dpi" in picture.info:
-        chunks["pHYs"] = struct.pack(">IIB", *(min(round(x / 0.0254), 2**31 - 1) for x in picture.info["dpi"]), 1)
-    return {name: base64.b64encode(chunk).decode() for name, chunk in chunks.items()}
+def _tag_value(key: str, value: Any) -> str | list[float] | None:
+    """Return what is kept of a tag of a TIFF file; None if it is not of GeoTIFF, or not of the type of its tag."""
+    kind = _GEO_TAGS.get(key)
+    if kind == TiffTags.ASCII:
+        return value if type(value) is str and max(value, default="") <= "\xff" else None
+    numbers = list(value) if type(value) in (list, tuple) else [value]
+    if kind is None or not {type(number) for number in numbers} <= {int, float, TiffImagePlugin.IFDRational}:
+        return None
+    if kind == TiffTags.SHORT:
+        return [int(number) for number in numbers] if all(number in range(1 << 16) for number in numbers) else None
+    return [float(number) for number in numbers] if all(abs(number) < 1e308 for number in numbers) else None
+
+
+def _resolution(picture: Image.Image) -> dict[str, str]:
+    """Return the resolution of a picture as a chunk of PNG, base64; nothing where it is unknown."""
+    dpi = picture.info.get("dpi", ())
+    if not dpi or not all(0 <= x < math.inf for x in dpi):
+        return {}
+    chunk = struct.pack(">IIB", *(min(round(x / 0.0254), 2**31 - 1) for x in dpi), 1)
+    return {"pHYs": base64.b64encode(chunk).decode()}
 
 
 def is_clear(picture: Image.Image) -> bool:
@@ -279,6 +296,8 @@ def _indexed(picture: Image.Image) -> Image.Image:
     """Return a picture of at most 256 colours as indexes into a palette."""
     pixels = np.asarray(picture.convert("RGBA")).view("<u4")[..., 0]
     colours, index = np.unique(pixels, return_inverse=True)
+    if len(colours) > 256:
+        raise ArchiveError(f"The archive has {len(colours)} colours of a picture with a palette: it is damaged.")
     indexed = Image.fromarray(index.reshape(pixels.shape).astype(np.uint8), "P")
     palette = colours.astype("<u4").view(np.uint8).reshape(-1, 4)
     opaque = bool((palette[:, 3] == 255).all())
@@ -303,7 +322,10 @@ def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
         except (binascii.Error, struct.error) as error:
             raise ArchiveError(f"The archive has no valid `{key}` of {file.name}: it is damaged.") from error
     if file.tags:
-        tags = {int(key): tuple(tag) if key in _NUMBERS else tag for key, tag in file.tags.items()}
+        tags = TiffImagePlugin.ImageFileDirectory_v2()
+        for key, tag in file.tags.items():
+            tags.tagtype[int(key)] = _GEO_TAGS[key]
+            tags[int(key)] = tag.encode("latin-1") if type(tag) is str else tuple(tag)
         picture.save(target, format="TIFF", tiffinfo=tags, compression="tiff_adobe_deflate", **blocks)
     else:
         picture.save(target, format="PNG", pnginfo=info, **blocks)

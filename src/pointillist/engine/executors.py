@@ -165,11 +165,7 @@ def intervals_of_images(
 
 
 def params_of_images(
-    program: Program,
-    levels: NDArray[np.int64],
-    inputs: Inputs,
-    executor: str = "auto",
-    threads: int = 1,
+    program: Program, levels: NDArray[np.int64], inputs: Inputs, executor: str = "auto", threads: int = 1
 ) -> NDArray[np.int32]:
     """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`, all at once.
 

@@ -119,13 +119,13 @@ def chosen_level() -> int | None:
     Raises:
         EngineError: if this processor has no kernels of this name.
     """
-    name, library = os.environ.get(KERNELS, ""), load_library()
-    if name == "none" or library is None:
+    name = os.environ.get(KERNELS, "")
+    if name == "none" or load_library() is None:
         return None
     if not name:
         return BEST
-    if name not in LEVELS or not library.pt_has_level(LEVELS[name]):
-        here = ", ".join(each for each, level in LEVELS.items() if library.pt_has_level(level))
+    if name not in available_levels():
+        here = ", ".join(available_levels())
         raise EngineError(f"{KERNELS} (={name!r}) must name kernels of this processor: {here}, or `none` for numpy.")
     return LEVELS[name]
 

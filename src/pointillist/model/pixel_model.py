@@ -183,10 +183,10 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def generation_rank(self, height: int, width: int, order: PixelOrder | None = None) -> Int[np.ndarray, "h w"]:
         """Rank of each pixel in the generation order, from 0."""
         order = self.order() if order is None else order
+        if order.s_curve:  # networks that follow an S-curve have one stage
+            return order.rank(height, width)
         turned = order.raster_size(height, width)
-        # networks that follow an S-curve have one stage
-        rank = None if order.s_curve else order.array_from_raster(sampling_order(self.stages(*turned), *turned))
-        return order.rank(height, width) if rank is None else rank
+        return order.array_from_raster(sampling_order(self.stages(*turned), *turned))
 
     def level_embeddings(self) -> Float[Tensor, "k e"]:
         """Network input of each level."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +19,6 @@ from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.state import Site, UniformSampler
 from pointillist.sampling.task import DrawnImages, DrawTask
 from pointillist.sampling.uniforms import UniformIntervals
-
-if TYPE_CHECKING:
-    pass
 
 
 def draw_by_loop(model: PixelModel, task: DrawTask) -> DrawnImages:

@@ -12,10 +12,7 @@ import numpy as np
 
 from pointillist.analysis.evaluation.conditioning import RetrievalMetrics, ranks_of
 from pointillist.analysis.evaluation.likelihood import guided_log_likelihoods
-from pointillist.conditioning import (
-    ConditionInputs,
-    Label,
-)
+from pointillist.conditioning import ConditionInputs, Label
 from pointillist.conditioning.inputs import PROMPT_PARTS, parse_prompts
 from pointillist.data import ImageDataset
 from pointillist.distributions.transform import check_guidance
@@ -200,7 +197,8 @@ def _ranking(
     (log_likelihood,) = caption_log_likelihoods(model, reading, x, others, texts)
     guided = guided_log_likelihoods(reading.scorer, x, others, reading.guidances, reading.order)
     before = np.full(len(texts), 1 / len(texts)) if prior is None else np.asarray(prior, np.float64)
-    before = before / before.max() / (before / before.max()).sum()  # a sum that cannot overflow
+    before = before / before.max()  # a sum that cannot overflow
+    before /= before.sum()
     with np.errstate(divide="ignore"):  # the logarithm of a prior of 0
         joint = log_likelihood + np.log(before)
     weights = np.exp(joint - joint.max())

@@ -270,12 +270,7 @@ class EncodedDistributions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the data of the page."""
-        return {
-            "count": self.count,
-            "data": to_base64(self.data),
-            "max_bits": MAX_BITS,
-            "quantiles": list(QUANTILES),
-        }
+        return {"count": self.count, "data": to_base64(self.data), "max_bits": MAX_BITS, "quantiles": list(QUANTILES)}
 
 
 def encode_distributions(query: ImageQuery, limit: int = TABLE_BYTES) -> EncodedDistributions:

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pointillist.commands.cli.messages import print_facts, print_json, print_report
-from pointillist.commands.inspection.settings import (
-    ExampleSettings,
-    InfoSettings,
-    ModelsSettings,
-    ReproduceSettings,
-)
+from pointillist.commands.inspection.settings import ExampleSettings, InfoSettings, ModelsSettings, ReproduceSettings
 from pointillist.commands.measurement.settings import BenchSettings, DetectSettings, EvaluateSettings, ExplainSettings
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import size_text

@@ -199,13 +199,7 @@ class Worker:
                 except _ItemError as error:
                     reason = str(error)
             if reason is not None:
-                rejected.append(
-                    {
-                        "item": item,
-                        "file": None if files is None else files[item],
-                        "reason": reason,
-                    }
-                )
+                rejected.append({"item": item, "file": None if files is None else files[item], "reason": reason})
 
     def _compute(self, task: int, start: int, stop: int) -> Arrays:
         self.folder.begin(task, start, stop)

@@ -21,14 +21,7 @@ from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_f
 from pointillist.commands.sampling.page_link import page_text
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import (
-    TUNED,
-    open_model,
-    plan_images,
-    plan_sheet,
-    read_rules,
-    stream_images,
-)
+from pointillist.commands.sampling.source import TUNED, open_model, plan_images, plan_sheet, read_rules, stream_images
 from pointillist.commands.sampling.writers import level_dtype, write_npz
 from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError

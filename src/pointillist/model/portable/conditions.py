@@ -96,11 +96,9 @@ class IntegerPart:
         canvas = self.encoder.features(value.values, value.known)
         if self.program is None:
             return round_features(self.kind, canvas, unit)
-        keys = [image.tobytes() for image in canvas]
-        first = {key: number for number, key in reversed([*enumerate(keys)])}
-        chosen = sorted(first.values())
-        result: IntArray = run_grid(self.program, canvas[chosen].astype(np.int32))
-        return result[np.searchsorted(chosen, [first[key] for key in keys])]
+        different, place = np.unique(canvas.astype(np.int32), axis=0, return_inverse=True)
+        result: IntArray = run_grid(self.program, different)
+        return result[place.reshape(-1)]  # NumPy 2.0 gives it more axes
 
 
 class StoredConditions(ConditionReaders):
