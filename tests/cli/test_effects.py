@@ -66,7 +66,7 @@ VALUES: dict[str, Any] = {
     },
     "detect": {
         "fit": "few", "fit_split": "train", "false_alarms": 0.3, "background": "digits", "conditions": None,
-        "split": "test", "windows": None, "heatmaps": "heat", "report": "r.html", "explain": 2, "csv": "c.csv",
+        "split": "test", "windows": None, "heatmaps": "heat", "sheet": "s.png", "csv": "c.csv",
         "neighbours": "few", "top": 1, "fail_on_anomaly": None, "set": "data.size=20", "detector": "nowhere",
     },
     "compress": {"label": "3", "order": "raster-br", "per_record": 1, "verify": None, "tiles": None},

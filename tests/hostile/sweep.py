@@ -255,7 +255,7 @@ def file_cases(names: list[str]) -> Iterator[Case]:
     for name, config in SETTINGS.items():
         base = BASES[name]
         for setting in settings_of(config):
-            if setting.name in ("out", "form", "csv", "report", "per_image", "heatmaps", "maps", "animate"):
+            if setting.name in ("out", "form", "csv", "sheet", "per_image", "heatmaps", "maps", "animate"):
                 continue
             kinds = {setting.type, *get_args(setting.type)}
             if isinstance(setting.option, Argument):

@@ -44,7 +44,7 @@ def test_links_in_a_circle_and_empty_names_are_named(picture: Path) -> None:
     """Neither is a path that leads to a file."""
     Path("loop.png").symlink_to("loop.png")
     assert "symbolic links" in fails("compress", "digits", "loop.png", "--out", "a.pxl")
-    assert ". is a folder" in fails("detect", "digits", picture, "--report", "")
+    assert ". is a folder" in fails("detect", "digits", picture, "--sheet", "")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")

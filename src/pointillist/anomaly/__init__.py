@@ -2,6 +2,5 @@
 
 from pointillist.anomaly.detector import AnomalyDetector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
-from pointillist.anomaly.report import AnomalyReport
 
-__all__ = ["AnomalyDetector", "AnomalyRecord", "AnomalyReport", "HeatScale"]
+__all__ = ["AnomalyDetector", "AnomalyRecord", "HeatScale"]

@@ -214,10 +214,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             p_values = conformal_p_values(self.calibration_scores_, scores)
             maps = self.heat_scale_.z(batch.excess)
             images = batch.images
-            for i, (name, label) in enumerate(zip(images.names, images.labels, strict=True)):
+            for i, name in enumerate(images.names):
                 yield AnomalyRecord(
                     name=name,
-                    label=label,
                     levels=images.levels[i],
                     spec=self.model_.image.resized(*self.image_size_),
                     score=float(scores[i]),

@@ -72,7 +72,6 @@ class AnomalyRecord:
 
     Attributes:
         name: file, or else the number, of the image.
-        label: its class in the data, if any.
         levels: the image, `[c h w]`.
         spec: meaning of its levels.
         score: log-density of the statistics among normal images, in nats; high is normal.
@@ -85,7 +84,6 @@ class AnomalyRecord:
     """
 
     name: str
-    label: str | None
     levels: Int[np.ndarray, "c h w"] = field(repr=False)
     spec: ImageSpec = field(repr=False)
     score: float
@@ -134,21 +132,19 @@ class AnomalyRecord:
 
     def overlay(self) -> Image.Image:
         """Draw the map over the image, more opaque where it lies farther from normal images."""
-        return Image.fromarray(self.overlay_array)
+        return Image.fromarray(self.panels[1])
 
     @property
-    def overlay_array(self) -> np.ndarray:
-        """The map over the image as 8-bit RGB, `[h w 3]`."""
+    def panels(self) -> np.ndarray:
+        """The image, the map over it and the mask as 8-bit RGB, `[3 h w 3]`."""
         share = _INK * np.clip(self.anomaly_map / self.top, 0, 1)[..., None]
-        colours = diverging_colors(self.z_map, self.top)
-        mixed: np.ndarray = np.rint((1 - share) * self.picture + share * colours).astype(np.uint8)
-        return mixed
+        overlay = np.rint((1 - share) * self.picture + share * diverging_colors(self.z_map, self.top))
+        mask = np.repeat(self.pred_mask[..., None] * np.uint8(255), 3, -1)
+        return np.stack([self.picture, overlay.astype(np.uint8), mask])
 
     def side_by_side(self) -> Image.Image:
         """Draw the image, the map over it, and the mask."""
-        mask = np.repeat(self.pred_mask[..., None] * np.uint8(255), 3, -1)
-        shown = np.stack([self.picture, self.overlay_array, mask])
-        return image_grid(shown, captions=["image", "overlay", "mask"], columns=3)
+        return image_grid(self.panels, captions=["image", "overlay", "mask"], columns=3)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the record, ready for JSON."""

@@ -94,7 +94,6 @@ class ImageBatch:
 
     Attributes:
         names: file, or else the number, of each image.
-        labels: class of each image, None without one.
         levels: the images, `[b c h w]`.
         x: their windows, checked by the model, `[b * windows, c, i, j]`; the images themselves if they are not larger.
         inputs: conditions of `x`.
@@ -102,7 +101,6 @@ class ImageBatch:
     """
 
     names: tuple[str, ...]
-    labels: tuple[str | None, ...]
     levels: Int[np.ndarray, "b c h w"]
     x: Int[np.ndarray, "n c i j"]
     inputs: ConditionInputs
@@ -201,15 +199,7 @@ class ImageBatches:
                 )
                 x = self._model.check_array(windows.cut(levels))
                 inputs = self._model.conditions.inputs(None, len(x), size=windows.window)
-            labels = _labels(images, start, stop)
-            yield ImageBatch(tuple(names[start:stop]), labels, levels, x, inputs, windows)
-
-
-def _labels(images: ImageDataset | np.ndarray, start: int, stop: int) -> tuple[str | None, ...]:
-    if not isinstance(images, ImageDataset) or images.labels is None:
-        return (None,) * (stop - start)
-    classes = images.classes or tuple(map(str, range(int(images.labels.max()) + 1)))
-    return tuple(classes[label] if label >= 0 else None for label in images.labels[start:stop])
+            yield ImageBatch(tuple(names[start:stop]), levels, x, inputs, windows)
 
 
 def _is_folder(source: Any) -> bool:

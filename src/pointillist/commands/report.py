@@ -27,7 +27,7 @@ _FORMS = {
     "lost": ("lost", "{:,} images or more"),
     "lowest": ("lowest", "{:.4f}"),
     "nats": ("nats", "{:.3f} an image"),
-    "out": ("written", "{}"),
+    "out": ("written", ""),
     "p_value": ("p", "{:.4f}"),
     "rule_acceptance": ("rules", "{:.1%} of the maps that were drawn obeyed them"),
     "seconds": ("time", "{:.1f} s"),

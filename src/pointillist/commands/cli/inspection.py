@@ -55,7 +55,7 @@ EXAMPLES = {
     "detect": """
         pointillist detect runs/parts new-parts/ --fit good-parts/
         pointillist detect runs/parts new-parts/
-        pointillist detect runs/parts new-parts/ --false-alarms 0.01 --heatmaps maps/ --report report.html
+        pointillist detect runs/parts new-parts/ --false-alarms 0.01 --heatmaps maps/ --sheet worst.png
         pointillist detect digits scans/ --fit clean/ --detector runs/detector
         pointillist detect runs/parts new-parts/ --fail-on-anomaly --json
     """,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,16 @@ import numpy as np
 from pointillist.commands.jobs.work import Arrays, Work, item_options, model_facts
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_scored_model, reject_existing, reject_filled
-from pointillist.commands.report import Facts, lines_of, note
-from pointillist.errors import ConfigError
+from pointillist.commands.report import Facts, note
+from pointillist.errors import ConfigError, counted
 
 if TYPE_CHECKING:
-    from pointillist.anomaly import AnomalyDetector, AnomalyReport
+    from pointillist.anomaly import AnomalyDetector, AnomalyRecord
     from pointillist.commands.jobs.folder import Parts
     from pointillist.model.protocols import LikelihoodModel
+
+_SHOWN = 12  # most anomalous images, on a sheet
+_COLUMNS = ("file", "p_value", "score", "pred_label", "top_statistic", "row", "column", "masked_pixels")
 
 
 def detect(settings: DetectSettings) -> Facts:
@@ -28,15 +32,9 @@ def detect(settings: DetectSettings) -> Facts:
     Raises:
         PointillistError: naming what is wrong with a setting, the model, the detector or the images.
     """
-    from pointillist.anomaly import AnomalyReport
     from pointillist.anomaly.files import fitted_engine, has_detector
-    from pointillist.anomaly.report import MAX_SHOWN, write_csv
 
-    if settings.explain and settings.report is None:
-        raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")
-    html, shown = settings.report, MAX_SHOWN if settings.explain is None else settings.explain
-    pages = [] if html is None else [html.parent / f"{html.stem}-{i}.html" for i in range(1, shown + 1)]
-    for path, ending in ((settings.report, ".html"), (settings.csv, ".csv"), *((page, ".html") for page in pages)):
+    for path, ending in ((settings.sheet, ".png"), (settings.csv, ".csv")):
         if path is not None:
             reject_existing(path, settings.force, ending)
     if settings.heatmaps is not None:
@@ -47,69 +45,75 @@ def detect(settings: DetectSettings) -> Facts:
     model = open_scored_model(settings.model, settings.device, engine)
     other = settings.background
     background = None if other is None else open_scored_model(other, settings.device, engine)
-    normal: NormalImages | None = None
+    fit: Facts | None = None
     if settings.fit is None:
         detector = load_detector(folder, model, background, settings)
     else:
-        detector, normal = fit_detector(folder, model, background, settings)
-    detector.set_params(batch_size=settings.batch_size)
-    if settings.false_alarms is not None:
-        detector.set_params(contamination=settings.false_alarms)
-    report = AnomalyReport(detector.contamination)
-    images = open_judged(model, settings, detector.conditions)
-    judged, largest = 0, 0
+        detector, fit = fit_detector(folder, model, background, settings)
+    images, _ = open_images(model, settings.data, settings, split=settings.split, conditions=detector.conditions)
+    records, also_scored, largest = _Records(settings), 0, 0
     for record in detector.records(images):
-        report.add(record)
-        judged += detector.was_fitted_on(record.levels)
+        records.add(record)
+        also_scored += detector.was_fitted_on(record.levels)
         largest = max(largest, *record.levels.shape[-2:])
-        if settings.heatmaps is not None:
-            _write_overlay(settings.heatmaps, record)
-    if settings.windows and settings.fit is None and largest <= max(model.image.height, model.image.width):
+    if settings.windows and fit is None and largest <= max(model.image.height, model.image.width):
         note("note       `--windows` changed nothing: no image is larger than the model's")
-    facts = {**_facts(settings, detector, report), "stored_in": None if folder is None else str(folder)}
-    if normal is not None:
-        facts["fit"] = {**asdict(normal), "also_scored": judged}
-        facts["warnings"] += normal.warnings(judged)
-    if settings.report is not None:
-        _explain(model, settings.model, report, pages)
-        report.save(settings.report, list(lines_of(facts)), [page.name for page in pages])
-    if settings.csv is not None:
-        write_csv(settings.csv, report.sorted_rows)
-    written = (settings.heatmaps, settings.report, settings.csv)
-    return {**facts, "out": [str(path) for path in written if path is not None]}
+    facts = _facts(settings, detector, records.rows)
+    if fit is not None:
+        facts["fit"] = {**fit, "also_scored": also_scored}
+        facts["warnings"] += _fit_warnings(facts["fit"])
+    return {**facts, "stored_in": None if folder is None else str(folder), "out": records.write()}
 
 
-def _explain(model: Any, source: str, report: AnomalyReport, pages: list[Path]) -> None:
-    """Write the pages of the most anomalous images, without gradients, which take most of the time.
+class _Records:
+    """Rows of all images, whose heat maps are written at once, and the most anomalous images with their pixels."""
 
-    Of an image that is larger than the model's, its window around the most anomalous pixel is explained.
+    def __init__(self, settings: DetectSettings) -> None:
+        self.settings = settings
+        self.rows: list[Facts] = []
+        self.worst: list[AnomalyRecord] = []
+
+    def add(self, record: AnomalyRecord) -> None:
+        from pointillist.images.visualization import save_png
+
+        self.rows.append(record.to_dict())
+        self.worst = sorted([*self.worst, record], key=lambda each: each.score)[:_SHOWN]
+        if self.settings.heatmaps is not None:
+            name = record.name if record.name.lower().endswith(".png") else f"{record.name}.png"
+            save_png(record.overlay(), self.settings.heatmaps / name)
+
+    def write(self) -> list[str]:
+        """Write the sheet and the table, and return the paths of all that was written."""
+        from pointillist.images.visualization import image_grid, save_png
+
+        settings = self.settings
+        if settings.sheet is not None:
+            captions = [text for each in self.worst for text in (each.name, f"p {each.p_value:.4f}", "mask")]
+            panels = np.concatenate([each.panels for each in self.worst])
+            save_png(image_grid(panels, captions=captions, columns=6), settings.sheet)
+        if settings.csv is not None:
+            write_csv(settings.csv, self.rows)
+        return [str(path) for path in (settings.heatmaps, settings.sheet, settings.csv) if path is not None]
+
+
+def write_csv(path: Path, rows: Sequence[Facts]) -> None:
+    """Write a line for each image, the most anomalous first, with its statistics in standard deviations of normal ones.
+
+    Args:
+        rows: as `AnomalyRecord.to_dict` gives them.
     """
-    from pointillist.analysis import explain
-    from pointillist.files.progress import Bar
+    from pointillist.files.writing import atomic_path, open_table
 
-    shown = report.most_anomalous[: len(pages)]
-    with Bar("explaining", len(shown)) as bar:
-        for number, (record, page) in enumerate(zip(shown, pages, strict=False), 1):
-            window = record.levels
-            for axis, side in ((1, model.image.height), (2, model.image.width)):
-                start = min(max(record.location[axis - 1] - side // 2, 0), max(window.shape[axis] - side, 0))
-                window = window.take(range(start, min(start + side, window.shape[axis])), axis)
-            replace(explain(model, window, max_attributions=0), title=Path(source).name, source=source).save(page)
-            bar.show(number)
+    with atomic_path(path) as temporary, open_table(temporary) as file:
+        writer = csv.writer(file)
+        writer.writerow([*_COLUMNS, *rows[0]["statistics"]])
+        for row in sorted(rows, key=lambda each: each["score"]):
+            at = dict(zip(("row", "column"), row["location"], strict=True))
+            cells = {**row, "pred_label": int(row["pred_label"]), **at}
+            writer.writerow([*(cells[name] for name in _COLUMNS), *(f"{x:.6g}" for x in row["statistics"].values())])
 
 
-def _write_overlay(folder: Path, record: Any) -> None:
-    from pointillist.images.visualization import save_png
-
-    name = record.name if record.name.lower().endswith(".png") else f"{record.name}.png"
-    save_png(record.overlay(), folder / name)
-
-
-def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyReport) -> Facts:
-    images = [
-        {**row, "deviation": row["statistics"][row["top_statistic"]], "verdict": report.verdict(row)}
-        for row in report.sorted_rows
-    ]
+def _facts(settings: DetectSettings, detector: AnomalyDetector, rows: Sequence[Facts]) -> Facts:
     return {
         "model": settings.model,
         "data": settings.data,
@@ -118,12 +122,33 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyR
         "held_out": len(detector.calibration_scores_),
         "neighbours": 0 if detector.neighbours_ is None else len(detector.neighbours_.reference),
         "model_fit": asdict(detector.model_fit_),
-        "count": len(report.rows),
-        "anomalous": report.anomalous,
-        "expected_if_all_are_normal": report.false_alarms * len(report.rows),
-        "images": images,
+        "count": len(rows),
+        "anomalous": sum(row["pred_label"] for row in rows),
+        "expected_if_all_are_normal": detector.contamination * len(rows),
+        "images": [
+            {
+                **row,
+                "deviation": row["statistics"][row["top_statistic"]],
+                "verdict": "anomalous" if row["pred_label"] else "",
+            }
+            for row in sorted(rows, key=lambda each: each["score"])
+        ],
         "warnings": [line for line in [detector.model_fit_.warning] if line is not None],
     }
+
+
+def _fit_warnings(fit: Facts) -> Iterator[str]:
+    """Warn where p-values are not valid."""
+    if fit["in_training"]:
+        yield (
+            f"the detector was fitted on {counted(fit['in_training'], 'training image')} of this model, so unseen "
+            "normal images get p-values that are too small: give others with --fit or --fit-split"
+        )
+    if fit["also_scored"]:
+        yield (
+            f"the detector was fitted on {fit['also_scored']:,} of the images that are scored here, which makes "
+            "p-values too large: give other normal images with --fit or --fit-split"
+        )
 
 
 def job(settings: DetectSettings) -> Work:
@@ -137,9 +162,6 @@ def job(settings: DetectSettings) -> Work:
     detector = load_detector(folder, model, None, settings)
     if detector.conditions:
         raise ConfigError("This detector also scores with conditions, which a job does not: use the plain command.")
-    detector.set_params(batch_size=settings.batch_size)
-    if settings.false_alarms is not None:
-        detector.set_params(contamination=settings.false_alarms)
     options = resolve_data_options(model, settings.data, settings.set, labels=False)
     options = item_options(options, settings.data, detector.image_size_)
     images = load_data(settings.data, options, spec=model.image).get(settings.split or "all")
@@ -167,60 +189,10 @@ def job(settings: DetectSettings) -> Work:
 
 def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
     """Write the verdict on each image of a job, the most anomalous first, as `detect --csv` does."""
-    from pointillist.anomaly.report import write_csv
-
     rows = [json.loads(row) for part in parts for row in part["row"].tolist()]
-    write_csv(out, sorted(rows, key=lambda row: row["score"]))
+    write_csv(out, rows)
     anomalous, expected = sum(row["pred_label"] for row in rows), facts["false_alarms"] * len(rows)
     return {"images": len(rows), "anomalous": anomalous, "expected_if_all_are_normal": expected}
-
-
-@dataclass(frozen=True, kw_only=True)
-class NormalImages:
-    """The images that a detector was fitted on.
-
-    Attributes:
-        data: their source, as it was typed.
-        split: its split.
-        count: number of images.
-        in_training: number of those that the model was trained on, as far as its settings tell.
-    """
-
-    data: str
-    split: str
-    count: int
-    in_training: int
-
-    def describe(self) -> str:
-        """Describe them in a line, such as "144 images of uci-digits, split valid"."""
-        from pointillist.errors import counted
-
-        return f"{counted(self.count, 'image')} of {self.data}, {self.split_text}"
-
-    @property
-    def split_text(self) -> str:
-        return "all splits" if self.split == "all" else f"split {self.split}"
-
-    def warnings(self, judged: int) -> list[str]:
-        """Warn where p-values are not valid.
-
-        Args:
-            judged: number of the images to score that are also among these.
-        """
-        from pointillist.errors import counted
-
-        lines = []
-        if self.in_training:
-            lines.append(
-                f"the detector was fitted on {counted(self.in_training, 'training image')} of this model, so unseen "
-                "normal images get p-values that are too small: give others with --fit or --fit-split"
-            )
-        if judged:
-            lines.append(
-                f"the detector was fitted on {judged:,} of the images that are scored here, which makes p-values too "
-                "large: give other normal images with --fit or --fit-split"
-            )
-        return lines
 
 
 def folder_of(settings: DetectSettings) -> Path | None:
@@ -241,7 +213,6 @@ def load_detector(
     """
     from pointillist.anomaly import AnomalyDetector
     from pointillist.anomaly.files import has_detector
-    from pointillist.errors import ConfigError
 
     if settings.fit_split is not None:
         raise ConfigError(f"`fit_split` (={settings.fit_split!r}) is a split of `--fit`: name the normal images there.")
@@ -259,13 +230,19 @@ def load_detector(
         raise ConfigError(
             f"`engine` (={settings.engine!r}) goes with `--fit`: this detector was fitted by {detector.engine_!r}."
         )
-    return detector
+    return detector.set_params(**_scoring(settings))
+
+
+def _scoring(settings: DetectSettings) -> dict[str, Any]:
+    """Return the parameters of a detector that may differ from those that it was fitted with."""
+    rate = {} if settings.false_alarms is None else {"contamination": settings.false_alarms}
+    return {"batch_size": settings.batch_size, **rate}
 
 
 def fit_detector(
     folder: Path | None, model: LikelihoodModel, background: LikelihoodModel | None, settings: DetectSettings
-) -> tuple[AnomalyDetector, NormalImages]:
-    """Fit a detector on normal images, and store it where there is a folder for it.
+) -> tuple[AnomalyDetector, Facts]:
+    """Fit a detector on normal images, and store it where there is a folder for it; return it with facts of the images.
 
     Raises:
         ConfigError: if the folder has a detector and `force` is not set.
@@ -273,50 +250,35 @@ def fit_detector(
     """
     from pointillist.anomaly import AnomalyDetector
     from pointillist.anomaly.files import has_detector
-    from pointillist.errors import ConfigError
+    from pointillist.data.raw import split_name
+    from pointillist.model.folder.image_sources import is_training_source
 
     if folder is not None and has_detector(folder) and not settings.force:
         raise ConfigError(
             f"{folder} has a detector already: leave `--fit` out to use it, add `--force` to replace it, or name "
             "another folder with `--detector`."
         )
-    fitting: dict[str, Any] = {"conditions": settings.conditions, "batch_size": settings.batch_size}
-    fitting["engine"] = settings.engine
-    if settings.false_alarms is not None:
-        fitting["contamination"] = settings.false_alarms
-    detector = AnomalyDetector(model, background=background, **fitting)
-    images, normal = _open_normal_images(model, settings, detector.conditions)
+    conditions, data, split = settings.conditions, str(settings.fit), settings.fit_split or "valid?"
+    detector = AnomalyDetector(
+        model, background=background, conditions=conditions, engine=settings.engine, **_scoring(settings)
+    )
+    split = split if split in ("all", "valid?") else split_name(split, "`fit_split`")
+    images, split = open_images(model, data, settings, split=split, conditions=conditions)
+    trained = images if split == "train" else None
+    if split == "all" and is_training_source(model, data):
+        trained, _ = open_images(model, data, settings, split="train", conditions=conditions)
     neighbours = None
     if settings.neighbours is not None:
         neighbours, _ = open_images(model, settings.neighbours, settings, split="train?", conditions=False)
     detector.fit(images, neighbours=neighbours)
     if folder is not None:
         detector.save(folder)
-    return detector, normal
-
-
-def open_judged(model: LikelihoodModel, settings: DetectSettings, conditions: bool) -> Any:
-    """Open the images to score, with their labels, which a report names.
-
-    Images of a source whose labels the training left out are read a second time, and are labelled if they are the same.
-    """
-    from pointillist.data import ImageDataset
-
-    images, _ = open_images(model, settings.data, settings, split=settings.split, conditions=conditions)
-    if not isinstance(images, ImageDataset) or images.labels is not None or settings.report is None:
-        return images
-    labelled, _ = open_images(model, settings.data, settings, split=settings.split, conditions=False, named=True)
-    return labelled if labelled.fingerprint == images.fingerprint else images
+    in_training = len(trained) if trained is not None and is_training_source(model, data) else 0
+    return detector, {"data": data, "split": split, "count": len(images), "in_training": in_training}
 
 
 def open_images(
-    model: LikelihoodModel,
-    data: str,
-    settings: DetectSettings,
-    *,
-    split: str | None,
-    conditions: bool,
-    named: bool = False,
+    model: LikelihoodModel, data: str, settings: DetectSettings, *, split: str | None, conditions: bool
 ) -> tuple[Any, str]:
     """Open images as the model was trained to read them: a folder as a stream, everything else whole.
 
@@ -326,7 +288,6 @@ def open_images(
         settings: of the command.
         split: name of a split; `valid?` and `train?` are these splits, if there are any; None is all images.
         conditions: whether they are read with labels and captions.
-        named: whether labels are read to be named alone, of any class.
 
     Returns:
         The images and the name of their split.
@@ -337,8 +298,6 @@ def open_images(
     from pointillist.model.folder.image_sources import is_training_source, resolve_data_options
 
     options = resolve_data_options(model, data, settings.set, labels=conditions or split == "valid?")
-    if named:
-        options = options.changed(labels=True)
     if settings.windows:
         options = options.changed(size=None)
     path = Path(data)
@@ -348,26 +307,7 @@ def open_images(
             return stream, "all"
     if split == "valid?":
         return validation_images(model, data, options, conditions, hold_out=not is_training_source(model, data))
-    classes = model.classes if options.labels and not named else ()
-    splits = load_data(data, options, spec=model.image, classes=classes)
+    splits = load_data(data, options, spec=model.image, classes=model.classes if options.labels else ())
     if split == "train?":
         return training_split(splits), "train"
     return splits.get(split or "all"), split or "all"
-
-
-def _open_normal_images(model: LikelihoodModel, settings: DetectSettings, conditions: bool) -> tuple[Any, NormalImages]:
-    from pointillist.data.raw import split_name
-    from pointillist.model.folder.image_sources import is_training_source
-
-    data = str(settings.fit)
-    wanted = (
-        settings.fit_split if settings.fit_split in (None, "all") else split_name(settings.fit_split, "`fit_split`")
-    )
-    images, split = open_images(model, data, settings, split=wanted or "valid?", conditions=conditions)
-    in_training = 0
-    if is_training_source(model, data) and split in ("train", "all"):
-        train = (
-            images if split == "train" else open_images(model, data, settings, split="train", conditions=conditions)[0]
-        )
-        in_training = len(train)
-    return images, NormalImages(data=data, split=split, count=len(images), in_training=in_training)

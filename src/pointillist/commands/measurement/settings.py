@@ -133,7 +133,7 @@ class DetectSettings(Settings):
     module: ClassVar[str] = "measurement.detect"
     merged: ClassVar[str] = ".csv"
     plain_only: ClassVar[str] = (
-        "fit fit_split neighbours background conditions windows heatmaps report explain csv as_json top "
+        "fit fit_split neighbours background conditions windows heatmaps sheet csv as_json top "
         "fail_on_anomaly force"
     )
 
@@ -161,9 +161,8 @@ class DetectSettings(Settings):
     split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
     heatmaps: Path | None = _OUTPUT.option(None, "DIR", "Write the heat map over each image as PNG.")
-    report: Path | None = _OUTPUT.option(None, "HTML", "Write a page with the most anomalous images.")
-    explain: int | None = _OUTPUT.option(
-        None, "N", "Explain the N most anomalous images, on pages next to --report. Default: all that it shows.", low=0
+    sheet: Path | None = _OUTPUT.option(
+        None, "PNG", "Write a sheet of the most anomalous images: image, heat map and mask."
     )
     csv: Path | None = _OUTPUT.option(None, "CSV", "Write a line for each image.", parameter="csv_path")
     as_json: bool = replace(ONLY_JSON, panel=_OUTPUT).field(False)
