@@ -133,8 +133,7 @@ class DetectSettings(Settings):
     module: ClassVar[str] = "measurement.detect"
     merged: ClassVar[str] = ".csv"
     plain_only: ClassVar[str] = (
-        "fit fit_split neighbours background conditions windows heatmaps sheet csv as_json top "
-        "fail_on_anomaly force"
+        "fit fit_split neighbours background conditions windows heatmaps sheet csv as_json top fail_on_anomaly force"
     )
 
     model: str = argument("MODEL", "A model of normal images: folder, name, hf:USER/MODEL.")
