@@ -15,11 +15,11 @@ from pointillist.compression import Archive, compress, decompress
 from pointillist.compression.codec import Codec
 from pointillist.compression.container import SIZED, Header, Record, encode_end, encode_var
 from pointillist.compression.models import as_integer_model
-from pointillist.compression.pictures import tiles_of
 from pointillist.compression.reader import Part, stream
 from pointillist.compression.writer import SIDE
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError
+from pointillist.images.pictures import tiles_of
 from pointillist.model.portable import IntegerModel
 from tests.portable.networks import integer_case
 

@@ -15,10 +15,13 @@ from PIL import Image, TiffImagePlugin, TiffTags
 
 import pointillist as pt
 from pointillist.compression.pictures import PictureFile, read_levels, save_picture, to_picture
+from pointillist.data.pixels import is_reduced, is_signed, is_white_zero, read_deep
 from pointillist.errors import ArchiveError, DataError
+from pointillist.images.pictures import read_chunks
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(0, 1 << 16, (9, 7)).astype(np.uint16)
+DEEP_COLOUR = RNG.integers(0, 1 << 16, (9, 7, 4)).astype(np.uint16)
 GREY = RNG.integers(0, 250, (9, 7)).astype(np.uint8)
 COLOUR = RNG.integers(0, 250, (9, 7, 3)).astype(np.uint8)
 GEO = {33550: (30.0, 30.0, 0.0), 33922: (0.0, 0.0, 0.0, 500123.5, 4649776.2, 0.0), 34737: "WGS 84|", 42113: "-999"}
@@ -30,12 +33,13 @@ def write_ppm(path: Path, samples: np.ndarray, most: int) -> None:
     path.write_bytes(head + samples.astype(">u2" if most > 255 else "u1").tobytes())
 
 
-def write_deep_png(path: Path, samples: np.ndarray) -> None:
-    """Write RGB of 16 bits a channel, which Pillow does not write."""
+def write_deep_png(path: Path, samples: np.ndarray, *further: tuple[bytes, bytes], kind: int = 2) -> None:
+    """Write colour of 16 bits a channel, which Pillow does not write, without filters; 2 is RGB, 4 and 6 have alpha."""
     height, width, _ = samples.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
+        *further,
         (b"IDAT", zlib.compress(rows)),
         (b"IEND", b""),
     )
@@ -43,6 +47,29 @@ def write_deep_png(path: Path, samples: np.ndarray) -> None:
     for kind, content in chunks:
         file += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
     path.write_bytes(file)
+
+
+def write_deep_tiff(order: str) -> Callable[[Path], None]:
+    """Return what writes an uncompressed TIFF of 16-bit RGB in strips of two rows, in an order of bytes."""
+
+    def write(path: Path) -> None:
+        height, width, _ = DEEP_COLOUR.shape
+        strips = [part.tobytes() for part in np.split(DEEP_COLOUR[..., :3].astype(f"{order}u2"), range(2, height, 2))]
+        starts = 8 + np.cumsum([0, *map(len, strips)])
+        after = int(starts[-1])  # then the values of tags that take more than four bytes, and the directory
+        lists = (struct.pack(f"{order}3H", 16, 16, 16), struct.pack(f"{order}{len(strips)}I", *starts[:-1]))
+        lists = (*lists, struct.pack(f"{order}{len(strips)}I", *map(len, strips)))
+        places = after + np.cumsum([0, *map(len, lists)])
+        tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, places[0]), (259, 3, 1, 1), (262, 3, 1, 2)]
+        tags += [(273, 4, len(strips), places[1]), (277, 3, 1, 3), (278, 3, 1, 2), (279, 4, len(strips), places[2])]
+        directory = struct.pack(f"{order}H", len(tags))
+        for tag, kind, count, value in tags:
+            short = kind == 3 and count == 1
+            directory += struct.pack(f"{order}HHI" + ("HH" if short else "I"), tag, kind, count, value, *[0] * short)
+        head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", int(places[-1]))
+        path.write_bytes(head + b"".join((*strips, *lists, directory, bytes(4))))
+
+    return write
 
 
 def tiff(samples: np.ndarray, **tags: int) -> Callable[[Path], None]:
@@ -62,17 +89,33 @@ KEPT: dict[str, tuple[str, Callable[[Path], None], np.ndarray]] = {
     "colour.png": ("photos", lambda path: Image.fromarray(COLOUR).save(path), COLOUR),
     "colour.ppm": ("photos", lambda path: write_ppm(path, COLOUR, 255), COLOUR),
     "colour.webp": ("photos", lambda path: Image.fromarray(COLOUR).save(path, lossless=True), COLOUR),
+    "plain.pgm": ("grey16", lambda path: path.write_text("P2 2 1 1000 500 999"), np.uint16([[500, 999]])),
+    "deep_colour.png": ("grey16", lambda path: write_deep_png(path, DEEP_COLOUR[..., :3]), DEEP_COLOUR[..., :3]),
+    "deep_alpha.png": ("grey16", lambda path: write_deep_png(path, DEEP_COLOUR, kind=6), DEEP_COLOUR),
+    "deep_colour.ppm": ("grey16", lambda path: write_ppm(path, DEEP_COLOUR[..., :3], 65_535), DEEP_COLOUR[..., :3]),
+    "twelve.ppm": (
+        "grey16",
+        lambda path: write_ppm(path, DEEP_COLOUR[..., :3] % 4096, 4095),
+        DEEP_COLOUR[..., :3] % 4096,
+    ),
+    "deep_colour.tif": ("grey16", write_deep_tiff("<"), DEEP_COLOUR[..., :3]),
+    "deep_colour_motorola.tif": ("grey16", write_deep_tiff(">"), DEEP_COLOUR[..., :3]),
+    "signed.tif": ("grey16", tiff(GREY, t339=2), GREY),
+    "signed16.tif": ("grey16", tiff(DEEP, t339=2), DEEP.astype(np.int16).astype(np.int32)),
+    "deep_white.tif": ("grey16", tiff(DEEP, t262=0), DEEP),
+    "deep.jp2": ("grey16", lambda path: Image.fromarray(DEEP).save(path, irreversible=False), DEEP),
 }
 REFUSED: dict[str, tuple[str, Callable[[Path], None], str]] = {
-    "deep_colour.png": ("photos", lambda path: write_deep_png(path, np.stack([DEEP] * 3, -1)), "more than 8 bits"),
-    "deep_colour_grey16.png": (
+    "deep_colour.png": ("photos", lambda path: write_deep_png(path, DEEP_COLOUR[..., :3]), "more than 8 bits"),
+    "deep_colour.ppm": ("photos", lambda path: write_ppm(path, DEEP_COLOUR[..., :3], 65_535), "more than 8 bits"),
+    "plain.ppm": ("grey16", lambda path: path.write_text("P3 1 1 1000 1 2 3"), "samples of kind RGB"),
+    "grey_alpha.png": ("grey16", lambda path: write_deep_png(path, DEEP_COLOUR[..., :2], kind=4), "kind LA;16B"),
+    "clear_colour.png": (
         "grey16",
-        lambda path: write_deep_png(path, np.stack([DEEP] * 3, -1)),
-        "more than 8 bits",
+        lambda path: write_deep_png(path, DEEP_COLOUR[..., :3], (b"tRNS", bytes(6))),
+        "with transparency",
     ),
-    "deep_colour.ppm": ("photos", lambda path: write_ppm(path, np.stack([DEEP] * 3, -1), 65_535), "more than 8 bits"),
-    "signed.tif": ("grey16", tiff(GREY, t339=2), "signed"),
-    "deep_white.tif": ("grey16", tiff(DEEP, t262=0), "0 is white"),
+    "signed.tif": ("photos-grey", tiff(GREY, t339=2), "signed"),
     "wide.tif": ("grey16", tiff(DEEP.astype(np.int32)), "signed"),
     "float.tif": ("grey16", tiff(DEEP.astype(np.float32)), "kind 'F'"),
     "alpha.png": ("photos", lambda path: Image.fromarray(np.dstack([COLOUR, GREY])).save(path), "transparent"),
@@ -86,10 +129,30 @@ def test_samples_come_back(name: str, tmp_path: Path) -> None:
     image = pt.load(model).image
     levels, file = read_levels(tmp_path / name, name, image)
     save_picture(to_picture(levels, image, file), tmp_path / "again.png", PictureFile.from_json(file.to_json()))
-    with Image.open(tmp_path / "again.png") as again:
-        result = np.asarray(again)
-    assert result.dtype == samples.dtype if samples.dtype == np.uint8 else np.uint16
+    with Image.open(tmp_path / name) as before, Image.open(tmp_path / "again.png") as again:
+        assert (is_signed(again), is_white_zero(again)) == (is_signed(before), is_white_zero(before))
+        result = read_deep(tmp_path / "again.png", again) if is_reduced(again) else np.asarray(again)
+    assert result.dtype == samples.dtype
     assert np.array_equal(result, samples)
+
+
+def test_low_bytes_are_those_of_the_file(tmp_path: Path) -> None:
+    """The reader of colour of 16 bits against rows of a PNG without filters."""
+    write_deep_png(tmp_path / "a.png", DEEP_COLOUR[..., :3])
+    with Image.open(tmp_path / "a.png") as opened:
+        assert np.array_equal(read_deep(tmp_path / "a.png", opened), DEEP_COLOUR[..., :3])
+
+
+def test_chunks_of_colour_and_size_come_back(tmp_path: Path) -> None:
+    """Gamma and pixels of no absolute size are kept as bytes; the time of the file is named."""
+    kept = ((b"gAMA", bytes([0, 0, 177, 143])), (b"pHYs", bytes([0, 0, 0, 2, 0, 0, 0, 1, 0])))
+    write_deep_png(tmp_path / "a.png", DEEP_COLOUR[..., :3], *kept, (b"tIME", bytes(7)))
+    image = pt.load("grey16").image
+    levels, file = read_levels(tmp_path / "a.png", "a.png", image)
+    assert file.not_kept == {"tIME"}
+    save_picture(to_picture(levels, image, file), tmp_path / "b.png", PictureFile.from_json(file.to_json()))
+    chunks = read_chunks(tmp_path / "b.png")
+    assert [(name, chunks[name.decode()]) for name, _ in kept] == [*kept]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -101,10 +164,10 @@ def test_others_are_refused_by_name(name: str, tmp_path: Path) -> None:
     assert name in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["signed.tif", "deep_white.tif"])
-def test_data_sets_refuse_pixels_that_would_be_misread(name: str, tmp_path: Path) -> None:
-    REFUSED[name][1](tmp_path / name)
-    with pytest.raises(DataError, match=REFUSED[name][2]):
+@pytest.mark.parametrize("rule", ["signed", "0 is white"])
+def test_data_sets_refuse_pixels_that_would_be_misread(rule: str, tmp_path: Path) -> None:
+    (tiff(GREY, t339=2) if rule == "signed" else tiff(DEEP, t262=0))(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=rule):
         pt.load_data(tmp_path)
 
 

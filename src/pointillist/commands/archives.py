@@ -136,6 +136,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     facts = {
         "images": inputs.count,
         "left_out": inputs.left_out,
+        "not_kept": inputs.not_kept,
         "bytes_before": inputs.bytes,
         "bytes": size,
         "saved": _saved(inputs.bytes, size),
@@ -318,8 +319,8 @@ def _plan(
     Returns:
         The pictures of each record, and the number of its tile; None for whole pictures.
     """
-    from pointillist.compression.pictures import tiles_of
     from pointillist.compression.writer import pictures_of
+    from pointillist.images.pictures import tiles_of
 
     result: list[tuple[slice, int | None]] = []
     start = 0
@@ -337,11 +338,11 @@ def _plan(
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    from pointillist.data.pixels import BROKEN, open_picture
+    from pointillist.data.pixels import BROKEN, is_reduced, open_picture
     from pointillist.errors import DataError
 
     try:
         with open_picture(path) as picture:
-            return picture.height, picture.width
+            return picture.height * (len(picture.mode) if is_reduced(picture) else 1), picture.width
     except (DataError, *BROKEN):
         return None

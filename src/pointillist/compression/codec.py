@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
-from pointillist.compression.pictures import Tiling, tiles_of
 from pointillist.engine.head.range_decoder import BITS, WORD, RangeDecoder
 from pointillist.engine.library import chosen_level, load_library
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.pictures import Tiling, tiles_of
 from pointillist.model.portable import IntegerModel
 
 _MASK, _ONES = (1 << 64) - 1, (1 << 32) - 1

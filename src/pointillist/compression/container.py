@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
 
-from pointillist.compression.pictures import tiles_of
 from pointillist.engine.library import load_library
 from pointillist.errors import ArchiveError, DataError
 from pointillist.files.reading import parse_json
+from pointillist.images.pictures import tiles_of
 
 MAGIC = b"\x8bPX"
 VERSION = 1

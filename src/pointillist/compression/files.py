@@ -39,6 +39,7 @@ class Inputs:
         bytes: of the files.
         largest: rows or columns of the largest picture.
         left_out: endings of the files in the folders that are not pictures, with their numbers; empty for none.
+        not_kept: what files have in addition to the pixels and the archive does not, such as tags; empty for none.
     """
 
     metadata: dict[str, Any]
@@ -47,6 +48,7 @@ class Inputs:
     largest: int
     _read: Any
     left_out: str = ""
+    not_kept: str = ""
 
     def __iter__(self) -> Iterator[IntArray]:
         """Yield levels `[c, h, w]`."""
@@ -84,6 +86,7 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
         largest,
         lambda: (read_levels(path, name, image)[0] for path, name in result),
         ", ".join(filter(None, [count_kinds(others), f"{hidden:,} hidden" if hidden else ""])),
+        ", ".join(sorted(frozenset[str]().union(*(file.not_kept for file in files)))),
     )
 
 
@@ -283,7 +286,7 @@ class _Writer:
             self._files = names_of(metadata) or []
         named = number < len(self._files)
         white = self._image.min_is_white
-        values = ValueMap.from_json(metadata["values"]) if "values" in metadata else None
+        values = (ValueMap.from_json(metadata["values"]),) if "values" in metadata else ()
         unnamed = PictureFile(f"{number:06}.png", "", values=values, min_is_white=white, clear=white)
         file = self._files[number] if named else unnamed
         path = self._out / file.name

@@ -1,86 +1,36 @@
-"""Pictures of files as levels, where the levels hold them exactly, and back; pictures as tiles."""
+"""Pictures of files as levels, where the levels hold them exactly, and back."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import io
 import math
 import struct
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from pointillist.compression.arrays.values import ValueMap
-from pointillist.data.pixels import is_reduced, most_of, opened_picture
+from pointillist.data.pixels import (
+    is_reduced,
+    is_signed,
+    is_white_zero,
+    most_of,
+    opened_picture,
+    read_deep,
+    sample_bits,
+)
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, nearest_colour, quantise
-from pointillist.images.array_types import UInt8
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """Plan of cutting pictures into images of a model, row by row.
-
-    Attributes:
-        height, width: of a picture.
-        tile: height and width of a tile; the picture itself for a model of any size.
-    """
-
-    height: int
-    width: int
-    tile: tuple[int, int]
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of tiles."""
-        return -(-self.height // self.tile[0]), -(-self.width // self.tile[1])
-
-    @property
-    def count(self) -> int:
-        """Tiles of a picture."""
-        return self.grid[0] * self.grid[1]
-
-    def split(self, x: IntArray) -> IntArray:
-        """Cut pictures `[n, c, h, w]` into tiles `[n * count, c, th, tw]`; what lies beyond them is 0."""
-        (rows, columns), (th, tw), (n, c) = self.grid, self.tile, x.shape[:2]
-        padded = np.zeros((n, c, rows * th, columns * tw), x.dtype)
-        padded[:, :, : self.height, : self.width] = x
-        cut = padded.reshape(n, c, rows, th, columns, tw).transpose(0, 2, 4, 1, 3, 5)
-        return cut.reshape(n * rows * columns, c, th, tw)
-
-    def join(self, tiles: IntArray) -> IntArray:
-        """Undo `split`."""
-        (rows, columns), (th, tw), c = self.grid, self.tile, tiles.shape[1]
-        whole = tiles.reshape(-1, rows, columns, c, th, tw).transpose(0, 3, 1, 4, 2, 5)
-        return whole.reshape(len(whole), c, rows * th, columns * tw)[:, :, : self.height, : self.width]
-
-    def inside(self) -> NDArray[np.bool_]:
-        """Return the pixels of the tiles of a picture that belong to it, `[count, 1, th, tw]`."""
-        return self.split(np.ones((1, 1, self.height, self.width), np.uint8)) > 0
-
-    def box(self, tile: int) -> tuple[slice, slice]:
-        """Return the rows and columns of the part of a picture that a tile holds."""
-        row, column = divmod(tile, self.grid[1])
-        (th, tw), (top, left) = self.tile, (row * self.tile[0], column * self.tile[1])
-        return slice(top, min(top + th, self.height)), slice(left, min(left + tw, self.width))
-
-
-def tiles_of(height: int, width: int, side: int) -> Tiling:
-    """Return how a large picture is cut into tiles of nearly one size, none larger than a square of `side` pixels.
-
-    ```python
-    tiles_of(512, 768, 512).tile  # (512, 384)
-    ```
-    """
-    rows, columns = -(-height // side), -(-width // side)
-    return Tiling(height, width, (-(-height // rows), -(-width // columns)))
-
+from pointillist.images.array_types import Shaped, UInt8
+from pointillist.images.pictures import PNG, deep_png, png_chunk, read_chunks
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 """Modes of Pillow whose pixels have 8 bits a channel."""
@@ -90,13 +40,22 @@ MAX_TEXT = 1 << 20
 """Most characters of the texts of a picture that are kept."""
 STRIP = 256
 """Rows that are turned into levels, and compared, at once: what that takes is small next to a large picture."""
+_COLOURS = {"RGB;16": 3, "RGBA;16": 4}
+"""Modes of colour of 16 bits a channel, whose channels are below each other in one picture of levels."""
 _BINARY = ("exif", "icc_profile")
-_GEO_TAGS = {
+_CHUNKS = {"gAMA": 4, "cHRM": 32, "sRGB": 1, "cICP": 4, "pHYs": 9}
+"""Chunks of PNG that are kept as they are, with their bytes."""
+_READ_CHUNKS = {"IHDR", "PLTE", "tRNS", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"}
+_TAGS = {
     **dict.fromkeys(("33550", "33922", "34264", "34736"), TiffTags.DOUBLE),
     **dict.fromkeys(("34737", "42112", "42113"), TiffTags.ASCII),
-    "34735": TiffTags.SHORT,
+    **dict.fromkeys(("34735", "262", "339"), TiffTags.SHORT),
 }
-"""Tags of GeoTIFF and GDAL, with the types of their values: scale, place, keys, and the value of no data."""
+"""Tags that are kept, with the types of their values: of GeoTIFF and GDAL, scale, place, keys and no data."""
+_SAMPLES = {"262": [0], "339": [2]}
+"""Tags that are kept with these values alone: 0 is white; samples are signed."""
+_READ_TAGS = {*range(254, 260), 262, 263, 266, *range(273, 285), 296, 317, 320, *range(322, 326), 338, 339, 347, 34675}
+"""Tags that say how pixels are stored, and of those that a picture of any format has."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +66,12 @@ class PictureFile:
         name: its path below the folder that was compressed, with slashes.
         mode: its mode, in Pillow's words.
         texts: texts of a PNG, such as the settings of a sample.
-        blocks: EXIF data, colour profile and resolution, base64.
-        tags: tags of a GeoTIFF file, by number.
-        values: which value each level stands for; None for the level itself.
+        blocks: EXIF data, colour profile, and chunks of PNG such as the resolution, base64.
+        tags: tags of a TIFF file, by number.
+        values: which value each level stands for, of each channel; empty for the level itself.
         min_is_white: whether level 0 is white, and the greatest black.
         clear: whether white is transparent.
+        not_kept: names of what the file has in addition, of which the archive says nothing.
     """
 
     name: str
@@ -119,13 +79,14 @@ class PictureFile:
     texts: Mapping[str, str] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str | list[float]] = field(default_factory=dict)
-    values: ValueMap | None = None
+    values: tuple[ValueMap, ...] = ()
     min_is_white: bool = False
     clear: bool = False
+    not_kept: frozenset[str] = frozenset()
 
     def to_json(self) -> list[Any]:
         extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks), "tags": dict(self.tags)}
-        extra["values"] = None if self.values is None else self.values.to_json()
+        extra["values"] = [values.to_json() for values in self.values]
         extra |= {"min_is_white": self.min_is_white, "clear": self.clear}
         return [self.name, self.mode, {name: value for name, value in extra.items() if value}]
 
@@ -145,8 +106,10 @@ class PictureFile:
         tags = _dict(value[2].get("tags"))
         if any(_tag_value(key, tag) != tag for key, tag in tags.items()):
             raise ArchiveError("The archive has no valid tags of files: it was not written by this package.")
-        values = value[2].get("values")
-        maps = None if values is None else ValueMap.from_json(values)
+        values = value[2].get("values", [])
+        if not isinstance(values, list) or len(values) not in (0, _COLOURS.get(value[1], 1)):
+            raise ArchiveError("The archive has no valid values of its levels: it was not written by this package.")
+        maps = tuple(map(ValueMap.from_json, values))
         colours = (value[2].get(key) is True for key in ("min_is_white", "clear"))
         return cls(safe_name(value[0]), value[1], texts, blocks, tags, maps, *colours)
 
@@ -157,49 +120,80 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     Raises:
         DataError: if it cannot be read, or the levels of the model do not hold it; the message names a pixel.
     """
-    with opened_picture(path, str(path)) as opened:
+    with opened_picture(path, str(path), as_stored=image.is_deep) as opened:
         if getattr(opened, "n_frames", 1) > 1:
             raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
-        if is_reduced(opened):
-            raise DataError(f"{path} has channels of more than 8 bits: compress each channel as 16-bit grey.")
-        most = most_of(opened) if opened.mode == "I" else None
-        stored = {str(tag): _tag_value(str(tag), value) for tag, value in getattr(opened, "tag_v2", {}).items()}
-        tags = {key: value for key, value in stored.items() if value is not None}
+        colour = is_reduced(opened)
+        if colour and not image.is_deep:
+            raise DataError(f"{path} has channels of more than 8 bits: use `grey16`, which takes 16 bits a channel.")
+        scale, tags = _scale_of(opened), {} if colour else _tags_of(opened)
+        deep = read_deep(path, opened).transpose(2, 0, 1).astype(np.int64) if colour else None
         opened.load()
         clear = image.min_is_white and is_clear(opened)
-        levels, mode, info = to_levels(opened, str(path), image, clear), opened.mode, dict(opened.info)
-    levels = levels if most is None else (levels * most + 32_767) // 65_535  # Pillow scales the samples of a PGM file
-    texts = {str(key): text for key, text in info.items() if isinstance(text, str)}
-    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)} | _resolution(opened)
+        levels = scale(to_levels(opened, str(path), image, clear) if deep is None else deep)
+    values: tuple[ValueMap, ...] = ()
+    if image.mode == "codes" and image.ordered:
+        values = tuple(ValueMap.choose(channel, image.levels) for channel in levels)
+        levels = np.concatenate([each.to_levels(x) for each, x in zip(values, levels, strict=True)])[None]
+        values = values if any(each.table is not None or each.first for each in values) else ()
+    chunks = read_chunks(path) if opened.format == "PNG" else {}
+    texts = {str(key): text for key, text in opened.info.items() if isinstance(text, str) and key != "compression"}
+    binary = {key: opened.info[key] for key in _BINARY if opened.info.get(key)} | _resolution(opened)
+    binary |= {key: content for key, content in chunks.items() if len(content) == _CHUNKS.get(key)}
+    blocks = {key: base64.b64encode(content).decode() for key, content in binary.items()}
     if sum(map(len, (*texts.values(), *blocks.values(), *map(str, tags.values())))) > MAX_TEXT:
         raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
-    values = None
-    if image.mode == "codes" and image.ordered:
-        values = ValueMap.choose(levels, image.levels)
-        levels, values = values.to_levels(levels), None if values.table is None else values
-    return levels, PictureFile(name, mode, texts, blocks, tags, values, image.min_is_white, clear)
+    mode = f"{opened.mode};16" if colour else opened.mode
+    lost = _not_kept(opened, {*tags, *texts, *binary}, chunks)
+    return levels, PictureFile(name, mode, texts, blocks, tags, values, image.min_is_white, clear, lost)
+
+
+def _scale_of(picture: Image.Image) -> Callable[[IntArray], IntArray]:
+    """Return what turns the samples that Pillow decodes into those of the file; to ask before they are decoded."""
+    most, bits = most_of(picture), sample_bits(picture)
+    if is_signed(picture):
+        return lambda x: x.astype(np.int8 if bits == 8 else np.int16).astype(np.int64)
+    if picture.mode.startswith("I") and picture.format == "JPEG2000":  # scaled to 16 bits, as PGM is
+        return lambda x: x >> 16 - bits
+    return lambda x: x if most is None or not picture.mode.startswith("I") else (x * most + 32_767) // 65_535
+
+
+def _not_kept(picture: Image.Image, kept: Set[str], chunks: Iterable[str]) -> frozenset[str]:
+    """Name tags, chunks and blocks of a file that are not kept, and are not its pixels."""
+    tags = {tag for tag in getattr(picture, "tag_v2", ()) if str(tag) not in kept} - _READ_TAGS
+    others = {key for key in ("xmp", "comment", "photoshop") if picture.info.get(key)}
+    if "XML:com.adobe.xmp" in kept:
+        others.discard("xmp")
+    return frozenset({TiffTags.lookup(tag).name for tag in tags} | ({*chunks} - _READ_CHUNKS - kept) | others)
+
+
+def _tags_of(picture: Image.Image) -> dict[str, str | list[float]]:
+    """Return the tags of a TIFF file that are kept."""
+    stored = {str(tag): _tag_value(str(tag), value) for tag, value in getattr(picture, "tag_v2", {}).items()}
+    tags = {key: value for key, value in stored.items() if value is not None}
+    return tags if is_white_zero(picture) else {key: value for key, value in tags.items() if key != "262"}
 
 
 def _tag_value(key: str, value: Any) -> str | list[float] | None:
-    """Return what is kept of a tag of a TIFF file; None if it is not of GeoTIFF, or not of the type of its tag."""
-    kind = _GEO_TAGS.get(key)
+    """Return what is kept of a tag of a TIFF file; None if it is not kept, or not of the type of its tag."""
+    kind = _TAGS.get(key)
     if kind == TiffTags.ASCII:
         return value if type(value) is str and max(value, default="") <= "\xff" else None
     numbers = list(value) if type(value) in (list, tuple) else [value]
     if kind is None or not {type(number) for number in numbers} <= {int, float, TiffImagePlugin.IFDRational}:
         return None
     if kind == TiffTags.SHORT:
-        return [int(number) for number in numbers] if all(number in range(1 << 16) for number in numbers) else None
+        valid = all(number in range(1 << 16) for number in numbers) and numbers == _SAMPLES.get(key, numbers)
+        return [int(number) for number in numbers] if valid else None
     return [float(number) for number in numbers] if all(abs(number) < 1e308 for number in numbers) else None
 
 
-def _resolution(picture: Image.Image) -> dict[str, str]:
-    """Return the resolution of a picture as a chunk of PNG, base64; nothing where it is unknown."""
+def _resolution(picture: Image.Image) -> dict[str, bytes]:
+    """Return the resolution of a picture as a chunk of PNG; nothing where it is unknown."""
     dpi = picture.info.get("dpi", ())
     if not dpi or not all(0 <= x < math.inf for x in dpi):
         return {}
-    chunk = struct.pack(">IIB", *(min(round(x / 0.0254), 2**31 - 1) for x in dpi), 1)
-    return {"pHYs": base64.b64encode(chunk).decode()}
+    return {"pHYs": struct.pack(">IIB", *(min(round(x / 0.0254), 2**31 - 1) for x in dpi), 1)}
 
 
 def is_clear(picture: Image.Image) -> bool:
@@ -268,21 +262,27 @@ def to_rgba(levels: IntArray, image: ImageSpec, clear: bool = False) -> UInt8[np
     return np.concatenate([values, opaque], -1)
 
 
-def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.Image:
-    """Return levels `[c, h, w]` as the picture that they were read from.
+def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.Image | Shaped[np.ndarray, "h w c"]:
+    """Return levels `[c, h, w]` as the picture that they were read from; as an array for colour of 16 bits a channel.
 
     Raises:
         DataError: if no picture can hold them.
+        ArchiveError: if they are not those of the file.
     """
     if image.mode == "codes":
         if image.channels > 1:
             raise DataError(f"Codes of {image.channels} channels are not a picture: write an array, to NAME.npz.")
-        if file.values is not None:
-            levels = file.values.to_values(levels)
+        channels = _COLOURS.get(file.mode, 1)
+        if levels.shape[1] % channels:
+            raise ArchiveError(f"The archive has {levels.shape[1]} rows for {channels} channels: it is damaged.")
+        planes = levels.reshape(channels, -1, levels.shape[2])
+        if file.values:
+            planes = np.stack([values.to_values(x) for values, x in zip(file.values, planes, strict=True)])
         dtype: Any = np.uint8 if image.levels <= 256 else np.uint16
         if image.is_deep:
             dtype = {"1": np.bool_, "L": np.uint8}.get(file.mode, np.uint16)
-        return Image.fromarray(levels[0].astype(dtype))
+        samples = planes.astype(dtype)  # signed samples wrap around, as they are stored
+        return Image.fromarray(samples[0]) if channels == 1 else samples.transpose(1, 2, 0)
     image = image.model_copy(update={"min_is_white": file.min_is_white})
     picture = (image.to_files if image.mode == "palette" or file.clear else image.to_pil)(levels[None])[0]
     if file.mode == "P" and picture.mode in ("L", "RGB", "RGBA"):
@@ -305,30 +305,44 @@ def _indexed(picture: Image.Image) -> Image.Image:
     return indexed
 
 
-def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
+def save_picture(picture: Image.Image | Shaped[np.ndarray, "h w c"], target: Path, file: PictureFile) -> None:
     """Write a PNG, or a TIFF for a file with tags, with what the archive kept in addition to the pixels."""
+    blocks: dict[str, bytes] = {}
+    for key in file.blocks.keys() & {*_BINARY, *_CHUNKS}:
+        try:
+            blocks[key] = base64.b64decode(file.blocks[key])
+        except binascii.Error as error:
+            raise ArchiveError(f"The archive has no valid `{key}` of {file.name}: it is damaged.") from error
+        if len(blocks[key]) != _CHUNKS.get(key, len(blocks[key])):
+            raise ArchiveError(f"The archive has no valid `{key}` of {file.name}: it is damaged.")
+    if file.tags and not isinstance(picture, np.ndarray):
+        tags = TiffImagePlugin.ImageFileDirectory_v2()
+        for key, tag in file.tags.items():
+            tags.tagtype[int(key)] = _TAGS[key]
+            tags[int(key)] = tag.encode("latin-1") if type(tag) is str else tuple(tag)
+        binary: dict[str, Any] = {key: blocks[key] for key in _BINARY if key in blocks}
+        across, down, unit = struct.unpack(">IIB", blocks.get("pHYs", bytes(9)))
+        binary |= {"dpi": (across * 0.0254, down * 0.0254)} if unit else {}
+        picture.save(target, format="TIFF", tiffinfo=tags, compression="tiff_adobe_deflate", **binary)
+        return
     info = PngImagePlugin.PngInfo()
     for key, text in file.texts.items():
         info.add_itxt(key, text)
-    blocks: dict[str, bytes | tuple[float, float]] = {}
-    for key, block in file.blocks.items():
-        try:
-            content = base64.b64decode(block)
-            if key == "pHYs":
-                across, down, _ = struct.unpack(">IIB", content)
-                blocks["dpi"] = across * 0.0254, down * 0.0254
-            elif key in _BINARY:
-                blocks[key] = content
-        except (binascii.Error, struct.error) as error:
-            raise ArchiveError(f"The archive has no valid `{key}` of {file.name}: it is damaged.") from error
-    if file.tags:
-        tags = TiffImagePlugin.ImageFileDirectory_v2()
-        for key, tag in file.tags.items():
-            tags.tagtype[int(key)] = _GEO_TAGS[key]
-            tags[int(key)] = tag.encode("latin-1") if type(tag) is str else tuple(tag)
-        picture.save(target, format="TIFF", tiffinfo=tags, compression="tiff_adobe_deflate", **blocks)
-    else:
-        picture.save(target, format="PNG", pnginfo=info, **blocks)
+    if "exif" in blocks:
+        info.add(b"eXIf", blocks["exif"].removeprefix(b"Exif\0\0"))
+    if "icc_profile" in blocks:
+        info.add(b"iCCP", b"ICC Profile\0\0" + zlib.compress(blocks["icc_profile"]))
+    for key in blocks.keys() & _CHUNKS.keys():
+        info.add(key.encode(), blocks[key])
+    with io.BytesIO() as stream:
+        if isinstance(picture, np.ndarray):
+            stream.write(deep_png(picture))
+        else:
+            picture.save(stream, format="PNG")
+        content = stream.getvalue()
+    header = len(PNG) + 25
+    extra = b"".join(png_chunk(kind, data) for kind, data, *_ in info.chunks)
+    target.write_bytes(content[:header] + extra + content[header:])
 
 
 def safe_name(name: str) -> str:

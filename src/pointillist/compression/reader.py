@@ -22,9 +22,9 @@ from pointillist.compression.container import (
     read_record,
 )
 from pointillist.compression.models import find_integer_model
-from pointillist.compression.pictures import tiles_of
 from pointillist.engine.batch import in_threads
 from pointillist.errors import ArchiveError
+from pointillist.images.pictures import tiles_of
 from pointillist.model.portable import IntegerModel
 
 MAX_SUB_PIXELS = 1 << 28

@@ -11,10 +11,10 @@ import numpy as np
 from pointillist.compression.codec import TOGETHER, Codec
 from pointillist.compression.container import BinaryFile, Entry, Header, Record, encode_end, encode_metadata
 from pointillist.compression.models import as_integer_model, prefix_of
-from pointillist.compression.pictures import tiles_of
 from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError, check_whole
+from pointillist.images.pictures import tiles_of
 from pointillist.model.portable import IntegerModel
 
 SUB_PIXELS = 32_768

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.files.reading import check_file
 from pointillist.images import SHEET
+from pointillist.images.array_types import Shaped
 from pointillist.images.pictures import composite_on_white, to_8_bit, to_luma
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "AVIF")
@@ -116,42 +118,103 @@ def read_picture(path: Path, name: str, remedy: str = "give a PNG or another com
         return to_8_bit(upright(picture)).copy()
 
 
-def check_pixels(picture: Image.Image, name: str) -> None:
+def check_pixels(picture: Image.Image, name: str, *, as_stored: bool = False) -> None:
     """Reject pixels other than unsigned integers of 8 or 16 bits, and those that Pillow would misread.
+
+    Args:
+        as_stored: accept signed samples, and 16 bits whose 0 is white, for a caller that knows their tags.
 
     Raises:
         DataError: naming their kind.
     """
-    tags = getattr(picture, "tag_v2", {})
-    if 2 in np.atleast_1d(tags.get(TiffImagePlugin.SAMPLEFORMAT, 1)):
+    signed, tile = is_signed(picture), str(getattr(picture, "tile", None))
+    swapped = "libtiff" in tile and "I;16BS" in tile  # Pillow exchanges their bytes
+    if signed and (not as_stored or sample_bits(picture) > 16 or swapped):
         raise DataError(f"{name} has signed integers: give them as an array, `.npy`.")
-    if picture.mode.startswith("I") and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:
+    if not as_stored and is_white_zero(picture):
         raise DataError(f"{name} has 16 bits, of which 0 is white: invert it first, so that 0 is black.")
-    wide = picture.mode == "I" and picture.format not in ("PNG", "PPM")  # 32 bits: 16 are opened so of these formats
+    # other formats open 32 bits so
+    wide = picture.mode == "I" and picture.format not in ("PNG", "PPM") and not signed
     if picture.mode not in (*GREY_MODES, *ALPHA_MODES, *COLOUR_MODES) or wide:
         raise DataError(
             f"{name} has pixels of kind {picture.mode!r}, not 8- or 16-bit grey, RGB or CMYK: save it as PNG first."
         )
 
 
+def is_signed(picture: Image.Image) -> bool:
+    """Return True for signed samples of TIFF or JPEG 2000, which Pillow may open as unsigned."""
+    return 2 in np.atleast_1d(getattr(picture, "tag_v2", {}).get(TiffImagePlugin.SAMPLEFORMAT, 1)) or (
+        sample_bits(picture) > 128
+    )
+
+
+def is_white_zero(picture: Image.Image) -> bool:
+    """Return True for a TIFF file of 16 bits whose 0 is white; of 8 bits, Pillow inverts it."""
+    tags = getattr(picture, "tag_v2", {})
+    return picture.mode.startswith("I") and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+
+
+_DEPTHS = {"JPEG2000": (b"\xff\x4f\xff\x51", 38, 1), "AVIF": (b"pixi", 5, 0)}
+"""Marker and offset of the bits of the first channel, and what is missing: of SIZ the highest bit is the sign."""
+
+
+def sample_bits(picture: Image.Image) -> int:
+    """Return the bits of a sample that TIFF, JPEG 2000 (128 more if signed) or AVIF declares; 8 for others."""
+    bits = np.atleast_1d(getattr(picture, "tag_v2", {}).get(TiffImagePlugin.BITSPERSAMPLE, 8))
+    if picture.format in _DEPTHS and picture.fp is not None:
+        marker, offset, less = _DEPTHS[picture.format]
+        picture.fp.seek(0)
+        rest = picture.fp.read(1 << 16).partition(marker)[2][offset : offset + 1]
+        bits = np.array([byte + less for byte in rest])
+    return int(bits.max(initial=1))
+
+
 def is_reduced(picture: Image.Image) -> bool:
     """Return True for colour of more than 8 bits a channel, which Pillow opens with 8; to ask before it is decoded."""
     modes = str([tile[3] for tile in getattr(picture, "tile", None) or []])
-    return not picture.mode.startswith("I") and (";16" in modes or (most_of(picture) or 0) > 255)
+    deep = ";16" in modes or (most_of(picture) or 0) > 255 or sample_bits(picture) > 8
+    return deep and not picture.mode.startswith("I")
+
+
+def read_deep(path: Path, picture: Image.Image) -> Shaped[np.ndarray, "h w c"]:
+    """Read RGB or RGBA of 16 bits a channel, uint16.
+
+    Pillow decodes the high byte of a sample, and the low one where it is told that their order is the opposite.
+
+    Raises:
+        ValueError: for other kinds of colour.
+    """
+    if picture.format == "PPM" and picture.tile[0].codec_name == "ppm":
+        samples = np.fromfile(path, ">u2", picture.width * picture.height * 3, offset=picture.tile[0].offset)
+        return samples.reshape(picture.height, picture.width, 3).astype(np.uint16)
+    clear = picture.mode != "RGBA" and picture.has_transparency_data
+    opposite = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
+    with open_picture(path) as other:
+        for number, tile in enumerate(other.tile):
+            raw, *rest = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+            kind, order = str(raw)[:-4], str(raw)[-4:]
+            if kind != picture.mode or kind not in ("RGB", "RGBA") or order not in opposite or clear:
+                raise ValueError(f"samples of kind {raw}{' with transparency' * clear}")
+            raw = kind + opposite[order]
+            other.tile[number] = tile._replace(args=(raw, *rest) if rest else raw)
+        high, low = (np.asarray(each).astype(np.uint16) for each in (picture, other))
+        return high << 8 | low
 
 
 def most_of(picture: Image.Image) -> int | None:
     """Return the greatest sample that a PPM or PGM file declares, to which Pillow scales it; None where it does not."""
     tile = (getattr(picture, "tile", None) or [None])[0] if picture.format == "PPM" else None
-    return int(tile[3][1]) if tile is not None and tile[0] == "ppm" else None
+    return int(tile[3][1]) if tile is not None and tile[0] in ("ppm", "ppm_plain") else None
 
 
 @contextmanager
-def opened_picture(path: Path, name: str, remedy: str = "give a PNG or another common kind") -> Iterator[Image.Image]:
-    """Open a picture as it is stored; with the arguments and errors of `read_picture`."""
+def opened_picture(
+    path: Path, name: str, remedy: str = "give a PNG or another common kind", *, as_stored: bool = False
+) -> Iterator[Image.Image]:
+    """Open a picture as it is stored; with the arguments and errors of `read_picture` and `check_pixels`."""
     try:
         with bounded(name), open_picture(path, name) as picture:
-            check_pixels(picture, name)
+            check_pixels(picture, name, as_stored=as_stored)
             yield picture
     except DataError:
         raise

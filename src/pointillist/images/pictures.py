@@ -1,14 +1,30 @@
-"""Pillow's pictures as arrays of 8-bit channels, and as levels and back: quantisation, palettes, transparency."""
+"""Pillow's pictures as arrays, levels and back: quantisation, palettes, transparency; PNG of 16 bits; tiles."""
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pointillist.images.array_types import Shaped
+
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 OPAQUE = 128  # an alpha below this is "transparent" in a palette image
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+"""First bytes of a PNG file."""
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """Encode a chunk of a PNG file (ISO/IEC 15948)."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def quantise(values: np.ndarray, levels: int) -> np.ndarray:
@@ -98,3 +114,83 @@ def to_luma(rgb: np.ndarray) -> np.ndarray:
     """Convert RGB `n 3 h w` to grey `n 1 h w`: weights 0.299, 0.587, 0.114 in 16-bit fixed point."""
     red, green, blue = (rgb[:, i].astype(np.uint32) for i in range(3))
     return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)[:, None]
+
+
+def read_chunks(path: Path) -> dict[str, bytes]:
+    """Return the chunks of a PNG before its pixels."""
+    chunks = {}
+    with path.open("rb") as file:
+        file.seek(len(PNG))
+        while (head := file.read(8))[4:] not in (b"IDAT", b"IEND", b""):
+            chunks[head[4:].decode("latin-1")] = file.read(int.from_bytes(head[:4]))
+            file.seek(4, io.SEEK_CUR)
+    return chunks
+
+
+def deep_png(samples: Shaped[np.ndarray, "h w c"]) -> bytes:
+    """Encode RGB or RGBA of 16 bits a channel, which Pillow does not, each row less the one above (PNG, filter 2)."""
+    height, width, channels = samples.shape
+    rows = samples.astype(">u2").reshape(height, -1).view(np.uint8)
+    lines = np.pad(np.diff(rows, axis=0, prepend=np.uint8(0)), ((0, 0), (1, 0)), constant_values=2)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2 if channels == 3 else 6, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
+    return PNG + b"".join(png_chunk(kind, content) for kind, content in parts)
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Plan of cutting pictures into images of a model, row by row.
+
+    Attributes:
+        height, width: of a picture.
+        tile: height and width of a tile; the picture itself for a model of any size.
+    """
+
+    height: int
+    width: int
+    tile: tuple[int, int]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        return -(-self.height // self.tile[0]), -(-self.width // self.tile[1])
+
+    @property
+    def count(self) -> int:
+        """Tiles of a picture."""
+        return self.grid[0] * self.grid[1]
+
+    def split(self, x: np.ndarray) -> np.ndarray:
+        """Cut pictures `[n, c, h, w]` into tiles `[n * count, c, th, tw]`; what lies beyond them is 0."""
+        (rows, columns), (th, tw), (n, c) = self.grid, self.tile, x.shape[:2]
+        padded = np.zeros((n, c, rows * th, columns * tw), x.dtype)
+        padded[:, :, : self.height, : self.width] = x
+        cut = padded.reshape(n, c, rows, th, columns, tw).transpose(0, 2, 4, 1, 3, 5)
+        return cut.reshape(n * rows * columns, c, th, tw)
+
+    def join(self, tiles: np.ndarray) -> np.ndarray:
+        """Undo `split`."""
+        (rows, columns), (th, tw), c = self.grid, self.tile, tiles.shape[1]
+        whole = tiles.reshape(-1, rows, columns, c, th, tw).transpose(0, 3, 1, 4, 2, 5)
+        return whole.reshape(len(whole), c, rows * th, columns * tw)[:, :, : self.height, : self.width]
+
+    def inside(self) -> np.ndarray:
+        """Return the pixels of the tiles of a picture that belong to it, `[count, 1, th, tw]`."""
+        return self.split(np.ones((1, 1, self.height, self.width), np.uint8)) > 0
+
+    def box(self, tile: int) -> tuple[slice, slice]:
+        """Return the rows and columns of the part of a picture that a tile holds."""
+        row, column = divmod(tile, self.grid[1])
+        (th, tw), (top, left) = self.tile, (row * self.tile[0], column * self.tile[1])
+        return slice(top, min(top + th, self.height)), slice(left, min(left + tw, self.width))
+
+
+def tiles_of(height: int, width: int, side: int) -> Tiling:
+    """Return how a large picture is cut into tiles of nearly one size, none larger than a square of `side` pixels.
+
+    ```python
+    tiles_of(512, 768, 512).tile  # (512, 384)
+    ```
+    """
+    rows, columns = -(-height // side), -(-width // side)
+    return Tiling(height, width, (-(-height // rows), -(-width // columns)))

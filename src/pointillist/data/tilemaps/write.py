@@ -23,6 +23,7 @@ from pointillist.data.tilemaps.tileset import Tileset, plain_tileset
 from pointillist.files.arrays import TILESET
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Integer
+from pointillist.images.pictures import PNG, png_chunk
 
 _VERSION, _TILED = "1.10", "1.10.2"  # of the format, and of the program, whose tiles have a `type` again
 
@@ -221,7 +222,7 @@ def _stream_png(files: MapFiles, bands: Bands, at: tuple[int, int], size: tuple[
     tiles = files.tileset
     height, width = (length * side for length, side in zip(size, tiles.tile_size, strict=True))
     opaque = bool((tiles.tiles[..., 3] == 255).all())
-    yield b"\x89PNG\r\n\x1a\n" + _part(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2 if opaque else 6, 0, 0, 0))
+    yield PNG + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2 if opaque else 6, 0, 0, 0))
     packer = zlib.compressobj(6)
     for band in bands:
         for row in band.astype(np.int64):
@@ -229,12 +230,8 @@ def _stream_png(files: MapFiles, bands: Bands, at: tuple[int, int], size: tuple[
             lines = np.pad(drawn.reshape(len(drawn), -1), ((0, 0), (1, 0)))  # each line begins with its filter: none
             packed = packer.compress(lines.tobytes())
             if packed:
-                yield _part(b"IDAT", packed)
-    yield _part(b"IDAT", packer.flush()) + _part(b"IEND", b"")
-
-
-def _part(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+                yield png_chunk(b"IDAT", packed)
+    yield png_chunk(b"IDAT", packer.flush()) + png_chunk(b"IEND", b"")
 
 
 STREAMS: Mapping[str, Callable[[MapFiles, Bands, tuple[int, int], tuple[int, int]], Iterator[bytes]]] = {
