@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 MOST = 5
-"""Incomplete names on 2026-12-02, which may only become fewer: two classes, whose bases in scikit-learn and numcodecs
+"""Incomplete names on 2026-12-02, which may only become fewer: two classes, whose bases in scikit-learn and zarr
 have no types, and what returns one."""
 
 

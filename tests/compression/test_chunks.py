@@ -1,4 +1,4 @@
-"""Arrays in Zarr: values and types come back, in both formats of Zarr, whole and in chunks."""
+"""Arrays in Zarr: values and types come back, in Zarr, whole and in chunks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pointillist.compression import Archive
 from pointillist.compression.arrays.values import ValueMap
+from pointillist.compression.models import as_integer_model
 from pointillist.errors import ArchiveError, DataError, ShapeError
 from tests.portable.networks import integer_case
 
@@ -78,42 +79,32 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize(("dtype", "chunks"), [("<u2", (1, 9, 8)), ("<i2", (3, 9, 11)), ("|u1", (2, 5, 4))])
-def test_zarr(folder: str, zarr_format: Any, dtype: str, chunks: tuple[int, ...], tmp_path: Path) -> None:
+def test_zarr(folder: str, dtype: str, chunks: tuple[int, ...], tmp_path: Path) -> None:
     """Whole arrays and chunks that the edge cuts; another process would find the codec by its entry point."""
     zarr = pytest.importorskip("zarr", minversion="3")
-    from pointillist.compression.arrays import chunks as numcodec
-    from pointillist.compression.arrays import zarr_codec
+    from pointillist.compression.arrays.zarr_codec import Pointillist
 
     rng = np.random.default_rng(0)
     x = (100 + np.rint(rng.normal(0, 30, (3, 9, 11))).cumsum(2)).clip(0, 250).astype(dtype)
     x[0, 0, 0] = np.iinfo(dtype).min
-    codec = numcodec.PointillistCodec(folder) if zarr_format == 2 else zarr_codec.Pointillist(folder)
-    stored = zarr.create_array(
-        str(tmp_path / "x.zarr"), data=x, chunks=chunks, zarr_format=zarr_format, compressors=codec
-    )
+    stored = zarr.create_array(str(tmp_path / "x.zarr"), data=x, chunks=chunks, compressors=Pointillist(folder))
     assert np.array_equal(stored[:], x)
     opened = zarr.open_array(str(tmp_path / "x.zarr"), mode="r")
     assert opened.dtype == x.dtype
     assert np.array_equal(opened[1, 2:7, 3:], x[1, 2:7, 3:])
 
 
-@pytest.mark.parametrize(("zarr_format", "order"), [(2, "C"), (2, "F"), (3, None)])
 @pytest.mark.parametrize("dtype", ["<u2", ">i2", ">u4"])
-def test_bytes_and_axes_in_any_order(folder: str, zarr_format: Any, order: Any, dtype: str) -> None:
+def test_bytes_and_axes_in_any_order(folder: str, dtype: str) -> None:
     """Big-endian types and the order of Fortran, in arrays and in chunks, also of no axis and of no values."""
     zarr = pytest.importorskip("zarr", minversion="3")
-    from pointillist.compression.arrays import chunks as numcodec
-    from pointillist.compression.arrays import zarr_codec
+    from pointillist.compression.arrays.zarr_codec import Pointillist
 
-    codec = numcodec.PointillistCodec(folder) if zarr_format == 2 else zarr_codec.Pointillist(folder)
     whole = np.random.default_rng(0).integers(0, 300, (2, 6, 5)).astype(dtype)
     for x in (whole, np.asfortranarray(whole), whole[:, ::2], whole[0, 0, 0].reshape(()), whole[:0]):
-        stored = zarr.create_array(
-            {}, shape=x.shape, dtype=x.dtype, chunks=tuple(max(1, n) for n in x.shape), order=order,
-            zarr_format=zarr_format, compressors=codec,
-        )  # fmt: skip
+        chunks = tuple(max(1, n) for n in x.shape)
+        stored = zarr.create_array({}, shape=x.shape, dtype=x.dtype, chunks=chunks, compressors=Pointillist(folder))
         stored[...] = x
         assert np.array_equal(stored[...], x)
 
@@ -121,12 +112,9 @@ def test_bytes_and_axes_in_any_order(folder: str, zarr_format: Any, order: Any, 
 def test_chunks_that_do_not_fit_are_a_sentence(folder: str) -> None:
     """Floats, also NaN, numbers beyond 64 bits with a sign, and a chunk of another array."""
     zarr = pytest.importorskip("zarr", minversion="3")
-    from pointillist.compression.arrays.chunks import PointillistCodec
     from pointillist.compression.arrays.zarr_codec import Pointillist
 
     for values in (np.full((2, 2), np.nan), np.ones((2, 2), np.complex64), np.ones((2, 2), np.uint64)):
-        with pytest.raises(DataError, match="cannot become levels"):
-            PointillistCodec(folder).encode(values)
         with pytest.raises(DataError, match="cannot become levels"):
             zarr.create_array({}, data=values, compressors=Pointillist(folder))
     store: dict[str, Any] = {}
@@ -137,39 +125,33 @@ def test_chunks_that_do_not_fit_are_a_sentence(folder: str) -> None:
         zarr.open_array(store, path="a", mode="r")[:]
 
 
-def test_numcodecs(folder: str) -> None:
-    """Round trips of chunks of any number of axes, settings as JSON, and a damaged chunk."""
-    numcodecs = pytest.importorskip("numcodecs")
-    from pointillist.compression.arrays.chunks import PointillistCodec
+def test_chunks_of_any_axes(folder: str) -> None:
+    """Round trips of chunks of any number of axes, and a damaged chunk."""
+    pytest.importorskip("zarr", minversion="3")
+    from pointillist.compression.arrays.zarr_codec import decode_array, encode_array
 
-    codec = PointillistCodec(folder)
-    assert numcodecs.get_codec(codec.get_config()) == codec
-    assert repr(codec) == f"PointillistCodec({folder!r})"
-    rng = np.random.default_rng(0)
+    model, rng = as_integer_model(folder), np.random.default_rng(0)
     for shape in ((7,), (4, 5), (2, 4, 5), (2, 1, 3, 4)):
         x = rng.integers(-5, 5, shape).astype(np.int16)
-        coded = codec.encode(x)
-        assert np.array_equal(codec.decode(coded).reshape(shape), x)
-        out = np.empty_like(x)
-        codec.decode(coded, out=out)
-        assert np.array_equal(out, x)
+        coded = encode_array(x, model)
+        assert np.array_equal(decode_array(coded, model).reshape(shape), x)
     for position in range(0, len(coded), 5):
         damaged = bytearray(coded)
         damaged[position] ^= 64
         with pytest.raises(ArchiveError):
-            codec.decode(bytes(damaged))
+            decode_array(bytes(damaged), model)
 
 
 def test_colours_stand_last() -> None:
     """A model of RGB takes arrays whose last axis is the channels."""
-    pytest.importorskip("numcodecs")
-    from pointillist.compression.arrays.chunks import PointillistCodec
+    pytest.importorskip("zarr", minversion="3")
+    from pointillist.compression.arrays.zarr_codec import decode_array, encode_array
 
-    codec = PointillistCodec("photos")
+    model = as_integer_model("photos")
     x = np.random.default_rng(0).integers(100, 120, (2, 6, 5, 3), np.uint8)
-    assert np.array_equal(codec.decode(codec.encode(x)).reshape(x.shape), x)
+    assert np.array_equal(decode_array(encode_array(x, model), model).reshape(x.shape), x)
     with pytest.raises(ShapeError, match="the 3 channels"):
-        codec.encode(x[..., 0])
+        encode_array(x[..., 0], model)
 
 
 def test_files_of_16_bits(folder: str, tmp_path: Path) -> None:

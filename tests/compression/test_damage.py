@@ -214,7 +214,9 @@ def test_no_damage_of_16_bits_is_silent() -> None:
 
 def test_no_damage_of_a_table_of_values_is_silent() -> None:
     """200 random damages of an array with a sign whose values are few of many, so that the archive holds a table."""
-    chunks = pytest.importorskip("pointillist.compression.arrays.chunks", reason="the extra `zarr` is not installed")
+    chunks = pytest.importorskip(
+        "pointillist.compression.arrays.zarr_codec", reason="the extra `zarr` is not installed"
+    )
     rng, model = np.random.default_rng(0), as_integer_model("grey16")
     values = rng.choice(np.unique(rng.integers(-30_000, 30_000, 50)), (30, 30)).astype(np.int32)
     archive = chunks.encode_array(values, model)

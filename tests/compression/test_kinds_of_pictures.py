@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import zlib
@@ -14,6 +15,11 @@ import pytest
 from PIL import Image, TiffImagePlugin, TiffTags
 
 import pointillist as pt
+from pointillist.compression import ArchiveWriter
+from pointillist.compression.codec import Codec
+from pointillist.compression.container import Header
+from pointillist.compression.files import extract, open_inputs
+from pointillist.compression.models import as_integer_model
 from pointillist.compression.pictures import PictureFile, read_levels, save_picture, to_picture
 from pointillist.data.pixels import is_reduced, is_signed, is_white_zero, read_deep
 from pointillist.errors import ArchiveError, DataError
@@ -149,7 +155,7 @@ def test_chunks_of_colour_and_size_come_back(tmp_path: Path) -> None:
     write_deep_png(tmp_path / "a.png", DEEP_COLOUR[..., :3], *kept, (b"tIME", bytes(7)))
     image = pt.load("grey16").image
     levels, file = read_levels(tmp_path / "a.png", "a.png", image)
-    assert file.not_kept == {"tIME"}
+    assert file.dropped == {"tIME"}
     save_picture(to_picture(levels, image, file), tmp_path / "b.png", PictureFile.from_json(file.to_json()))
     chunks = read_chunks(tmp_path / "b.png")
     assert [(name, chunks[name.decode()]) for name, _ in kept] == [*kept]
@@ -255,7 +261,7 @@ def test_a_palette_of_a_stranger_has_256_colours() -> None:
     "tags", [{"33550": "far"}, {"1": [1.0]}, {"42113": [1.0]}, {"33550": ["a"]}, {"34735": [0.5]}, {"33550": [10**400]}]
 )
 def test_tags_of_a_stranger_are_checked(tags: dict[str, object]) -> None:
-    with pytest.raises(ArchiveError, match="tags"):
+    with pytest.raises(ArchiveError, match="facts of its files"):
         PictureFile.from_json(["a.tif", "L", {"tags": tags}])
 
 
@@ -273,3 +279,29 @@ def test_a_table_of_values_serves_arrays_too() -> None:
     assert again.dtype == np.int16
     assert np.array_equal(again, values)
     assert len(archive) < values.nbytes / 2
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, ">i4"])
+def test_the_header_of_an_array_is_short(dtype: Any, tmp_path: Path) -> None:
+    """The type of one picture without a table takes no record: the archive has at most 24 bytes beside its pixels."""
+    values = (RNG.normal(-500 if np.dtype(dtype).kind == "i" else 500, 20, (40, 50))).astype(dtype)
+    np.save(tmp_path / "a.npy", values)
+    inputs = open_inputs([tmp_path / "a.npy"], pt.load("grey16").image, "grey16")
+    file = io.BytesIO()
+    with ArchiveWriter(file, "grey16") as archive:
+        archive.add_metadata(inputs.metadata)
+        for levels in inputs:
+            archive.add(levels)
+    (tmp_path / "a.pxl").write_bytes(file.getvalue())
+    content = Codec(as_integer_model("grey16")).encode(np.stack([*inputs]), [None]).content
+    assert len(file.getvalue()) - len(content) <= 24
+    extract(tmp_path / "a.pxl", tmp_path / "b.npz")
+    again = np.load(tmp_path / "b.npz")["x"]
+    assert again.dtype == values.dtype
+    assert np.array_equal(again, values)
+
+
+@pytest.mark.parametrize("numbers", [(13, 0), (32, 0)])
+def test_an_array_of_a_stranger_has_a_type(numbers: tuple[int, int]) -> None:
+    with pytest.raises(ArchiveError, match="type of its values"):
+        pt.Archive(Header(bytes.fromhex(as_integer_model("grey16").fingerprint), array=numbers).encode() + b"\0")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 STANDARD = "-"
 """Stands for standard input or output."""
-_SMALL = 1000  # bytes of an archive; a name, a format and a size take about 70
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,12 +136,11 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     facts = {
         "images": inputs.count,
         "left_out": inputs.left_out,
-        "not_kept": inputs.not_kept,
+        "dropped": inputs.dropped,
         "bytes_before": inputs.bytes,
         "bytes": size,
-        "saved": _saved(inputs.bytes, size),
-        # of few pixels, names and headers over the sub-pixels say nothing of the model
-        "bits_per_dim": None if inputs.bytes <= size < _SMALL else 8 * size / max(1, sub_pixels),
+        "saved": f"{1 - size / inputs.bytes:.0%}" if size < inputs.bytes else "nothing",
+        "bits_per_dim": 8 * size / max(1, sub_pixels),
         "model": settings.model,
         "fingerprint": integer_model.fingerprint,
         "verified": settings.verify,
@@ -166,12 +165,6 @@ def _opened(out: str) -> Iterator[BinaryIO]:
         return
     with atomic_path(Path(out)) as temporary, temporary.open("wb") as file:
         yield file
-
-
-def _saved(before: int, after: int) -> str:
-    if after < before:
-        return f"{1 - after / before:.0%}"
-    return "nothing: names and headers are most of it" if after < _SMALL else f"nothing: {after / before:.0%} of before"
 
 
 def decompress(settings: DecompressSettings) -> Facts:
@@ -282,7 +275,7 @@ def job(settings: CompressSettings) -> Work:
         compute=compute,
         facts={
             "fingerprint": integer_model.fingerprint,
-            "header": header_of(codec).hex(),
+            "header": header_of(codec).encode().hex(),
             "name": settings.model,
             "images": files_digest([path for path, _ in files]),
         },
@@ -296,13 +289,14 @@ _BATCH = 2  # records of a job that are stored together
 
 def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
     """Write the archive of a job, as the plain command does."""
-    from pointillist.compression.container import SIZED, Record, encode_metadata
+    from pointillist.compression.container import SIZED, Record, Source, read_header
     from pointillist.compression.writer import RecordWriter
 
     files = [file for part in parts for each in part["files"].tolist() for file in json.loads(each)]
     with _opened(str(out)) as file:
-        writer = RecordWriter(file, bytes.fromhex(facts["header"]))
-        writer.write(encode_metadata({"model": facts["name"], "files": files}))
+        header, _ = read_header(Source(BytesIO(bytes.fromhex(facts["header"])), "The header"))
+        writer = RecordWriter(file, header)
+        writer.write_metadata({"model": facts["name"], "files": files})
         for part in parts:
             for content, (kind, count, *size, tile) in zip(part["content"], part["shape"].tolist(), strict=True):
                 height_width = (size[0], size[1]) if kind == SIZED else None

@@ -84,10 +84,10 @@ class Archive:
         self.name: str = str(source) if isinstance(source, (str, Path)) else "The archive"
         self._source, self._model, self._threads = source, model, check_whole("threads", threads, 1)
         self.damage: ArchiveError | None = None
-        self.metadata: dict[str, Any] = {}
         with self._open() as file:
             reader = Source(file, self.name)
             self.header, self._prefix = read_header(reader)
+            self.metadata: dict[str, Any] = self.header.metadata
             self._places = self._find(file, reader)
         self._codec: Codec | None = None
         self._last: tuple[int, Decoded] | None = None

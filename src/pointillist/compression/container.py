@@ -1,7 +1,8 @@
 """The bytes of an archive: a header, records, an end with an index. Nothing here knows what a picture is.
 
     header   8B 50 58 | version << 4 and flags | first 4 bytes of the fingerprint of the program
-             flag 1: number of the generation order (var) | of version 2: side of a tile (var)
+             flag 1: number of the generation order (var) | of version 2: side of a tile (var) | flag 4: type and first
+             value of an array (2 var)
     record   count << 2 and kind (var) | of kind 2: height, width (var), and where one exceeds the side of a tile the
              number of the tile (var) | length (var) | content | CRC-32C
     end      0 | with several records: their number (var), and for each its fields before the length and its bytes
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
 
+from pointillist.compression.arrays.values import from_header
 from pointillist.engine.library import load_library
 from pointillist.errors import ArchiveError, DataError
 from pointillist.files.reading import parse_json
@@ -31,8 +33,8 @@ from pointillist.images.pictures import tiles_of
 MAGIC = b"\x8bPX"
 VERSION = 1
 VERSION_OF_TILES = 2
-LABELS, ORDER = 2, 1
-"""Flags: images have labels; the generation order is given."""
+LABELS, ORDER, ARRAY = 2, 1, 4
+"""Flags: images have labels; the generation order is given; the type of an array is."""
 END, PICTURES, SIZED, METADATA = range(4)
 """Kinds of record: pictures of the size of the model, pictures of another size, data about the archive."""
 PREFIX = 4
@@ -57,18 +59,26 @@ class Header:
         labels: whether images have labels.
         order: number of the generation order.
         side: pixels of the side of a tile, of version 2; 0 for version 1, in which pictures are not cut.
+        array: type and first value of an array, as `to_header` has them; None for pictures.
     """
 
     fingerprint: bytes
     labels: bool = False
     order: int = 0
     side: int = 0
+    array: tuple[int, int] | None = None
 
     def encode(self) -> bytes:
-        flags = LABELS * self.labels | ORDER * (self.order > 0)
-        extra = (encode_var(self.order) if self.order else b"") + (encode_var(self.side) if self.side else b"")
+        flags = LABELS * self.labels | ORDER * (self.order > 0) | ARRAY * (self.array is not None)
+        extra = filter(None, (self.order, self.side))
         version = VERSION_OF_TILES if self.side else VERSION
-        return MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX] + extra
+        first = MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX]
+        return first + b"".join(map(encode_var, (*extra, *(self.array or ()))))
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Type of an array, as metadata; nothing for pictures."""
+        return {} if self.array is None else from_header(*self.array)
 
 
 @dataclass(frozen=True)
@@ -220,7 +230,7 @@ def read_header(source: Source) -> tuple[Header, bytes]:
     if source.take(len(MAGIC)) != MAGIC:
         raise ArchiveError(f"{source.name} is not an archive of pointillist: it does not begin like one.")
     (byte,) = source.take(1)
-    if byte >> 4 not in (VERSION, VERSION_OF_TILES) or byte & 15 & ~(LABELS | ORDER):
+    if byte >> 4 not in (VERSION, VERSION_OF_TILES) or byte & 15 & ~(LABELS | ORDER | ARRAY):
         raise ArchiveError(
             f"{source.name} is an archive of version {byte >> 4}.{byte & 15}, which this release does not read: "
             "upgrade pointillist."
@@ -230,7 +240,10 @@ def read_header(source: Source) -> tuple[Header, bytes]:
     side = source.var() if byte >> 4 == VERSION_OF_TILES else 0
     if byte >> 4 == VERSION_OF_TILES and not side:
         raise source.damaged("its tiles have no pixels")
-    return Header(fingerprint, bool(byte & LABELS), order, side), bytes(source.marked)
+    array = (source.var(), source.var()) if byte & ARRAY else None
+    header = Header(fingerprint, bool(byte & LABELS), order, side, array)
+    _ = header.metadata  # checked before anything is decoded
+    return header, bytes(source.marked)
 
 
 def read_record(source: Source, header: bytes) -> Record | None:

@@ -39,7 +39,7 @@ class Inputs:
         bytes: of the files.
         largest: rows or columns of the largest picture.
         left_out: endings of the files in the folders that are not pictures, with their numbers; empty for none.
-        not_kept: what files have in addition to the pixels and the archive does not, such as tags; empty for none.
+        dropped: what files have in addition to the pixels and the archive does not, such as tags; empty for none.
     """
 
     metadata: dict[str, Any]
@@ -48,7 +48,7 @@ class Inputs:
     largest: int
     _read: Any
     left_out: str = ""
-    not_kept: str = ""
+    dropped: str = ""
 
     def __iter__(self) -> Iterator[IntArray]:
         """Yield levels `[c, h, w]`."""
@@ -86,7 +86,7 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
         largest,
         lambda: (read_levels(path, name, image)[0] for path, name in result),
         ", ".join(filter(None, [count_kinds(others), f"{hidden:,} hidden" if hidden else ""])),
-        ", ".join(sorted(frozenset[str]().union(*(file.not_kept for file in files)))),
+        ", ".join(sorted(frozenset[str]().union(*(file.dropped for file in files)))),
     )
 
 
@@ -243,7 +243,7 @@ def extract(
     metadata: dict[str, Any] = {}
     for event in _events(source, model, threads, start, on_share):
         if isinstance(event, Header):
-            writer = _Writer(out, model, event)
+            writer, metadata = _Writer(out, model, event), event.metadata
         elif isinstance(event, dict):
             metadata |= event
         elif isinstance(event, ArchiveError):

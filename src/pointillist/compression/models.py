@@ -7,26 +7,35 @@ from typing import Any
 
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, not_a_model
-from pointillist.files.arrays import GENERATION, read_config
+from pointillist.files.arrays import GENERATION, WEIGHTS, read_config
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.model.portable import IntegerModel, load
 from pointillist.model.portable.storage import has_program, stored_fingerprint
-from pointillist.zoo import list_pretrained, resolve
+from pointillist.zoo import ZOO, resolve
 
 
 def find_folder(prefix: bytes, model: str | Path | None = None, hint: str = "") -> Path:
     """Return the folder of the model with a fingerprint that begins with `prefix`; see `find_integer_model`."""
-    if model is not None:
-        return _folder(model)
-    for bundled in list_pretrained():
-        fingerprint = stored_fingerprint(bundled.folder)
-        if fingerprint is not None and fingerprint.startswith(prefix.hex()):
-            return bundled.folder
+    folder = bundled_folder(prefix) if model is None else _folder(model)
+    if folder is not None:
+        return folder
     raise ArchiveError(
         f"No bundled model is {_name(prefix, hint)}, which the archive was written with: decompress it with the folder "
         "of that model as `model`."
     )
+
+
+def bundled_folder(prefix: bytes) -> Path | None:
+    """Return the folder of the bundled model with a fingerprint that begins with `prefix`; None if there is none."""
+    folders = [path.parent for path in sorted(ZOO.glob(f"*/{WEIGHTS}"))]
+    return next((each for each in folders if (stored_fingerprint(each) or "").startswith(prefix.hex())), None)
+
+
+def is_bundled(model: str) -> bool:
+    """Return True for the name of a model that comes with the package, which an archive finds by its fingerprint."""
+    folder = resolve(model)
+    return folder is not None and folder.parent == ZOO
 
 
 def image_of(model: str | Path) -> ImageSpec:

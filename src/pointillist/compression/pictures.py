@@ -71,7 +71,7 @@ class PictureFile:
         values: which value each level stands for, of each channel; empty for the level itself.
         min_is_white: whether level 0 is white, and the greatest black.
         clear: whether white is transparent.
-        not_kept: names of what the file has in addition, of which the archive says nothing.
+        dropped: names of what the file has in addition, of which the archive says nothing.
     """
 
     name: str
@@ -82,7 +82,7 @@ class PictureFile:
     values: tuple[ValueMap, ...] = ()
     min_is_white: bool = False
     clear: bool = False
-    not_kept: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
 
     def to_json(self) -> list[Any]:
         extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks), "tags": dict(self.tags)}
@@ -97,21 +97,19 @@ class PictureFile:
         Raises:
             ArchiveError: if `to_json` did not write them.
         """
-        valid = isinstance(value, list) and len(value) == 3 and isinstance(value[2], dict)
-        if not valid or not all(isinstance(text, str) for text in value[:2]):
-            raise ArchiveError("The archive has no valid names of files: it was not written by this package.")
-        texts, blocks = ({str(k): v for k, v in _dict(value[2].get(key)).items()} for key in ("texts", "blocks"))
-        if not all(isinstance(text, str) for text in (*texts.values(), *blocks.values())):
-            raise ArchiveError("The archive has no valid texts of files: it was not written by this package.")
-        tags = _dict(value[2].get("tags"))
-        if any(_tag_value(key, tag) != tag for key, tag in tags.items()):
-            raise ArchiveError("The archive has no valid tags of files: it was not written by this package.")
-        values = value[2].get("values", [])
-        if not isinstance(values, list) or len(values) not in (0, _COLOURS.get(value[1], 1)):
-            raise ArchiveError("The archive has no valid values of its levels: it was not written by this package.")
-        maps = tuple(map(ValueMap.from_json, values))
-        colours = (value[2].get(key) is True for key in ("min_is_white", "clear"))
-        return cls(safe_name(value[0]), value[1], texts, blocks, tags, maps, *colours)
+        wrong = ArchiveError("The archive has no valid facts of its files: it was not written by this package.")
+        try:
+            name, mode, further = value
+            texts, blocks, tags = (dict(further.get(key, {})) for key in ("texts", "blocks", "tags"))
+            values = tuple(map(ValueMap.from_json, further.get("values", ())))
+            "".join((name, mode, *texts, *texts.values(), *blocks, *blocks.values()))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise wrong from error
+        valid = all(_tag_value(key, tag) == tag for key, tag in tags.items())
+        if not valid or len(values) not in (0, _COLOURS.get(mode, 1)):
+            raise wrong
+        white, clear = (further.get(key) is True for key in ("min_is_white", "clear"))
+        return cls(safe_name(name), mode, texts, blocks, tags, values, white, clear)
 
 
 def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, PictureFile]:
@@ -144,12 +142,12 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     if sum(map(len, (*texts.values(), *blocks.values(), *map(str, tags.values())))) > MAX_TEXT:
         raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
     mode = f"{opened.mode};16" if colour else opened.mode
-    lost = _not_kept(opened, {*tags, *texts, *binary}, chunks)
+    lost = _dropped(opened, {*tags, *texts, *binary}, chunks)
     return levels, PictureFile(name, mode, texts, blocks, tags, values, image.min_is_white, clear, lost)
 
 
 def _scale_of(picture: Image.Image) -> Callable[[IntArray], IntArray]:
-    """Return what turns the samples that Pillow decodes into those of the file; to ask before they are decoded."""
+    """Return the map from the samples of Pillow to the samples of the file; asked before they are decoded."""
     most, bits = most_of(picture), sample_bits(picture)
     if is_signed(picture):
         return lambda x: x.astype(np.int8 if bits == 8 else np.int16).astype(np.int64)
@@ -158,13 +156,13 @@ def _scale_of(picture: Image.Image) -> Callable[[IntArray], IntArray]:
     return lambda x: x if most is None or not picture.mode.startswith("I") else (x * most + 32_767) // 65_535
 
 
-def _not_kept(picture: Image.Image, kept: Set[str], chunks: Iterable[str]) -> frozenset[str]:
-    """Name tags, chunks and blocks of a file that are not kept, and are not its pixels."""
-    tags = {tag for tag in getattr(picture, "tag_v2", ()) if str(tag) not in kept} - _READ_TAGS
+def _dropped(picture: Image.Image, stored: Set[str], chunks: Iterable[str]) -> frozenset[str]:
+    """Name tags, chunks and blocks of a file that are not stored, and are not its pixels."""
+    tags = {tag for tag in getattr(picture, "tag_v2", ()) if str(tag) not in stored} - _READ_TAGS
     others = {key for key in ("xmp", "comment", "photoshop") if picture.info.get(key)}
-    if "XML:com.adobe.xmp" in kept:
+    if "XML:com.adobe.xmp" in stored:
         others.discard("xmp")
-    return frozenset({TiffTags.lookup(tag).name for tag in tags} | ({*chunks} - _READ_CHUNKS - kept) | others)
+    return frozenset({TiffTags.lookup(tag).name for tag in tags} | ({*chunks} - _READ_CHUNKS - stored) | others)
 
 
 def _tags_of(picture: Image.Image) -> dict[str, str | list[float]]:
@@ -267,7 +265,7 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
 
     Raises:
         DataError: if no picture can hold them.
-        ArchiveError: if they are not those of the file.
+        ArchiveError: if their rows are not divided among the channels.
     """
     if image.mode == "codes":
         if image.channels > 1:
@@ -373,7 +371,3 @@ def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     if levels.max() >= image.levels:
         raise DataError(f"{name} has the code {levels.max()}, and the model of {image} ends at {image.levels - 1}.")
     return levels
-
-
-def _dict(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from pointillist.compression.arrays.values import to_header
 from pointillist.compression.codec import TOGETHER, Codec
 from pointillist.compression.container import BinaryFile, Entry, Header, Record, encode_end, encode_metadata
-from pointillist.compression.models import as_integer_model, prefix_of
+from pointillist.compression.models import as_integer_model, is_bundled, prefix_of
 from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError, check_whole
@@ -106,7 +108,7 @@ class ArchiveWriter:
     def add_metadata(self, values: Mapping[str, Any]) -> None:
         """Add JSON values about the archive, such as the names of the pictures."""
         self._flush()
-        self._records.write(encode_metadata(values))
+        self._records.write_metadata(values)
 
     def close(self) -> None:
         """Write what is waiting and the end; the file stays open."""
@@ -146,7 +148,7 @@ class RecordWriter:
 
     Args:
         file: a binary file; it is never read or sought in.
-        header: bytes of the header.
+        header: the header.
 
     Attributes:
         bytes_written: bytes so far.
@@ -154,19 +156,37 @@ class RecordWriter:
 
     bytes_written: int
 
-    def __init__(self, file: BinaryFile, header: bytes) -> None:
-        self._file, self._header, self.bytes_written = file, header, 0
+    def __init__(self, file: BinaryFile, header: Header) -> None:
+        self._file, self.header, self.bytes_written = file, header, 0
         self._entries: list[Entry] = []
-        self._put(header)
+
+    def write_metadata(self, values: Mapping[str, Any]) -> None:
+        """Write JSON values: in the header what is first and says the type of an array, else as a record.
+
+        A bundled model is found without its name.
+        """
+        values = {key: value for key, value in values.items() if key != "model" or not is_bundled(value)}
+        array = None if self.bytes_written else to_header(values)
+        if array is not None:
+            self.header = replace(self.header, array=array)
+        elif values:
+            self.write(encode_metadata(values))
 
     def write(self, record: Record) -> None:
-        encoded = record.encode(self._header)
+        encoded = record.encode(self._begin())
         self._entries.append(Entry(record.kind, record.count, len(encoded), record.size, record.tile))
         self._put(encoded)
 
     def end(self) -> None:
         """Write the end; the file stays open."""
-        self._put(encode_end(self._header, self._entries))
+        self._put(encode_end(self._begin(), self._entries))
+
+    def _begin(self) -> bytes:
+        """Write the header before all else, and return it."""
+        header = self.header.encode()
+        if not self.bytes_written:
+            self._put(header)
+        return header
 
     def _put(self, data: bytes) -> None:
         self._file.write(data)
@@ -181,9 +201,9 @@ def make_codec(integer_model: IntegerModel, order: str | None, labels: bool, lar
     return Codec(integer_model, order, labels=labels or chosen, side=SIDE if cut else 0)
 
 
-def header_of(codec: Codec) -> bytes:
+def header_of(codec: Codec) -> Header:
     number = list(codec.integer_model.orders).index(codec.order.name)
-    return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side).encode()
+    return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side)
 
 
 def pictures_of(sub_pixels: int, per_record: int | None) -> int:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from pointillist import system
 from pointillist.data.options import DataOptions
@@ -70,7 +70,7 @@ class PixelLimitError(DataError):
 
 def open_picture(
     source: Path | bytes, name: str | None = None, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS
-) -> Image.Image:
+) -> ImageFile.ImageFile:
     """Open a picture, of which only the header is read.
 
     Args:
@@ -161,10 +161,11 @@ _DEPTHS = {"JPEG2000": (b"\xff\x4f\xff\x51", 38, 1), "AVIF": (b"pixi", 5, 0)}
 def sample_bits(picture: Image.Image) -> int:
     """Return the bits of a sample that TIFF, JPEG 2000 (128 more if signed) or AVIF declares; 8 for others."""
     bits = np.atleast_1d(getattr(picture, "tag_v2", {}).get(TiffImagePlugin.BITSPERSAMPLE, 8))
-    if picture.format in _DEPTHS and picture.fp is not None:
+    file = getattr(picture, "fp", None)
+    if picture.format in _DEPTHS and file is not None:
         marker, offset, less = _DEPTHS[picture.format]
-        picture.fp.seek(0)
-        rest = picture.fp.read(1 << 16).partition(marker)[2][offset : offset + 1]
+        file.seek(0)
+        rest = file.read(1 << 16).partition(marker)[2][offset : offset + 1]
         bits = np.array([byte + less for byte in rest])
     return int(bits.max(initial=1))
 
@@ -176,10 +177,10 @@ def is_reduced(picture: Image.Image) -> bool:
     return deep and not picture.mode.startswith("I")
 
 
-def read_deep(path: Path, picture: Image.Image) -> Shaped[np.ndarray, "h w c"]:
+def read_deep(path: Path, picture: ImageFile.ImageFile) -> Shaped[np.ndarray, "h w c"]:
     """Read RGB or RGBA of 16 bits a channel, uint16.
 
-    Pillow decodes the high byte of a sample, and the low one where it is told that their order is the opposite.
+    Pillow decodes the high byte of a sample, and the low one where the file seems to have the opposite order of bytes.
 
     Raises:
         ValueError: for other kinds of colour.
@@ -210,7 +211,7 @@ def most_of(picture: Image.Image) -> int | None:
 @contextmanager
 def opened_picture(
     path: Path, name: str, remedy: str = "give a PNG or another common kind", *, as_stored: bool = False
-) -> Iterator[Image.Image]:
+) -> Iterator[ImageFile.ImageFile]:
     """Open a picture as it is stored; with the arguments and errors of `read_picture` and `check_pixels`."""
     try:
         with bounded(name), open_picture(path, name) as picture:

@@ -1,1 +1,1 @@
-"""Arrays of integers as archives: their values as levels, and codecs for `numcodecs` and Zarr."""
+"""Arrays of integers as archives: their values as levels, and a codec for Zarr."""

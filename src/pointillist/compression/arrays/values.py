@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,28 @@ TYPES = ("|u1", "|i1", "|b1", *(order + kind for order in "<>" for kind in ("u2"
 """Types of arrays that an archive can restore, with the order of their bytes."""
 WORTH = 2
 """A table must save as many times its own size, which is an estimate."""
+_SINGLE = 16
+"""Added to the number of a type in a header: the only picture is an array `[h, w]`."""
+
+
+def to_header(metadata: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return two numbers that describe an array without a table of values; None for other metadata."""
+    dtype, first, *table = metadata.get("values") or ("", 0)
+    if metadata.keys() - {"array", "values", "single"} or table or dtype not in TYPES or abs(first) >= 1 << 31:
+        return None
+    return TYPES.index(dtype) + _SINGLE * metadata.get("single", False), 2 * first if first >= 0 else -2 * first - 1
+
+
+def from_header(kind: int, first: int) -> dict[str, Any]:
+    """Return the metadata that `to_header` describes.
+
+    Raises:
+        ArchiveError: for a type that there is not.
+    """
+    if kind >= 2 * _SINGLE or kind % _SINGLE >= len(TYPES):
+        raise ArchiveError("The header of the archive has no valid type of its values: the archive is damaged.")
+    values = [TYPES[kind % _SINGLE], -(first + 1) // 2 if first % 2 else first // 2]
+    return {"array": "values", "values": values, **({"single": True} if kind >= _SINGLE else {})}
 
 
 @dataclass(frozen=True, eq=False)

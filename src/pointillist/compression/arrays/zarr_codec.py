@@ -1,4 +1,7 @@
-"""Codec of Zarr's format 3: chunks of an array, compressed without loss by a model.
+"""Codec of Zarr's format 3: chunks of an array of any shape, compressed without loss by a model.
+
+The last two axes of an array are rows and columns, before the channels if the model has several; all others number the
+images.
 
 ```python
 from pointillist.compression.arrays.zarr_codec import Pointillist
@@ -10,6 +13,7 @@ zarr.create_array(store, data=scans, chunks=(1, 512, 512), compressors=Pointilli
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +23,68 @@ import numpy as np
 from zarr.abc.codec import BytesBytesCodec
 from zarr.registry import register_codec
 
-from pointillist.compression.arrays.chunks import decode_array, encode_array
+from pointillist.compression.archive import Archive
+from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.models import as_integer_model
-from pointillist.errors import ArchiveError, ConfigError
+from pointillist.compression.writer import ArchiveWriter
+from pointillist.engine.program import IntArray
+from pointillist.errors import ArchiveError, ConfigError, ShapeError
 from pointillist.model.portable import IntegerModel
+
+
+def encode_array(array: IntArray, model: IntegerModel, name: str = "") -> bytes:
+    """Compress an array of integers, whose values and type the archive restores.
+
+    ```python
+    encode_array(np.zeros((4, 64, 64), np.uint16), pt.portable.load("runs/depth"))
+    ```
+
+    Args:
+        array: `[..., h, w]`, or `[..., h, w, c]` for a model of several channels; one axis is a single row.
+        model: the model.
+        name: of the model, a hint for who decompresses.
+
+    Raises:
+        ShapeError: if the last axis does not hold the channels of the model.
+        DataError: if the model has too few levels.
+    """
+    values = ValueMap.choose(array, model.levels)
+    images = _as_images(values.to_levels(array), model.channels)
+    file = io.BytesIO()
+    with ArchiveWriter(file, model, verify=False, largest=max(images.shape[2:])) as archive:
+        archive.add_metadata({"model": name, "values": values.to_json()})
+        for levels in images if images.size else ():
+            archive.add(levels)
+    return file.getvalue()
+
+
+def decode_array(archive: bytes, model: IntegerModel) -> IntArray:
+    """Return the values of `encode_array`, in one axis.
+
+    Raises:
+        ArchiveError: if they are damaged, or of another model.
+    """
+    opened = Archive(archive, model)
+    if opened.damage is not None:
+        raise opened.damage
+    if "values" not in opened.metadata:
+        raise ArchiveError("The archive holds pictures, not an array with a type: read it with `pt.decompress`.")
+    axes = (0, 2, 3, 1)
+    images = [levels[None].transpose(axes).reshape(-1) for levels in opened]
+    return ValueMap.from_json(opened.metadata["values"]).to_values(np.concatenate([np.zeros(0, np.int64), *images]))
+
+
+def _as_images(levels: IntArray, channels: int) -> IntArray:
+    """Return levels as images `[n, c, h, w]`."""
+    if channels == 1:
+        levels = levels[..., None]
+    if levels.shape[-1:] != (channels,):
+        raise ShapeError(
+            f"An array of shape {levels.shape} must end with the {channels} channels of the model: choose another "
+            "model."
+        )
+    shape = (1, 1, 1, *levels.shape)[-4:] if levels.ndim < 4 else (math.prod(levels.shape[:-3]), *levels.shape[-3:])
+    return levels.reshape(shape).transpose(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
