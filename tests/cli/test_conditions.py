@@ -275,21 +275,6 @@ def test_captions_are_ranked_by_the_command(tmp_path: Path) -> None:
     assert "(=none.txt) does not exist" in fails(*one, "--captions-file", "none.txt")
 
 
-def test_condition_metrics_can_be_computed_in_bf16(tmp_path: Path) -> None:
-    """Nearly the same, and reported; bits/dim are computed as ever."""
-    data = write_images(tmp_path / "pets", count=10)
-    train(data, "--set", "data.valid_fraction=0.3", "--levels", "4", "--steps", "2", "--out", "m")
-    how = ("evaluate", "m", data, "--split", "valid", "--condition-metrics", "--engine", "torch")
-    plain, fast = (json.loads(run(*how, "--precision", p, "--json").output) for p in ("fp32", "bf16"))
-    assert (plain["metrics_precision"], fast["metrics_precision"]) == ("fp32", "bf16")
-    assert plain["bits_per_dim"] == fast["bits_per_dim"]
-    ours, theirs = (facts["bits_saved"]["label"]["value"] for facts in (plain, fast))
-    assert ours != theirs
-    assert abs(ours - theirs) < 2.0
-    assert "metrics precision bf16" in " ".join(run(*how, "--precision", "bf16").output.split())
-    assert "must be fp32 or bf16" in fails("evaluate", "m", data, "--condition-metrics", "--precision", "half")
-
-
 def test_some_images_are_evaluated(tmp_path: Path) -> None:
     """The same ones each time; no caption is ranked without repeats."""
     data = write_images(tmp_path / "pets", count=10)

@@ -57,7 +57,7 @@ VALUES: dict[str, Any] = {
         "text": "x", "set": "data.size=20", "order": "raster-br", "guidance": 2, "condition_metrics": None,
         "retrieval_candidates": 3,
         "retrieval_repeats": 3, "captions": "a;b", "captions_file": "texts.txt", "caption_prior": "1,2",
-        "memorization": 2, "precision": "bf16", "code_length": None,
+        "memorization": 2, "code_length": None,
     },
     "explain": {
         "index": 2, "split": "test", "label": "4", "text": "x", "exchange": "a=b", "attributes": "hair=red",
@@ -148,7 +148,6 @@ def test_an_option_changes_something(
         (["inpaint", "digits", "a.png", "--region", "14:,:", "--at", "1,1"], "--canvas"),
         (["evaluate", "digits", "few", "--retrieval-candidates", "3"], "--condition-metrics"),
         (["evaluate", "digits", "few", "--retrieval-repeats", "3"], "--condition-metrics"),
-        (["evaluate", "digits", "few", "--precision", "bf16"], "--condition-metrics"),
         (["train", "uci-digits", "--resize-mode", "pad"], "--size"),
         (["train", "uci-digits", "--tile-size", "8"], "--tileset"),
     ],

@@ -18,7 +18,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.commands.sampling import resumable
-from pointillist.files.batch_output import ROWS, BatchOutput, batch_output, progress_folder
+from pointillist.files.batch_output import ROWS, batch_output, progress_folder
 from pointillist.files.writing import exclusive
 from tests.tolerances import printed
 
@@ -140,34 +140,6 @@ def test_damaged_progress_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     interrupted(monkeypatch, 10, *SAMPLE, "--out", "a/")
     (Path(".a.partial") / "progress.json").write_text("[" * 100_000)
     assert "delete" in fails(*SAMPLE, "--out", "a/")
-
-
-def test_evaluations_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of `--per-image` are kept, and the result is that of one run."""
-    run(*SAMPLE, "--out", "x.npz")
-    command = ["evaluate", "digits", "x.npz", "--batch-size", 4, "--json"]
-    calls = []
-    append = BatchOutput.append
-
-    def stop(self: BatchOutput, rows: Any) -> None:
-        append(self, rows)
-        calls.append(1)
-        if len(calls) == 2:
-            raise OSError(28, "No space left on device", "a.csv")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BatchOutput, "append", stop)
-        fails(*command, "--per-image", "a.csv")
-    assert not Path("a.csv").exists()
-    first = run(*command, "--per-image", "a.csv").output
-    assert "continued  after 8 of 12" in first
-    second = run(*command, "--per-image", "b.csv").output
-    assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
-    assert len(Path("a.csv").read_text().splitlines()) == 13
-    drop = ("seconds", "out")
-    one, two = (json.loads(t[t.index("{") :]) for t in (first, second))
-    assert {k: v for k, v in one.items() if k not in drop} == {k: v for k, v in two.items() if k not in drop}
-    assert files_in(Path()) == ["a.csv", "b.csv", "x.npz"]
 
 
 def test_stream_begins_at_an_image() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
@@ -136,13 +136,10 @@ def rank(
         ranking = pt.rank("icons", "heart.png", ["a heart", "a star", "a house"])
         print(ranking)  # probability, bits saved and caption, line by line
     """
-    check_whole("batch_size", batch_size, 1)
     model = open_scored(model, query.get("engine", "auto"))
-    check_captions(model, texts, prior)
-    log_unlearned(model, texts)
     reader = BatchReader(model, single_image(model, image), label, **query)
-    reading = _reading(model, reader, guidance, min(batch_size, len(texts)))
-    return _ranking(model, reading, *reader.read(0, 1), texts, prior)
+    (ranking,) = _rankings(model, reader, texts, prior, guidance, batch_size)
+    return ranking
 
 
 def rank_images(
@@ -164,24 +161,28 @@ def rank_images(
         rankings = rank_images(model, data.test, ["a red sofa", "a blue sofa"])
         [ranking.texts[0] for ranking in rankings]
     """
-    check_captions(model, texts, prior)
-    log_unlearned(model, texts)
-    reader = BatchReader(model, data, **query)
-    reading = _reading(model, reader, guidance, min(batch_size, len(texts)))
-    with Bar("ranking captions", len(data)) as bar:
-        rankings = []
-        for i in range(len(data)):
-            rankings.append(_ranking(model, reading, *reader.read(i, i + 1), texts, prior))
-            bar.show(i + 1)
-        return rankings
+    return list(_rankings(model, BatchReader(model, data, **query), texts, prior, guidance, batch_size))
 
 
-def _reading(model: LikelihoodModel, reader: BatchReader, guidance: float, batch_size: int) -> Reading:
-    """Check the settings of a ranking, and open what scores the images."""
+def _rankings(
+    model: LikelihoodModel,
+    reader: BatchReader,
+    texts: Sequence[str],
+    prior: Sequence[float] | None,
+    guidance: float,
+    batch_size: int,
+) -> Iterator[Ranking]:
+    """Check the settings, and yield the ranking of each image."""
     check_guidance(guidance)
     check_whole("batch_size", batch_size, 1)
-    scorer = reader.open_scorer(batch_size)
-    return Reading(scorer, (guidance,), batch_size, model.order(reader.order))
+    check_captions(model, texts, prior)
+    log_unlearned(model, texts)
+    count = min(batch_size, len(texts))
+    reading = Reading(reader.open_scorer(count), (guidance,), count, model.order(reader.order))
+    with Bar("ranking captions", reader.count) as bar:
+        for i in range(reader.count):
+            yield _ranking(model, reading, *reader.read(i, i + 1), texts, prior)
+            bar.show(i + 1)
 
 
 def _ranking(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Unpack, runtime_checkable
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
@@ -25,20 +25,6 @@ from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
-
-
-@runtime_checkable
-class Journal(Protocol):
-    """Rows of likelihoods on disk, from which an interrupted evaluation continues: nats of an image by each order."""
-
-    def keep(self, batch_size: int) -> int:
-        """Drop the rows of a batch that is not whole, and return the number of the others."""
-
-    def rows(self) -> Iterable[Sequence[float]]:
-        """Return the rows."""
-
-    def append(self, rows: Sequence[Any]) -> None:
-        """Append the rows of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +115,6 @@ def evaluate(
     batch_size: int = 64,
     seed: int = 0,
     guidance: float = 1.0,
-    journal: Journal | None = None,
     **query: Unpack[QueryKwargs],
 ) -> Evaluation:
     """Compute the likelihood of images, independent of `batch_size`.
@@ -147,7 +132,6 @@ def evaluate(
             `QueryKwargs`. The order may also be `average` or `each`, see `combine_orders`.
         seed: seed of dynamic binarisation, which is drawn once.
         guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_probs`.
-        journal: keeps the likelihood of each image, and gives back what an interrupted evaluation computed.
 
     Returns:
         mean and confidence interval, in nats and bits per dimension.
@@ -160,10 +144,8 @@ def evaluate(
         print(pt.evaluate(pt.load("runs/digits"), data.test))
     """
     if isinstance(model, Sequence) and not isinstance(model, str):
-        if not model or journal is not None:
-            raise ConfigError(
-                "A mixture needs a model or more in the list, and keeps no `journal`: evaluate them singly."
-            )
+        if not model:
+            raise ConfigError("A mixture needs a model or more in the list, and this one is empty.")
         settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "guidance": guidance, **query}
         return _of_mixture([evaluate(each, x, label, text, **settings) for each in model])
     check_whole("batch_size", batch_size, 1)
@@ -180,12 +162,10 @@ def evaluate(
     orders = resolve_orders(model, reader.order)
     nats = np.empty((len(orders), reader.count), np.float64)
     with Bar("evaluating", reader.count) as bar:
-        for start in range(_read_journal(journal, nats, batch_size), reader.count, batch_size):
+        for start in range(0, reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
             nats[:, start:stop] = negative_log_likelihoods(scorer, levels, inputs, orders, guidance)
-            if journal is not None:
-                journal.append(nats[:, start:stop].T.tolist())
             bar.show(stop)
     name = reader.order or orders[0].name
     by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
@@ -226,14 +206,6 @@ def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:
         split=first.split,
         engine="integer" if all(result.engine == "integer" for result in results) else "torch",
     )
-
-
-def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch_size: int) -> int:
-    """Fill in the likelihoods of a journal, and return the first image that is missing."""
-    done = 0 if journal is None else journal.keep(batch_size)
-    if journal is not None and done:
-        nats[:, :done] = np.array(list(journal.rows()), np.float64).T
-    return done
 
 
 def guided_log_probs(

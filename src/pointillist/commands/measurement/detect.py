@@ -230,7 +230,8 @@ def load_detector(
         raise ConfigError(
             f"`engine` (={settings.engine!r}) goes with `--fit`: this detector was fitted by {detector.engine_!r}."
         )
-    return detector.set_params(**_scoring(settings))
+    detector.set_params(**_scoring(settings))
+    return detector
 
 
 def _scoring(settings: DetectSettings) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.jobs.work import Arrays, Work, item_options, model_facts
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
-from pointillist.commands.report import Facts, note
+from pointillist.commands.report import Facts
 from pointillist.commands.sampling.conditions import parse_texts
 from pointillist.data.raw import SPLITS
 from pointillist.files.progress import Bar
-from pointillist.model.protocols import scorer_of
 
 if TYPE_CHECKING:
     from pointillist.analysis.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.analysis.evaluation.likelihood import Evaluation
     from pointillist.commands.jobs.folder import Parts
     from pointillist.data import DataSplits, ImageDataset
-    from pointillist.files.batch_output import BatchOutput
     from pointillist.model.protocols import LikelihoodModel
 
 
@@ -44,34 +41,25 @@ def evaluate(settings: EvaluateSettings) -> Facts:
     Raises:
         PointillistError: naming what is wrong with a setting, the model or the images.
     """
-    from pointillist.distributions.transform import check_guidance
-    from pointillist.errors import ConfigError
+    from pointillist.analysis.evaluation.likelihood import evaluate as evaluate_likelihood
 
     if settings.per_image is not None:
         reject_existing(settings.per_image, settings.force, ".csv")
-    if settings.precision not in ("fp32", "bf16"):
-        raise ConfigError(f"`--precision` (={settings.precision!r}) must be fp32 or bf16.")
-    # bf16 is a speed that only floats have
-    engine = "torch" if settings.precision == "bf16" else settings.engine
-    model = open_scored_model(settings.model, settings.device, engine)
-    check_guidance(settings.guidance)  # before images are read
-    scorer_of(model, settings.engine)
-    captions = parse_captions(settings, model)
-    source = _read(model, settings)
-    size = (source.images.spec.height, source.images.spec.width)
-    others = [open_scored_model(name, settings.device, engine) for name in settings.mixture]
-    mixture_engine = settings.engine  # each model has its own default
-    settings = settings.changed(engine=scorer_of(model, settings.engine, size).engine)
+    names = (settings.model, *settings.mixture)
+    models = [open_scored_model(name, settings.device, settings.engine) for name in names]
+    model, source = models[0], _read(models[0], settings)
+    images = source.images
+    ranked = rank_captions_of(model, images, settings)
     started = time.perf_counter()
-    reading = settings.changed(engine=mixture_engine) if others else settings
-    result = _likelihood([model, *others], source.images, reading)
-    seconds = time.perf_counter() - started
-    facts = describe(model, source.images, source.name, result, source.binarise)
-    facts["why_floats"] = None if result.engine == "integer" else model.why_floats(size)
-    facts |= _metrics(model, source, settings)
-    facts |= rank_captions_of(model, source.images, settings, captions)
+    keywords: Facts = {name: getattr(settings, name) for name in ("order", "guidance", "batch_size", "engine", "text")}
+    result = evaluate_likelihood(models if settings.mixture else model, images, **keywords)
+    seconds = round(time.perf_counter() - started, 3)
+    if settings.per_image is not None:
+        result.write_csv(settings.per_image, images.files)
+    floats = None if result.engine == "integer" else model.why_floats((images.spec.height, images.spec.width))
+    about = {"model": settings.model, "data": settings.data, **describe(model, source, result), "why_floats": floats}
     written = None if settings.per_image is None else str(settings.per_image)
-    return {"model": settings.model, "data": settings.data, **facts, "seconds": round(seconds, 3), "out": written}
+    return {**about, **_metrics(model, source, settings), **ranked, "seconds": seconds, "out": written}
 
 
 def _read(model: LikelihoodModel, settings: EvaluateSettings, *, rejects: bool = False) -> _Images:
@@ -87,73 +75,39 @@ def _read(model: LikelihoodModel, settings: EvaluateSettings, *, rejects: bool =
     return _Images(name, limit_images(images, settings.max_images), splits, options.binarise)
 
 
-def _likelihood(models: list[LikelihoodModel], images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
-    """Evaluate the images; with a CSV, an interrupted command continues, unless it evaluates a mixture."""
-    from pointillist.analysis.evaluation.likelihood import evaluate as evaluate_likelihood
-
-    path = settings.per_image
-    names = ("order", "guidance", "batch_size", "engine", "text")
-    keywords: dict[str, Any] = {name: getattr(settings, name) for name in names}
-    model = models[0] if len(models) == 1 else models
-    journaled = path if len(models) == 1 else None
-    with open_journal(journaled, models[0], images, keywords, restart=settings.force) as journal:
-        result = evaluate_likelihood(model, images, journal=journal, **keywords)
-        if path is not None:
-            result.write_csv(path, images.files)
-    return result
-
-
-def _metrics(model: LikelihoodModel, source: _Images, settings: EvaluateSettings) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    if settings.condition_metrics:
-        half = settings.precision == "bf16"
-        engine = "torch" if half else settings.engine
-        with _half_precision(model) if half else nullcontext():
-            facts |= condition_metrics(model, source.images, settings.changed(engine=engine))
-        facts["metrics_precision"] = settings.precision if engine == "torch" else "integer"
+def _metrics(model: LikelihoodModel, source: _Images, settings: EvaluateSettings) -> Facts:
+    facts: Facts = condition_metrics(model, source.images, settings) if settings.condition_metrics else {}
     if settings.code_length:
         order = None if settings.order in ("average", "each") else settings.order
         facts["code_length"] = code_length(model, source.images, order)
     if settings.memorization:
-        facts["memorization"] = memorization(model, source.splits, source.images, source.name, settings.memorization)
+        facts["memorization"] = memorization(model, source, settings.memorization)
     return facts
 
 
-def _half_precision(model: Any) -> AbstractContextManager[Any]:
-    """Compute products in bfloat16 within the block, where the model is."""
-    import torch
-
-    return torch.autocast(model.device.type, torch.bfloat16)
-
-
-def describe(
-    model: LikelihoodModel, images: ImageDataset, split: str, evaluation: Evaluation, binarise: str
-) -> dict[str, Any]:
+def describe(model: LikelihoodModel, source: _Images, evaluation: Evaluation) -> Facts:
     """Collect everything that is needed to compare the result with another."""
-    labelled = bool(model.classes) and images.labels is not None
+    images, split = source.images, source.name
     ours, theirs = model.image, images.spec
     sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
     others = tuple(f"{name}: " for name in SPLITS if name != split)  # how another split was made
     notes = [note for note in evaluation.notes if not note.startswith(others)]
     notes += [sizes] if ours.shape != theirs.shape else []
+    same = ("count", "bits_per_dim", "nats", "dims", "order", "guidance", "engine", "nats_by_order", "nats_by_model")
     return {
         "split": split,
-        "count": evaluation.count,
-        "bits_per_dim": evaluation.bits_per_dim,
+        **{name: getattr(evaluation, name) for name in same},
         "interval_95": list(evaluation.interval),
-        "nats": evaluation.nats,
-        "dims": evaluation.dims,
-        "levels": model.image.levels,
-        "binarise": binarise,
-        "labels": "used" if labelled else "not used" if model.classes else "none",
+        "levels": ours.levels,
+        "binarise": source.binarise,
+        "labels": "used" if _labelled(model, images) else "not used" if model.classes else "none",
         "conditions": active_conditions(model, images),
-        "order": evaluation.order,
-        "guidance": evaluation.guidance,
-        "engine": evaluation.engine,
-        "nats_by_order": dict(evaluation.nats_by_order),
-        "nats_by_model": list(evaluation.nats_by_model),
         "notes": notes,
     }
+
+
+def _labelled(model: LikelihoodModel, images: ImageDataset) -> bool:
+    return bool(model.classes) and images.labels is not None
 
 
 def active_conditions(model: LikelihoodModel, images: ImageDataset) -> list[str]:
@@ -162,23 +116,23 @@ def active_conditions(model: LikelihoodModel, images: ImageDataset) -> list[str]
     return [name for name, value in inputs.parts.items() if bool(value.known.any())]
 
 
-def condition_metrics(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
+def condition_metrics(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> Facts:
     """Compute bits saved by each condition, Bayes classification and caption retrieval, as far as they apply.
 
     Under guidance, captions are also ranked without it, from the same passes of the network.
     """
     from pointillist.analysis.evaluation.conditioning import bayes_classify, conditional_gain
 
-    reading: dict[str, Any] = {name: getattr(settings, name) for name in ("batch_size", "guidance", "engine")}
+    reading: Facts = {name: getattr(settings, name) for name in ("batch_size", "guidance", "engine")}
     gains = conditional_gain(model, images, **reading)
-    facts: dict[str, Any] = {"bits_saved": {name: _mean(gain) for name, gain in gains.items()}}
-    if model.classes and images.labels is not None:
+    facts: Facts = {"bits_saved": {name: _mean(gain) for name, gain in gains.items()}}
+    if _labelled(model, images):
         metrics, _ = bayes_classify(model, images, **reading)
         facts["classes"] = _retrieval(metrics)
     return {**facts, **_caption_ranks(model, images, settings)}
 
 
-def _caption_ranks(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
+def _caption_ranks(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> Facts:
     from pointillist.analysis.evaluation.captions import caption_retrieval
 
     if not settings.retrieval_repeats or model.conditions.reader("text") is None or images.texts is None:
@@ -187,16 +141,14 @@ def _caption_ranks(model: LikelihoodModel, images: ImageDataset, settings: Evalu
     if candidates < 2:
         return {}
     guidances = [settings.guidance] if settings.guidance == 1 else [settings.guidance, 1.0]
-    keywords: dict[str, Any] = {"candidates": candidates, "repeats": settings.retrieval_repeats}
+    keywords: Facts = {"candidates": candidates, "repeats": settings.retrieval_repeats}
     keywords["engine"] = settings.engine
     ranked = caption_retrieval(model, images, guidances=guidances, **keywords)
     names = ("caption_retrieval", "caption_retrieval_unguided")
     return {name: _retrieval(metrics) for name, metrics in zip(names, ranked, strict=False)}
 
 
-def memorization(
-    model: LikelihoodModel, splits: DataSplits, images: ImageDataset, split: str, n: int
-) -> dict[str, Any]:
+def memorization(model: LikelihoodModel, source: _Images, n: int) -> Facts:
     """Compare `n` samples with training images, and as many held-out images too.
 
     Raises:
@@ -208,8 +160,8 @@ def memorization(
     from pointillist.errors import DataError
     from pointillist.sampling.api import sample
 
-    train = splits.get("train")
-    if split in ("train", "all"):
+    train, images = source.splits.get("train"), source.images
+    if source.name in ("train", "all"):
         raise DataError(
             "`--memorization` compares samples and held-out images with training images: choose another `--split`."
         )
@@ -222,7 +174,7 @@ def memorization(
     return out
 
 
-def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None) -> dict[str, Any]:
+def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None) -> Facts:
     """Compress all images, each with its label if there are labels, and count the bytes of the archive.
 
     Raises:
@@ -233,7 +185,7 @@ def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None)
     from pointillist.compression import ArchiveWriter
     from pointillist.system import default_threads
 
-    labelled = bool(model.classes) and images.labels is not None
+    labelled = _labelled(model, images)
     written = ArchiveWriter(io.BytesIO(), model, order=order, labels=labelled, verify=False, threads=default_threads())
     with Bar("compressing", len(images)) as bar, written as archive:
         for start in range(0, len(images), 64):
@@ -246,31 +198,13 @@ def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None)
     return {"bytes": archive.bytes_written, "bits_per_dim": bits, "labels": "coded too" if labelled else "none"}
 
 
-@contextmanager
-def open_journal(
-    path: Path | None, model: LikelihoodModel, images: ImageDataset, settings: dict[str, Any], *, restart: bool
-) -> Iterator[BatchOutput | None]:
-    """Keep the likelihoods of the images of a CSV, so that an interrupted command continues; None without a path."""
-    from pointillist.files.batch_output import batch_output
-
-    if path is None:
-        yield None
-        return
-    record = {"command": "evaluate", "model": model.weights_fingerprint, "images": images.fingerprint, **settings}
-    with batch_output(path, record, restart=restart) as output:
-        if output.done:
-            note(f"continued  after {output.done:,} of {len(images):,} images")
-        yield output
-        output.discard()
-
-
-def _mean(mean: MeanWithCI) -> dict[str, Any]:
+def _mean(mean: MeanWithCI) -> Facts:
     return {"value": mean.value, "interval_95": list(mean.interval), "count": mean.count}
 
 
-def _retrieval(metrics: RetrievalMetrics) -> dict[str, Any]:
+def _retrieval(metrics: RetrievalMetrics) -> Facts:
     means = {"top1": metrics.top1, "top5": metrics.top5, "mrr": metrics.mrr}
-    facts: dict[str, Any] = {name: _mean(mean) for name, mean in means.items()}
+    facts: Facts = {name: _mean(mean) for name, mean in means.items()}
     return {**facts, "candidates": metrics.candidates, "chance": 1 / metrics.candidates}
 
 
@@ -334,51 +268,34 @@ def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
     return {**{name: getattr(result, name) for name in names}, "interval_95": list(result.interval)}
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Captions to rank, and numbers in proportion to their prior; None for a uniform one."""
-
-    texts: list[str]
-    prior: list[float] | None
-
-
-def parse_captions(settings: EvaluateSettings, model: LikelihoodModel) -> Candidates | None:
-    """Collect the captions to rank and their prior, and check that the model takes them; None if there are none.
+def parse_captions(settings: EvaluateSettings) -> tuple[list[str] | None, list[float] | None]:
+    """Collect the captions to rank, and numbers in proportion to their prior; None if there are none.
 
     Raises:
-        ConfigError, DataError: if a caption says nothing to the model, the file cannot be read, or the prior is not a
-            list of numbers, one for each.
+        ConfigError, DataError: if the file cannot be read, or the prior is not a list of numbers.
     """
     from pointillist.errors import ConfigError, quote
 
     texts = parse_texts(settings.captions, settings.captions_file, "captions")
     typed = settings.caption_prior
-    if texts is None:
-        if typed is not None:
-            raise ConfigError(f"`--caption-prior` (={quote(typed)}) needs captions: add `--captions`.")
-        return None
+    if texts is None and typed is not None:
+        raise ConfigError(f"`--caption-prior` (={quote(typed)}) needs captions: add `--captions`.")
     try:
-        prior = None if typed is None else [float(number) for number in typed.split(",")]
+        return texts, None if typed is None else [float(number) for number in typed.split(",")]
     except ValueError:
         raise ConfigError(
             f"`--caption-prior` (={quote(typed)}) must be a number for each caption, such as 2,1,1."
         ) from None
-    from pointillist.analysis.evaluation.captions import check_captions
-
-    check_captions(model, texts, prior)
-    return Candidates(texts, prior)
 
 
-def rank_captions_of(
-    model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings, candidates: Candidates | None
-) -> dict[str, Any]:
+def rank_captions_of(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> Facts:
     """Rank captions for every image, and count how often each is the most probable; nothing without captions."""
     from pointillist.analysis.evaluation.captions import rank_images
 
-    if candidates is None:
+    texts, prior = parse_captions(settings)
+    if texts is None:
         return {}
-    texts, prior = candidates.texts, candidates.prior
-    query: dict[str, Any] = {"engine": settings.engine}
+    query: Facts = {"engine": settings.engine}
     if settings.order not in ("average", "each"):
         query["order"] = settings.order
     rankings = rank_images(
@@ -389,7 +306,7 @@ def rank_captions_of(
     for index, ranking in enumerate(rankings):
         file = {"file": images.files[index]} if images.files else {}
         rows.append({"index": index, **file, "captions": ranking.to_dict()["captions"]})
-    facts: dict[str, Any] = {"candidates": len(texts), "first": dict(first.most_common()), "images": rows}
+    facts: Facts = {"candidates": len(texts), "first": dict(first.most_common()), "images": rows}
     if images.texts is not None:
         pairs = [(text, ranking.texts[0]) for text, ranking in zip(images.texts, rankings, strict=True)]
         among = [text == best for text, best in pairs if text in texts]

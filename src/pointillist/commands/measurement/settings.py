@@ -36,7 +36,7 @@ class EvaluateSettings(Settings):
     merged: ClassVar[str] = ".csv"
     plain_only: ClassVar[str] = (
         "mixture max_images per_image as_json condition_metrics retrieval_candidates retrieval_repeats "
-        "captions captions_file caption_prior memorization precision code_length force"
+        "captions captions_file caption_prior memorization code_length force"
     )
 
     model: str = MODEL.field()
@@ -76,9 +76,6 @@ class EvaluateSettings(Settings):
         None, "NUMBERS", "Prior of each caption, in proportion to 2,1,1. Default: uniform."
     )
     memorization: int = _METRICS.option(0, "N", "Compare N samples with training images.", low=0)
-    precision: str = _METRICS.option(
-        "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.", needs=_METRIC
-    )
     engine: Any = _ENGINE.sampling_field("auto")
     code_length: bool = option(False, FLAG, "Also compress the images, and count the real bytes.")
     force: bool = option(False, FLAG, "Replace an existing CSV.")
