@@ -29,7 +29,7 @@ PACKAGES = (
 TASKS = {
     "Build and load": ("build", "load", "list_models", "list_pretrained", "PixelModel", "BundledModel"),
     "Read images": ("load_data", "DataOptions", "DataSplits", "ImageDataset", "ImageSpec"),
-    "Train": ("train", "train_from_config", "estimate_cost", "TrainConfig", "TrainResult", "CostEstimate"),
+    "Train": ("train", "train_from_config", "TrainConfig", "TrainResult"),
     "Sample": ("sample", "sample_seamless", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
     "Vary samples": ("recover_uniforms", "replace_uniforms", "interpolate_uniforms"),
     "Complete": ("inpaint", "read_cells", "Completions", "vary", "Variations"),

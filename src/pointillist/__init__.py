@@ -43,7 +43,7 @@ _HOME = homes_of(
         "pointillist.studio": "Studio",
         "pointillist.studio.export": "export",
         "pointillist.system": "__version__",
-        "pointillist.training": "CostEstimate TrainConfig TrainResult estimate_cost train train_from_config",
+        "pointillist.training": "TrainConfig TrainResult train train_from_config",
         "pointillist.zoo": "BundledModel list_pretrained",
     }
 )

@@ -38,7 +38,7 @@ from pointillist.sampling.worlds import World
 from pointillist.studio import Studio
 from pointillist.studio.export import export
 from pointillist.system import __version__
-from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
+from pointillist.training import TrainConfig, TrainResult, train, train_from_config
 from pointillist.zoo import BundledModel, list_pretrained
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "CheckpointError",
     "Completions",
     "ConfigError",
-    "CostEstimate",
     "DataError",
     "DataOptions",
     "DataSplits",
@@ -80,7 +79,6 @@ __all__ = [
     "build",
     "compress",
     "decompress",
-    "estimate_cost",
     "evaluate",
     "explain",
     "export",

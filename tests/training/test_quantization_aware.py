@@ -195,11 +195,3 @@ def test_what_cannot_be_exact_is_rejected_before_the_run(tmp_path: Path) -> None
     with pytest.raises(pt.EngineError, match="could overflow"):
         pt.train(huge, data, tiny_config(tmp_path / "a", quantization_aware=True))
     assert not (tmp_path / "a").exists()
-
-
-def test_an_estimate_takes_the_steps_of_the_run() -> None:
-    """`estimate_cost` rounds too, and leaves the model without rounding."""
-    data = tiny_data()
-    model = tiny_model(data.train)
-    assert pt.estimate_cost(model, data, tiny_config(quantization_aware=True)).steps == 8
-    assert not model.backbone._forward_pre_hooks

@@ -92,7 +92,7 @@ class TrainSettings(Settings):
     config: Path | None = option(None, "FILE", "Settings in TOML; options override them.")
     set: tuple[str, ...] = option((), "KEY=VALUE", "Any setting, such as train.optimizer.ema=0.99; repeatable.")
     resume: bool = option(False, FLAG, "Continue the run in --out, exactly.")
-    dry_run: bool = option(False, FLAG, "Try the first steps; estimate images/s, memory and hours.")
+    dry_run: bool = option(False, FLAG, "Try the first steps; estimate images/s and hours.")
     studio: bool = option(False, FLAG, "Watch the run on a local page, which ends with the training.")
     run: Mapping[str, Any] = field(default_factory=dict, metadata={"run": RUN_OPTIONS})
 
@@ -154,7 +154,7 @@ def train(settings: TrainSettings, watch: Watch) -> list[str]:
         _note_overridden(settings)
     if settings.dry_run:
         estimate = run.estimate_cost(console() if is_main else None)
-        return [str(estimate)] if is_main else []
+        return estimate if is_main else []
     result = _run(run, watch if settings.studio and is_main else None, is_main=is_main)
     return _lines(run.out, result) if is_main else []
 

@@ -7,7 +7,6 @@ __getattr__, __all__ = lazy_names(
     {
         "pointillist.training.api": "TrainResult train",
         "pointillist.training.config": "TrainConfig",
-        "pointillist.training.estimate": "CostEstimate estimate_cost",
         "pointillist.training.runs.from_config": "train_from_config",
         "pointillist.training.state": "Interrupted",
     },

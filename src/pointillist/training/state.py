@@ -75,10 +75,6 @@ class Intervals:
         """
         return step == self.total or step % every == 0
 
-    def count(self, every: int) -> int:
-        """Count how often an action is due in the whole run."""
-        return -(-self.total // every)
-
 
 class Interrupted(Exception):  # noqa: N818 (not an error)
     """The run was stopped by Ctrl-C or SIGTERM, and its state is saved.

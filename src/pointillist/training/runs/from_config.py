@@ -25,7 +25,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.request import Request
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
-from pointillist.training.estimate import CostEstimate, estimate_cost
+from pointillist.training.estimate import estimate_cost
 from pointillist.training.runs.config import RunConfig, new_run, overlay, resumed_run
 from pointillist.training.state import check_new_folder, run_folder
 
@@ -113,11 +113,11 @@ class PreparedRun:
             further: dict[str, Any] = {"record": record, "write_samples": write_sample_sheet}
             return train(model, splits, run.train, resume=self.resume, console=console, **further)
 
-    def estimate_cost(self, console: Console | None = None) -> CostEstimate:
-        """Estimate the cost of the run from its first steps; nothing is written."""
+    def estimate_cost(self, console: Console | None = None) -> list[str]:
+        """Return lines on the cost of the run, estimated from its first steps; nothing is written."""
         splits = read_splits(self)
         model, _ = build_model(self.config, splits, self.source)
-        return estimate_cost(model, splits, self.config.train, console=console, write_samples=write_sample_sheet)
+        return estimate_cost(model, splits, self.config.train, console)
 
 
 def prepare_run(
