@@ -62,7 +62,7 @@ VALUES: dict[str, Any] = {
     "explain": {
         "index": 2, "split": "test", "label": "4", "text": "x", "exchange": "a=b", "attributes": "hair=red",
         "no_labels": None, "calibration_images": 2, "calibration_data": "few", "what_if": "3,4=7", "continuations": 2,
-        "max_attributions": 3, "live": None, "maps": "maps", "order": "raster-br", "set": "data.size=20",
+        "max_attributions": 3, "maps": "maps", "order": "raster-br", "set": "data.size=20",
     },
     "detect": {
         "fit": "few", "fit_split": "train", "false_alarms": 0.3, "background": "digits", "conditions": None,

@@ -77,29 +77,6 @@ def test_both_likelihoods_have_the_same_page(browser: Browser, tmp_path: Path, w
         assert all(part in headings for headings in pages.values()), part
 
 
-def test_a_report_paints_with_its_model(browser: Browser, tmp_path: Path) -> None:
-    """A page of the model is embedded, and needs no server."""
-    pt.export("dungeons", html=tmp_path / "dungeons.html")
-    live = (tmp_path / "dungeons.html").read_text(encoding="utf-8")
-    image = torch.arange(64).reshape(1, 8, 8) % 17
-    file = pt.explain(digits(), image, "3").save(tmp_path / "report.html", live)
-    page = browser.new_page()
-    page.set_default_timeout(SECONDS)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(file.as_uri())
-    page.locator("#live").scroll_into_view_if_needed()
-    frame = page.frame_locator("#live")
-    frame.get_by_label("Speed", exact=True).select_option("Infinity")
-    for seed in ("3", "4"):
-        frame.get_by_label("Seed", exact=True).fill(seed)
-        frame.get_by_role("button", name="Paint", exact=True).click()
-        expect(frame.locator(".status .words")).to_contain_text(f"seed {seed}")
-        expect(frame.locator(".player .count")).to_have_text("1,024 / 1,024")
-    page.close()
-    assert errors == []
-
-
 COLOURED = """c => { const d = c.getContext('2d').getImageData(0, 0, 8, 8).data;
   return Array.from({ length: 64 }, (_, i) => i).filter((i) => d[4 * i] !== d[4 * i + 2]); }"""
 

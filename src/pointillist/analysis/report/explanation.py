@@ -63,22 +63,18 @@ class Explanation(Views):
 
             check_gradient_memory(self.query.pixel_model(), height, width)
 
-    def to_html(self, live: str = "") -> str:
-        """Return the page: one file without any reference to another.
-
-        Args:
-            live: HTML of a page that paints with the model, as `pt.export` writes it, to embed; none by default.
-        """
+    def to_html(self) -> str:
+        """Return the page: one file without any reference to another."""
         slow = _SLOW_VIEWS if self.sites else _SLOW_VIEWS[:-1]
         with Bar("explaining", len(slow)) as bar:
             for done, view in enumerate(slow):
                 bar.show(done)
                 getattr(self, view)  # each is computed once, and kept
-        return render(self, live)
+        return render(self)
 
-    def save(self, path: str | Path, live: str = "") -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write the page, as `to_html` returns it; the file appears whole or not at all."""
-        write_text(Path(path), self.to_html(live))
+        write_text(Path(path), self.to_html())
         return Path(path)
 
     def __repr__(self) -> str:
@@ -155,8 +151,8 @@ def _open(
     return opened, x
 
 
-def render(views: Views, live: str = "") -> str:
-    """Render all views of an image as HTML, and embed a live page, if there is one."""
+def render(views: Views) -> str:
+    """Render all views of an image as HTML."""
     folder = files("pointillist.analysis.report")
     page, style = ((folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))
     maps, (_, height, width) = views.maps, views.query.shape
@@ -169,9 +165,9 @@ def render(views: Views, live: str = "") -> str:
         "bits": f"{maps.bits:,.1f}",
         "lead": _lead(views),
         "stops": sections.render_stops(views),
-        "sections": sections.render_sections(views) + sections.render_next(views, live),
+        "sections": sections.render_sections(views) + sections.render_next(views),
     }
-    explorer = render_explorer(views, PAGE_BYTES + len(live) - sum(map(len, parts.values())) - len(page))
+    explorer = render_explorer(views, PAGE_BYTES - sum(map(len, parts.values())) - len(page))
     parts |= {"explorer": explorer.section, "script": explorer.script}
     parts["table"] = html.table(table_rows(views, explorer.note))
     return Template(page).substitute(parts)

@@ -65,24 +65,19 @@ def render_stops(views: Views) -> str:
     return f'<section class="stops"><h2>Three stops</h2><ol>{"".join(items)}</ol></section>'
 
 
-def render_next(views: Views, live: str = "") -> str:
-    """Render what to try next, the numbers as a file to save, and a live page, if there is one."""
+def render_next(views: Views) -> str:
+    """Render what to try next, and the numbers as a file to save."""
     maps = views.maps
     rows = ["row,column,channel,level,surprise_bits,entropy_bits"]
     for (channel, row, column), bits in np.ndenumerate(maps.surprisal):
         level, entropy = int(views.levels[channel, row, column]), maps.entropy[channel, row, column]
         rows.append(f"{row},{column},{channel},{level},{bits:.4f},{entropy:.4f}")
     table = f"data:text/csv;base64,{base64.b64encode(chr(10).join(rows).encode()).decode('ascii')}"
-    name, source = escape(views.title), escape(shlex.quote(views.source))
+    source = escape(shlex.quote(views.source))
     commands = f"pointillist studio {source}\npointillist sample {source} -n 8\npointillist evaluate {source} DATA"
     save = f'<a download="bits.csv" href="{table}">the bits of every sub-pixel as a table</a>'
     words = f"Paint with this model and change pixels, draw other images, or measure many of them. Save {save}."
-    body = f"<pre>{commands}</pre>"
-    if live:
-        frame = f'title="{name}, live" style="width:100%;height:760px;border:1px solid #8884;border-radius:8px"'
-        body += "<p>Here it paints without a server: draw on the canvas, and press <i>Paint</i>.</p>"
-        body += f'<iframe id="live" srcdoc="{escape(live)}" {frame} loading="lazy"></iframe>'
-    return f"<section><h2>Try next</h2><p>{words}</p>{body}</section>"
+    return f"<section><h2>Try next</h2><p>{words}</p><pre>{commands}</pre></section>"
 
 
 def _section(title: str, words: str, body: str, kind: str = "") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -196,13 +195,7 @@ def explain(settings: ExplainSettings) -> None:
     """Report on one image, pixel by pixel: surprisal, distributions, attribution, what-ifs. Writes one HTML page."""
     from pointillist.commands.measurement import explain as work
 
-    print_report(work.explain(settings, _export_page), settings.as_json)
-
-
-def _export_page(model: str, page: Path) -> None:
-    from pointillist.studio.export import export
-
-    export(model, html=page)
+    print_report(work.explain(settings), settings.as_json)
 
 
 def bench(settings: BenchSettings) -> None:

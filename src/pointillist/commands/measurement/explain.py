@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.measurement.settings import ExplainSettings
-from pointillist.commands.paths import fresh_output, open_scored_model, reject_existing
-from pointillist.commands.report import Facts, size_text
-from pointillist.model.protocols import scorer_of
+from pointillist.commands.paths import fresh_output, open_scored_model, reject_existing, reject_filled
+from pointillist.commands.report import Facts
+from pointillist.errors import ConfigError, quote
 
 if TYPE_CHECKING:
-    from pointillist.analysis import ConditionGain, Explanation, ImageQuery, WordGain
+    from pointillist.analysis import Explanation, ImageQuery, WordGain
     from pointillist.analysis.calibration import Calibration
     from pointillist.analysis.counterfactual import SitePosition
     from pointillist.data import ImageDataset
@@ -26,37 +25,32 @@ if TYPE_CHECKING:
 _CALIBRATION_IMAGES = 200  # by default
 MAX_PROBABILITIES = 1 << 26
 """Of an image of more than 256 levels: a report of so many takes about two minutes."""
-LIVE_BYTES = 1_500_000  # of a page that is embedded
 
 
-def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> Facts:
+def explain(settings: ExplainSettings) -> Facts:
     """Write the report on one image.
-
-    Args:
-        settings: of the command.
-        export: writes a page that paints with a model.
 
     Raises:
         PointillistError: naming what is wrong with a setting, the model or the image.
     """
     if settings.out is not None:
-        return _explain(settings, settings.out, export)
+        return _explain(settings, settings.out)
     with fresh_output(Path("report.html"), settings.force) as path:
-        return _explain(settings, path, export)
+        return _explain(settings, path)
 
 
-def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path], None]) -> Facts:
+def _explain(settings: ExplainSettings, out: Path) -> Facts:
     from pointillist.analysis import Explanation
     from pointillist.model.folder.image_sources import resolve_index
 
-    _check(out, settings)
-    edits = tuple(map(parse_edit, settings.what_if)) or None
-    exchange = parse_exchange(settings.exchange)
+    reject_existing(out, settings.force, ".html")
+    if settings.maps is not None:
+        reject_filled(settings.maps, settings.force, "views in it")
+    if settings.label is not None and settings.no_labels:
+        raise ConfigError(f"`--label` (={settings.label}) and `--no-labels` contradict each other: leave one out.")
     # without torch there is no GPU to prefer
     device = "cpu" if settings.device == "auto" and find_spec("torch") is None else settings.device
     model = open_scored_model(settings.model, device, settings.engine)
-    scorer_of(model, settings.engine)  # an error before images are read
-    live = _live_page(settings.model, export) if settings.live else ""
     name, images = _images(model, settings.image, settings.split, settings.set, labels=not settings.no_labels)
     _check_levels(images.spec)
     number = resolve_index(images, settings.index)
@@ -64,37 +58,17 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
         query=_query(model, images, number, settings),
         title=Path(settings.model).name,
         source=settings.model,
-        exchange=exchange,
+        exchange=parse_exchange(settings.exchange),
         calibration=_calibration(model, images, settings),
-        edits=edits,
+        edits=tuple(map(parse_edit, settings.what_if)) or None,
         continuations=settings.continuations,
         seed=settings.seed,
         max_attributions=settings.max_attributions,
     )
-    explanation.save(out, live)
+    explanation.save(out)
     pictures = [] if settings.maps is None else write_maps(explanation, settings.maps)
     facts = {"index": number, "split": name, "read": list(images.changes), **_facts(explanation)}
     return {**facts, "pictures": pictures, "page": str(out)}
-
-
-def _live_page(model: str, export: Callable[[str, Path], None]) -> str:
-    """Return a page that paints with a model.
-
-    Raises:
-        ConfigError: if it is too large to embed.
-    """
-    from pointillist.errors import ConfigError
-
-    with tempfile.TemporaryDirectory() as parent:
-        file = Path(parent, "live.html")
-        export(model, file)
-        page = file.read_text(encoding="utf-8")
-    if len(page) > LIVE_BYTES:
-        raise ConfigError(
-            f"`--live` needs a page below {size_text(LIVE_BYTES)}, and the page of {model} has {size_text(len(page))}: "
-            f"leave it out, and write that page by `pointillist export {model} --html`."
-        )
-    return page
 
 
 def parse_edit(text: str) -> dict[SitePosition, int]:
@@ -103,8 +77,6 @@ def parse_edit(text: str) -> dict[SitePosition, int]:
     Raises:
         ConfigError: if `text` is neither.
     """
-    from pointillist.errors import ConfigError
-
     match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*(?:,\s*(\d{1,6})\s*)?=\s*(\d{1,6})\s*", text)
     if match is None:
         raise ConfigError(f"`--what-if` (={text!r}) must be ROW,COLUMN=LEVEL, counted from 0, for example 3,4=7.")
@@ -118,8 +90,6 @@ def parse_exchange(pairs: Sequence[str]) -> dict[str, list[str]]:
     Raises:
         ConfigError: if one is not WORD=OTHER.
     """
-    from pointillist.errors import ConfigError, quote
-
     result: dict[str, list[str]] = {}
     for text in pairs:
         word, equals, other = (part.strip() for part in text.partition("="))
@@ -129,27 +99,12 @@ def parse_exchange(pairs: Sequence[str]) -> dict[str, list[str]]:
     return result
 
 
-def _check(out: Path, settings: ExplainSettings) -> None:
-    from pointillist.errors import ConfigError
-
-    maps = settings.maps
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"`--out` (={out}) must end in .html: the report is a page.")
-    if settings.label is not None and settings.no_labels:
-        raise ConfigError(f"`--label` (={settings.label}) and `--no-labels` contradict each other: leave one out.")
-    reject_existing(out, settings.force)
-    if maps is not None and maps.exists() and (not maps.is_dir() or (any(maps.iterdir()) and not settings.force)):
-        raise ConfigError(f"`--maps` (={maps}) must be a new or empty folder: add `--force` to write into it.")
-
-
 def _check_levels(image: ImageSpec) -> None:
     """Reject an image of many levels for which a report would take hours.
 
     Raises:
         ConfigError: naming the largest square that is explained.
     """
-    from pointillist.errors import ConfigError
-
     side = math.isqrt(MAX_PROBABILITIES // image.levels)
     if image.is_deep and image.height * image.width > side * side:
         raise ConfigError(
@@ -226,31 +181,21 @@ def write_maps(explanation: Explanation, folder: Path) -> list[str]:
 
 
 def _facts(explanation: Explanation) -> Facts:
-    """Collect the facts of the views, and what they say in words."""
-    from pointillist.analysis.views import describe_conditions, describe_z
+    """Collect the facts of the views."""
+    from pointillist.analysis.views import describe_conditions
 
     query, gain = explanation.query, explanation.conditions
     facts: Facts = {
         **explanation.to_dict(),
         "why_floats": None if query.in_integers else query.model.why_floats(query.shape[1:]),
         "conditioned_on": describe_conditions(explanation),
-        "surprise": describe_z(explanation.maps.z_score),
     }
     if gain is not None:
-        facts["bits_saved"] = _describe_gain(explanation, gain)
+        facts["bits_saved"] = float(gain.saved.sum())
+        facts["likeliest_label"] = gain.classes[int(gain.class_bits.argmin())] if gain.classes else None
         facts["by_word"] = _list_gains(gain.words) or gain.too_long
         facts["by_exchange"] = _list_gains(gain.exchanges)
     return facts
-
-
-def _describe_gain(explanation: Explanation, gain: ConditionGain) -> str:
-    """Describe the bits that the conditions save; without any, by the label that explains the image best."""
-    saved = f"{gain.saved.sum():.2f}"
-    if explanation.query.conditions.is_conditional:
-        return f"{saved}, by the conditions"
-    if gain.classes:
-        return f"{saved}, if the label were {gain.classes[int(gain.class_bits.argmin())]}, which explains it best"
-    return "0.00, as the image has no condition"
 
 
 def _list_gains(gains: Sequence[WordGain]) -> list[str]:

@@ -112,7 +112,6 @@ class ExplainSettings(Settings):
     max_attributions: int | None = option(
         None, "N", "Pixels whose gradients are stored; default: as many as take seconds.", low=0
     )
-    live: bool = option(False, FLAG, "Embed a page that paints with the model; it may have 1.5 MB.")
     maps: Path | None = option(None, "DIR", "Folder in which to write each view as a PNG file.")
     seed: int = option(0, "N", "Seed of continuations and calibration.", low=0)
     order: Any = sampling_option(None, "NAME", "Pixel generation order of the model; default: its first.")
