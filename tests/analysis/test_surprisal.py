@@ -67,7 +67,7 @@ def test_the_running_total_ends_at_the_bits_of_evaluate(name: str) -> None:
     assert maps.channel_bits.sum() == pytest.approx(maps.bits, abs=within)
     with torch.no_grad():
         params = model.outputs(model.canvas(model.check(x)), model.encode(model.conditions.inputs(1, 1), 1))
-        probs = [model.likelihood.probs(params, x, channel).double().numpy() for channel in range(3)]
+        probs = [model.likelihood.conditional(params, x, channel).double().exp().numpy() for channel in range(3)]
     entropy = [entropy_and_variance(each)[0][0] / math.log(2) for each in probs]
     assert np.allclose(maps.entropy, entropy, rtol=0, atol=network_rounding(model, maps.entropy))
     assert len(maps.cumulative.bits) == 61

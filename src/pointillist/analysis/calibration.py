@@ -25,7 +25,7 @@ from pointillist.images.array_types import Bool, Float, Int, Shaped
 from pointillist.images.visualization import Chart
 from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.batches import BatchReader, QueryKwargs
-from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood
+from pointillist.model.protocols import LikelihoodModel
 
 CONFIDENCE = 0.95  # probability that all bars of a calibrated model lie in the band
 # edges of the bins of probability: fine at both ends, where most probabilities are
@@ -224,7 +224,7 @@ def calibration(
             draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
             v = np.stack([random.random(levels.shape[1:]) for random in draws])
             for channel in range(image.channels):
-                probs, observed = _forecasts(scorer.distribution, params, levels, channel)
+                probs, observed = _forecasts(scorer, params, levels, channel)
                 sums.add(probs, observed)
                 bin_index = (_pit(probs, observed, v[:, channel].reshape(-1)) * bins).astype(np.int64)
                 pit[channel] += np.bincount(np.minimum(bin_index, bins - 1), minlength=bins)
@@ -235,13 +235,13 @@ def calibration(
 
 
 def _forecasts(
-    likelihood: ScoringLikelihood,
+    scorer: LikelihoodModel,
     params: Shaped[np.ndarray, "b p h w"],
     levels: Int[np.ndarray, "b c h w"],
     channel: int,
 ) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n 1"]]:
     """Return probabilities of all levels at every sub-pixel of a channel, and the observed level."""
-    probs = np.moveaxis(likelihood.probs(params, levels, channel), 1, -1)
+    probs = np.moveaxis(scorer.distribution.probs(params, levels, channel), 1, -1)
     probs = np.ascontiguousarray(probs / probs.sum(-1, keepdims=True)).reshape(-1, probs.shape[-1])
     return probs, levels[:, channel].reshape(-1, 1)
 

@@ -24,11 +24,13 @@ from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, scorer_of
+from pointillist.model.protocols import LikelihoodModel, scorer_of
 from pointillist.system import single_threaded
 
 if TYPE_CHECKING:
+    from pointillist.model.float_likelihood import FloatLikelihood
     from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.portable.likelihood import ProgramLikelihood
 
 NATS_PER_BIT = float(np.log(2.0))
 _TABLE_SIZE = 4_000_000  # log-probabilities held at once
@@ -154,7 +156,7 @@ class ImageQuery:
         return self.scorer.engine == "integer"
 
     @cached_property
-    def likelihood(self) -> ScoringLikelihood:
+    def likelihood(self) -> FloatLikelihood | ProgramLikelihood:
         """Distribution of a pixel, given `params`."""
         return self.scorer.distribution
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from pointillist.distributions.kinds import LikelihoodKind, digits
-from pointillist.distributions.likelihoods import Likelihood
-from pointillist.errors import ConfigError
+from pointillist.distributions.likelihoods import Likelihood, at_least_float32
 from pointillist.images.array_types import Float, Int
 
 
@@ -36,14 +35,12 @@ class FactoredCategorical(Likelihood):
 
     def __init__(self, channels: int, levels: int, mixtures: int = 10) -> None:
         super().__init__(channels, levels)
-        if mixtures < 1:
-            raise ConfigError(f"`mixtures` (={mixtures}) must be at least 1: the default is 10.")
         self.mixtures = mixtures
         self.high, self.low, self.rest = digits(levels)
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute log sum_m w_m p_m(h) p_m(l) at the true level, in nats."""
-        params = self._check(params, x)
+        params = at_least_float32(params)
         result = []
         for channel in range(self.channels):
             weights, high, low, last = self._factors(params, channel)
@@ -59,7 +56,7 @@ class FactoredCategorical(Likelihood):
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
         """Compute the log-probabilities of all levels of `channel`, in nats, one component at a time."""
-        weights, high, low, last = self._factors(self._check(params, x), channel)
+        weights, high, low, last = self._factors(at_least_float32(params), channel)
         table: Tensor | None = None
         for m in range(self.mixtures):
             scaled = weights[:, m, None] + high[:, m]

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError
 from pointillist.images.array_types import Float, Int
 
 Number = TypeVar("Number", Tensor, float)
@@ -56,26 +56,13 @@ class Likelihood(ABC):
         Args:
             params: output of the network.
             x: levels, integers in [0, levels).
-
-        Raises:
-            ShapeError: if `params` and `x` disagree on b, h or w.
         """
 
     @abstractmethod
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
-        """Compute the log-probabilities of all levels of one channel, in nats, given `x[:, :channel]` of the pixel.
-
-        Raises:
-            ShapeError: if `params` and `x` disagree on b, h or w.
-        """
-
-    def probs(
-        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
-    ) -> Float[Tensor, "b k h w"]:
-        """Compute the probabilities of all levels of one channel, for sums over them: float32 is good to 1e-6."""
-        return self.conditional(params, x, channel).exp()
+        """Compute the log-probabilities of all levels of one channel, in nats, given `x[:, :channel]` of the pixel."""
 
     def own_params(self, channel: int) -> slice:
         """Slice of the `p` network outputs of a pixel that a channel depends on; all of them where it is coupled."""
@@ -83,14 +70,10 @@ class Likelihood(ABC):
             return slice(None)
         return slice(channel * self.num_params // self.channels, (channel + 1) * self.num_params // self.channels)
 
-    def _check(self, params: Tensor, x: Tensor) -> Tensor:
-        """Return the parameters in at least float32: a likelihood is never computed in half precision."""
-        if params.shape[1] != self.num_params or params.shape[0] != x.shape[0] or params.shape[2:] != x.shape[2:]:
-            raise ShapeError(
-                f"Parameters {tuple(params.shape)} do not fit levels {tuple(x.shape)}: "
-                f"need (b, {self.num_params}, h, w) and (b, {self.channels}, h, w)."
-            )
-        return params if params.dtype == torch.float64 else params.float()
+
+def at_least_float32(params: Tensor) -> Tensor:
+    """Return parameters in at least float32: a likelihood is never computed in half precision."""
+    return params if params.dtype == torch.float64 else params.float()
 
 
 class Bernoulli(Likelihood):
@@ -105,14 +88,14 @@ class Bernoulli(Likelihood):
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute log sigmoid(logit) for level 1 and log sigmoid(-logit) for level 0, in nats."""
-        logits = self._check(params, x)
+        logits = at_least_float32(params)
         return F.logsigmoid(torch.where(x > 0, logits, -logits))
 
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
         """Compute the log-probabilities of levels 0 and 1, in nats."""
-        logit = self._check(params, x)[:, channel]
+        logit = at_least_float32(params)[:, channel]
         return torch.stack([F.logsigmoid(-logit), F.logsigmoid(logit)], 1)
 
 
@@ -123,7 +106,7 @@ class Categorical(Likelihood):
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute the log softmax at the true level, in nats."""
-        logits = self._check(params, x)
+        logits = at_least_float32(params)
         if not logits.is_contiguous() and logits.is_contiguous(memory_format=torch.channels_last):
             # the levels of a sub-pixel are contiguous: no copy, and a gradient in the same memory format
             rows, levels = logits.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)
@@ -136,7 +119,7 @@ class Categorical(Likelihood):
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
         """Compute the log softmax over the levels of `channel`, in nats."""
-        logits = self._check(params, x)[:, channel * self.levels : (channel + 1) * self.levels]
+        logits = at_least_float32(params)[:, channel * self.levels : (channel + 1) * self.levels]
         return logits.log_softmax(1)
 
 
@@ -166,13 +149,11 @@ class DiscretizedLogisticMixture(Likelihood):
     def __init__(self, channels: int, levels: int, mixtures: int = 10, *, min_log_scale: float = MIN_LOG_SCALE) -> None:
         super().__init__(channels, levels)
         self.min_log_scale = min_log_scale
-        if mixtures < 1:
-            raise ConfigError(f"`mixtures` (={mixtures}) must be at least 1: PixelCNN++ uses 10.")
         self.mixtures = mixtures
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute log p(x_c | x_<c), in nats, as the difference of two cumulative log-mixtures."""
-        params = self._check(params, x).contiguous()  # in the memory format of the levels
+        params = at_least_float32(params).contiguous()  # in the memory format of the levels
         joint = [params[:, : self.mixtures].log_softmax(1)]
         for channel in range(self.channels):
             component = self._components(params, x, channel, x[:, channel : channel + 1])[:, :, 0]
@@ -185,28 +166,16 @@ class DiscretizedLogisticMixture(Likelihood):
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> Float[Tensor, "b k h w"]:
         """Compute the log-probabilities of the mixture of `channel` over all levels, in nats."""
-        params = self._check(params, x)
+        params = at_least_float32(params)
         levels = torch.arange(self.levels, device=x.device).view(1, -1, 1, 1)
         log_probs = self._components(params, x, channel, levels)
         return (self._weights(params, x, channel).unsqueeze(2) + log_probs).logsumexp(1)
-
-    def probs(
-        self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
-    ) -> Float[Tensor, "b k h w"]:
-        """Compute differences of the CDF at the edges between levels: a third of the work of `conditional`."""
-        params = self._check(params, x)
-        mean, log_scale = self._mean_and_scale(params, x, channel)
-        edges = self._scaled(torch.arange(self.levels - 1, device=x.device) + 0.5, params.dtype).view(-1, 1, 1)
-        below = (edges - mean.unsqueeze(2)).mul_(torch.exp(-log_scale).unsqueeze(2)).sigmoid_()
-        cdf = torch.einsum("bmhw,bmkhw->bkhw", self._weights(params, x, channel).exp(), below)
-        zero, one = torch.zeros_like(cdf[:, :1]), torch.ones_like(cdf[:, :1])
-        return torch.cat([cdf, one], 1).sub_(torch.cat([zero, cdf], 1)).clamp_(min=0)
 
     def components(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int
     ) -> tuple[Float[Tensor, "b m h w"], Float[Tensor, "b m h w"], Float[Tensor, "b m h w"]]:
         """Return log-weight, mean and log-scale of each component of a channel given those before it, on [-1, 1]."""
-        params = self._check(params, x)
+        params = at_least_float32(params)
         return self._weights(params, x, channel), *self._mean_and_scale(params, x, channel)
 
     def _weights(self, params: Tensor, x: Tensor, channel: int) -> Tensor:

@@ -11,17 +11,19 @@ from torch import Tensor
 
 from pointillist.conditioning.encoder import as_tensor
 from pointillist.distributions.likelihoods import Likelihood
+from pointillist.distributions.moments import entropy_and_variance
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.distributions.transform import Transform
 from pointillist.images.array_types import Float, Int
-from pointillist.model.protocols import ScoringLikelihood
 
 
-class FloatLikelihood(ScoringLikelihood):
-    """A likelihood of torch with arrays in and out; see `ScoringLikelihood`. Results are float64.
+class FloatLikelihood:
+    """A likelihood of torch with arrays in and out, with the methods of `ProgramLikelihood`. Results are float64.
 
     Attributes:
         likelihood: the likelihood.
+        coupled: whether a channel depends on the channels before it in its pixel.
+        mixtures: components of a mixture; 1 for other distributions.
     """
 
     def __init__(self, likelihood: Likelihood) -> None:
@@ -41,6 +43,22 @@ class FloatLikelihood(ScoringLikelihood):
         """Compute the log-probabilities of all levels of one channel, in nats."""
         return as_doubles(self.likelihood.conditional(*_tensors(params, x), channel))
 
+    def prob(self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]) -> Float[np.ndarray, "b c h w"]:
+        """Compute the probability of each sub-pixel given those before it."""
+        return np.asarray(np.exp(self.log_prob(params, x)))
+
+    def probs(
+        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the probabilities of all levels of one channel."""
+        return np.asarray(np.exp(self.conditional(params, x, channel)))
+
+    def moments(
+        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
+        """Compute the mean and the variance of -log p over the levels of one channel, in nats and nats squared."""
+        return entropy_and_variance(self.probs(params, x, channel))
+
     def drawn_from(
         self,
         params: Sequence[Float[np.ndarray, "b p h w"]],
@@ -48,7 +66,7 @@ class FloatLikelihood(ScoringLikelihood):
         channel: int,
         transform: Transform,
     ) -> Float[np.ndarray, "b k h w"]:
-        """Compute the probabilities that levels are drawn from; see `ScoringLikelihood`."""
+        """Compute the probabilities that levels are drawn from; see `ProgramLikelihood`."""
         tables = [np.moveaxis(self.conditional(each, x, channel), 1, -1) for each in params]
         logs = [torch.from_numpy(each.reshape(-1, each.shape[-1])) for each in tables]
         guided = apply_guidance(logs[0], logs[1], transform.guidance) if transform.is_guided else logs[0]

@@ -7,7 +7,7 @@ forward adds `#2`, `#3`. `hook_canvas` is the input of the network, `hook_params
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from typing import Any, Unpack
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionKwargs, Label
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError
 from pointillist.images.array_types import Float, Int
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks.gated_pixelcnn import GatedLayer
@@ -102,88 +102,23 @@ def run_with_cache(
     """
     patterns = [names] if isinstance(names, str) else names
     cache: dict[str, Tensor] = {}
-    result: set[str] = set()
+    seen: set[str] = set()
 
     def keep(value: Tensor, name: str) -> None:
-        result.add(name)
+        seen.add(name)
         if patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns):
             cache[name] = value.detach().clone()
 
-    with torch.no_grad():
-        params = _run(model, keep, x, label, text, order, **conditions)
-    for pattern in patterns or ():
-        _check_exists(any(fnmatchcase(name, pattern) for name in result), pattern)
-    return params, cache
-
-
-def run_with_hooks(
-    model: PixelModel,
-    x: Int[Tensor, "b c h w"],
-    hooks: Mapping[str, ActivationHook],
-    label: Label = None,
-    text: Any = None,
-    *,
-    order: str | None = None,
-    **conditions: Unpack[ConditionKwargs],
-) -> Float[Tensor, "b p h w"]:
-    """Run the network of a model with hooks that may replace activations, for patching and ablation.
-
-    Args:
-        x, label, text, order, conditions: as for `log_prob`.
-        hooks: hooks by the name of an activation; each gets value and name, and returns a new value of the same shape,
-            or None to leave it.
-
-    Returns:
-        outputs of the network.
-
-    Raises:
-        ConfigError: also if there is no activation of a name.
-        ShapeError: also if a hook returns another shape.
-
-    Example::
-
-        params = run_with_hooks(model, x, {"layers.0.hook_skip": lambda value, name: torch.zeros_like(value)})
-    """
-    result: set[str] = set()
-
-    def replace(value: Tensor, name: str) -> Tensor | None:
-        if name not in hooks:
-            return None
-        result.add(name)
-        new = hooks[name](value, name)
-        if new is not None and new.shape != value.shape:
-            raise ShapeError(
-                f"The hook of {name!r} returned shape {tuple(new.shape)}, which must be {tuple(value.shape)}."
-            )
-        return new
-
-    params = _run(model, replace, x, label, text, order, **conditions)
-    for name in hooks:
-        _check_exists(name in result, name)
-    return params
-
-
-def _run(
-    model: PixelModel,
-    hook: ActivationHook,
-    x: Tensor,
-    label: Label,
-    text: Any,
-    order: str | None,
-    **conditions: Unpack[ConditionKwargs],
-) -> Float[Tensor, "b p h w"]:
-    """Run the network once, without dropout."""
     training = model.training
-    model.eval()
+    model.eval()  # without dropout
     try:
         x = model.check(x)
         inputs = model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **conditions)
-        with with_hooks(model.backbone, hook):
-            return model.outputs(model.canvas(x), model.encode(inputs, len(x)), model.order(order))
+        with torch.no_grad(), with_hooks(model.backbone, keep):
+            params = model.outputs(model.canvas(x), model.encode(inputs, len(x)), model.order(order))
     finally:
         model.train(training)
-
-
-def _check_exists(exists: bool, name: str) -> None:
-    if not exists:
-        raise ConfigError(f"There is no activation {name!r}: `run_with_cache(model, x)` lists all activations.")
+    for pattern in patterns or ():
+        if not any(fnmatchcase(name, pattern) for name in seen):
+            raise ConfigError(f"There is no activation {pattern!r}: `run_with_cache(model, x)` lists all activations.")
+    return params, cache

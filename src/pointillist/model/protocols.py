@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.distributions.moments import entropy_and_variance
 from pointillist.errors import check_name
 from pointillist.images.array_types import Float, Int, Shaped
 
@@ -18,10 +15,11 @@ if TYPE_CHECKING:
     from pointillist.conditioning.readers import ConditionReaders
     from pointillist.data.tilemaps import Tileset
     from pointillist.distributions.kinds import LikelihoodKind
-    from pointillist.distributions.transform import Transform
     from pointillist.images import ImageSpec
     from pointillist.images.ordering import PixelOrder
+    from pointillist.model.float_likelihood import FloatLikelihood
     from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+    from pointillist.model.portable.likelihood import ProgramLikelihood
 
 
 Settings = TypeVar("Settings", bound=ConditionConfig)
@@ -29,70 +27,6 @@ Settings = TypeVar("Settings", bound=ConditionConfig)
 
 SCORING_ENGINES = ("auto", "integer", "torch")
 """Engines that score images; `torch` is floating point on any device, `auto` takes the integer program where it can."""
-
-
-class ScoringLikelihood(ABC):
-    """Distribution of a pixel, given the parameters that a scorer computes; arrays of numpy in and out.
-
-    Attributes:
-        coupled: whether a channel depends on the channels before it in its pixel.
-        mixtures: components of a mixture; 1 for other distributions.
-    """
-
-    coupled: bool
-    mixtures: int
-
-    @abstractmethod
-    def log_prob(
-        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
-    ) -> Float[np.ndarray, "b c h w"]:
-        """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
-
-    def prob(
-        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
-    ) -> Float[np.ndarray, "b c h w"]:
-        """Compute the probability of each sub-pixel given those before it, float64."""
-        return np.asarray(np.exp(self.log_prob(params, x)))
-
-    @abstractmethod
-    def conditional(
-        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
-    ) -> Float[np.ndarray, "b k h w"]:
-        """Compute the log-probabilities of all levels of one channel, in nats, float64."""
-
-    def probs(
-        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
-    ) -> Float[np.ndarray, "b k h w"]:
-        """Compute the probabilities of all levels of one channel, float64."""
-        return np.asarray(np.exp(self.conditional(params, x, channel)))
-
-    def moments(
-        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
-    ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
-        """Compute the mean and the variance of -log p over the levels of one channel, in nats and nats squared."""
-        return entropy_and_variance(self.probs(params, x, channel))
-
-    @abstractmethod
-    def drawn_from(
-        self,
-        params: Sequence[Shaped[np.ndarray, "b p h w"]],
-        x: Int[np.ndarray, "b c h w"],
-        channel: int,
-        transform: Transform,
-    ) -> Float[np.ndarray, "b k h w"]:
-        """Compute the probabilities that levels are drawn from, float64.
-
-        Args:
-            params: under the conditions, and under guidance after them the reference parameters.
-            x, channel: as for `conditional`.
-            transform: guidance, temperature and top-p.
-        """
-
-    @abstractmethod
-    def components(
-        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
-    ) -> tuple[Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"]]:
-        """Return log-weight, mean and log-scale of each component of a mixture, on [-1, 1]."""
 
 
 @runtime_checkable
@@ -122,7 +56,7 @@ class LikelihoodModel(Protocol):
     def engine(self) -> str: ...
 
     @property
-    def distribution(self) -> ScoringLikelihood: ...
+    def distribution(self) -> FloatLikelihood | ProgramLikelihood: ...
 
     @property
     def image(self) -> ImageSpec: ...

@@ -12,7 +12,7 @@ arrays of numpy or torch.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,32 +23,17 @@ from pointillist.engine.head.mixture import MixtureIntervals, mixture_weights
 from pointillist.engine.program import IntArray, IntegerHead
 from pointillist.errors import EngineError
 
+if TYPE_CHECKING:
+    from pointillist.engine.head.factored import FactoredFrequencies
+
+Distribution: TypeAlias = "Frequencies | MixtureIntervals | FactoredFrequencies"
 _FEW_LEVELS = 64
 
 
-@runtime_checkable
-class Distribution(Protocol):
+class Frequencies:
     """The distribution of a sub-pixel at some sites, as intervals of the numbers from 0 to 2^precision.
 
-    What draws, codes and scores asks for the interval of a level, or for the level at a number. A distribution of many
-    levels answers without the frequencies of all of them.
-    """
-
-    def interval(self, levels: Array) -> tuple[Array, Array]:
-        """Return the start and the frequency of levels `[...]`."""
-
-    def level_at(self, targets: Array) -> Array:
-        """Return the levels `[...]` whose intervals hold these numbers."""
-
-    def frequencies(self) -> Array:
-        """Return the frequencies of all levels, `[..., levels]`."""
-
-    def __getitem__(self, sites: Any) -> Distribution:
-        """Return the distribution at some of the sites."""
-
-
-class Frequencies:
-    """A distribution whose frequencies are all computed.
+    Its frequencies are all computed. Distributions of many levels have the same methods, and answer without them.
 
     Args:
         sizes: frequencies `[..., levels]`.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pointillist.distributions.moments import moments_of_frequencies
+from pointillist.distributions.moments import entropy_and_variance, moments_of_frequencies
 from pointillist.distributions.transform import Transform
 from pointillist.engine.executors import frequencies_of_sites
 from pointillist.engine.head.frequencies import distribution, log_probs
@@ -15,13 +15,12 @@ from pointillist.engine.head.tables import LOG_SCALE_STEP, position_bits
 from pointillist.engine.head.transform import DRAW_BITS, transform_frequencies
 from pointillist.engine.program import Program
 from pointillist.images.array_types import Float, Int
-from pointillist.model.protocols import ScoringLikelihood
 
 _SITES = 16
 """Sites whose frequencies of all levels are computed together: 8 MB of 65,536 levels."""
 
 
-class ProgramLikelihood(ScoringLikelihood):
+class ProgramLikelihood:
     """The frequencies of levels that an integer program draws from, given its parameters, int32 `[b p h w]`.
 
     Probabilities are frequencies divided by a power of two, so they sum to 1 exactly. Logarithms are numpy's,
@@ -87,9 +86,9 @@ class ProgramLikelihood(ScoringLikelihood):
     def moments(
         self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
-        """Compute the mean and the variance of -log p over the levels of one channel; see `ScoringLikelihood`."""
+        """Compute the mean and the variance of -log p over the levels of one channel, in nats and nats squared."""
         if self.program.head.has_table:
-            return super().moments(params, x, channel)
+            return entropy_and_variance(self.probs(params, x, channel))
         rows, pixels = _rows(params), _rows(x)
         parts = [slice(start, start + _SITES) for start in range(0, len(rows), _SITES)]
         sizes = (frequencies_of_sites(self.program, rows[part], pixels[part], channel) for part in parts)
@@ -104,7 +103,13 @@ class ProgramLikelihood(ScoringLikelihood):
         channel: int,
         transform: Transform,
     ) -> Float[np.ndarray, "b k h w"]:
-        """Compute the probabilities that levels are drawn from, transformed in integers; see `ScoringLikelihood`."""
+        """Compute the probabilities that levels are drawn from, float64, transformed in integers.
+
+        Args:
+            params: under the conditions, and under guidance after them the reference parameters.
+            x, channel: as for `conditional`.
+            transform: guidance, temperature and top-p.
+        """
         sizes = [np.moveaxis(self.frequencies(each, x, channel), 1, -1) for each in params]
         rows = transform_frequencies(np.concatenate([each.reshape(-1, self.levels) for each in sizes]), transform)
         return np.moveaxis(rows.reshape(sizes[0].shape) / 2.0**DRAW_BITS, -1, 1)
