@@ -116,7 +116,7 @@ def test_info_reads_images_at_another_size_and_in_a_palette(digits: Path) -> Non
     assert "grey, 16 x 16" in run("info", digits, "--size", "16").output
     assert "palette, 14 x 28" in run("info", digits, "--size", "14x28", "--palette", "4").output
     Path("digits").rename("pictures")
-    assert "`--receptive-field" in fails("info", "digits", "--size", "16")
+    assert "`--size` (=16) is how images are read" in fails("info", "digits", "--size", "16")
     assert "`--palette`" in fails("info", "digits", "--palette", "4")
 
 

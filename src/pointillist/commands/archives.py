@@ -122,7 +122,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     inputs = open_inputs(settings.files, image, settings.model)
     bar.total = inputs.count
     labels = resolve_labels(integer_model, settings.label, 1)
-    coding: dict[str, Any] = {"per_record": settings.per_record, "verify": settings.verify}
+    coding: Facts = {"per_record": settings.per_record, "verify": settings.verify}
     coding |= {"order": settings.order, "labels": labels is not None, "largest": inputs.largest}
     coding["threads"] = settings.threads or default_threads()
     started, sub_pixels = time.perf_counter(), 0
@@ -181,7 +181,7 @@ def decompress(settings: DecompressSettings) -> Facts:
     from pointillist.system import default_threads
 
     path, threads = Path(settings.out), settings.threads or default_threads()
-    coding: dict[str, Any] = {"salvage": settings.salvage, "threads": threads}
+    coding: Facts = {"salvage": settings.salvage, "threads": threads}
     _check_out(path, settings)
     if settings.archive == STANDARD or path.suffix.lower() == ".npz":
         from_pipe = settings.archive == STANDARD

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from pointillist.analysis import explain
 from pointillist.analysis.evaluation.likelihood import Evaluation, evaluate
+from pointillist.commands.report import Facts
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.files.writing import write_text
@@ -32,8 +33,8 @@ from pointillist.training import TrainConfig, train
 
 DATA, STEPS = "uci-digits", 1200
 # chosen on the validation images alone
-NETWORK: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
-TRAINING: dict[str, Any] = {"batch_size": 32, "optimizer.lr": 2e-3, "optimizer.ema": 0.999, "machine.precision": "fp32"}
+NETWORK: Facts = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
+TRAINING: Facts = {"batch_size": 32, "optimizer.lr": 2e-3, "optimizer.ema": 0.999, "machine.precision": "fp32"}
 PAGE, RESULTS, _STAMP = "index.html", "results.json", "demo.json"
 _SHOWN = (0, 2, 3, 5, 6, 8)  # classes whose first test image is analysed; the third has a report
 
@@ -50,7 +51,7 @@ def run_demo(
     threads: int = 1,
     console: Console | None = None,
     command: str = "pointillist demo",
-) -> dict[str, Any]:
+) -> Facts:
     """Run the whole demo in a folder; an interrupted run with the same settings is resumed.
 
         run_demo("demo", seed=0, steps=1200)["bits_per_dim"]  # the page is demo/index.html
@@ -75,7 +76,7 @@ def run_demo(
     say = (console or Console(quiet=True)).print
     out, splits, started = Path(out), load_data(DATA), time.perf_counter()
     model = _train(out, splits, {"steps": steps, "seed": seed, "machine.threads": threads}, console)
-    results: dict[str, Any] = {"command": command, "seed": seed, "steps": steps}
+    results: Facts = {"command": command, "seed": seed, "steps": steps}
     results |= {"training_seconds": round(time.perf_counter() - started), "machine": describe_machine()}
     results |= {"threads": torch.get_num_threads(), "versions": describe_versions(), "date": today()}
     test = splits.get("test")
@@ -90,7 +91,7 @@ def run_demo(
     return results
 
 
-def _train(out: Path, splits: DataSplits, settings: dict[str, Any], console: Console | None) -> PixelModel:
+def _train(out: Path, splits: DataSplits, settings: Facts, console: Console | None) -> PixelModel:
     """Train the model, in a new run or in one of the same settings that was interrupted."""
     resume = _open(out, json.dumps([settings, NETWORK, TRAINING, describe_versions()]))
     torch.manual_seed(settings["seed"])
@@ -119,13 +120,13 @@ def _open(out: Path, stamp: str) -> bool:
     return False
 
 
-def _measure(model: PixelModel, images: ImageDataset, test: ImageDataset) -> dict[str, Any]:
+def _measure(model: PixelModel, images: ImageDataset, test: ImageDataset) -> Facts:
     """Evaluate on the test images, in all and by class, and under two baselines."""
     result, levels = evaluate(model, test), model.image.levels
     by_class = [result.nats_per_image[np.asarray(test.labels) == number] for number in range(len(test.classes))]
     bits = [Evaluation.of(nats, result.dims).bits_per_dim for nats in by_class]
     seen, unseen = (part.batch(range(len(part))).levels for part in (images, test))
-    results: dict[str, Any] = {name: getattr(result, name) for name in ("bits_per_dim", "nats", "dims")}
+    results: Facts = {name: getattr(result, name) for name in ("bits_per_dim", "nats", "dims")}
     results["interval_95"] = list(result.interval)
     results |= {"per_class": dict(zip(test.classes, bits, strict=True)), "uniform_bits": math.log2(levels)}
     results |= {"frequency_bits": frequency_bits(seen, unseen, levels), "parameters": model.num_parameters()}
@@ -153,7 +154,7 @@ def _draw_digits(out: Path, model: PixelModel, test: ImageDataset, seed: int) ->
     explain(out / "model", first[2], classes[_SHOWN[2]]).save(out / "digit.html")  # whose commands name the folder
 
 
-def _page(out: Path, results: dict[str, Any]) -> str:
+def _page(out: Path, results: Facts) -> str:
     """Render the page; its pictures are in it, and the report of a digit stands next to it."""
     texts = {name: escape(_text(value)) for name, value in results.items()}
     baselines = {"every level equally likely": results["uniform_bits"]}

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -33,51 +33,35 @@ def info(settings: InfoSettings) -> Facts:
     Raises:
         PointillistError: naming what is wrong with a setting, or why it cannot be read.
     """
-    if settings.program:
-        return _program(settings)
+    name = settings.name
+    if settings.program or settings.receptive_field is not None:
+        option = "--program" if settings.program else "--receptive-field"
+        other = settings.set or settings.palette or settings.tileset
+        if other or is_data(name) or (settings.program and settings.receptive_field is not None):
+            raise ConfigError(
+                f"`{option}` describes a model, and goes with `--size`, `--order` and `--json`: name a model."
+            )
+        return _program(settings) if settings.program else _field(settings)
     if settings.list_prompts:
         return _prompts(settings)
-    return _facts(settings)
+    reading = {"size": settings.size, "palette": settings.palette, "tileset": settings.tileset}
+    typed = {key: value for key, value in reading.items() if value is not None}
+    if is_data(name) and not is_archive(name):
+        return data_facts(name, (*(f"data.{key}={value}" for key, value in typed.items()), *settings.set))
+    for key, value in (*typed.items(), *(("set", each) for each in settings.set)):
+        raise ConfigError(f"`--{key}` (={value}) is how images are read, and {name} is not images: leave it out.")
+    return _archive_facts(name) if is_archive(name) else model_facts(name)
 
 
-def _facts(settings: InfoSettings) -> dict[str, Any]:
-    name = settings.name
-    if settings.receptive_field is not None:
-        if settings.set or is_data(name):
-            raise ConfigError(
-                f"`--receptive-field` (={settings.receptive_field!r}) describes a model, not images: name a model."
-            )
-        if settings.out is not None:
-            return field_facts(settings, settings.out)
-        with fresh_output(Path("field.png"), settings.force) as path:
-            return field_facts(settings, path)
-    reading = [("data.size", settings.size), ("data.palette", settings.palette), ("data.tileset", settings.tileset)]
-    if is_data(name) and not is_archive(name) and not any((settings.out, settings.order, settings.force)):
-        return data_facts(name, (*(f"{key}={value}" for key, value in reading if value is not None), *settings.set))
-    for option, value in (("--palette", settings.palette), ("--tileset", settings.tileset)):
-        if value is not None:
-            raise ConfigError(f"`{option}` (={value!r}) is how images are read: name some, or leave it out.")
-    if any((settings.out, settings.size, settings.order, settings.force)):
-        raise ConfigError(
-            "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "
-            "`--order`, to `--program`; `--size` also to images): add it."
-        )
-    if is_archive(name):
-        return _archive_facts(name)
-    if settings.set:
-        raise ConfigError(
-            f"`--set` (={settings.set[0]!r}) sets how images are read, and {name} is a model: leave it out."
-        )
-    return model_facts(name)
+def _field(settings: InfoSettings) -> Facts:
+    if settings.out is not None:
+        return field_facts(settings, settings.out)
+    with fresh_output(Path("field.png"), settings.force) as path:
+        return field_facts(settings, path)
 
 
 def _program(settings: InfoSettings) -> Facts:
     """Disassemble the program; its cost is for JSON."""
-    more = bool(settings.set) or any(
-        (settings.receptive_field, settings.palette, settings.tileset, settings.out, settings.force)
-    )
-    if more or is_data(settings.name):
-        raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
     from pointillist.engine.disassembly import describe
 
     programs = _recorded(settings.name, settings.size, settings.order)
@@ -124,7 +108,7 @@ def is_data(name: str) -> bool:
     return first in builtin_names() or first == "hf" or path.suffix != "" or name.endswith("/")
 
 
-def model_facts(name: str) -> dict[str, Any]:
+def model_facts(name: str) -> Facts:
     """Describe the model of a folder, a bundled name or a hub id, from its settings and the header of its weights."""
     from pointillist.model.folder.settings import describe_model
     from pointillist.zoo import resolve
@@ -141,7 +125,7 @@ def model_facts(name: str) -> dict[str, Any]:
     return facts
 
 
-def _changed(settings: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def _changed(settings: Facts, prefix: str = "") -> Iterator[str]:
     """Yield the settings of a run that differ from the defaults, by dotted key; the network has its own line."""
     from pointillist.commands.fields import default_value
 
@@ -153,13 +137,13 @@ def _changed(settings: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{key} = {value}"
 
 
-def data_facts(name: str, sets: Sequence[str]) -> dict[str, Any]:
+def data_facts(name: str, sets: Sequence[str]) -> Facts:
     """Describe the images that `load_data` reads from a source."""
     from pointillist.data import load_data
     from pointillist.files.settings_tree import assign, parse_assignment
     from pointillist.training.runs.config import RunConfig
 
-    tree: dict[str, Any] = {"data": {}}
+    tree: Facts = {"data": {}}
     for key, value in map(parse_assignment, sets):
         assign(tree, key, value)
     splits = load_data(name, RunConfig.from_dict(tree).data.options)
@@ -185,8 +169,6 @@ def _tiles(tileset: Tileset) -> str:
 
 
 def _counts(splits: DataSplits) -> dict[str, int]:
-    import numpy as np
-
     parts = [splits.get(name) for name in splits.names]
     classes = parts[0].classes
     labels = [p.labels for p in parts if p.labels is not None]
@@ -206,7 +188,7 @@ def _recorded(name: str, size: str | None, order: str | None) -> list[Program]:
     return record_model(model, wanted or (model.image.height, model.image.width), order)
 
 
-def _program_facts(programs: list[Program]) -> dict[str, Any]:
+def _program_facts(programs: list[Program]) -> Facts:
     """Return the cost of every part of each stage, and of the image."""
     from pointillist.engine.disassembly import costs, image_operations
 
@@ -224,7 +206,7 @@ def _program_facts(programs: list[Program]) -> dict[str, Any]:
     }
 
 
-def _archive_facts(name: str) -> dict[str, Any]:
+def _archive_facts(name: str) -> Facts:
     """Describe an archive by its header, index, names and checksums; nothing is decoded.
 
     Raises:
@@ -237,7 +219,7 @@ def _archive_facts(name: str) -> dict[str, Any]:
 
     archive = Archive(name)
     files, folder = names_of(archive.metadata), bundled_folder(archive.header.fingerprint)
-    facts: dict[str, Any] = {
+    facts: Facts = {
         "archive": name,
         "images": len(archive),
         "records": len(archive.records),
@@ -263,7 +245,7 @@ _SAMPLES = 8  # images of a trained model over which the strength of dependence 
 _SIZE = (28, 28)
 
 
-def field_facts(settings: InfoSettings, out: Path) -> dict[str, Any]:
+def field_facts(settings: InfoSettings, out: Path) -> Facts:
     """Write the picture of a receptive field, and return its numbers.
 
     Raises:
@@ -271,14 +253,11 @@ def field_facts(settings: InfoSettings, out: Path) -> dict[str, Any]:
     """
     from pointillist.analysis.receptive_field import receptive_field
     from pointillist.data import parse_size
-    from pointillist.errors import ConfigError
     from pointillist.images.visualization import save_png
     from pointillist.sampling.api import sample
 
     row, column, channel = parse_site(str(settings.receptive_field))
-    if out.suffix.lower() != ".png":
-        raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
-    reject_existing(out, settings.force)
+    reject_existing(out, settings.force, ".png")
     wanted, order = None if settings.size is None else parse_size(settings.size), settings.order
     model, title, trained = named_model(settings.name, wanted, order)
     model.check_size(*(wanted or (model.image.height, model.image.width)))
@@ -304,8 +283,6 @@ def parse_site(text: str) -> tuple[int, int, int | None]:
     Raises:
         ConfigError: if `text` is neither.
     """
-    from pointillist.errors import ConfigError
-
     match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*(?:,\s*(\d{1,6})\s*)?", text)
     if match is None:
         raise ConfigError(

@@ -21,7 +21,7 @@ from pointillist.commands.settings import (
     sampling_option,
 )
 
-_FIELD = Panel("Receptive field")
+_FIELD, _IN_FIELD = Panel("Receptive field"), ("receptive_field",)
 REPLACE_FILE = Option(FLAG, "Replace an existing file.")
 
 
@@ -47,11 +47,17 @@ class InfoSettings(Settings):
         "Draw the receptive field of a pixel (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET.",
     )
     out: Path | None = _FIELD.option(
-        None, "PNG", "Picture to write. Default: field.png, or the next free field-N.png.", flags=("--out", "-o")
+        None,
+        "PNG",
+        "Picture to write. Default: field.png, or the next free field-N.png.",
+        flags=("--out", "-o"),
+        needs=_IN_FIELD,
     )
     size: str | None = _FIELD.option(None, "SIZE", "Image size, 32 or 48x64; also that to which images are resized.")
-    order: Any = _FIELD.sampling_option(None, "NAME", "Pixel generation order; default: the model's first.")
-    force: bool = _FIELD.option(False, FLAG, "Overwrite the picture.")
+    order: Any = _FIELD.sampling_option(
+        None, "NAME", "Pixel generation order; default: the model's first.", needs=(*_IN_FIELD, "program")
+    )
+    force: bool = _FIELD.option(False, FLAG, "Overwrite the picture.", needs=_IN_FIELD)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ def bench(settings: BenchSettings) -> Facts:
     sizes = [part.strip() for part in settings.batch_sizes.split(",")]
     if not all(size.isdecimal() and int(size) for size in sizes):
         raise ConfigError(f"`batch_sizes` (={settings.batch_sizes!r}) must be positive numbers, such as 1,16.")
-    loaded, rows = load_weights(settings.model), list[dict[str, Any]]()
+    loaded, rows = load_weights(settings.model), list[Facts]()
     names = [part.strip() for part in settings.engines.split(",")]
     for engine in names:
         try:
@@ -35,7 +35,7 @@ def bench(settings: BenchSettings) -> Facts:
     return {"times": rows}
 
 
-def _timed(model: Any, engine: str, n: int, rounds: int) -> dict[str, Any]:
+def _timed(model: Any, engine: str, n: int, rounds: int) -> Facts:
     first, *later = [_seconds(model, engine, n) for _ in range(rounds + 1)]
     return {"engine": engine, "n": n, "first_seconds": first, "ms_per_image": 1e3 * statistics.median(later) / n}
 

@@ -234,7 +234,7 @@ def load_detector(
     return detector
 
 
-def _scoring(settings: DetectSettings) -> dict[str, Any]:
+def _scoring(settings: DetectSettings) -> Facts:
     """Return the parameters of a detector that may differ from those that it was fitted with."""
     rate = {} if settings.false_alarms is None else {"contamination": settings.false_alarms}
     return {"batch_size": settings.batch_size, **rate}
