@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.models import digits, outliner, slow
@@ -80,16 +79,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioService]:
+def service() -> Iterator[StudioService]:
     """Five models with random weights: digits with labels, colours of a palette, RGB, a slow one, one of outlines.
 
-    The first has a detector, whose normal images are its own samples. The weights are the same in any order of tests.
+    The weights are the same in any order of tests.
     """
     torch.manual_seed(0)
-    first = digits()
-    detector = pt.AnomalyDetector(first).fit(pt.sample(first, 60, seed=0).levels)
-    folder = detector.save(tmp_path_factory.mktemp("detector"))
-    found = StudioService([first, coloured(), labelled(), slow(), outliner()], detectors=[folder])
+    found = StudioService([digits(), coloured(), labelled(), slow(), outliner()])
     yield found
     found.close()
 

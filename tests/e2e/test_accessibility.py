@@ -41,12 +41,6 @@ def surprise(page: Page) -> None:
     expect(page.locator("canvas.map").first).to_be_visible()
 
 
-def normal(page: Page) -> None:
-    surprise(page)
-    page.get_by_label("normal scale").check()
-    expect(page.locator(".verdict-words")).to_contain_text("p = ")
-
-
 def held(page: Page) -> None:
     paint(page, seed=5)
     page.mouse.click(*point(page, 3, 4))
@@ -116,7 +110,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return out / command.PAGE
 
 
-STATES = [painted, surprise, normal, held, several, drawing, filled, hint, grid, keys, menu, named, gallery]
+STATES = [painted, surprise, held, several, drawing, filled, hint, grid, keys, menu, named, gallery]
 
 
 def test_nothing_to_mend_at_first(page: Page) -> None:

@@ -10,7 +10,6 @@ import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
-    COLOURS,
     DIGITS,
     OUTLINE,
     RGB,
@@ -123,16 +122,6 @@ def test_bars_have_a_legend(page: Page) -> None:
     expect(key).not_to_contain_text("that you chose")
     page.locator(".likeliest button:not(.observed)").first.click()
     expect(key).to_contain_text("the level that you chose")
-
-
-def test_the_scale_of_normal_images_is_offered_with_a_detector_only(page: Page, service: StudioService) -> None:
-    """The studio says which models have one: nothing is asked for in vain."""
-    assert {info.id: info.detector for info in service.infos()}[DIGITS]
-    for model, offered in ((DIGITS, True), (COLOURS, False)):
-        choose_model(page, model)
-        paint(page, seed=1)
-        page.get_by_role("button", name="Surprise").click()
-        expect(page.get_by_label("normal scale")).to_be_visible(visible=offered)
 
 
 def test_the_header_says_what_a_model_is_for(page: Page) -> None:

@@ -11,7 +11,6 @@ from playwright.sync_api import Page, Response, expect
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient, logit_lens
-from pointillist.images.visualization import diverging_colors
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     COLOURS,
@@ -163,32 +162,3 @@ def test_a_network_without_a_lens_says_so(page: Page) -> None:
 def words(names: tuple[str, ...], bits: np.ndarray) -> str:
     """The depths and their bits, as the chart says them."""
     return ", ".join(f"{name} {value:.2f}" for name, value in zip(names, bits, strict=True))
-
-
-def test_surprise_on_the_scale_of_normal_images(page: Page, service: StudioService) -> None:
-    """The map and the p-value are the detector's; the switch goes back to bits; a hole is not judged."""
-    paint(page, seed=5)
-    page.get_by_role("button", name="Surprise").click()
-    switch = page.get_by_label("normal scale")
-    expect(switch).not_to_be_checked()
-    switch.check()
-    words = page.locator(".verdict-words")
-    expect(words).to_contain_text("p = ")
-    entry = service.models[DIGITS]
-    record = service.detectors.find(entry).explain(pt.sample(entry.model, 1, seed=5).levels[0])
-    said = words.inner_text()
-    assert f"p = {record.p_value:.3f}" in said
-    assert (
-        f"Most unusual is {record.top_statistic}, {abs(record.statistics[record.top_statistic]):.1f} standard" in said
-    )
-    assert ("below" if record.statistics[record.top_statistic] < 0 else "above") in said
-    assert (": odd at" if record.pred_label else ": normal at") in said
-    expect(page.locator(".legend .ends")).to_contain_text(f"{record.top:.1f}")
-    shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)
-    assert np.abs(shown - diverging_colors(record.z_map, record.top)).max() <= 3  # 256 steps
-    page.get_by_role("button", name="Eraser").click()
-    page.mouse.click(*point(page, 3, 3))
-    expect(words).to_contain_text("unpainted pixels")
-    switch.uncheck()
-    expect(words).to_be_hidden()
-    expect(page.locator(".legend")).to_contain_text("surprise in bits")

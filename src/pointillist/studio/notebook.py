@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,17 +28,16 @@ class Studio:
         models: models, or sources that `pointillist.load` accepts. Each is copied, so later changes do not reach the
             studio.
         height: of the page, in screen pixels.
-        detectors: folders of anomaly detectors that are not next to their models.
 
     Attributes:
         url: address of the page, for a tab of a browser.
 
     Raises:
         MissingExtraError: if the extra `studio` is not installed.
-        ConfigError: if there is no model, or a folder has no detector.
+        ConfigError: if there is no model.
     """
 
-    def __init__(self, *models: PixelModel | str, height: int = 760, detectors: Sequence[str | Path] = ()) -> None:
+    def __init__(self, *models: PixelModel | str, height: int = 760) -> None:
         if not models:
             raise ConfigError("`models` are missing: give at least one model, or the name of one.")
         wrong = [model for model in models if not isinstance(model, (str, Path)) and not hasattr(model, "image")]
@@ -50,7 +48,7 @@ class Studio:
             from pointillist.studio.service import StudioService
         except ImportError as error:
             raise MissingExtraError("The studio in a notebook", "studio") from error
-        service = StudioService(models, detectors=[Path(folder) for folder in detectors])
+        service = StudioService(models)
         self._server, self._height = Server(service, framed=True), height
         self._server.start()
         self.url: str = self._server.url

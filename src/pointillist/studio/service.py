@@ -11,7 +11,6 @@ from typing import TypeVar
 from pointillist.engine.weights import compare_weights_once
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
-from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
 from pointillist.studio.answers.fill import make_fill
 from pointillist.studio.answers.inside import field
 from pointillist.studio.answers.training_run import RunWatcher, TrainingRun
@@ -39,12 +38,10 @@ class StudioService:
         sources: names, folders or `hf:user/model` of models, or models.
         limits: limits of requests and jobs.
         run: folder of a training run to watch; its newest checkpoint is the last of the models.
-        detectors: folders of anomaly detectors, in addition to those in the folders of the models.
         threads: threads of a job; None for one a core.
 
     Attributes:
         watcher: follows the run; None without one.
-        detectors: anomaly detectors of the models.
     """
 
     def __init__(
@@ -53,22 +50,15 @@ class StudioService:
         limits: schemas.Limits = LIMITS,
         *,
         run: Path | None = None,
-        detectors: Sequence[Path] = (),
         threads: int | None = None,
     ) -> None:
         self.limits = limits
         self.models: ModelPool = ModelPool(sources, limits)
-        self.detectors: DetectorPool = DetectorPool(self.models, detectors)
         self.watcher: RunWatcher | None = None
         if run is not None:
             watched = TrainingRun(run)
             self.watcher = RunWatcher(watched, self.models.add(str(watched.newest), watched.name), limits)
         self.queue: JobQueue = JobQueue(limits, threads or default_threads())
-
-    def infos(self) -> list[schemas.ModelInfo]:
-        """Describe each model, and whether the studio has its detector."""
-        pairs = zip(self.models.infos(), self.models.entries.values(), strict=True)
-        return [info.model_copy(update={"detector": self.detectors.has(entry)}) for info, entry in pairs]
 
     @compare_weights_once()
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
@@ -92,12 +82,6 @@ class StudioService:
         """Measure the receptive field of a pixel; other queries go on meanwhile."""
         check_pixels(query.height, query.width, self.limits)
         return field(self.models[model], query)
-
-    def score_anomaly(self, model: str, query: schemas.AnomalyQuery) -> schemas.AnomalyMap:
-        """Score an image by the anomaly detector of a model."""
-        entry = self.models[model]
-        with entry.query_lock:
-            return anomaly_map(self.detectors.find(entry), query, self.limits)
 
     def reproduce(
         self, model: str, manifest: schemas.SampleManifest, is_cancelled: Callable[[], bool] = lambda: False

@@ -46,7 +46,6 @@ EXAMPLES = {
         pointillist studio runs/digits
         pointillist studio runs/digits runs/sprites
         pointillist studio --run runs/digits
-        pointillist studio digits --detector runs/detector
         pointillist studio runs/digits --port 8000 --no-browser
     """,
 }
@@ -146,7 +145,7 @@ def studio(settings: StudioSettings) -> None:
         raise MissingExtraError("The studio", "studio") from error
     watched = None if run is None else TrainingRun.check(run)
     limits = LIMITS.model_copy(update={"timeout": settings.timeout})
-    service = StudioService(sources, limits, run=watched, detectors=settings.detectors)
+    service = StudioService(sources, limits, run=watched)
     server = Server(service, host, usual_port(host) if settings.port is None else settings.port)
     if not is_loopback(host):
         note(

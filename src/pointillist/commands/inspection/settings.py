@@ -107,12 +107,6 @@ class StudioSettings(Settings):
 
     models: tuple[str, ...] = argument("MODEL", "Models to paint with. Default: the bundled ones.", ())
     run: Path | None = option(None, "DIR", "Watch a training run: curves, samples, each checkpoint.")
-    detectors: tuple[Path, ...] = option(
-        (),
-        "DIR",
-        "Folder of an anomaly detector that is not next to its model; repeatable.",
-        flags=("--detector",),
-    )
     host: str = option("127.0.0.1", "HOST", "Address of the server. Default: this machine only.")
     port: int | None = option(None, "N", "Port; 0 for a free one. Default: 8414 if free.", low=0, high=65_535)
     no_browser: bool = option(False, FLAG, "Print the address, open no browser.")

@@ -111,7 +111,9 @@ def _json(message: schemas.Schema) -> Response:
 def info(service: Service) -> Response:
     """Return version, limits, and the state of each model."""
     name = None if service.watcher is None else service.watcher.run.name
-    return _json(schemas.ServerInfo(version=__version__, limits=service.limits, models=service.infos(), run=name))
+    return _json(
+        schemas.ServerInfo(version=__version__, limits=service.limits, models=service.models.infos(), run=name)
+    )
 
 
 def _watcher(service: Service) -> RunWatcher:
@@ -188,12 +190,6 @@ def cancel(job: Annotated[str, Path(max_length=200)], service: Service) -> Respo
 def field(model: Model, body: schemas.FieldQuery, service: Service) -> Response:
     """Measure the pixels on which a pixel can depend; the first time this takes seconds."""
     return _json(service.field(model, body))
-
-
-@router.post("/models/{model}/anomaly", response_model=schemas.AnomalyMap, summary="An image against normal images")
-def anomaly(model: Model, body: schemas.AnomalyQuery, service: Service) -> Response:
-    """Judge an image by the anomaly detector of the model; 404 with code `no_detector` without one."""
-    return _json(service.score_anomaly(model, body))
 
 
 def _add(path: str, summary: str, handler: Callable[..., Any], media_type: str | None = None) -> None:

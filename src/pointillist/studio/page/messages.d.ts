@@ -18,23 +18,6 @@ declare namespace Api {
     region: EncodedArray;
     levels: number[];
   }
-  interface AnomalyMap {
-    distance: EncodedArray;
-    top: number;
-    p_value: number;
-    held_out: number;
-    false_alarms: number;
-    odd: boolean;
-    statistics: AnomalyStatistic[];
-  }
-  interface AnomalyQuery {
-    levels: EncodedArray;
-  }
-  interface AnomalyStatistic {
-    name: string;
-    meaning: string;
-    distance: number;
-  }
   interface Candidate {
     image: SampledImage;
     bits: number;
@@ -257,7 +240,6 @@ declare namespace Api {
     step: string | null;
     error: string | null;
     details: ModelDetails | null;
-    detector?: boolean;
   }
   interface NamedHint {
     name: string;

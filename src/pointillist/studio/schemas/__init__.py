@@ -29,9 +29,6 @@ from pointillist.studio.schemas.models import TextKind as TextKind
 from pointillist.studio.schemas.models import WordChoices as WordChoices
 from pointillist.studio.schemas.queries import ActivationMap as ActivationMap
 from pointillist.studio.schemas.queries import ActivationQuery as ActivationQuery
-from pointillist.studio.schemas.queries import AnomalyMap as AnomalyMap
-from pointillist.studio.schemas.queries import AnomalyQuery as AnomalyQuery
-from pointillist.studio.schemas.queries import AnomalyStatistic as AnomalyStatistic
 from pointillist.studio.schemas.queries import CanvasQuery as CanvasQuery
 from pointillist.studio.schemas.queries import Component as Component
 from pointillist.studio.schemas.queries import Edit as Edit

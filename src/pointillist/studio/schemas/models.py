@@ -181,7 +181,6 @@ class ModelInfo(Schema):
         step: the current step while loading, a few words.
         error: why loading failed, one sentence.
         details: description of the model once it is ready.
-        detector: whether the studio has an anomaly detector of the model.
     """
 
     id: str
@@ -190,7 +189,6 @@ class ModelInfo(Schema):
     step: str | None
     error: str | None
     details: ModelDetails | None
-    detector: bool = False
 
 
 class Limits(Schema):

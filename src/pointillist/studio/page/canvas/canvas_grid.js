@@ -1,7 +1,6 @@
 // The canvases side by side, as large as they fit, and the legend of their overlay.
 
 import { gradient } from "../shared/colour.js";
-import { NormalScale, verdictOf } from "./normal_scale.js";
 import { SETTING_NAMES, describeAdvanced, describeConditions } from "../state/paint_jobs.js";
 import { holdsAnything } from "./canvas_model.js";
 import { formatFixed, html, reveal, setText, updateChildren } from "../shared/dom.js";
@@ -34,13 +33,12 @@ export class CanvasGrid {
     this.views = [];
     this.canvases = html("div", { className: "canvases" });
     this.scale = html("div", { className: "scale" });
-    this.normal = new NormalScale(state, queries);
-    this.legend = html("div", { className: "legend" }, this.scale, this.normal.label);
+    this.legend = html("div", { className: "legend" }, this.scale);
     this.words = html("p", { className: "words" });
     /** @type {import("../state/state.js").Work | null} */
     this.work = null;
     this.viewport = html("div", { className: "viewport" }, pad.el, this.canvases);
-    this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons), this.normal.words);
+    this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons));
     this.skip = html("button", { type: "button", className: "skip", onclick: () => this.views[state.active]?.image.focus() }, "Skip to the canvas"); // shown while it has the focus
     this.gestures = new Gestures(this.viewport, this.canvases, state, pointerTools);
     new ResizeObserver(() => state.changed()).observe(this.viewport);
@@ -64,7 +62,6 @@ export class CanvasGrid {
     state.follow = false;
     this.el.classList.toggle("drawing", state.tool !== "inspect");
     this.#legend();
-    this.normal.update();
     this.words.hidden = state.view !== "image";
     setText(this.words, state.canvas ? describeCanvas(state, state.canvas) : "");
     this.words.title = state.canvas ? describeSettings(state.canvas) : "";
@@ -128,16 +125,15 @@ export class CanvasGrid {
     const { canvas } = state;
     this.legend.hidden = state.view === "image";
     if (!canvas || state.view === "image") return;
-    const verdict = state.view === "normal" ? verdictOf(state, this.queries, canvas) : null;
-    const view = state.view === "normal" && (!verdict || verdict instanceof Error) ? "surprisal" : state.view; // until there is one
+    const { view } = state;
     const saliency = view === "saliency" && state.heldPixel ? this.queries.saliency(canvas, state.heldPixel.pixel) : null;
     const found = saliency && !(saliency instanceof Error) ? saliency : null;
-    const top = verdict && !(verdict instanceof Error) ? formatFixed(verdict.top, 1) : found ? found.top.toPrecision(2) : view === "differences" ? "1" : String(canvas.details.bits_top);
-    const signed = view === "normal" || (view === "saliency" && found?.signed !== false);
+    const top = found ? found.top.toPrecision(2) : view === "differences" ? "1" : String(canvas.details.bits_top);
+    const signed = view === "saliency" && found?.signed !== false;
     updateChildren(this.scale, [view, top, found?.unit, signed].join(), () => {
       const bar = html("i", { className: "ramp" });
       bar.style.background = gradient(signed);
-      const low = view === "normal" || found?.signed ? `\u2212${top}` : "0";
+      const low = found?.signed ? `\u2212${top}` : "0";
       const strength = html("input", {
         type: "range", min: "0.1", max: "1", step: "0.05", value: String(state.strength), title: "How strongly the map covers the image", "aria-label": "How strongly the map covers the image", className: "strength",
         oninput: (/** @type {any} */ event) => {
@@ -145,7 +141,7 @@ export class CanvasGrid {
           state.changed();
         },
       });
-      return [html("span", { className: "ends" }, html("b", {}, low), bar, html("b", {}, top)), html("span", { className: "what" }, term(LEGENDS[view](found)), view !== "normal" && canvas.details.image.channels > 1 && ", mean of channels"), strength];
+      return [html("span", { className: "ends" }, html("b", {}, low), bar, html("b", {}, top)), html("span", { className: "what" }, term(LEGENDS[view](found)), canvas.details.image.channels > 1 && ", mean of channels"), strength];
     });
   }
 }
@@ -175,7 +171,6 @@ const FILL_METHODS = { known: "the model, which completes images", order: "an or
 const LEGENDS = {
   entropy: () => "entropy in bits",
   surprisal: () => "surprise in bits",
-  normal: () => "excess in standard deviations",
   saliency: (saliency) => (saliency ? `saliency: ${saliency.unit}` : "saliency"),
   shift: () => "shift of distributions in bits",
   differences: () => "chance that two candidates differ",

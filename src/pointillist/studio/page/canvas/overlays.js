@@ -3,7 +3,6 @@
 import { decodeFloats } from "../transport/encoded_arrays.js";
 import { isComplete, levelsAt, visibleImage } from "./canvas_model.js";
 import { balance, balanceOver, colourOf, heat } from "../shared/colour.js";
-import { normalOverlay } from "./normal_scale.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
@@ -27,7 +26,6 @@ export function overlayOf(state, queries, canvas, isActive) {
   if (state.word?.canvas === canvas) return wordOverlay(queries, canvas, state.word);
   if (state.view === "image") return null;
   if (state.view === "entropy" || state.view === "surprisal") return bitsOverlay(state, queries, canvas, state.view);
-  if (state.view === "normal") return normalOverlay(state, queries, canvas) ?? bitsOverlay(state, queries, canvas, "surprisal");
   if (state.view === "differences") return isActive ? differencesOverlay(state, canvas) : null;
   return isActive && state.heldPixel ? heldPixelOverlay(state, queries, canvas, state.heldPixel) : null;
 }

@@ -45,7 +45,7 @@ export class Toolbar {
   update() {
     const { state } = this;
     VIEWS.forEach(([view], i) => {
-      press(this.views[i], state.view === view || (view === "surprisal" && state.view === "normal"));
+      press(this.views[i], state.view === view);
       const available = view === "saliency" ? state.heldPixel !== null : state.heldPixel?.choice.some((level) => level !== null);
       this.views[i].hidden = (view === "saliency" || view === "shift") && !available;
     });

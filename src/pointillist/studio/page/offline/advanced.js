@@ -67,17 +67,15 @@ function seamsOf(sides, height, width) {
 /**
  * Make an image tile: a band around each seam is drawn again, given what is on both sides of it.
  * @param {Levels} levels @param {"x" | "y" | "both"} sides @param {number} seed @param {number} height @param {number} width
- * @param {(hole: {levels: Levels, mask: Uint8Array, seed: number}) => Promise<Levels | null>} complete
- * @returns {Promise<Levels | null>} null if it was stopped
+ * @param {(hole: {levels: Levels, mask: Uint8Array, seed: number}) => Levels} complete
  */
-export async function seamless(levels, sides, seed, height, width, complete) {
+export function seamless(levels, sides, seed, height, width, complete) {
   /** @type {[number, number]} */
   let place = [0, 0];
   let now = levels;
   for (const [n, { by, hole }] of seamsOf(sides, height, width).entries()) {
-    const turned = rolled(now, [by[0] - place[0], by[1] - place[1]], height, width), completed = await complete({ levels: turned, mask: hole.map((one) => 1 - one), seed: wordsOf([seed, n])[0] });
-    if (!completed) return null;
-    [now, place] = [completed, by];
+    const turned = rolled(now, [by[0] - place[0], by[1] - place[1]], height, width);
+    [now, place] = [complete({ levels: turned, mask: hole.map((one) => 1 - one), seed: wordsOf([seed, n])[0] }), by];
   }
   return rolled(now, [-place[0], -place[1]], height, width);
 }

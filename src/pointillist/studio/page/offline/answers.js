@@ -32,7 +32,7 @@ export class Answers {
     switch (/(\w+)(?:\?.*)?$/.exec(address)?.[1]) {
       case "info": return this.#info();
       case "sample": return this.#events(body, emit, stopped);
-      case "fill": return this.painting.fill(body, stopped);
+      case "fill": return this.painting.fill(body);
       case "reproduce": return this.painting.reproduce(body);
       case "score": return this.#score(body);
       case "pixel": return this.#pixel(body);

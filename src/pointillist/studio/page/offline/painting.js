@@ -6,7 +6,6 @@ import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arr
 import { information, probabilities } from "../canvas/distributions.js";
 import { Score, nameOfQuery } from "./scores.js";
 import { bestOf, seamless } from "./advanced.js";
-import { completeByParticles } from "./particles.js";
 import { holeOf, varied } from "./variations.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
@@ -14,6 +13,7 @@ import { holeOf, varied } from "./variations.js";
 
 const INTERVAL = 30; // milliseconds between events
 const SEEDS = 2 ** 31;
+const PARTICLES = "An exported page completes images by models that were trained to, or where the hole comes last in the order: use `pointillist studio`.";
 
 /** Whether a model completes images: it reads all known pixels before the first draw, and they cost nothing. @param {import("../runtime/pointillist.js").Model} model */
 const completes = (model) => model.parts[0].some(({ known }) => known);
@@ -25,8 +25,9 @@ const latePixels = (pixels, mask) => pixels.slice(pixels.findIndex((pixel) => !m
 function chosenMethod(method, trained, late, order) {
   if (method === "auto") return trained ? "known" : late ? "sequential" : "order";
   if (method === "known" && !trained) throw new Error("`method` (='known') cannot complete this image: the model was not trained to, with `--completion`. Use auto.");
+  if (method === "smc") throw new Error(PARTICLES);
   if (method === "order" && late) throw new Error(`\`method\` (='order') cannot complete this image: known pixels come after unknown ones in the order ${order}. Use auto.`);
-  return /** @type {"known" | "order" | "smc" | "sequential"} */ (method);
+  return /** @type {"known" | "order" | "sequential"} */ (method);
 }
 
 /** The known pixels of a start as `draws` takes them. @param {Api.StartImage | null | undefined} start @param {number} index of the sample */
@@ -130,7 +131,7 @@ export class Painting {
     /** @type {(ArrayLike<number> | undefined)[]} levels that are drawn before the first event */
     const ready = [];
     if (rules || redrawing || request.seamless || (request.best_of ?? 1) > 1) for (const [n, each] of settings.entries()) {
-      const levels = redrawing ? await this.#redrawn(samples[n], each, stopped) : await this.#inAdvance(request, each, stopped);
+      const levels = redrawing ? this.#redrawn(samples[n], each) : await this.#inAdvance(request, each, stopped);
       if (!levels) return;
       ready.push(levels);
     }
@@ -157,27 +158,31 @@ export class Painting {
     emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
   }
 
-  /** Draw parts of an image again, given the rest: a variation of `pt.vary`. @param {Api.SampleSpec} sample @param {import("../runtime/pointillist.js").Options} settings @param {() => Promise<boolean>} stopped */
-  async #redrawn({ variation, seed: first, index }, settings, stopped) {
+  /** Draw parts of an image again, given the rest: a variation of `pt.vary`. @param {Api.SampleSpec} sample @param {import("../runtime/pointillist.js").Options} settings */
+  #redrawn({ variation, seed: first, index }, settings) {
     const { height = 1, width = 1 } = settings, { levels: encoded = null, strength = 0 } = variation ?? {};
     if (!encoded || !strength) throw new Error("`variation` of the kind regions needs `levels`, and a `strength` above 0: give both.");
-    return this.#completed(settings, { levels: decodeLevels(encoded), ...holeOf(first ?? 0, index ?? 0, strength, height, width), count: 1 }, stopped);
+    return this.#completed(settings, { levels: decodeLevels(encoded), ...holeOf(first ?? 0, index ?? 0, strength, height, width) });
   }
 
-  /** Complete an image by the exact method, if there is one, else by particles, as `inpaint` does. @param {import("../runtime/pointillist.js").Options} settings @param {import("./particles.js").Hole} hole @param {() => Promise<boolean>} stopped */
-  async #completed(settings, hole, stopped) {
-    const { opened } = this, { levels, mask, seed, number = 0 } = hole, { height = 1, width = 1 } = settings, { name: order, pixels } = opened.sequenceAround(mask, null, height, width);
+  /**
+   * Complete an image by an exact method, as `inpaint` does.
+   * @param {import("../runtime/pointillist.js").Options} settings @param {{levels: ArrayLike<number>, mask: ArrayLike<number>, seed: number, number?: number}} hole `mask`: pixels that are kept
+   * @throws {Error} if the model has none for this hole
+   */
+  #completed(settings, { levels, mask, seed, number = 0 }) {
+    const { opened } = this, { height = 1, width = 1 } = settings, { name: order, pixels } = opened.sequenceAround(mask, null, height, width);
     const options = { ...settings, order, seed, index: number, uniforms: undefined }, observed = Array.from(levels, (level, at) => (mask[at % mask.length] ? level : null));
     if (completes(opened.model)) return this.#drawn({ ...options, known: observed }).levels;
     if (!latePixels(pixels, mask)) return this.#drawn({ ...options, observed }).levels;
-    return (await completeByParticles(opened, options, hole, stopped))?.images[0] ?? null;
+    throw new Error(PARTICLES);
   }
 
   /** Draw an image that obeys rules, that is the best of several, or that tiles. @param {Api.SampleRequest} request @param {import("../runtime/pointillist.js").Options} settings @param {() => Promise<boolean>} stopped */
   async #inAdvance({ rules = null, best_of: count = 1, seamless: sides = null }, settings, stopped) {
     const draw = (/** @type {import("../runtime/pointillist.js").Options} */ each) => (rules ? { levels: this.opened.drawByRules(rules, each).levels, frequencies: null } : this.#drawn(each));
     const levels = count > 1 ? await bestOf(this.opened, count, settings, draw, stopped) : draw(settings).levels, { seed = 0, index: number = 0, height = 1, width = 1 } = settings;
-    return sides && levels ? seamless(levels, sides, seed, height, width, (hole) => this.#completed(settings, { ...hole, number, count: 1 }, stopped)) : levels;
+    return sides && levels ? seamless(levels, sides, seed, height, width, (hole) => this.#completed(settings, { ...hole, number })) : levels;
   }
 
   /** Score an image as a whole, without known pixels. @param {Api.FillRequest} request @param {Uint16Array} levels @param {string} order @param {number} height @param {number} width @returns {Drawn} */
@@ -209,8 +214,8 @@ export class Painting {
     };
   }
 
-  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest & {numbers?: number[]}} request `numbers`: of the candidates to draw, where several workers share them @param {() => Promise<boolean>} stopped @returns {Promise<Api.FillResult | null>} null if it was stopped */
-  async fill({ conditions: typed = {}, numbers, ...rest }, stopped = async () => false) {
+  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest & {numbers?: number[]}} request `numbers`: of the candidates to draw, where several workers share them @returns {Promise<Api.FillResult>} */
+  async fill({ conditions: typed = {}, numbers, ...rest }) {
     const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
     const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
@@ -222,15 +227,12 @@ export class Painting {
     };
     const late = latePixels(pixels, mask), method = chosenMethod(request.method ?? "auto", completes(model), late, order), completing = method === "known", total = POWERS[model.programs[0].head.precision];
     const from = new Set(pixels.slice(pixels.findIndex((pixel) => !mask[pixel]))); // where bits count: the hole, and what is drawn after it
-    if (method === "smc" && allowed) throw new Error("A page weighs particles without allowed levels only: fill in order only, or use `pointillist studio`.");
     const settings = { ...opened.conditions(request.conditions ?? {}), guidance, temperature, topP, order, height, width };
-    const particles = method === "smc" ? await completeByParticles(opened, settings, { levels: decodeLevels(start.levels), mask, seed, count }, stopped) : null;
-    if (method === "smc" && !particles) return null;
     const { completed } = this, name = regions.length || method !== "known" && completes(model) ? "" : nameOfCompletion(request, request.conditions, seed, order);
     const drawn = (numbers ?? Array.from({ length: count }, (_, number) => number)).map((number) => {
-      const own = particles ? this.#scored(request, particles.images[number], order, height, width) : number === 0 && completed?.name === name ? completed.drawn
+      const own = number === 0 && completed?.name === name ? completed.drawn
         : this.#drawn({ ...settings, seed, index: number, known: completing ? knownOf(start, 0) : null, observed: knownOf(start, 0), allowed, all: !completing });
-      const bits = own.frequencies.reduce((sum, f, at) => sum + (from.has(at % size) ? Math.log2(total / f) : 0), particles?.evidence ?? 0);
+      const bits = own.frequencies.reduce((sum, f, at) => sum + (from.has(at % size) ? Math.log2(total / f) : 0), 0);
       const result = completing ? this.#scored(request, own.levels, order, height, width) : own;
       return { result, bits, number };
     });
@@ -240,15 +242,14 @@ export class Painting {
     if (result.score && !first) this.scores.set(nameOfQuery({ levels: all[0].image.levels, conditions: request.conditions }, order), result.score);
     const conditions = { ...request.conditions, text: opened.names.literal(request.conditions?.text) };
     const manifest = this.#manifest({ ...request, conditions, candidates: count, seed, order, method, engine: "integer" }, all.map((one) => one.image));
-    const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing || particles ? a.number - b.number : a.bits - b.bits));
+    const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing ? a.number - b.number : a.bits - b.bits));
     const message = {
       known: "Exact: the model was trained to complete images, and every known pixel counts.",
       order: `Exact: the hole comes last in the order ${order}, so every known pixel counts.`,
-      smc: `By Sequential Monte Carlo: what follows the hole counts (effective sample size ${particles?.ess.toFixed(0)}).`,
       sequential: late ? `In the order ${order}: the candidates that fit the ${late} known pixels after the hole come first.` : `In the order ${order}.`,
     }[method];
     const ignored = method === "sequential" ? late : 0, exact = completing || !late;
-    return { candidates, method, exact, order, seed, ignored, ess: particles?.ess ?? count, seconds: (performance.now() - began) / 1000, message, manifest };
+    return { candidates, method, exact, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message, manifest };
   }
 
   /** Paint the images of a manifest again. @param {Api.ReproduceRequest} request @returns {Promise<Api.ReproduceResult>} */
@@ -257,7 +258,7 @@ export class Painting {
     let images = [];
     const { request } = manifest;
     if ("samples" in request) await this.sample(request, (event) => { if (event.type === "finished") images = event.images; }, async () => false);
-    else images = ((await this.fill(request))?.candidates ?? []).sort((a, b) => a.number - b.number).map((one) => one.image);
+    else images = (await this.fill(request)).candidates.sort((a, b) => a.number - b.number).map((one) => one.image);
     const same = manifest.model.sha256 === this.opened.details.sha256;
     const identical = images.map((image, i) => same && image.sha256 === manifest.sha256[i]), all = identical.every(Boolean);
     const message = !same ? "Not reproduced: the model is not the model of the manifest." : all ? "Identical to the bit." : "The image differs from the image of the manifest.";

@@ -8,8 +8,6 @@ import { drawImage } from "../canvas/draw_image.js";
 
 /** @type {[State["fillMethod"], string][]} */
 const METHODS = [["auto", "everything known counts"], ["sequential", "in order only (fast)"]];
-/** @type {[State["fillMethod"], string]} in an exported page, where `auto` does without particles */
-const PARTICLES = ["smc", "by particles (slow)"];
 
 const FLASH = 2000; // milliseconds that the pixels of the user are outlined after a fill
 
@@ -21,7 +19,7 @@ export class FillPanel {
     this.timer = 0; // of the outline of known pixels
     this.list = html("ul", { className: "candidates", role: "radiogroup", "aria-label": "Candidates, as they were drawn" });
     this.message = html("p", { className: "note", role: "status" });
-    const options = [...METHODS, ...(state.exported ? [PARTICLES] : [])].map(([value, name]) => html("option", { value }, name));
+    const options = METHODS.map(([value, name]) => html("option", { value }, name));
     this.method = html("select", { "aria-label": "What counts when a hole is filled", onchange: () => (state.fillMethod = /** @type {State["fillMethod"]} */ (this.method.value)) }, ...options);
     const again = html("button", { type: "button", title: "Other candidates for the same hole", onclick: () => filler.start() }, "Fill again");
     const undo = html("button", { type: "button", title: "Back to the hole (Ctrl+Z)", onclick: () => this.#undo() }, "Undo");

@@ -8,7 +8,7 @@ import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
 /** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null, columns?: number | null}} Workspace `hint`: as it was drawn; `columns` of a grid */
-/** @typedef {"image" | "entropy" | "surprisal" | "normal" | "saliency" | "shift" | "differences"} View */
+/** @typedef {"image" | "entropy" | "surprisal" | "saliency" | "shift" | "differences"} View */
 /** @typedef {"inspect" | "move" | import("../drawing/strokes.js").DrawingTool | import("../drawing/selecting.js").SelectionTool} Tool */
 /** @typedef {{pixel: number, choice: (number | null)[]}} HeldPixel a held pixel, and levels chosen for its channels */
 /** @typedef {{index: number, pixel: number}} Hover a pixel under the pointer, and the index of its canvas */
@@ -61,7 +61,7 @@ export class State {
     this.clip = null;
     /** @type {import("../transport/filler.js").Fill | null} the newest candidates */
     this.fill = null;
-    /** @type {"auto" | "sequential" | "smc"} */
+    /** @type {"auto" | "sequential"} */
     this.fillMethod = "auto";
     this.workers = 1; // that paint at once on an exported page
     this.exported = false; // whether this is an exported page, which paints without a server

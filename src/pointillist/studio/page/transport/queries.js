@@ -119,11 +119,6 @@ export class Queries {
   activation(canvas, name) {
     return this.#ask("activation", canvas, () => ({ ...imageQuery(canvas), name }), name);
   }
-
-  /** Query the verdict of the model's anomaly detector on an image; the error 404 is that there is none. @param {Canvas} canvas */
-  anomaly(canvas) {
-    return this.#ask("anomaly", canvas, () => ({ levels: imageQuery(canvas).levels }));
-  }
 }
 
 /** @param {Canvas} canvas @param {number} pixel */

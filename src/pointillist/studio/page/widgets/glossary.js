@@ -12,7 +12,6 @@ const MEANINGS = {
   "a channel": "Bits of the image over its sub-pixels: each colour channel counts.",
   "entropy in bits": "What the model expects before it sees the pixel: bright where it is uncertain.",
   "surprise in bits": "What the pixel took: bright where it was unlikely.",
-  "excess in standard deviations": "Bits above those expected, smoothed, in standard deviations of normal images: red took more than is usual, blue less.",
   "bits/dim": "Bits per sub-pixel that the validation images take: lower is better.",
   lowest: "The lowest validation value so far: the run keeps the weights of that step.",
 };

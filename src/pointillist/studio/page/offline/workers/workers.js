@@ -43,8 +43,7 @@ export class Workers {
   /** A function like `fetch`. @type {Send} */
   send = (address, options) => {
     const [what] = /\w+$/.exec(address) ?? [""], body = typeof options.body === "string" ? options.body : "";
-    // the particles of a fill share histories, and each row chooses among all of them: candidates are no work of their own
-    if (what === "fill" && this.most > 1 && JSON.parse(body).method !== "smc") return this.#fill(address, options, JSON.parse(body));
+    if (what === "fill" && this.most > 1) return this.#fill(address, options, JSON.parse(body));
     if (what === "world" && this.most > 1) {
       const query = JSON.parse(body);
       if ([query.row % SIDE, query.column % SIDE, query.height - SIDE, query.width - SIDE].every((rest) => !rest)) return this.#world(address, options, query);
