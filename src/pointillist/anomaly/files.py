@@ -133,16 +133,6 @@ def fitted_engine(folder: Path) -> str:
     return str(_read_settings(folder)["engine"])
 
 
-def fitted_models(folder: Path) -> tuple[str, str | None]:
-    """Return the fingerprints of the model that a detector was fitted with, and of the background model, if any.
-
-    Raises:
-        CheckpointError: if there is no detector, or it is damaged.
-    """
-    settings = _read_settings(folder)
-    return settings["model"], settings["background"]
-
-
 def detector_digest(folder: Path) -> str:
     """Compute the SHA-256 of the files of a detector."""
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in (SETTINGS, TENSORS))).hexdigest()
