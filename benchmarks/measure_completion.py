@@ -24,12 +24,12 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.completion.smc import run_particles
-from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import KnownConfig
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.request import Request
 
 DRAWS = 20_000
 PARTICLES = 200_000
+HOW = {"engine": "numpy", "order": "raster", "threads": 1}
 """Particles are weighted and resampled, so their noise is that of fewer draws: more of them are drawn."""
 
 
@@ -92,11 +92,8 @@ def enumeration(every: int) -> None:
             drawn = pt.inpaint(completing, x, mask, DRAWS, "known", seed=number, batch_size=DRAWS, threads=1)
             result["known"].append(distance(drawn.torch(), torch.from_numpy(drawn.log_weights), images, own, known))
             joint = torch.cat([plain.log_prob(part, order="raster") for part in batches])
-            task = CompletionTask(
-                model=plain, levels=x.numpy(), known=known, inputs=plain.conditions.inputs(count=1), seed=number,
-                config=SamplingConfig(engine="numpy", order="raster", threads=1), particles=PARTICLES,
-            )  # fmt: skip
-            particles = run_particles(task)
+            asked = Request(seed=number, settings=HOW, known=(x.numpy(), known), method="smc", particles=PARTICLES)
+            particles = run_particles(asked.resolve(plain))
             exact = joint.log_softmax(0)
             result["smc"].append(
                 distance(
@@ -164,12 +161,15 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
         return float(row_bits(levels, label).mean())
 
     def particle_bits(number: int, label: int | None) -> float:
-        task = CompletionTask(
-            model=model, levels=real[number : number + 1], known=known[None].repeat(model.image.channels, 0),
-            inputs=model.conditions.inputs(label, 1), config=SamplingConfig(engine="numpy", order="raster", threads=1),
-            seed=number, particles=particles,
-        )  # fmt: skip
-        result = run_particles(task)
+        asked = Request(
+            conditions={"label": label},
+            seed=number,
+            settings=HOW,
+            known=(real[number : number + 1], known),
+            method="smc",
+            particles=particles,
+        )
+        result = run_particles(asked.resolve(model))
         logs = result.weights.logs()
         weights = np.exp(logs - logs.max())
         likely = np.argsort(-weights)[:64]  # others weigh next to nothing

@@ -99,7 +99,7 @@ def test_archives_become_arrays_of_the_same_values() -> None:
 def test_a_picture_of_a_map_that_no_viewer_opens(size: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused before a level is sampled."""
     monkeypatch.setattr(system, "available_bytes", lambda: 2**40)
-    monkeypatch.setattr("pointillist.sampling.request.Draws.draw", lambda *_, **__: pytest.fail("it was sampled"))
+    monkeypatch.setattr("pointillist.sampling.draws.Draws.draw", lambda *_, **__: pytest.fail("it was sampled"))
     command = ["sample", "dungeons", "-n", 1, "--size", size, "--out", "a.png"]
     if words:
         assert words in fails(*command)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, HintEncoder, LabelEncoder, MaskedValue, VectorEncoder
 from pointillist.distributions import sampling_transforms
-from pointillist.sampling.request import Draws
+from pointillist.sampling.draws import Draws
 
 from . import conditions
 from .mutants import mutant
@@ -99,7 +99,7 @@ def negative() -> None:
 
 @mutant("a negative prompt is ignored", negative)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Draws, "negative", lambda *_: None)
+    patch.setattr(Draws, "reference", None)
 
 
 @mutant("the reference of guidance loses the label where there is a negative prompt", negative)

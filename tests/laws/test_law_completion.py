@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,12 @@ import pointillist as pt
 from pointillist.completion.moves import move_sub_pixels
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.completion.smc import SHARE, particles_by_row, run_particles
-from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import KnownConfig
 from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch, Scaled
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry, names
+from pointillist.sampling.draws import Draws
 from pointillist.sampling.request import Request
 from tests.equality import assert_close, equal
 
@@ -47,13 +48,12 @@ IMAGES = {"grey": GREY, "rgb": RGB, "names": NAMES, "odd": ODD}
 MORE_ROWS = ([[1, 1], [0, 0]], [[0, 0], [1, 1]])
 
 
-def completion_task(
-    model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "numpy", n: int = 1, **settings: Any
-) -> CompletionTask:
-    """Build a task without conditions, in the model's first order."""
-    known = x.expand(n, -1, -1, -1).numpy(), np.broadcast_to(mask, model.image.shape).copy()
-    request = Request(n=n, settings={"engine": engine}, seed=0, known=known)
-    return CompletionTask.from_draws(request.resolve(model, order=model.order(), observes=False), **settings)
+def completion_draws(
+    model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "numpy", n: int = 1, **asked: Any
+) -> Draws:
+    """Resolve a request without conditions, in the model's first order."""
+    how = {"engine": engine, "order": model.order().name}
+    return Request(n=n, settings=how, seed=0, known=(x.numpy(), mask), method="smc", **asked).resolve(model)
 
 
 def random_model(name: str, image: ImageSpec, **settings: Any) -> PixelModel:
@@ -204,14 +204,13 @@ def check_particles(name: str, engine: str, rows: list[list[int]]) -> None:
         engine = "integer" if len(model.stages(*model.image.shape[1:])) == 1 else "numpy"
     if engine == "integer":
         pt.quantize_integer(model, torch.cat([x, random_levels(model, 31)]), images=32)
-    task = completion_task(model, x, mask, engine, particles=20_000)
-    particles = run_particles(task)
-    scored = "integer" if engine == "integer" else "torch"
-    scorer, inputs = model.scorer(scored), model.conditions.inputs(count=len(images))
-    joint = torch.from_numpy(log_prob_maps(scorer, images.numpy(), inputs, model.order()))
+    draws = completion_draws(model, x, mask, engine, particles=20_000)
+    particles = run_particles(draws)
+    every = replace(draws, inputs=model.conditions.inputs(count=len(images)))
+    joint = torch.from_numpy(log_prob_maps(every, images.numpy()))
     exact = joint.flatten(1).sum(1) - joint.flatten(1).sum(1).logsumexp(0)
     assert total_variation(particles.levels, particles.weights.logs(), images, exact) < 0.02
-    started = torch.from_numpy(task.started)
+    started = torch.from_numpy(draws.started)
     assert abs(particles.log_evidence - float(joint[:, started].sum(1).logsumexp(0))) < 0.05
 
 
@@ -282,8 +281,8 @@ def test_moves_keep_the_conditional(kind: str) -> None:
     x = random_levels(model, 1)
     images = fillings(model, x, mask)
     exact = exact_conditional(model, images, mask, "smc", "raster")
-    task = completion_task(model, x, mask, n=20_000, moves=20)
-    moved, acceptance = move_sub_pixels(task, task.levels, task.inputs, np.random.default_rng(0))
+    draws = completion_draws(model, x, mask, n=20_000, moves=20)
+    moved, acceptance = move_sub_pixels(draws, draws.levels, draws.inputs, np.random.default_rng(0))
     assert acceptance is not None
     assert 0.1 < acceptance < 1
     assert total_variation(moved, torch.zeros(20_000), images, exact) < 0.02

@@ -14,7 +14,7 @@ import pointillist as pt
 from pointillist.completion.canvas import extend, make_seamless
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.engine.interpreter import Interpreter
-from pointillist.sampling.candidates import UNCONDITIONAL_SHARE
+from pointillist.sampling.draws import UNCONDITIONAL_SHARE
 from pointillist.sampling.config import (
     SamplingConfig,
     SamplingKwargs,

@@ -6,7 +6,7 @@ Needs no torch for a model that is opened by its integer program.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,12 @@ from pointillist.analysis.distribution import divergence
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import SurprisalMaps, surprisal_maps
 from pointillist.completion.sequential import complete_sequentially
-from pointillist.completion.task import CompletionTask
-from pointillist.conditioning import labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.visualization import heat_map, image_grid, png_bytes
 from pointillist.sampling.request import Request
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.uniforms import check_count
 
 SitePosition = tuple[int, int] | tuple[int, int, int]  # row, column and, where there are several, channel
 Edits = Mapping[SitePosition, int]
@@ -179,26 +176,17 @@ def _continuations(
     """Sample the rest of an image `n` times."""
     if n <= 0:
         return None
-    check_count(n, query.shape)
     request = Request(
         n=n,
-        settings={"engine": query.engine if engine == "auto" else engine},
+        settings={"engine": query.engine if engine == "auto" else engine, "order": query.order.name},
         seed=seed,
-        size=(query.shape[1], query.shape[2]),
-        known=(np.repeat(query.x, n, 0), fixed),
+        known=(query.x, fixed),
+        method="sequential",
     )
-    draws = request.resolve(query.model, order=query.order, observes=False)
-    task = CompletionTask.from_draws(draws, inputs=query.conditions[np.zeros(n, np.int64)])
-    drawn = complete_sequentially(task)
-    return Samples(
-        levels=drawn.levels,
-        nats=drawn.whole_nats,
-        image=query.model.image.resized(*query.shape[1:]),
-        labels=np.repeat(labels_from_input(query.conditions.parts.get("label"), 1), n),
-        seed=seed,
-        engine=task.config.engine,
-        order=query.order.name,
-    )
+    draws = request.resolve(query.model, at_once=True)
+    draws = replace(draws, inputs=query.conditions[np.zeros(n, np.int64)])
+    drawn, _ = complete_sequentially(draws)
+    return Samples(levels=drawn.levels, nats=drawn.nats, **draws.facts())
 
 
 def _edit(query: ImageQuery, position: SitePosition, level: int) -> PixelEdit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -10,26 +9,24 @@ from typing import Any, Unpack
 import numpy as np
 
 from pointillist.completion.cells import CELL_FILES, ObservedCells, read_cells
-from pointillist.completion.methods import Method, choose_method, parse_soft, with_soft_data
 from pointillist.completion.result import Completions
-from pointillist.completion.task import CompletionTask
-from pointillist.conditioning import Label, labels_from_input, parse_mask
+from pointillist.completion.sequential import complete_sequentially
+from pointillist.completion.smc import complete_by_smc
+from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
 from pointillist.files.reading import check_file
-from pointillist.images.array_types import Bool, Float, Int
+from pointillist.images.array_types import Bool, Float
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_notes, read_prompts
-from pointillist.sampling.candidates import best_of, unconditional_nats
-from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_model_engine, split_keywords
+from pointillist.model.vocabulary import log_notes
+from pointillist.sampling.config import OnRow, SampleKwargs
+from pointillist.sampling.draws import Draws, best_of
+from pointillist.sampling.methods import SOFT
 from pointillist.sampling.request import Request
-from pointillist.sampling.task import OnRow
-from pointillist.sampling.uniforms import check_count
 
-_REQUEST: Mapping[str, Any] = {"label": None, "text": None, "first": 0, "soft": None, "defaults": None}
-"""Keywords of `inpaint` that are not settings of sampling, with their defaults."""
-_OWN = (*_REQUEST, "particles", "moves", "on_row")
+_OF_REQUEST = ("first", "particles", "moves", "soft")
+"""Keywords of `inpaint` that are fields of `Request`, apart from its arguments."""
 
 
 class InpaintKwargs(SampleKwargs, total=False):
@@ -52,7 +49,6 @@ class InpaintKwargs(SampleKwargs, total=False):
     moves: int
     on_row: OnRow | None
     soft: Float[np.ndarray, "h w k"] | None
-    defaults: Mapping[str, Any] | None
 
 
 def inpaint(
@@ -101,7 +97,7 @@ def inpaint(
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
         pt.inpaint(model, "holes.csv", n=100, seed=0).nats  # log p(all unknown cells | holes) of each realisation
     """
-    model = open_scored(model, settings.get("engine", "auto"))
+    model, on_row = open_scored(model, settings.get("engine", "auto")), settings.pop("on_row", None)
     realises = known is None
     if known is None:
         cells = observed_cells(model, image)
@@ -109,11 +105,27 @@ def inpaint(
         settings["soft"] = cells.soft
     else:
         read = read_image(model, image)
-    check_count(n, read.levels.shape[1:])
-    x = np.broadcast_to(read.levels, (n, *read.levels.shape[1:]))
-    log_notes(read_prompts(model, settings.get("text"), n))
-    out = complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings)
+    request = completion_request(n, method, seed=seed, uniforms=uniforms, **settings)
+    draws = replace(request, known=(read.levels, known), allowed=allowed).resolve(model, at_once=True)
+    log_notes(draws.prompts)
+    out = complete(replace(draws, on_row=on_row))
     return replace(out if realises else out.sorted(), picture=read.picture)
+
+
+def completion_request(
+    n: int, method: str = "auto", *, seed: int | None = None, uniforms: Any = None, **settings: Unpack[InpaintKwargs]
+) -> Request:
+    """Make a request of keywords of `inpaint`, before it is said what is known.
+
+    Raises:
+        TypeError: for a keyword that is neither a setting nor a condition.
+
+    Example:
+        completion_request(4, label=3, seed=0)
+    """
+    keywords: Any = {name: value for name, value in settings.items() if name not in _OF_REQUEST}
+    further: Any = {name: value for name, value in settings.items() if name in _OF_REQUEST}
+    return replace(Request.of(n, seed=seed, uniforms=uniforms, **keywords), method=method, **further)
 
 
 def observed_cells(model: LikelihoodModel, cells: Any, size: tuple[int, int] | None = None) -> ObservedCells:
@@ -139,90 +151,23 @@ def observed_cells(model: LikelihoodModel, cells: Any, size: tuple[int, int] | N
     return cells
 
 
-def complete_images(
-    model: LikelihoodModel,
-    levels: Int[np.ndarray, "n c h w"],
-    known: Any,
-    method: str = "auto",
-    allowed: Any = None,
-    *,
-    seed: int | None = None,
-    uniforms: Any = None,
-    **settings: Unpack[InpaintKwargs],
-) -> Completions:
-    """Draw one completion of each of several images, which share the mask; unsorted.
-
-    Args:
-        levels: checked images.
-        known, method, allowed, seed, uniforms, settings: as for `inpaint`.
-
-    Raises:
-        ShapeError, ConfigError, EngineError: as `inpaint`.
-
-    Example:
-        complete_images(model, images, known, seed=0).levels
-    """
-    n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
-    mask = parse_mask(known, (1, *shape))[0]
-    own: dict[str, Any] = {name: value for name, value in settings.items() if name in _OWN}
-    label, text, first, soft, defaults = (own.pop(name, default) for name, default in _REQUEST.items())
-    drawing: Any = {name: value for name, value in settings.items() if name not in _OWN}
-    sampling, conditions = split_keywords(drawing)
-    request = Request(
-        n=n,
-        conditions={"label": label, "text": text, **conditions},
-        settings=sampling,
-        defaults=defaults,
-        seed=seed,
-        uniforms=uniforms,
-        first=first,
-        size=shape[1:],
-        known=(levels, mask),
-        allowed=allowed,
-    )
-    config = SamplingConfig(**{**(defaults or {}), **sampling})
-    engine = choose_model_engine(model, config.engine, shape[1:]).engine
-    chosen, order = choose_method(model, mask, method, config.order, engine)
-    draws = request.resolve(model, order=order, observes=chosen.uses_observed, weighted=True, at_once=True)
-    if soft is not None:
-        soft = parse_soft(soft, mask, model.image.levels)
-        chosen = with_soft_data(chosen, draws.mask, config)
-    task = CompletionTask.from_draws(draws, **own, soft=soft)
-    return replace(run_task(task, chosen), texts=None if task.texts is None else tuple(task.texts))
-
-
-def run_task(task: CompletionTask, method: Method) -> Completions:
-    """Draw the completions of a task, the best of several candidates each where its config says so; unsorted.
+def complete(draws: Draws) -> Completions:
+    """Draw the completions of a resolved request, the best of several candidates each where it asks for them; unsorted.
 
     Raises:
         ConfigError, EngineError: as `inpaint`.
+
+    Example:
+        complete(replace(completion_request(4, seed=0), known=(levels, mask)).resolve(model))
     """
-    model, count = task.model, len(task.levels)
-    offset = np.zeros(count)
+    offset = np.zeros(draws.count)
 
     def draw(candidate: int) -> Completions:
-        draws = method.complete(task, candidate)
+        method = complete_by_smc if draws.method in ("smc", SOFT) else complete_sequentially
+        out, not_drawn = method(draws, candidate)
         if candidate == 0:
-            offset[:] = draws.whole_nats - draws.nats + draws.log_evidence
-        return Completions(
-            levels=draws.levels,
-            nats=draws.whole_nats,
-            image=model.image.resized(*task.shape[1:]),
-            labels=labels_from_input(task.inputs.parts.get("label"), count),
-            seed=task.uniforms.seed,
-            engine=task.config.engine,
-            order=task.order.name,
-            tileset=model.tileset,
-            method=method.name,
-            known=task.known,
-            numbers=np.arange(count),
-            log_weights=draws.log_weights,
-            ess=draws.ess,
-            acceptance=draws.acceptance,
-            tries=draws.tries,
-        )
+            offset[:] = not_drawn
+        return out
 
-    out = best_of(
-        task.config.best_of, draw, lambda levels: unconditional_nats(task.scorer, levels, task.inputs, task.order)
-    )
+    out = best_of(draws, draw)
     return replace(out, nats=out.nats - offset)

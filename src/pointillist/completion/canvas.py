@@ -6,13 +6,13 @@ so the log-likelihood of the whole is the sum over the windows. A model of any s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import numpy as np
 
-from pointillist.completion.api import InpaintKwargs, complete_images
+from pointillist.completion.api import InpaintKwargs, complete, completion_request
 from pointillist.completion.cells import ObservedCells
 from pointillist.completion.result import Completions, Painted
 from pointillist.conditioning import NO_LABEL
@@ -20,7 +20,9 @@ from pointillist.errors import ConfigError
 from pointillist.images.array_types import Bool, Float, Int, UInt8
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.uniforms import check_count, resolve_uniforms
+from pointillist.sampling.config import OnRow
+from pointillist.sampling.request import Request
+from pointillist.sampling.uniforms import check_count, seed_of
 
 Sides = Literal["x", "y", "both"]
 
@@ -56,26 +58,35 @@ class Painter:
     """Completes windows of a batch of canvases one after the other.
 
     ```python
-    painter = Painter(model, canvases, {"label": 3})
+    painter = Painter(model, canvases, completion_request(4, label=3))
     painter.fill_windows(known, lambda number: number)
     painter.levels
     ```
 
     Args:
         model: the model.
-        levels: the canvases, `[n c h w]`, read where they are known.
-        settings: as for `inpaint`.
+        levels: the canvases, one for all or one each, `[n c h w]`, read where they are known.
+        request: of the completions; its seed, pixels and size are those of the windows.
+        on_row: see `inpaint`.
 
     Attributes:
+        request: as given.
         levels: the canvases, as far as they are filled.
         parts: completions of each window that was not known entirely.
+
+    Raises:
+        ConfigError, DataError: if there are no canvases, or they do not fit in memory.
     """
 
-    def __init__(self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], settings: dict[str, Any]) -> None:
+    def __init__(
+        self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], request: Request, on_row: OnRow | None = None
+    ) -> None:
+        check_count(request.n, levels.shape[1:])
         self.model: LikelihoodModel = model
-        self.levels: Int[np.ndarray, "n c h w"] = np.array(levels)
-        self.settings: dict[str, Any] = settings
+        self.levels: Int[np.ndarray, "n c h w"] = np.array(np.broadcast_to(levels, (request.n, *levels.shape[1:])))
         self.parts: list[Completions] = []
+        self.request: Request = replace(request, size=None)
+        self._on_row = on_row
 
     @property
     def nats(self) -> Float[np.ndarray, " n"]:
@@ -93,7 +104,8 @@ class Painter:
         if known.all():
             return
         part = self.levels[:, :, window[0], window[1]]
-        out = complete_images(self.model, part, known, allowed=allowed, seed=seed, **self.settings)
+        request = replace(self.request, known=(part, known), allowed=allowed, seed=seed)
+        out = complete(replace(request.resolve(self.model, at_once=True), on_row=self._on_row))
         part[...] = out.levels
         self.parts.append(out)
 
@@ -182,13 +194,13 @@ def extend(
     x = read.levels[0]
     height, width = x.shape[1:]
     (rows, columns), (top, left) = size, at
-    check_count(n, (len(x), rows, columns))
     if min(at) < 0 or top + height > rows or left + width > columns:
         raise ConfigError(
             f"`at` (={top},{left}) puts an image of {height}x{width} beyond a canvas of {rows}x{columns}: choose a "
             "larger canvas."
         )
-    canvas = np.zeros((n, x.shape[0], rows, columns), np.int64)
+    check_count(n, (len(x), rows, columns))
+    canvas = np.zeros((1, x.shape[0], rows, columns), np.int64)
     canvas[:, :, top : top + height, left : left + width] = x
     known = np.zeros((rows, columns), bool)
     known[top : top + height, left : left + width] = True
@@ -196,7 +208,9 @@ def extend(
     if read.picture is not None:
         picture = np.zeros((rows, columns, read.picture.shape[2]), np.uint8)
         picture[known] = read.picture.reshape(-1, read.picture.shape[2])
-    return _filled(model, canvas, known, seed, settings, at, picture)
+    on_row = settings.pop("on_row", None)
+    request = completion_request(n, seed=seed, **settings)
+    return _filled(Painter(model, canvas, request, on_row), known, at, picture)
 
 
 def fill_grid(
@@ -223,30 +237,23 @@ def fill_grid(
     """
     if cells.soft is not None:
         raise ConfigError("Soft data weigh grids that a model fills in one piece: use a model of any size.")
-    check_count(n, cells.levels.shape)
-    levels = np.broadcast_to(cells.levels, (n, *cells.levels.shape))
-    return _filled(model, levels, cells.known, seed, settings)
+    on_row = settings.pop("on_row", None)
+    request = completion_request(n, seed=seed, **settings)
+    return _filled(Painter(model, cells.levels[None], request, on_row), cells.known)
 
 
 def _filled(
-    model: LikelihoodModel,
-    levels: Int[np.ndarray, "n c h w"],
+    painter: Painter,
     known: Bool[np.ndarray, "h w"],
-    seed: int | None,
-    settings: Mapping[str, Any],
     start: tuple[int, int] = (0, 0),
     picture: UInt8[np.ndarray, "h w d"] | None = None,
 ) -> Canvases:
     """Complete canvases; see `Painter.fill_windows`."""
-    if model.fixed_size:
-        _reject_rules(settings, "of fixed size fills a canvas in windows")
-    painter, first = Painter(model, levels, dict(settings)), _first_seed(seed)
+    if painter.model.fixed_size:
+        _reject_rules(painter.request, "of fixed size fills a canvas in windows")
+    first = seed_of(painter.request.seed)
     painter.fill_windows(known, lambda _: window_seed(first, len(painter.parts)), start)
     return painter.result(first, known, picture)
-
-
-def _first_seed(seed: int | None) -> int:
-    return resolve_uniforms(seed, None, ())[0] or 0
 
 
 def windows(canvas: tuple[int, int], window: tuple[int, int], start: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
@@ -300,25 +307,38 @@ def make_seamless(
     Example:
         make_seamless(pt.load("tiles"), pt.sample(model, 1).levels, "x", n=4, seed=0).images[0].save("tile.png")
     """
-    _reject_rules(settings, "makes an image tile in bands")
     check_sides(sides)
-    check_count(n, model.image.shape)
     many = getattr(image, "ndim", 0) == 4 and len(image) == n
     read = SingleImage(model.check_array(image)) if many else read_image(model, image)
-    x = np.broadcast_to(read.levels, (n, *read.levels.shape[1:]))
-    height, width = x.shape[2:]
+    on_row = settings.pop("on_row", None)
+    painter = Painter(model, read.levels, completion_request(n, seed=seed, **settings), on_row)
+    return tile(painter, sides, band, read.picture)
+
+
+def tile(
+    painter: Painter, sides: Sides, band: int | None = None, picture: UInt8[np.ndarray, "h w d"] | None = None
+) -> Canvases:
+    """Make the canvases of a painter tile; see `make_seamless`.
+
+    Raises:
+        ConfigError: as `make_seamless`.
+
+    Example:
+        tile(Painter(model, levels, completion_request(4, seed=0)), "x")
+    """
+    _reject_rules(painter.request, "makes an image tile in bands")
+    height, width = painter.levels.shape[2:]
     across = [max(2, size // 4) if band is None else band for size in (height, width)]
     for axis, size, thick in zip("yx", (height, width), across, strict=True):
         if sides in (axis, "both") and not 0 < thick < size:
             raise ConfigError(f"`band` (={thick}) must be from 1 to {size - 1} for an image of {height}x{width}.")
-    painter, first = Painter(model, x, dict(settings)), _first_seed(seed)
-    rolled, stays = (0, 0), np.ones((height, width), bool)
+    first, rolled, stays = seed_of(painter.request.seed), (0, 0), np.ones((height, width), bool)
     for shift, hole in _seams(sides, (height, width), (across[0], across[1])):
         painter.levels = np.roll(painter.levels, (shift[0] - rolled[0], shift[1] - rolled[1]), (2, 3))
         rolled = shift
         painter.fill(~hole, window_seed(first, len(painter.parts)))
         stays &= ~np.roll(hole, (-shift[0], -shift[1]), (0, 1))
-    return painter.result(first, stays, read.picture, (-rolled[0], -rolled[1]))
+    return painter.result(first, stays, picture, (-rolled[0], -rolled[1]))
 
 
 def check_sides(sides: str) -> None:
@@ -327,7 +347,7 @@ def check_sides(sides: str) -> None:
     Raises:
         ConfigError: if there are no such sides.
     """
-    if not isinstance(sides, str) or sides not in get_args(Sides):
+    if sides not in get_args(Sides):
         raise ConfigError(f"`sides` (={sides!r}), at which images tile, must be x, y or both.")
 
 
@@ -357,11 +377,11 @@ def _seams(
         yield (down, right), hole
 
 
-def _reject_rules(settings: Mapping[str, Any], why: str) -> None:
+def _reject_rules(request: Request, why: str) -> None:
     """Reject rules where only parts of a map are completed.
 
     Raises:
         ConfigError: naming what to use.
     """
-    if settings.get("rules") is not None:
+    if request.settings.get("rules") is not None:
         raise ConfigError(f"`rules` concern whole maps, and a model {why}: use `inpaint` on a whole map.")

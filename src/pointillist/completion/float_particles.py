@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.completion.task import CompletionTask
 from pointillist.engine.particles import ParticleBatch
 from pointillist.engine.program import IntArray
 from pointillist.engine.weights import inference_mode
 from pointillist.images.array_types import Float, Int
+from pointillist.sampling.draws import Draws
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.state import Site, UniformSampler
 
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 
 
 def draw_particles_by_loop(
-    task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
+    draws: Draws, image: int, batch: ParticleBatch, mask: LevelMask | None
 ) -> Int[np.ndarray, "n c h w"]:
-    model: Any = task.model
-    (_, height, width), count = task.shape, len(batch.levels)
-    uniforms = task.order.from_raster(torch.from_numpy(batch.uniforms))
-    levels = torch.from_numpy(np.array(task.levels[image]))
-    sampler = ParticleSampler(uniforms, mask, task, levels, batch)
-    copies = np.full(count, image)
-    both = sampler.duplicate_for_guidance(task.inputs[copies], task.negative(copies))
-    before = torch.from_numpy((task.known & ~task.weighed).all(0))
+    model: Any = draws.model
+    (height, width), count = draws.size, len(batch.levels)
+    uniforms = draws.order.from_raster(torch.from_numpy(batch.uniforms))
+    levels = torch.from_numpy(np.array(draws.levels[image]))
+    sampler = ParticleSampler(uniforms, mask, draws, levels, batch)
+    part, copies = draws.part(np.array([image])), np.zeros(count, np.int64)
+    reference = part.reference
+    both = sampler.duplicate_for_guidance(part.inputs[copies], None if reference is None else reference[copies])
+    before = torch.from_numpy((draws.known & ~draws.weighed).all(0))
     observed = ObservedPixels(levels.expand(len(both), -1, -1, -1), before)
     shape = (len(both), height, width)
     with inference_mode(model):
         condition = model.encode(both, len(both))
-        drawn = autoregressive_loop(model, condition, sampler, shape, task.config, known=observed, on_row=task.on_row)
+        drawn = autoregressive_loop(model, condition, sampler, shape, draws.config, known=observed, on_row=draws.on_row)
     batch.drop_dead(mask)
     return drawn.numpy()
 
@@ -47,11 +48,11 @@ class ParticleSampler(UniformSampler):
     """
 
     def __init__(
-        self, uniforms: Tensor, mask: LevelMask | None, task: CompletionTask, levels: Tensor, batch: ParticleBatch
+        self, uniforms: Tensor, mask: LevelMask | None, draws: Draws, levels: Tensor, batch: ParticleBatch
     ) -> None:
-        known = levels.expand(len(batch.levels), -1, -1, -1), task.known
-        super().__init__(uniforms, task.config.transform, mask, known)
-        self._levels, self._weighed, self._soft, self._batch = levels, task.weighed, task.soft, batch
+        known = levels.expand(len(batch.levels), -1, -1, -1), draws.known
+        super().__init__(uniforms, draws.config.transform, mask, known)
+        self._levels, self._weighed, self._soft, self._batch = levels, draws.weighed, draws.soft, batch
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each particle of the engine's batch."""

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import Scaled
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Float, Int, Shaped
+from pointillist.sampling.draws import Draws
 
 _AT_ONCE = 2**22
 """Probabilities of levels that are computed together."""
@@ -32,29 +32,29 @@ _FACTORS = 32
 
 
 def move_sub_pixels(
-    task: CompletionTask, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, rng: np.random.Generator
+    draws: Draws, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, rng: np.random.Generator
 ) -> tuple[Int[np.ndarray, "n c h w"], float | None]:
-    """Propose `task.moves` changes to each completion, or one less, each of one unknown sub-pixel.
+    """Propose `moves` changes to each completion, or one less, each of one unknown sub-pixel.
 
     Every proposal is a change, so where nearly all are accepted a fixed number of them would have period 2.
 
     Returns:
         the completions, and the share of accepted changes; None where nothing is unknown.
     """
-    if task.known.all():
+    if draws.known.all():
         return levels, None
     count, accepted, tried = len(levels), 0, 0
-    chain = _Chain(task, inputs)
+    chain = _Chain(draws, inputs)
     state = chain.state(levels)
-    for number in range(task.moves):
-        if task.on_row is not None:
-            task.on_row(number, state.levels)
+    for number in range(draws.request.moves):
+        if draws.on_row is not None:
+            draws.on_row(number, state.levels)
         changed, odds = chain.propose(state, rng)
         after = chain.state(changed)
         proposed = rng.random(count) < (1 if number else 0.5)
         keep = proposed & (rng.random(count) < state.ratio(after, odds))
-        if task.mask is not None and task.mask.propagates:
-            keep &= task.mask.allows(changed[:, 0].reshape(count, -1))
+        if draws.mask is not None and draws.mask.propagates:
+            keep &= draws.mask.allows(changed[:, 0].reshape(count, -1))
         accepted, tried = accepted + int(keep.sum()), tried + int(proposed.sum())
         state = state.replaced(after, keep)
     return state.levels, accepted / tried if tried else None
@@ -97,18 +97,18 @@ class _State:
 
 
 class _Chain:
-    """Proposals for a task, by the distribution of its engine."""
+    """Proposals for completions, by the distribution of its engine."""
 
-    def __init__(self, task: CompletionTask, inputs: ConditionInputs) -> None:
-        self.task, self.inputs, self.scorer = task, inputs, task.scorer
+    def __init__(self, draws: Draws, inputs: ConditionInputs) -> None:
+        self.draws, self.inputs, self.scorer = draws, inputs, draws.scorer
         self.likelihood, self.in_integers = self.scorer.distribution, self.scorer.engine == "integer"
-        self.sites = np.argwhere(~task.known)
-        self.allowed = task.allowed
+        self.sites = np.argwhere(~draws.known)
+        self.allowed = draws.allowed
 
     def state(self, levels: Int[np.ndarray, "n c h w"]) -> _State:
         """Score completions."""
-        x, params = levels, self.scorer.params(levels, self.inputs, self.task.order)
-        step = max(1, _AT_ONCE // (levels[0].size * self.task.model.image.levels))
+        x, params = levels, self.scorer.params(levels, self.inputs, self.draws.order)
+        step = max(1, _AT_ONCE // (levels[0].size * self.draws.model.image.levels))
         parts = [self._probabilities(params[i : i + step], x[i : i + step]) for i in range(0, len(x), step)]
         chosen, mass = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         probability = Scaled.ones(len(x))
@@ -146,7 +146,7 @@ class _Chain:
         self, state: _State, images: IntArray, channel: IntArray, row: IntArray, column: IntArray
     ) -> Float[np.ndarray, "n k"]:
         """Return the probabilities of all levels of one sub-pixel of each completion."""
-        result = np.empty((len(images), self.task.model.image.levels))
+        result = np.empty((len(images), self.draws.model.image.levels))
         pixel = state.levels[images, :, row, column][:, :, None, None]
         params = state.params[images, :, row, column][:, :, None, None]
         for each in np.unique(channel).tolist():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import numpy as np
 
-from pointillist.completion.canvas import Canvases, Sides, check_sides, make_seamless
+from pointillist.completion.canvas import Canvases, Painter, Sides, check_sides, tile
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
 from pointillist.errors import ConfigError
@@ -17,8 +16,9 @@ from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_notes
 from pointillist.sampling.api import SampleCallKwargs
-from pointillist.sampling.request import Draws, Request
-from pointillist.sampling.task import OnBatchRow
+from pointillist.sampling.config import OnBatchRow
+from pointillist.sampling.draws import Draws
+from pointillist.sampling.request import Request
 
 
 def sample_seamless(
@@ -57,7 +57,6 @@ def sample_seamless(
         raise ConfigError(
             "`uniforms` cannot be used for images that tile, as some pixels are drawn twice: give a seed."
         )
-    check_sides(sides)
     opened = open_scored(model, settings.get("engine", "auto"))
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
     draws = Request.of(n, label, text, **settings).resolve(opened, at_once=True)
@@ -71,11 +70,18 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
     Example:
         sample_tiling(Request.of(4, seed=1).resolve(model), "x")
     """
-    model, request, samples = draws.model, draws.request, draws.sample(on_row)
-    inputs = draws.task(np.arange(draws.count)).inputs
-    sampling = {name: value for name, value in request.settings.items() if name != "best_of"}
-    keywords: Any = {**sampling, **cast(Mapping[str, Any], request.conditions)}
-    keywords["defaults"] = model.generation_config.sampling
-    tiles = make_seamless(model, samples.levels, sides, draws.count, seed=samples.seed, **keywords)
-    maps = log_prob_maps(draws.scorer, tiles.levels, inputs, draws.order)
+    check_sides(sides)
+    samples, request, settings = draws.sample(on_row), draws.request, dict(draws.request.settings)
+    settings.pop("best_of", None)
+    inputs = draws.part(np.arange(draws.count)).inputs
+    completing = replace(
+        request,
+        conditions={**request.conditions, "text": draws.prompts},
+        settings=settings,
+        defaults=draws.model.generation_config.sampling,
+        method="auto",
+        seed=samples.seed,
+    )
+    tiles = tile(Painter(draws.model, samples.levels, completing), sides)
+    maps = log_prob_maps(replace(draws, inputs=inputs), tiles.levels)
     return replace(tiles, nats=maps.reshape(len(maps), -1).sum(1), order=samples.order, texts=samples.texts)

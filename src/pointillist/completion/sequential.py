@@ -8,84 +8,84 @@ that is the method `known`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from pointillist.completion.task import CompletionTask, Drawn
-from pointillist.conditioning import ConditionInputs
+from pointillist.completion.result import Completions
+from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Float, Int
-from pointillist.images.ordering import PixelOrder
-from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.draws import Draws
 from pointillist.sampling.masks import draw_until_accepted
-from pointillist.sampling.request import draw_images
-
-if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
 
 _SCORED_AT_ONCE = 16 * 28 * 28  # pixels in a scoring pass: sampling itself needs far less memory for each
 
 
-def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Drawn:
-    """Draw one completion for each image of a task.
+def complete_sequentially(draws: Draws, candidate: int = 0) -> tuple[Completions, Float[np.ndarray, " n"]]:
+    """Draw one completion of each image.
 
     Args:
-        task: the images; with an order.
         candidate: number of the candidate of each; see `best_of`.
 
-    Raises:
-        ConfigError, EngineError: if the order or the engine cannot be used.
+    Returns:
+        the completions, with the log-likelihood of everything that is not a condition, and how much of it is not of the
+        unknown sub-pixels.
     """
-    uniforms, size = task.uniforms.of(range(task.count), candidate), task.config.batch_size
-    batches = np.split(np.arange(len(task.levels)), range(size, len(task.levels), size))
-    parts = [_draw_batch(task, rows, uniforms) for rows in batches]
-    levels, mass = (np.concatenate([part[i] for part in parts]) for i in range(2))
-    nats = log_prob_maps(task.scorer, levels, task.inputs, task.order)
-    started, known = task.started, task.known
+    size = draws.config.batch_size
+    batches = np.split(np.arange(draws.count), range(size, draws.count, size))
+    levels, mass, tries = map(np.concatenate, zip(*(_draw_batch(draws, rows, candidate) for rows in batches), strict=True))
+    maps = log_prob_maps(draws, levels)
     # sub-pixels that are conditions are certain, and weigh nothing
-    log_weights = mass + nats[:, started & known].sum(1)
-    return Drawn(
-        levels=levels,
-        nats=nats[:, started].sum(1),
-        whole_nats=nats.reshape(len(nats), -1).sum(1),
+    log_weights = mass + maps[:, draws.started & draws.known].sum(1)
+    out = completions(
+        draws,
+        levels,
+        maps,
         log_weights=log_weights,
-        log_evidence=log_mean_exp(log_weights),
         ess=effective_sample_size(log_weights),
-        tries=np.concatenate([part[2] for part in parts]) if task.config.rules is not None else None,
+        tries=None if draws.config.rules is None else tries,
+    )
+    return out, out.nats - maps[:, draws.started].sum(1) + log_mean_exp(log_weights)
+
+
+def completions(
+    draws: Draws, levels: Int[np.ndarray, "n c h w"], maps: Float[np.ndarray, "n c h w"], **drawn: Any
+) -> Completions:
+    """Describe completions, whose log-likelihood is that of everything that is not a condition."""
+    return Completions(
+        levels=levels,
+        nats=maps.reshape(len(maps), -1).sum(1),
+        method=draws.method or "",
+        known=draws.known,
+        numbers=np.arange(draws.count),
+        **drawn,
+        **draws.facts(),
     )
 
 
 def _draw_batch(
-    task: CompletionTask, rows: IntArray, uniforms: Float[np.ndarray, "n c h w"]
+    draws: Draws, rows: IntArray, candidate: int
 ) -> tuple[Int[np.ndarray, "b c h w"], Float[np.ndarray, " b"], Int[np.ndarray, " b"]]:
     """Draw some images until they obey the rules; return the levels, the mass of the allowed ones, and the tries."""
-    if task.mask is None:
-        return *draw_unknown(task, rows, uniforms[rows]), np.ones(len(rows), np.int64)
-    tries = 1 if task.config.parsed_rules is None else task.config.parsed_rules.tries
-    (levels, mass), needed = draw_until_accepted(
-        task.mask, len(rows), tries, lambda some, mask: draw_unknown(task, rows[some], uniforms[rows[some]], mask)
-    )
+    if draws.mask is None:
+        return draws.part(rows, candidate).drawn()[0], np.zeros(len(rows)), np.ones(len(rows), np.int64)
+
+    def draw(some: IntArray, mask: LevelMask) -> tuple[Int[np.ndarray, "m c h w"], Float[np.ndarray, " m"]]:
+        return draws.part(rows[some], candidate, mask).drawn()[0], mask.mass
+
+    tries = 1 if draws.config.parsed_rules is None else draws.config.parsed_rules.tries
+    (levels, mass), needed = draw_until_accepted(draws.mask, len(rows), tries, draw)
     return levels, mass, needed
 
 
-def draw_unknown(
-    task: CompletionTask, rows: IntArray, uniforms: Float[np.ndarray, "b c h w"], mask: LevelMask | None = None
-) -> tuple[Int[np.ndarray, "b c h w"], Float[np.ndarray, " b"]]:
-    """Draw the unknown sub-pixels of some images; return the levels, and the log-probability of the allowed ones."""
-    levels = draw_images(task.scorer, task.task(rows, uniforms, mask)).levels
-    return levels, np.zeros(len(rows)) if mask is None else mask.mass
-
-
-def log_prob_maps(
-    scorer: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, order: PixelOrder
-) -> Float[np.ndarray, "n c h w"]:
+def log_prob_maps(draws: Draws, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, "n c h w"]:
     """Log-probability of each sub-pixel given those before it, in nats, float64, a few images at a time.
 
     Example:
-        log_prob_maps(model.scorer(), samples.levels, model.conditions.inputs(count=8), model.order()).shape
+        log_prob_maps(draws, draws.sample().levels).shape
     """
     step = max(1, _SCORED_AT_ONCE // levels[0, 0].size)
-    parts = (slice(i, i + step) for i in range(0, len(levels), step))
-    return np.concatenate([scorer.unchecked_log_prob_map(levels[part], inputs[part], order) for part in parts])
+    parts, score = (slice(i, i + step) for i in range(0, len(levels), step)), draws.scorer.unchecked_log_prob_map
+    return np.concatenate([score(levels[part], draws.inputs[part], draws.order) for part in parts])

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pointillist.completion.moves import move_sub_pixels
-from pointillist.completion.sequential import log_prob_maps
-from pointillist.completion.task import CompletionTask, Drawn
+from pointillist.completion.result import Completions
+from pointillist.completion.sequential import completions, log_prob_maps
 from pointillist.engine.particles import (
     CERTAIN,
     DRAWN,
@@ -36,9 +36,9 @@ from pointillist.engine.particles import (
 )
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
-from pointillist.images.array_types import Int
+from pointillist.images.array_types import Float, Int
 from pointillist.model.folder.portable import ProgramModel
-from pointillist.sampling.task import guided_inputs
+from pointillist.sampling.draws import Draws, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:
@@ -64,86 +64,76 @@ class Particles:
     log_evidence: float
 
 
-def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Drawn:
+def complete_by_smc(draws: Draws, candidate: int = 0) -> tuple[Completions, Float[np.ndarray, " n"]]:
     """Draw completions from particles: all from the same ones, or of each image from its own where images differ.
 
-    Raises:
-        ConfigError: if uniforms are given instead of a seed.
-        EngineError: if the engine cannot be used.
+    Returns:
+        as `complete_sequentially`.
     """
-    if task.uniforms.array is not None:
-        raise ConfigError("`uniforms` cannot be used with the method smc, which draws many histories: give a seed.")
-    count = len(task.levels)
-    groups = [slice(0, count)] if same_for_all(task) else [slice(i, i + 1) for i in range(count)]
-    parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups, task.uniforms.first)]
-    levels = np.concatenate([part.levels for part in parts])
-    maps = log_prob_maps(task.scorer, levels, task.inputs, task.order)
-    if task.soft is not None:
-        maps += np.log(np.take_along_axis(task.soft[None], np.moveaxis(levels, 1, 3), 3)).transpose(0, 3, 1, 2)
-    log_norms = np.array([part.log_evidence for part in parts])
-    accepted = [part.acceptance for part in parts if part.acceptance is not None]
-    return Drawn(
-        levels=levels,
-        nats=maps[:, task.started].sum(1),
-        whole_nats=maps.reshape(count, -1).sum(1),
+    count = draws.count
+    groups = [slice(0, count)] if same_for_all(draws) else [slice(i, i + 1) for i in range(count)]
+    parts = [_complete_group(draws, number, rows, candidate) for number, rows in enumerate(groups, draws.uniforms.first)]
+    images, log_evidence, sizes, accepted = zip(*parts, strict=True)
+    levels = np.concatenate(images)
+    maps = log_prob_maps(draws, levels)
+    if draws.soft is not None:
+        maps += np.log(np.take_along_axis(draws.soft[None], np.moveaxis(levels, 1, 3), 3)).transpose(0, 3, 1, 2)
+    moved = [share for share in accepted if share is not None]
+    out = completions(
+        draws,
+        levels,
+        maps,
         log_weights=np.zeros(count),
-        log_evidence=np.broadcast_to(log_norms, count),
-        ess=min(part.ess for part in parts),
-        acceptance=sum(accepted) / len(accepted) if accepted else None,
+        ess=min(sizes),
+        acceptance=sum(moved) / len(moved) if moved else None,
     )
+    return out, out.nats - maps[:, draws.started].sum(1) + np.array(log_evidence)
 
 
-@dataclass(frozen=True)
-class _Group:
-    levels: Int[np.ndarray, "n c h w"]
-    log_evidence: float
-    ess: float
-    acceptance: float | None
-
-
-def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: int) -> _Group:
-    """Draw the completions of equal images."""
-    particles = run_particles(task, number, rows.start, candidate)
-    rng = np.random.default_rng([task.seed, number, candidate, 2])
-    count, weights, config = len(task.levels[rows]), particles.weights, task.config
+def _complete_group(
+    draws: Draws, number: int, rows: slice, candidate: int
+) -> tuple[Int[np.ndarray, "n c h w"], float, float, float | None]:
+    """Draw the completions of equal images; return them, the log-evidence, the sample size and the share of moves."""
+    particles = run_particles(draws, number, rows.start, candidate)
+    rng = np.random.default_rng([draws.uniforms.seed or 0, number, candidate, 2])
+    count, weights, acceptance = len(draws.levels[rows]), particles.weights, None
     chosen = particles.levels[systematic_resampling(weights.relative(), count, rng.random())]
-    acceptance = None
     # moves leave the model's own conditional unchanged, which differs under other settings and by soft data
-    if task.moves and config.transform.is_identity and task.soft is None:
-        chosen, acceptance = move_sub_pixels(task, chosen, task.inputs[rows], rng)
-    return _Group(chosen, particles.log_evidence, weights.effective_size(), acceptance)
+    if draws.request.moves and draws.config.transform.is_identity and draws.soft is None:
+        chosen, acceptance = move_sub_pixels(draws, chosen, draws.inputs[rows], rng)
+    return chosen, particles.log_evidence, weights.effective_size(), acceptance
 
 
-def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candidate: int = 0) -> Particles:
-    """Draw the particles of one image of a task.
+def run_particles(draws: Draws, number: int = 0, image: int = 0, candidate: int = 0) -> Particles:
+    """Draw the particles of one image.
 
     Args:
         number: number of the run, from which uniforms follow.
         image: index of the image.
         candidate: number of the candidate; see `best_of`.
     """
-    batch = _particle_batch(task, number, image, candidate)
+    batch = _particle_batch(draws, number, image, candidate)
     count = len(batch.levels)
-    mask = None if task.mask is None else task.mask.known(task.levels[image], task.known).repeat(count)
-    if isinstance(task.scorer, ProgramModel):
-        levels = _draw_by_program(task.scorer, task, image, batch, mask)
+    mask = None if draws.mask is None else draws.mask.known(draws.levels[image], draws.known).repeat(count)
+    if isinstance(draws.scorer, ProgramModel):
+        levels = _draw_by_program(draws.scorer, draws, image, batch, mask)
     else:
         from pointillist.completion.float_particles import draw_particles_by_loop
 
-        levels = draw_particles_by_loop(task, image, batch, mask)
-    _check_alive(task, batch, mask)
+        levels = draw_particles_by_loop(draws, image, batch, mask)
+    _check_alive(draws, batch, mask)
     return Particles(levels[: len(batch.weights)], batch.weights, batch.log_evidence)
 
 
 def _draw_by_program(
-    scorer: ProgramModel, task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
+    scorer: ProgramModel, draws: Draws, image: int, batch: ParticleBatch, mask: LevelMask | None
 ) -> Int[np.ndarray, "n c h w"]:
     """Draw the particles of an image by the integer program of the model, in place; return their levels."""
-    inputs, transform = guided_inputs(scorer, task.task(np.array([image])))
-    return scorer.integers.draw_particles(batch, inputs, task.order, transform, mask=mask, on_row=task.on_row)
+    inputs, transform = guided_inputs(scorer, draws.part(np.array([image])))
+    return scorer.integers.draw_particles(batch, inputs, draws.order, transform, mask=mask, on_row=draws.on_row)
 
 
-def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | None) -> None:
+def _check_alive(draws: Draws, batch: ParticleBatch, mask: LevelMask | None) -> None:
     """Check that a particle obeys the rules, and has levels of a probability above 0.
 
     Raises:
@@ -151,27 +141,27 @@ def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | N
     """
     if batch.weights.mantissas.any():
         return
-    if task.soft is not None:
+    if draws.soft is not None:
         raise ConfigError("No particle has a level that `soft` allows: raise `particles`, or give no probability of 0.")
     if mask is not None:
         reasons = " and ".join(sorted({*mask.reasons} - {""})) or "of neighbours"
         raise ConfigError(f"No particle obeys the rules ({reasons}): raise `particles` (={len(batch.levels)}).")
 
 
-def _particle_batch(task: CompletionTask, number: int, image: int, candidate: int) -> ParticleBatch:
+def _particle_batch(draws: Draws, number: int, image: int, candidate: int) -> ParticleBatch:
     """Prepare the particles of one image, in the raster frame."""
-    order = task.order
-    roles = np.where(task.known, np.where(task.weighed, WEIGHED, CERTAIN), DRAWN).astype(np.int8)
+    order = draws.order
+    roles = np.where(draws.known, np.where(draws.weighed, WEIGHED, CERTAIN), DRAWN).astype(np.int8)
     roles = np.ascontiguousarray(order.array_to_raster(roles))
-    flat = task.allowed is not None or task.soft is not None or task.model.stage_count(*task.shape[1:]) > 1
-    particles = task.particles if task.soft is None else max(task.particles, len(task.levels))
+    flat = draws.allowed is not None or draws.soft is not None or draws.model.stage_count(*draws.size) > 1
+    particles = draws.request.particles if draws.soft is None else max(draws.request.particles, len(draws.levels))
     counts = np.full(roles.shape[1], particles) if flat else particles_by_row(particles, roles)
-    most = int(counts.max())
-    check_particles(most, roles.size, task.particles)
-    uniforms = seeded_uniforms(task.seed, range(number * most, (number + 1) * most), task.shape, candidate)
-    rng = np.random.default_rng([task.seed, number, candidate, 1])
-    levels = order.array_to_raster(np.broadcast_to(task.levels[image], (most, *task.shape)))
-    soft = task.soft
+    most, seed, shape = int(counts.max()), draws.uniforms.seed or 0, draws.known.shape
+    check_particles(most, roles.size, draws.request.particles)
+    uniforms = seeded_uniforms(seed, range(number * most, (number + 1) * most), shape, candidate)
+    rng = np.random.default_rng([seed, number, candidate, 1])
+    levels = order.array_to_raster(np.broadcast_to(draws.levels[image], (most, *shape)))
+    soft = draws.soft
     if soft is not None:
         soft = np.ascontiguousarray(np.moveaxis(order.array_to_raster(np.moveaxis(soft, 2, 0)), 0, 2))
     return ParticleBatch(
@@ -204,11 +194,11 @@ def particles_by_row(particles: int, roles: np.ndarray) -> IntArray:
     return counts
 
 
-def same_for_all(task: CompletionTask) -> bool:
+def same_for_all(draws: Draws) -> bool:
     """Return True if all images have the same known pixels and conditions.
 
     Example:
-        same_for_all(task)  # one set of particles then serves all completions
+        same_for_all(draws)  # one set of particles then serves all completions
     """
-    arrays = [task.levels, *(array for part in task.inputs.parts.values() for array in (part.values, part.known))]
+    arrays = [draws.levels, *(array for part in draws.inputs.parts.values() for array in (part.values, part.known))]
     return all(bool((array == array[:1]).all()) for array in arrays)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 
-from pointillist.completion.api import InpaintKwargs, complete_images
+from pointillist.completion.api import InpaintKwargs, complete, completion_request
 from pointillist.completion.result import Painted
 from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number, check_whole
 from pointillist.files.arrays import boolean_array
@@ -17,8 +17,8 @@ from pointillist.images.array_types import Bool
 from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_notes, read_prompts
-from pointillist.sampling.uniforms import check_count, resolve_uniforms
+from pointillist.model.vocabulary import log_notes
+from pointillist.sampling.uniforms import check_count, seed_of
 
 _REACH = 2
 """Pixels over which noise is averaged in each direction: connected regions are about this large."""
@@ -77,7 +77,7 @@ def vary(
     Example:
         pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
     """
-    model = open_scored(model, settings.get("engine", "auto"))
+    model, on_row = open_scored(model, settings.get("engine", "auto")), settings.pop("on_row", None)
     read = read_image(model, image)
     x = read.levels
     check_count(n, x.shape[1:])
@@ -87,13 +87,16 @@ def vary(
     fixed = np.zeros(size, bool) if keep is None else boolean_array("keep", keep, size)
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
-    log_notes(read_prompts(model, settings.get("text"), n))
-    begin, numbers = resolve_uniforms(seed, None, ())[0] or 0, check_whole("first", settings.pop("first", 0))
-    masks, results = [], []
-    for number in range(numbers, numbers + n):
+    begin, first = seed_of(seed), check_whole("first", settings.pop("first", 0))
+    request, masks, results = completion_request(1, **settings), [], []
+    for number in range(first, first + n):
         rng = np.random.default_rng([begin, number, _PURPOSE])
         masks.append(~draw_hole(rng, size, share, pattern, fixed))
-        results.append(complete_images(model, x, masks[-1], seed=int(rng.integers(2**53)), **settings))
+        draws = replace(request, known=(x, masks[-1]), seed=int(rng.integers(2**53))).resolve(model)
+        if draws.prompts is not None and number == first:
+            log_notes(draws.prompts)
+            request = replace(request, conditions={**request.conditions, "text": draws.prompts})
+        results.append(complete(replace(draws, on_row=on_row)))
     return Variations(
         levels=np.concatenate([result.levels for result in results]),
         nats=np.concatenate([result.nats for result in results]),

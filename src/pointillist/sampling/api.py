@@ -13,10 +13,9 @@ from pointillist.conditioning import Label, count_images
 from pointillist.data.options import parse_size
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import SampleKwargs
+from pointillist.sampling.config import OnBatchRow, SampleKwargs
 from pointillist.sampling.request import Request
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.task import OnBatchRow
 
 
 class SampleCallKwargs(SampleKwargs, total=False):

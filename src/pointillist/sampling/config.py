@@ -8,7 +8,7 @@ up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pointillist.sampling.rules.config import Rules
 
 
+OnRow = Callable[[int, Any], None]
+"""Called with the number of rows done and the levels so far, in the orientation of the image."""
+OnBatchRow = Callable[[int, int, Any], None]
+"""Called with the number of images finished before this batch, rows done, and the levels of the batch."""
 ENGINES = ("auto", "integer", "torch", "numpy", "naive")
 INTEGER_REASON = "the integer program of the model gives the same image on every machine"
 

@@ -25,9 +25,9 @@ from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import SampleKwargs, split_keywords
-from pointillist.sampling.request import Draws, Request
-from pointillist.sampling.task import DrawTask, guided_inputs
+from pointillist.sampling.config import SampleKwargs
+from pointillist.sampling.draws import Draws, guided_inputs
+from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, check_seed
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def recover_uniforms(
     opened = open_scored(model, settings.get("engine", "auto"))
     x = single_image(opened, image)
     size = (x.shape[2], x.shape[3])
-    sampling, further = split_keywords(settings)
-    conditions = {"label": label, "text": text, **further}
-    return invert(Request(conditions=conditions, settings=sampling, seed=seed, size=size).resolve(opened), x)
+    return invert(Request.of(1, label, text, seed=seed, size=size, **settings).resolve(opened), x)
 
 
 def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 c h w"]:
@@ -83,26 +81,26 @@ def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 
     if draws.config.best_of != 1:
         raise ConfigError(f"`best_of` (={draws.config.best_of}) chooses between images: leave it out to invert one.")
     intervals = UniformIntervals.of(x.shape, draws.config.transform)
-    task = draws.task(np.arange(1))
+    part = draws.part(np.arange(1))
     if isinstance(draws.scorer, ProgramModel):
-        _invert_program(draws.scorer, x, task, intervals)
+        _invert_program(draws.scorer, x, part, intervals)
     else:
         from pointillist.sampling.pixel import invert_floats
 
-        invert_floats(cast("PixelModel", draws.scorer), x, task, intervals)
+        invert_floats(cast("PixelModel", draws.scorer), x, part, intervals)
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
         return replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape)).draw(0, 1).levels
 
-    return _repaired(intervals, task.uniforms, x, draws.model.generation_rank(*draws.size, draws.order), draw)
+    return _repaired(intervals, part.uniforms.of([0]), x, draws.model.generation_rank(*draws.size, draws.order), draw)
 
 
 def _invert_program(
-    scorer: ProgramModel, x: Int[np.ndarray, "1 c h w"], task: DrawTask, intervals: UniformIntervals
+    scorer: ProgramModel, x: Int[np.ndarray, "1 c h w"], draws: Draws, intervals: UniformIntervals
 ) -> None:
     """Note the intervals of an image under an integer program, in integers."""
-    size, order = task.size, task.order
-    encoded, transform = guided_inputs(scorer, task)
+    size, order = draws.size, draws.order
+    encoded, transform = guided_inputs(scorer, draws)
     copies = 1 + transform.is_guided
 
     def inverted(steps: ProgramStepper) -> IntArray:

@@ -24,10 +24,9 @@ from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import FullPass, channels_last
-from pointillist.sampling.config import SamplingConfig, choose_float_engine
+from pointillist.sampling.config import OnRow, SamplingConfig, choose_float_engine
 from pointillist.sampling.engines import create_stepper, stage_condition
 from pointillist.sampling.state import SamplingState, Site, Stepper, UniformSampler
-from pointillist.sampling.task import OnRow
 from pointillist.system import single_threaded
 
 MAX_NUMBERS = 2**20

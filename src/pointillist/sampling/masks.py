@@ -13,11 +13,13 @@ from pointillist.errors import ConfigError
 from pointillist.files.arrays import boolean_array
 from pointillist.images.array_types import Bool, Int
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.task import Known
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.sampling.rules.config import Rules
+
+Known = tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]]
+"""Levels of images, and which of their sub-pixels are kept."""
 
 
 def open_image_mask(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,46 +15,47 @@ from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import encode_each
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.state import Site, UniformSampler
-from pointillist.sampling.task import DrawnImages, DrawTask
+from pointillist.sampling.draws import Drawn, Draws
 from pointillist.sampling.uniforms import UniformIntervals
 
 
-def draw_by_loop(model: PixelModel, task: DrawTask) -> DrawnImages:
+def draw_by_loop(model: PixelModel, draws: Draws) -> Drawn:
     """Draw images in floating point.
 
     Raises:
         CheckpointError: if a likelihood is not a number.
     """
-    config = replace(task.config, order=task.order.name)
-    sampler = UniformSampler(torch.from_numpy(task.uniforms), config.transform, task.mask)
-    batch = sampler.duplicate_for_guidance(task.inputs, task.negative)
+    sampler = UniformSampler(
+        torch.from_numpy(draws.uniforms.of(range(draws.count))), draws.config.transform, draws.mask
+    )
+    batch = sampler.duplicate_for_guidance(draws.inputs, draws.reference)
     observed = None
-    if task.known is not None:
-        levels, known = torch.from_numpy(np.array(task.known[0])), task.known[1]
+    if draws.observed is not None:
+        levels, known = torch.from_numpy(np.array(draws.levels)), draws.known
         # pixels that are known in all channels cost nothing; the sampler keeps known channels of the others
         whole = known.all(0)
         observed = ObservedPixels(levels.repeat(len(batch) // len(levels), 1, 1, 1), torch.from_numpy(whole))
         if (known != whole).any():  # an engine samples whole images for a plain sampler
             sampler.known = levels, known
-    outputs = None if task.outputs is None else torch.from_numpy(task.outputs).movedim(-1, 1)
+    outputs = None if draws.outputs is None else torch.from_numpy(draws.outputs).movedim(-1, 1)
     with inference_mode(model):
         condition = encode_each(model, batch)
-        shape = (len(batch), *task.size)
+        shape = (len(batch), *draws.size)
         drawn = autoregressive_loop(
-            model, condition, sampler, shape, config, known=observed, on_row=task.on_row, outputs=outputs
+            model, condition, sampler, shape, draws.config, known=observed, on_row=draws.on_row, outputs=outputs
         )
     check_likelihood(sampler.nats.numpy())
-    return DrawnImages(drawn[: len(task.uniforms)].numpy(), sampler.nats.numpy())
+    return drawn[: draws.count].numpy(), sampler.nats.numpy()
 
 
 def invert_floats(
-    model: PixelModel, x: Int[np.ndarray, "1 c h w"], task: DrawTask, intervals: UniformIntervals
+    model: PixelModel, x: Int[np.ndarray, "1 c h w"], draws: Draws, intervals: UniformIntervals
 ) -> None:
-    """Note the intervals of an image under a pixel model, by the engine of the task."""
-    inverter = _Inverter(task.config, x, intervals)
-    batch = inverter.sampler.duplicate_for_guidance(task.inputs, task.negative)
+    """Note the intervals of an image under a pixel model, by the engine of its draw."""
+    inverter = _Inverter(draws.config, x, intervals)
+    batch = inverter.sampler.duplicate_for_guidance(draws.inputs, draws.reference)
     with inference_mode(model):
-        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), task.config)
+        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), draws.config)
 
 
 class _Inverter:

@@ -7,37 +7,31 @@ sampled from its integer program.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from pointillist.conditioning.inputs import ConditionInputs, has_prompt, parse_prompts
-from pointillist.conditioning.known import OBSERVED
-from pointillist.conditioning.label import labels_from_input
+from pointillist.conditioning.known import OBSERVED, parse_mask
 from pointillist.data.options import parse_size
 from pointillist.engine.batch import check_batch_memory
-from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError, check_whole
-from pointillist.files.progress import Bar
 from pointillist.images import MAX_SIDE
-from pointillist.images.array_types import Float
-from pointillist.images.ordering import PixelOrder
-from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.candidates import best_of, check_best_of, unconditional_nats
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
-from pointillist.sampling.masks import draw_until_accepted, open_image_mask, open_weighted_mask
-from pointillist.sampling.samples import Samples
-from pointillist.sampling.task import DrawnImages, DrawTask, Known, OnBatchRow, OnRow, draw_by_program
+from pointillist.sampling.draws import Draws
+from pointillist.sampling.masks import Known, open_image_mask, open_weighted_mask
+from pointillist.sampling.methods import SOFT, choose_method, parse_soft
 from pointillist.sampling.uniforms import Uniforms, check_count
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
-    from pointillist.model.pixel_model import PixelModel
     from pointillist.model.vocabulary import Prompts
 
+MAX_MOVES = 10_000
+"""Most single-pixel moves of a completion: each takes a pass over the image."""
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
 
@@ -62,8 +56,12 @@ class Request:
         numbers: seed and index of each image instead of one seed and 0, 1, ...
         first: index of the first image of the seed.
         size: height and width; None for the model's own.
-        known: levels of the images, and which of their sub-pixels are known.
+        known: levels of the images, one for all or one each, and which of their pixels or sub-pixels are known.
         allowed: levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have; None for all.
+        method: how unknown pixels are completed, see `inpaint`; None draws them in the order of the settings.
+        particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
+        moves: single-pixel moves of each completion after Sequential Monte Carlo.
+        soft: factors of the probability of each level at each pixel, `[h w k]`; None without soft data.
     """
 
     n: int = 1
@@ -75,8 +73,12 @@ class Request:
     numbers: Sequence[tuple[int, int]] | None = None
     first: int = 0
     size: int | str | tuple[int, int] | None = None
-    known: Known | None = None
+    known: tuple[Any, Any] | None = None
     allowed: Any = None
+    method: str | None = None
+    particles: int = 64
+    moves: int = 4
+    soft: Any = None
 
     @classmethod
     def of(
@@ -99,21 +101,10 @@ class Request:
         values = {"label": label, "text": text, **conditions}
         return cls(n=n, conditions=values, settings=settings, seed=seed, uniforms=uniforms, size=size)
 
-    def resolve(
-        self,
-        model: LikelihoodModel,
-        *,
-        order: PixelOrder | None = None,
-        observes: bool = True,
-        weighted: bool = False,
-        at_once: bool = False,
-    ) -> Draws:
+    def resolve(self, model: LikelihoodModel, *, at_once: bool = False) -> Draws:
         """Check a request against a model, before anything is computed for this many images.
 
         Args:
-            order: generation order in place of the one that the settings name.
-            observes: whether known pixels are conditions of a model that reads them.
-            weighted: whether draws within `allowed` and rules are weighted; see `LevelMask.open`.
             at_once: whether all images are held at once.
 
         Raises:
@@ -131,10 +122,12 @@ class Request:
         floats = scorer.engine != "integer"
         engine = choose_float_engine(model, config.engine, (height, width)).engine if floats else "integer"
         scorer.check_size(height, width)
-        order = model.order(config.order) if order is None else order
-        inputs = self._inputs(model, (height, width), observes=observes)
+        known, method, order = self._known((channels, height, width)), None, None
+        if known is not None and self.method is not None:
+            method, order = choose_method(model, known[1], self.method, config.order, engine)
+        inputs = self._inputs(model, (height, width), known if method in (None, "known") else None)
         pending = texts
-        if texts is not None and self.known is not None:
+        if texts is not None and known is not None:
             inputs, pending = model.conditions.with_prompts(inputs, texts), None
         uniforms = Uniforms.resolve(
             self.seed, self.uniforms, (self.n, channels, height, width), self.numbers, first=self.first
@@ -144,10 +137,11 @@ class Request:
         model.conditions.check_guided(self.settings.get("guidance"), conditional=conditional, negative=negative)
         if not (conditional or has_prompt(negative)):
             config = replace(config, guidance=1.0, negative_prompt=None)  # there is nothing to lead away from
-        check_best_of(config, conditional=conditional, seeded=uniforms.array is None)
+        _check_best_of(config, conditional=conditional, seeded=uniforms.array is None)
         count = min(self.n, config.batch_size)
         check_batch_memory(channels * height * width * count * _BYTES, count, height, width)
-        return Draws(
+        order = order or model.order(config.order)
+        draws = Draws(
             request=self,
             model=model,
             scorer=scorer,
@@ -159,15 +153,44 @@ class Request:
             prompts=prompts,
             pending=pending,
             negatives=parse_prompts(negative, self.n),
-            observed=self.known,
-            mask=self._mask(model, config, (height, width), weighted=weighted),
+            observed=known,
+            mask=self._mask(model, config, (height, width), known if method else None),
+            method=method,
         )
+        return draws if method is None else self._completing(draws)
+
+    def _completing(self, draws: Draws) -> Draws:
+        """Check what a method of completion takes, and add soft data."""
+        check_whole("particles", self.particles, 1)
+        check_whole("moves", self.moves, 0, MAX_MOVES)
+        if self.soft is not None:
+            soft = parse_soft(self.soft, draws.known, draws.model.image.levels)
+            if draws.method == "sequential":
+                raise ConfigError("`soft` weighs particles, and the method sequential draws none: use auto.")
+            if draws.mask is not None or draws.config.best_of > 1:
+                raise ConfigError(
+                    "`soft` cannot be used with `allowed`, `rules` or `best_of`: give levels the probability 0."
+                )
+            draws = replace(draws, method=SOFT, soft=soft)
+        if draws.method in ("smc", SOFT) and draws.uniforms.array is not None:
+            raise ConfigError("`uniforms` cannot be used with the method smc, which draws many histories: give a seed.")
+        return draws
 
     def _size(self, model: LikelihoodModel) -> tuple[int, int]:
-        height, width = (model.image.height, model.image.width) if self.size is None else parse_size(self.size)
+        if self.size is None:
+            height, width = model.image.shape[1:] if self.known is None else self.known[0].shape[2:]
+        else:
+            height, width = parse_size(self.size)
         if max(height, width) > MAX_SIDE:
             raise ConfigError(f"`size` (={height}x{width}) must have at most {MAX_SIDE:,} pixels a side.")
         return height, width
+
+    def _known(self, shape: tuple[int, int, int]) -> Known | None:
+        """Return the known pixels as levels of each image and a mask of sub-pixels."""
+        if self.known is None:
+            return None
+        levels, mask = self.known
+        return np.broadcast_to(levels, (self.n, *shape)), parse_mask(mask, (1, *shape))[0]
 
     def _defaults(self, model: LikelihoodModel) -> Mapping[str, Any]:
         if self.defaults is not None:
@@ -186,15 +209,15 @@ class Request:
             return None
         if model.conditions.prompt_reader is None:
             raise model.conditions.unsupported("text", text)
-        from pointillist.model.vocabulary import read_prompts
+        from pointillist.model.vocabulary import Prompts, read_prompts
 
-        return read_prompts(model, text, self.n)
+        # those of an earlier request were read, and a quoted name would mean another the second time
+        return text if isinstance(text, Prompts) else read_prompts(model, text, self.n)
 
-    def _inputs(self, model: LikelihoodModel, size: tuple[int, int], *, observes: bool) -> ConditionInputs:
+    def _inputs(self, model: LikelihoodModel, size: tuple[int, int], known: Known | None) -> ConditionInputs:
         """Read the conditions without prompts, and known pixels if the model has them as a condition."""
-        readers, known = model.conditions, None
-        if observes and OBSERVED in readers.readers:
-            known = self.known
+        readers = model.conditions
+        known = known if OBSERVED in readers.readers else None
         if isinstance(self.conditions, Mapping):
             values = {name: value for name, value in self.conditions.items() if name != "text"}
             return readers.inputs(count=self.n, size=size, known=known, **values)
@@ -206,176 +229,26 @@ class Request:
         return ConditionInputs.concat(parts)
 
     def _mask(
-        self, model: LikelihoodModel, config: SamplingConfig, size: tuple[int, int], *, weighted: bool
+        self, model: LikelihoodModel, config: SamplingConfig, size: tuple[int, int], known: Known | None
     ) -> LevelMask | None:
-        if weighted and self.known is not None:
-            return open_weighted_mask(model, config.parsed_rules, size, self.allowed, self.known)
+        """Open the mask of one image; draws around known pixels are weighted."""
+        if known is not None:
+            return open_weighted_mask(model, config.parsed_rules, size, self.allowed, known)
         return open_image_mask(model, config.parsed_rules, size)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Draws:
-    """A resolved request: arrays, from which any range of the images can be drawn.
+def _check_best_of(config: SamplingConfig, *, conditional: bool, seeded: bool) -> None:
+    """Check that candidates differ, and that there is a condition to choose by.
 
-    Attributes:
-        request: what was asked.
-        model: the model.
-        scorer: the distribution that the images are drawn from.
-        config: settings, with the engine and the order resolved.
-        order: generation order.
-        inputs: conditions of the images, without the prompts that are `pending`.
-        uniforms: random numbers of the images.
-        size: height and width.
-        prompts: prompts as they are sampled, and what is said about them; see `read_prompts`. None if absent.
-        pending: prompts that are encoded batch by batch, as there may be millions; None if they are in `inputs`.
-        negatives: negative prompt of each image; None if absent.
-        observed: levels of the images, and which of their sub-pixels are known; None to draw all.
-        mask: with which each image begins; None where nothing restricts its levels.
-        on_row: called after each row of every draw, also of an image that is drawn again; an exception that it raises
-            ends the work.
-        outputs: see `DrawTask`; of all images, which are one batch then.
+    Raises:
+        ConfigError: naming the remedy.
     """
-
-    request: Request
-    model: LikelihoodModel
-    scorer: LikelihoodModel
-    config: SamplingConfig
-    order: PixelOrder
-    inputs: ConditionInputs
-    uniforms: Uniforms
-    size: tuple[int, int]
-    prompts: Prompts | None = None
-    pending: Sequence[str] | None = None
-    negatives: Sequence[str] | None = None
-    observed: Known | None = None
-    mask: LevelMask | None = None
-    on_row: OnRow | None = None
-    outputs: Float[np.ndarray, "n h2 w2 p"] | None = None
-
-    @property
-    def count(self) -> int:
-        """Number of images."""
-        return len(self.inputs)
-
-    @property
-    def texts(self) -> Sequence[str] | None:
-        """Prompt of each image, as it is sampled; None if absent."""
-        return None if self.prompts is None else self.prompts.texts
-
-    def negative(self, images: IntArray) -> ConditionInputs | None:
-        """Return the conditions of the reference distribution of guidance, by negative prompts; None if absent."""
-        if self.negatives is None:
-            return None
-        prompts = [self.negatives[i] for i in images.tolist()]
-        return self.model.conditions.inputs(None, len(prompts), prompts, size=self.size)
-
-    def task(
-        self, images: IntArray, uniforms: Float[np.ndarray, "b c h w"] | None = None, mask: LevelMask | None = None
-    ) -> DrawTask:
-        inputs = self.inputs[images]
-        if self.pending is not None:
-            inputs = self.model.conditions.with_prompts(inputs, [self.pending[i] for i in images.tolist()])
-        return DrawTask(
-            uniforms=self.uniforms.of(images) if uniforms is None else uniforms,
-            inputs=inputs,
-            negative=self.negative(images),
-            order=self.order,
-            config=self.config,
-            known=None if self.observed is None else (self.observed[0][images], self.observed[1]),
-            mask=mask,
-            on_row=self.on_row,
-            outputs=self.outputs,
+    if config.best_of == 1:
+        return
+    if not conditional:
+        raise ConfigError(
+            f"`best_of` (={config.best_of}) chooses by the bits that a condition saves, and there is none: "
+            "give a prompt or a label, or leave it out."
         )
-
-    def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[Samples]:
-        """Sample batch by batch, so that any number of images fits in memory.
-
-        ```python
-        for batch in Request.of(100_000, seed=0).resolve(model).stream():
-            write(batch.array)
-        ```
-
-        Args:
-            first: the first image to sample, a multiple of `batch_size`; those before it are left out.
-            on_row: see `draw`.
-        """
-        for start in range(first, self.count, self.config.batch_size):
-            yield self.draw(start, min(self.count, start + self.config.batch_size), on_row)
-
-    def sample(self, on_row: OnBatchRow | None = None) -> Samples:
-        """Sample all images, which are held at once; see `draw`."""
-        with Bar("sampling", self.count) as bar:
-            parts: list[Samples] = []
-            for part in self.stream(on_row=on_row):
-                parts.append(part)
-                bar.show(sum(map(len, parts)))
-        return Samples.concat(parts)
-
-    def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> Samples:
-        """Sample the images `start .. stop` as one batch; the best of several candidates where `config` says so.
-
-        Args:
-            on_row: called after each row of a stage (each column, where the order runs along columns) with the number
-                of images finished before this batch, the rows done (in rows of the raster frame), and the levels; not
-                for images that are drawn again.
-        """
-        images = np.arange(start, stop)
-        task, lines = self.task(images), self.order.raster_size(*self.size)[0]
-
-        def draw(candidate: int) -> Samples:
-            def report(rows: int, levels: Any) -> None:
-                if self.on_row is not None:
-                    self.on_row(rows, levels)
-                if on_row is not None:
-                    on_row(start, candidate * lines + rows, levels)
-
-            watched = report if on_row is not None or self.on_row is not None else None
-            uniforms = self.uniforms.of(images, candidate) if candidate else task.uniforms
-            return self._draw(replace(task, uniforms=uniforms, on_row=watched), images)
-
-        def without(levels: Any) -> Float[np.ndarray, " n"]:
-            return unconditional_nats(self.scorer, levels, task.inputs, self.order)
-
-        return best_of(self.config.best_of, draw, without)
-
-    def _draw(self, task: DrawTask, images: IntArray) -> Samples:
-        """Sample one candidate of each image; where there are rules, until it obeys them."""
-        rules, tries = self.config.parsed_rules, None
-
-        def draw(rows: IntArray, mask: LevelMask) -> tuple[IntArray, np.ndarray]:
-            part = task.of(rows, mask)
-            if len(rows) < len(images):
-                part = replace(part, on_row=self.on_row)
-            drawn = draw_images(self.scorer, part)
-            return drawn.levels, drawn.nats
-
-        if self.mask is None or rules is None:
-            drawn = draw_images(self.scorer, task)
-            levels, nats = drawn.levels, drawn.nats
-        else:
-            (levels, nats), tries = draw_until_accepted(self.mask, len(images), rules.tries, draw)
-        return Samples(
-            levels=levels,
-            nats=nats,
-            image=self.model.image.resized(*self.size),
-            labels=labels_from_input(task.inputs.parts.get("label"), len(images)),
-            seed=self.uniforms.seed,
-            engine=self.config.engine,
-            order=self.order.name,
-            texts=None if self.texts is None else tuple(self.texts[i] for i in images.tolist()),
-            tileset=self.model.tileset,
-            tries=tries,
-        )
-
-
-def draw_images(scorer: LikelihoodModel, task: DrawTask) -> DrawnImages:
-    """Draw images by an integer program, or by the engine in floating point that the settings name.
-
-    Example:
-        draw_images(draws.scorer, draws.task(np.arange(4))).levels
-    """
-    if isinstance(scorer, ProgramModel):
-        return draw_by_program(scorer, task)
-    from pointillist.sampling.pixel import draw_by_loop
-
-    return draw_by_loop(cast("PixelModel", scorer), task)
+    if not seeded:
+        raise ConfigError(f"`best_of` (={config.best_of}) draws its candidates from a seed: leave out `uniforms`.")

@@ -17,7 +17,7 @@ from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
-from pointillist.sampling.task import OnRow
+from pointillist.sampling.config import OnRow
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

@@ -41,26 +41,14 @@ def check_count(n: int, shape: Sequence[int] | None = None) -> None:
         check_memory(int(n) * math.prod(shape) * _HELD_BYTES, f"{n:,} images at once", "ask for fewer")
 
 
-def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:
-    """Return a seed and None, with a new seed where none is given; or None and the given uniforms of this shape.
+def seed_of(seed: int | None) -> int:
+    """Return a checked seed; for None draw one, by torch's generator where torch is loaded: `torch.manual_seed` repeats it.
 
     Raises:
-        ConfigError, ShapeError: if both are given, or the uniforms are out of range or of another shape.
+        ConfigError: naming the seed.
     """
-    if uniforms is None:
-        return new_seed() if seed is None else check_seed(seed), None
     if seed is not None:
-        raise ConfigError(f"`seed` (={quote(seed)}) changes nothing where `uniforms` are given: leave one of them out.")
-    array = number_array("uniforms", uniforms, "an array of numbers in [0, 1)")
-    if array.shape != shape:
-        raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
-    if array.size and not (array.min() >= 0 and array.max() < 1):
-        raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
-    return None, array
-
-
-def new_seed() -> int:
-    """Draw a seed: by torch's generator where torch is loaded, so that `torch.manual_seed` repeats it."""
+        return check_seed(seed)
     torch = sys.modules.get("torch")
     return secrets.randbelow(_SEEDS) if torch is None else int(torch.randint(_SEEDS, ()))
 
@@ -122,10 +110,24 @@ class Uniforms:
         *,
         first: int = 0,
     ) -> Uniforms:
-        """Take a seed, a new one if absent, or uniforms of a shape `(n, c, h, w)`; see `resolve_uniforms`."""
-        if numbers is not None and uniforms is None:
-            return cls(None, None, shape[1:], numbers)
-        return cls(*resolve_uniforms(seed, uniforms, shape), shape[1:], first=check_whole("first", first))
+        """Take a seed, a new one if absent, or uniforms of a shape `(n, c, h, w)`.
+
+        Raises:
+            ConfigError, ShapeError: if both are given, or the uniforms are out of range or of another shape.
+        """
+        first = check_whole("first", first)
+        if uniforms is None:
+            return cls(None if numbers else seed_of(seed), None, shape[1:], numbers, first)
+        if seed is not None:
+            raise ConfigError(
+                f"`seed` (={quote(seed)}) changes nothing where `uniforms` are given: leave one of them out."
+            )
+        array = number_array("uniforms", uniforms, "an array of numbers in [0, 1)")
+        if array.shape != shape:
+            raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
+        if array.size and not (array.min() >= 0 and array.max() < 1):
+            raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
+        return cls(None, array, shape[1:], first=first)
 
     def of(self, images: Iterable[SupportsIndex], candidate: int = 0) -> Float[np.ndarray, "m c h w"]:
         """Return the uniforms of a candidate of the images with these numbers; see `seeded_uniforms`."""
@@ -136,6 +138,10 @@ class Uniforms:
             each = (self.numbers[i] for i in rows)
             return np.concatenate([seeded_uniforms(seed, [index], self.shape, candidate) for seed, index in each])
         return seeded_uniforms(self.seed or 0, [self.first + i for i in rows], self.shape, candidate)
+
+    def part(self, images: Iterable[SupportsIndex], candidate: int = 0) -> Uniforms:
+        """Return the uniforms of a candidate of some images, as an array."""
+        return Uniforms(self.seed, self.of(images, candidate), self.shape)
 
 
 @dataclass(frozen=True)

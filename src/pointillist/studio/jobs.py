@@ -15,9 +15,11 @@ from pointillist.errors import DataError, ShapeError
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.inversion import interpolate_uniforms, invert, replace_uniforms
-from pointillist.sampling.request import Draws, Request
+from pointillist.sampling.config import OnRow
+from pointillist.sampling.draws import Draws
+from pointillist.sampling.masks import Known
+from pointillist.sampling.request import Request
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.task import Known, OnRow
 from pointillist.sampling.uniforms import Uniforms, seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
@@ -107,13 +109,9 @@ class SamplingJob:
         else:
             key = variation.model_dump_json(include={"levels", "conditions", "seed"})
             if key not in recovered:
-                request = replace(
-                    self.draws.request,
-                    n=1,
-                    conditions=[condition_keywords(variation.conditions)],
-                    settings={"engine": self.request.engine, "order": self.request.order},
-                    numbers=None,
-                    seed=variation.seed,
+                settings = {"engine": self.request.engine, "order": self.request.order}
+                request = single(
+                    self.draws.request, variation.conditions, seed=variation.seed, settings=settings
                 )
                 recovered[key] = invert(
                     request.resolve(self.draws.model), variation.levels.array().astype(np.int64)[None]
@@ -122,6 +120,11 @@ class SamplingJob:
         if variation.kind == "interpolate":
             return interpolate_uniforms(origin, uniforms, variation.strength)
         return replace_uniforms(origin, uniforms, variation.strength, variation.seed)
+
+
+def single(request: Request, conditions: schemas.ConditionValues, **changed: Any) -> Request:
+    """Return a request for one image of others, under conditions."""
+    return replace(request, n=1, conditions=condition_keywords(conditions), numbers=None, **changed)
 
 
 def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:

@@ -86,7 +86,7 @@ def test_an_item_that_ends_the_process_is_rejected(model: str, monkeypatch: pyte
 FAULT = """
 import os, signal, sys
 if any(a == "pointillist.commands.jobs.executors" for a in sys.orig_argv):
-    from pointillist.sampling.request import Draws
+    from pointillist.sampling.draws import Draws
     kept = Draws.draw
     def draw(self, start, stop, on_row=None):
         if start <= 6 < stop:

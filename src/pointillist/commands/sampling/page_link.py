@@ -15,7 +15,7 @@ import numpy as np
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.palette import read_palette
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.request import Draws
+from pointillist.sampling.draws import Draws
 from pointillist.sampling.rules.config import Rules
 
 SITE = "POINTILLIST_SITE"

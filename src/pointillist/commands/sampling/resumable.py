@@ -25,7 +25,7 @@ from pointillist.sampling.config import SamplingConfig
 if TYPE_CHECKING:
     from pointillist.commands.sampling.settings import SampleSettings
     from pointillist.images import ImageSpec
-    from pointillist.sampling.request import Draws
+    from pointillist.sampling.draws import Draws
     from pointillist.sampling.samples import Samples
 
 LIST = "metadata.jsonl"

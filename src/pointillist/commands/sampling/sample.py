@@ -33,15 +33,11 @@ from pointillist.system import describe_threads
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
     from pointillist.commands.sampling.writers import Totals
-    from pointillist.sampling.request import Draws
+    from pointillist.sampling.draws import Draws
 
 
 def sample(settings: SampleSettings) -> Facts:
     """Sample images as the settings say, and write them."""
-    if settings.seamless is not None:
-        from pointillist.completion.canvas import check_sides
-
-        check_sides(settings.seamless)
     with target(settings.out, settings.form, settings.force) as (kind, path):
         return _sample(settings, kind, path)
 

@@ -12,9 +12,9 @@ from pointillist.data.options import parse_size
 from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import INTEGER_REASON, EngineChoice, SamplingConfig, choose_engine
-from pointillist.sampling.request import Draws, Request
-from pointillist.sampling.task import OnBatchRow
+from pointillist.sampling.config import INTEGER_REASON, EngineChoice, OnBatchRow, SamplingConfig, choose_engine
+from pointillist.sampling.draws import Draws
+from pointillist.sampling.request import Request
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
