@@ -14,7 +14,6 @@ import pointillist as pt
 from pointillist.completion.canvas import extend, make_seamless
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.engine.interpreter import Interpreter
-from pointillist.sampling.draws import UNCONDITIONAL_SHARE
 from pointillist.sampling.config import (
     SamplingConfig,
     SamplingKwargs,
@@ -22,6 +21,7 @@ from pointillist.sampling.config import (
     choose_model_engine,
     split_keywords,
 )
+from pointillist.sampling.draws import UNCONDITIONAL_SHARE
 from pointillist.sampling.engines import create_stepper
 from pointillist.sampling.inversion import recover_uniforms
 from pointillist.sampling.request import Request

@@ -66,7 +66,7 @@ class Painter:
     Args:
         model: the model.
         levels: the canvases, one for all or one each, `[n c h w]`, read where they are known.
-        request: of the completions; its seed, pixels and size are those of the windows.
+        request: of the completions, without their pixels: each window has a seed, a size and known pixels.
         on_row: see `inpaint`.
 
     Attributes:

@@ -71,12 +71,11 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
         sample_tiling(Request.of(4, seed=1).resolve(model), "x")
     """
     check_sides(sides)
-    samples, request, settings = draws.sample(on_row), draws.request, dict(draws.request.settings)
+    samples, settings = draws.sample(on_row), dict(draws.request.settings)
     settings.pop("best_of", None)
     inputs = draws.part(np.arange(draws.count)).inputs
     completing = replace(
-        request,
-        conditions={**request.conditions, "text": draws.prompts},
+        draws.request.with_prompts(draws.prompts),
         settings=settings,
         defaults=draws.model.generation_config.sampling,
         method="auto",

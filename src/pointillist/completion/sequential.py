@@ -35,7 +35,8 @@ def complete_sequentially(draws: Draws, candidate: int = 0) -> tuple[Completions
     """
     size = draws.config.batch_size
     batches = np.split(np.arange(draws.count), range(size, draws.count, size))
-    levels, mass, tries = map(np.concatenate, zip(*(_draw_batch(draws, rows, candidate) for rows in batches), strict=True))
+    parts = [_draw_batch(draws, rows, candidate) for rows in batches]
+    levels, mass, tries = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     maps = log_prob_maps(draws, levels)
     # sub-pixels that are conditions are certain, and weigh nothing
     log_weights = mass + maps[:, draws.started & draws.known].sum(1)
@@ -53,7 +54,7 @@ def complete_sequentially(draws: Draws, candidate: int = 0) -> tuple[Completions
 def completions(
     draws: Draws, levels: Int[np.ndarray, "n c h w"], maps: Float[np.ndarray, "n c h w"], **drawn: Any
 ) -> Completions:
-    """Describe completions, whose log-likelihood is that of everything that is not a condition."""
+    """Describe completions, with the log-likelihood of everything that is not a condition."""
     return Completions(
         levels=levels,
         nats=maps.reshape(len(maps), -1).sum(1),

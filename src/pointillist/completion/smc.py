@@ -72,7 +72,9 @@ def complete_by_smc(draws: Draws, candidate: int = 0) -> tuple[Completions, Floa
     """
     count = draws.count
     groups = [slice(0, count)] if same_for_all(draws) else [slice(i, i + 1) for i in range(count)]
-    parts = [_complete_group(draws, number, rows, candidate) for number, rows in enumerate(groups, draws.uniforms.first)]
+    parts = [
+        _complete_group(draws, number, rows, candidate) for number, rows in enumerate(groups, draws.uniforms.first)
+    ]
     images, log_evidence, sizes, accepted = zip(*parts, strict=True)
     levels = np.concatenate(images)
     maps = log_prob_maps(draws, levels)

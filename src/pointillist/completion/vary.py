@@ -14,10 +14,12 @@ from pointillist.completion.result import Painted
 from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number, check_whole
 from pointillist.files.arrays import boolean_array
 from pointillist.images.array_types import Bool
-from pointillist.model.batches import read_image
+from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_notes
+from pointillist.sampling.config import OnRow
+from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import check_count, seed_of
 
 _REACH = 2
@@ -78,8 +80,26 @@ def vary(
         pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
     """
     model, on_row = open_scored(model, settings.get("engine", "auto")), settings.pop("on_row", None)
-    read = read_image(model, image)
-    x = read.levels
+    return redraw(
+        model, read_image(model, image), completion_request(n, seed=seed, **settings), share, pattern, keep, on_row
+    )
+
+
+def redraw(
+    model: LikelihoodModel,
+    read: SingleImage,
+    request: Request,
+    share: float,
+    pattern: str = "regions",
+    keep: Bool[np.ndarray, "h w"] | None = None,
+    on_row: OnRow | None = None,
+) -> Variations:
+    """Draw the variations of an image that a request asks for; see `vary`.
+
+    Example:
+        redraw(model, read_image(model, "seven.png"), completion_request(20, seed=0), 0.3)
+    """
+    x, n = read.levels, request.n
     check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
     check_number("share", share, ABOVE_0, 1, "lie in (0, 1]: the share of pixels that are drawn again")
@@ -87,15 +107,15 @@ def vary(
     fixed = np.zeros(size, bool) if keep is None else boolean_array("keep", keep, size)
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
-    begin, first = seed_of(seed), check_whole("first", settings.pop("first", 0))
-    request, masks, results = completion_request(1, **settings), [], []
+    begin, first = seed_of(request.seed), check_whole("first", request.first)
+    each, masks, results = replace(request, n=1, first=0, size=None), [], []
     for number in range(first, first + n):
         rng = np.random.default_rng([begin, number, _PURPOSE])
         masks.append(~draw_hole(rng, size, share, pattern, fixed))
-        draws = replace(request, known=(x, masks[-1]), seed=int(rng.integers(2**53))).resolve(model)
+        draws = replace(each, known=(x, masks[-1]), seed=int(rng.integers(2**53))).resolve(model)
         if draws.prompts is not None and number == first:
             log_notes(draws.prompts)
-            request = replace(request, conditions={**request.conditions, "text": draws.prompts})
+            each = each.with_prompts(draws.prompts)
         results.append(complete(replace(draws, on_row=on_row)))
     return Variations(
         levels=np.concatenate([result.levels for result in results]),

@@ -1,8 +1,8 @@
 """The arrays of a resolved request, of which any range is drawn, by an integer program or in floating point.
 
-`best_of` chooses between candidates of each image by a score that is exact, from the model itself: log p(x | conditions)
-- 0.5 log p(x). With all of the last term it would be the pointwise mutual information, which prefers odd images
-(docs/decisions/experiments.md). Needs no torch for a model that is sampled from its integer program.
+`best_of` chooses between candidates of each image by a score that is exact, from the model itself:
+log p(x | conditions) - 0.5 log p(x). With all of the last term it would be the pointwise mutual information, which
+prefers odd images (docs/decisions/experiments.md). Needs no torch for a model that is sampled from its integer program.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.draws import Drawn, Draws
 from pointillist.sampling.engines import encode_each
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.state import Site, UniformSampler
-from pointillist.sampling.draws import Drawn, Draws
 from pointillist.sampling.uniforms import UniformIntervals
 
 
@@ -48,9 +48,7 @@ def draw_by_loop(model: PixelModel, draws: Draws) -> Drawn:
     return drawn[: draws.count].numpy(), sampler.nats.numpy()
 
 
-def invert_floats(
-    model: PixelModel, x: Int[np.ndarray, "1 c h w"], draws: Draws, intervals: UniformIntervals
-) -> None:
+def invert_floats(model: PixelModel, x: Int[np.ndarray, "1 c h w"], draws: Draws, intervals: UniformIntervals) -> None:
     """Note the intervals of an image under a pixel model, by the engine of its draw."""
     inverter = _Inverter(draws.config, x, intervals)
     batch = inverter.sampler.duplicate_for_guidance(draws.inputs, draws.reference)

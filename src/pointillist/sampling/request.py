@@ -101,6 +101,11 @@ class Request:
         values = {"label": label, "text": text, **conditions}
         return cls(n=n, conditions=values, settings=settings, seed=seed, uniforms=uniforms, size=size)
 
+    def with_prompts(self, prompts: Prompts | None) -> Request:
+        """Return the request with prompts that were read for it: a quoted name would mean another the second time."""
+        assert isinstance(self.conditions, Mapping)
+        return replace(self, conditions={**self.conditions, "text": prompts})
+
     def resolve(self, model: LikelihoodModel, *, at_once: bool = False) -> Draws:
         """Check a request against a model, before anything is computed for this many images.
 
@@ -211,7 +216,6 @@ class Request:
             raise model.conditions.unsupported("text", text)
         from pointillist.model.vocabulary import Prompts, read_prompts
 
-        # those of an earlier request were read, and a quoted name would mean another the second time
         return text if isinstance(text, Prompts) else read_prompts(model, text, self.n)
 
     def _inputs(self, model: LikelihoodModel, size: tuple[int, int], known: Known | None) -> ConditionInputs:

@@ -42,7 +42,7 @@ def check_count(n: int, shape: Sequence[int] | None = None) -> None:
 
 
 def seed_of(seed: int | None) -> int:
-    """Return a checked seed; for None draw one, by torch's generator where torch is loaded: `torch.manual_seed` repeats it.
+    """Return a checked seed; None draws one, by torch's generator where torch is loaded, which `manual_seed` repeats.
 
     Raises:
         ConfigError: naming the seed.

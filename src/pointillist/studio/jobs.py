@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import DataError, ShapeError
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.inversion import interpolate_uniforms, invert, replace_uniforms
 from pointillist.sampling.config import OnRow
 from pointillist.sampling.draws import Draws
+from pointillist.sampling.inversion import interpolate_uniforms, invert, replace_uniforms
 from pointillist.sampling.masks import Known
 from pointillist.sampling.request import Request
 from pointillist.sampling.samples import Samples
@@ -94,9 +95,20 @@ class SamplingJob:
 
         Args:
             on_row: called after each row, also of an image that is drawn again; an exception that it raises ends it.
-            outputs: see `DrawTask`.
+            outputs: see `Draws`.
         """
         return replace(self.draws, on_row=on_row, outputs=outputs).draw(0, self.draws.count)
+
+    def single(self, conditions: schemas.ConditionValues, **changed: Any) -> Request:
+        """Return the request of one image alone, under conditions."""
+        return replace(self.draws.request, n=1, conditions=condition_keywords(conditions), numbers=None, **changed)
+
+    def completing(self, spec: schemas.SampleSpec) -> Request:
+        """Return the request that completes the image of a sample as Python does, which chooses the engine."""
+        settings = {**self.draws.request.settings, "best_of": 1}
+        if self.request.engine == "integer":
+            settings["engine"] = "auto"
+        return self.single(spec.conditions, seed=spec.seed, first=spec.index, settings=settings, method="auto")
 
     def _uniforms(self, spec: schemas.SampleSpec, recovered: dict[str, np.ndarray]) -> Float[np.ndarray, "1 c h w"]:
         """Make the uniforms of a sample by its seed and index, or near the uniforms of the image that it varies."""
@@ -110,21 +122,13 @@ class SamplingJob:
             key = variation.model_dump_json(include={"levels", "conditions", "seed"})
             if key not in recovered:
                 settings = {"engine": self.request.engine, "order": self.request.order}
-                request = single(
-                    self.draws.request, variation.conditions, seed=variation.seed, settings=settings
-                )
-                recovered[key] = invert(
-                    request.resolve(self.draws.model), variation.levels.array().astype(np.int64)[None]
-                )
+                request = self.single(variation.conditions, seed=variation.seed, settings=settings)
+                levels = variation.levels.array().astype(np.int64)[None]
+                recovered[key] = invert(request.resolve(self.draws.model), levels)
             origin = recovered[key]
         if variation.kind == "interpolate":
             return interpolate_uniforms(origin, uniforms, variation.strength)
         return replace_uniforms(origin, uniforms, variation.strength, variation.seed)
-
-
-def single(request: Request, conditions: schemas.ConditionValues, **changed: Any) -> Request:
-    """Return a request for one image of others, under conditions."""
-    return replace(request, n=1, conditions=condition_keywords(conditions), numbers=None, **changed)
 
 
 def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:
@@ -168,7 +172,9 @@ def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schema
     if numbers > limits.numbers:
         remedy = "ask for fewer samples, a smaller size, or no distributions"
         raise too_large("The numbers of this job", numbers, limits.numbers, remedy)
-    filled = {"samples": samples, "order": draws.order.name, "size": [height, width], "engine": engine}
+    # bands and regions are completed in the order that fits each, unless one is asked for
+    order = request.order if request.seamless or request.redraws else draws.order.name
+    filled = {"samples": samples, "order": order, "size": [height, width], "engine": engine}
     return SamplingJob(loaded, draws, request.model_copy(update=filled), _sequence(draws))
 
 
@@ -198,7 +204,7 @@ def _check_variation(
 
 
 def num_outputs(model: LikelihoodModel, engine: str) -> int:
-    """Return the number of outputs of an engine at each pixel: see `DrawTask`."""
+    """Return the number of outputs of an engine at each pixel: see `Draws`."""
     image = model.image
     if engine == "integer" and not image.is_deep:
         return image.channels * image.levels

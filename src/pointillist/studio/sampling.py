@@ -6,18 +6,19 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from pointillist.completion.canvas import make_seamless
-from pointillist.completion.vary import vary
+from pointillist.completion.canvas import Painter, tile
+from pointillist.completion.vary import redraw
 from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.weights import compare_weights_once
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
+from pointillist.model.batches import SingleImage
+from pointillist.sampling.config import OnRow
 from pointillist.studio import schemas
-from pointillist.studio.conversion import condition_keywords, encode_floats, encode_levels, sampled_image
+from pointillist.studio.conversion import encode_floats, encode_levels, sampled_image
 from pointillist.studio.jobs import SamplingJob, num_outputs
 
 EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows something new
@@ -79,7 +80,7 @@ def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.n
 def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images, and then report all of their pixels; return levels and log-likelihoods."""
     levels = _draw_in_advance(job, check)
-    scorer, inputs = job.draws.scorer, job.draws.task(np.arange(job.draws.count)).inputs
+    scorer, inputs = job.draws.scorer, job.draws.part(np.arange(job.draws.count)).inputs
     emit(_started_event(job))
     params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.draws.order) for i in range(len(levels))]
     outputs = np.moveaxis(job.draws.order.array_to_raster(np.concatenate(params)), 1, -1)
@@ -97,38 +98,23 @@ def _draw_in_advance(job: SamplingJob, check: Callable[[], None]) -> Int[np.ndar
         ConfigError: if no map obeys the rules.
     """
     request, model = job.request, job.draws.model
+    on_row: OnRow = lambda rows, x: check()  # noqa: E731
     if request.redraws:
         # variation `index` of `pointillist.vary` with the seed of the sample
-        parts = [
-            vary(model, each.levels.array().astype(np.int64), each.strength, 1, **_keywords(job, number, check)).levels
-            for number, each in enumerate(spec.variation for spec in request.samples)
-            if each is not None and each.levels is not None
-        ]
+        parts = []
+        for spec in request.samples:
+            assert spec.variation is not None
+            assert spec.variation.levels is not None
+            read = SingleImage(spec.variation.levels.array().astype(np.int64)[None])
+            parts.append(redraw(model, read, job.completing(spec), spec.variation.strength, on_row=on_row).levels)
         return np.concatenate(parts)
-    levels: Int[np.ndarray, "n c h w"] = job.draw(lambda rows, x: check()).levels
+    levels: Int[np.ndarray, "n c h w"] = job.draw(on_row).levels
     if request.seamless is None:
         return levels
     # image `index` of `pointillist.sample` with the seed of the sample
-    parts = [
-        make_seamless(model, levels[i : i + 1], request.seamless, 1, **_keywords(job, i, check)).levels
-        for i in range(len(levels))
-    ]
+    bands = zip(levels[:, None], request.samples, strict=True)
+    parts = [tile(Painter(model, x, job.completing(spec), on_row), request.seamless).levels for x, spec in bands]
     return np.concatenate(parts)
-
-
-def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[str, Any]:
-    """Return the keywords of a call that draws the image of a sample alone, as if with those before it."""
-    spec, request = job.request.samples[number], job.request
-    return {
-        "seed": spec.seed,
-        "first": spec.index,
-        **{name: value for name, value in request.further.items() if name in ("negative_prompt", "rules")},
-        # completions choose their engine as in Python, unless floating point is requested
-        "engine": "auto" if request.engine == "integer" else request.engine,
-        "on_row": lambda done, x: check(),
-        "defaults": request.settings,
-        **condition_keywords(spec.conditions),
-    }
 
 
 def _started_event(job: SamplingJob) -> schemas.Started:
@@ -147,13 +133,13 @@ def _started_event(job: SamplingJob) -> schemas.Started:
 def _level_table(
     levels: int, outputs: Float[np.ndarray, "n p 1 m"], x: Int[np.ndarray, "n c 1 m"], channel: int
 ) -> Float[np.ndarray, "n k 1 m"]:
-    """Return the log-probabilities of a channel from the outputs of an integer program; see `DrawTask`."""
+    """Return the log-probabilities of a channel from the outputs of an integer program; see `Draws`."""
     return outputs[:, channel * levels : (channel + 1) * levels]
 
 
 def _nats(job: SamplingJob, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
     """Log-likelihood of images that were partly known."""
-    inputs = job.draws.task(np.arange(job.draws.count)).inputs
+    inputs = job.draws.part(np.arange(job.draws.count)).inputs
     return sum_images(job.draws.scorer.unchecked_log_prob_map(levels, inputs, job.draws.order))
 
 

@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 
 from pointillist.completion.canvas import Painter, window_seed
-from pointillist.completion.methods import choose_method, num_late
 from pointillist.completion.result import Completions
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError
@@ -19,6 +18,8 @@ from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.spec import sum_images
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import choose_model_engine
+from pointillist.sampling.methods import choose_method, num_late
+from pointillist.sampling.request import Request
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
     condition_keywords,
@@ -66,16 +67,15 @@ def _fill(
 ) -> schemas.FillResult:
     """Draw the candidates of a request with its seed and method; `check` is called after every row."""
     started, seed = time.perf_counter(), request.seed or 0
-    settings = {
-        "method": request.method,
-        "particles": _PARTICLES,
-        "on_row": lambda rows, x: check(),
-        "threads": threads,
-        "defaults": request.settings,
-        **request.further,
-        **condition_keywords(request.conditions),
-    }
-    painter = Painter(loaded.model, np.repeat(levels, request.candidates, 0), settings)
+    asked = Request(
+        n=request.candidates,
+        conditions=condition_keywords(request.conditions),
+        settings={**request.further, "threads": threads},
+        defaults=request.settings,
+        method=request.method,
+        particles=_PARTICLES,
+    )
+    painter = Painter(loaded.model, levels, asked, lambda rows, x: check())
     painter.fill_windows(known, lambda i: window_seed(seed, i) if i else seed, allowed=allowed)
     return _result(loaded, request, painter, time.perf_counter() - started)
 
@@ -131,7 +131,7 @@ def _method(
     shown = known[: image.height, : image.width] if model.fixed_size else known
     engine = choose_model_engine(model, request.engine, (shown.shape[0], shown.shape[1])).engine
     mask = np.broadcast_to(shown, (image.channels, *shown.shape))
-    method = choose_method(model, mask, request.method, request.order, engine)[0].name
+    method = choose_method(model, mask, request.method, request.order, engine)[0]
     num_params = LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
     tables = 0 if image.is_deep else 2 * image.channels * image.levels  # of 16 bits no tables are kept
     per_image = shown.size * (num_params + tables)
