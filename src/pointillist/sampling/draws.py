@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.vocabulary import Prompts
-    from pointillist.sampling.request import Request
 
 UNCONDITIONAL_SHARE = 0.5  # chosen on 60 concepts, 40 others agree (docs/decisions/experiments.md)
 _SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
@@ -52,7 +51,7 @@ class Draws:
     """A resolved request: arrays, from which any range of the images can be drawn.
 
     Attributes:
-        request: what was asked.
+        request: the `Request`, whose file imports this one.
         model: the model.
         scorer: the distribution that the images are drawn from.
         config: settings, with the engine and the order resolved.
@@ -74,7 +73,7 @@ class Draws:
             images, which are one batch then.
     """
 
-    request: Request
+    request: Any
     model: LikelihoodModel
     scorer: LikelihoodModel
     config: SamplingConfig
@@ -245,7 +244,16 @@ class Draws:
             return draw_by_program(self.scorer, self)
         from pointillist.sampling.pixel import draw_by_loop
 
-        return draw_by_loop(cast("PixelModel", self.scorer), self)
+        return draw_by_loop(
+            cast("PixelModel", self.scorer),
+            self.uniforms.of(range(self.count)),
+            (self.inputs, self.reference),
+            self.config,
+            observed=self.observed,
+            mask=self.mask,
+            on_row=self.on_row,
+            outputs=self.outputs,
+        )
 
 
 def draw_by_program(scorer: ProgramModel, draws: Draws) -> Drawn:

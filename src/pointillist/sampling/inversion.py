@@ -87,7 +87,8 @@ def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 
     else:
         from pointillist.sampling.pixel import invert_floats
 
-        invert_floats(cast("PixelModel", draws.scorer), x, part, intervals)
+        inputs = part.inputs, part.reference
+        invert_floats(cast("PixelModel", draws.scorer), x, inputs, draws.config, intervals)
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
         return replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape)).draw(0, 1).levels

@@ -1,4 +1,4 @@
-"""How unknown pixels are completed: the choice of a method and an order by what the model can do, and soft data.
+"""Choice of a method of completion and of an order, by what the model can do; soft data.
 
 With soft data, factors s_i of the probability of a level at some pixels, completions are drawn from
 

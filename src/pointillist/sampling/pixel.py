@@ -6,54 +6,72 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
+from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.weights import inference_mode
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.draws import Drawn, Draws
+from pointillist.sampling.config import OnRow, SamplingConfig
 from pointillist.sampling.engines import encode_each
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
+from pointillist.sampling.masks import Known
 from pointillist.sampling.state import Site, UniformSampler
 from pointillist.sampling.uniforms import UniformIntervals
 
+GuidedInputs = tuple[ConditionInputs, ConditionInputs | None]
+"""Conditions of images, and negative prompts as conditions; None without."""
 
-def draw_by_loop(model: PixelModel, draws: Draws) -> Drawn:
-    """Draw images in floating point.
+
+def draw_by_loop(
+    model: PixelModel,
+    uniforms: Float[np.ndarray, "n c h w"],
+    inputs: GuidedInputs,
+    config: SamplingConfig,
+    *,
+    observed: Known | None,
+    mask: LevelMask | None,
+    on_row: OnRow | None,
+    outputs: Float[np.ndarray, "n h2 w2 p"] | None,
+) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
+    """Draw images in floating point; see `Draws`. Return their levels, and their log-likelihood in nats.
 
     Raises:
         CheckpointError: if a likelihood is not a number.
     """
-    sampler = UniformSampler(
-        torch.from_numpy(draws.uniforms.of(range(draws.count))), draws.config.transform, draws.mask
-    )
-    batch = sampler.duplicate_for_guidance(draws.inputs, draws.reference)
-    observed = None
-    if draws.observed is not None:
-        levels, known = torch.from_numpy(np.array(draws.levels)), draws.known
+    sampler = UniformSampler(torch.from_numpy(uniforms), config.transform, mask)
+    batch, pixels = sampler.duplicate_for_guidance(*inputs), None
+    if observed is not None:
+        levels, known = torch.from_numpy(np.array(observed[0])), observed[1]
         # pixels that are known in all channels cost nothing; the sampler keeps known channels of the others
         whole = known.all(0)
-        observed = ObservedPixels(levels.repeat(len(batch) // len(levels), 1, 1, 1), torch.from_numpy(whole))
+        pixels = ObservedPixels(levels.repeat(len(batch) // len(levels), 1, 1, 1), torch.from_numpy(whole))
         if (known != whole).any():  # an engine samples whole images for a plain sampler
             sampler.known = levels, known
-    outputs = None if draws.outputs is None else torch.from_numpy(draws.outputs).movedim(-1, 1)
+    filled = None if outputs is None else torch.from_numpy(outputs).movedim(-1, 1)
     with inference_mode(model):
         condition = encode_each(model, batch)
-        shape = (len(batch), *draws.size)
+        shape = (len(batch), *uniforms.shape[2:])
         drawn = autoregressive_loop(
-            model, condition, sampler, shape, draws.config, known=observed, on_row=draws.on_row, outputs=outputs
+            model, condition, sampler, shape, config, known=pixels, on_row=on_row, outputs=filled
         )
     check_likelihood(sampler.nats.numpy())
-    return drawn[: draws.count].numpy(), sampler.nats.numpy()
+    return drawn[: len(uniforms)].numpy(), sampler.nats.numpy()
 
 
-def invert_floats(model: PixelModel, x: Int[np.ndarray, "1 c h w"], draws: Draws, intervals: UniformIntervals) -> None:
+def invert_floats(
+    model: PixelModel,
+    x: Int[np.ndarray, "1 c h w"],
+    inputs: GuidedInputs,
+    config: SamplingConfig,
+    intervals: UniformIntervals,
+) -> None:
     """Note the intervals of an image under a pixel model, by the engine of its draw."""
-    inverter = _Inverter(draws.config, x, intervals)
-    batch = inverter.sampler.duplicate_for_guidance(draws.inputs, draws.reference)
+    inverter = _Inverter(config, x, intervals)
+    batch = inverter.sampler.duplicate_for_guidance(*inputs)
     with inference_mode(model):
-        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), draws.config)
+        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), config)
 
 
 class _Inverter:
