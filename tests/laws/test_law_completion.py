@@ -49,11 +49,11 @@ MORE_ROWS = ([[1, 1], [0, 0]], [[0, 0], [1, 1]])
 
 
 def completion_draws(
-    model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "numpy", n: int = 1, **asked: Any
+    model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "numpy", n: int = 1, **further: Any
 ) -> Draws:
     """Resolve a request without conditions, in the model's first order."""
     how = {"engine": engine, "order": model.order().name}
-    return Request(n=n, settings=how, seed=0, known=(x.numpy(), mask), method="smc", **asked).resolve(model)
+    return Request(n=n, settings=how, seed=0, known=(x.numpy(), mask), method="smc", **further).resolve(model)
 
 
 def random_model(name: str, image: ImageSpec, **settings: Any) -> PixelModel:

@@ -67,7 +67,7 @@ def _fill(
 ) -> schemas.FillResult:
     """Draw the candidates of a request with its seed and method; `check` is called after every row."""
     started, seed = time.perf_counter(), request.seed or 0
-    asked = Request(
+    completing = Request(
         n=request.candidates,
         conditions=condition_keywords(request.conditions),
         settings={**request.further, "threads": threads},
@@ -75,7 +75,7 @@ def _fill(
         method=request.method,
         particles=_PARTICLES,
     )
-    painter = Painter(loaded.model, levels, asked, lambda rows, x: check())
+    painter = Painter(loaded.model, levels, completing, lambda rows, x: check())
     painter.fill_windows(known, lambda i: window_seed(seed, i) if i else seed, allowed=allowed)
     return _result(loaded, request, painter, time.perf_counter() - started)
 
