@@ -19,7 +19,7 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pointillist.commands import fields
+from pointillist.commands import run_options
 from pointillist.conditioning import condition_kinds
 from pointillist.networks import entry, names
 from pointillist.sampling.rules.config import Rules
@@ -157,7 +157,7 @@ def descriptions(config: type[BaseModel]) -> dict[str, str]:
     Raises:
         ValueError: if a field has no entry.
     """
-    result = {name: _sentence(text) for name, text in fields.descriptions(config).items()}
+    result = {name: _sentence(text) for name, text in run_options.descriptions(config).items()}
     missing = [name for name in config.model_fields if name not in result]
     if missing:
         raise ValueError(f"{config.__name__} does not describe {', '.join(missing)}: add an entry under `Attributes:`.")

@@ -21,8 +21,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
-from pointillist.commands.fields import config_field
-from pointillist.commands.run_options import RunOption
+from pointillist.commands.run_options import RunOption, config_field
 from pointillist.commands.training import RUN_OPTIONS
 from pointillist.conditioning import condition_kinds
 from pointillist.training.runs.config import RunConfig
@@ -243,7 +242,7 @@ def test_the_preset_of_a_paper_is_below_the_file_and_the_options(tmp_path: Path)
 
 
 def test_a_dry_run_tells_speed_and_hours_and_writes_nothing(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pointillist.training.estimate.MIN_SECONDS", 0.1)
+    monkeypatch.setattr("pointillist.training.runs.from_config.MIN_SECONDS", 0.1)
     told = run("train", pets, *TINY, "--steps", "400", "--dry-run", "--out", "dry").stdout
     assert "images/s" in told
     assert "for 1,600 images, without validation and sample sheets" in told

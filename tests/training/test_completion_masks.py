@@ -9,8 +9,8 @@ import torch
 import pointillist as pt
 from pointillist.conditioning import OBSERVED
 from pointillist.data import ImageDataset
+from pointillist.training.augmentation import HOLES, KNOWN, draw_mask
 from pointillist.training.batches import BatchPrefetcher
-from pointillist.training.completion_masks import HOLES, KNOWN, draw_mask
 from pointillist.training.config import CompletionSettings, TrainConfig
 from tests.equality import equal
 from tests.tolerances import network_rounding

@@ -15,8 +15,8 @@ import pointillist as pt
 from pointillist.data import DataSplits
 from pointillist.nn.local import RecurrentLayer
 from pointillist.nn.passes import FullPass
-from pointillist.training import TrainConfig, quantization_aware
-from pointillist.training.quantization_aware import RoundedProducts, round_features, round_weights
+from pointillist.training import TrainConfig, integers
+from pointillist.training.integers import RoundedProducts, round_features, round_weights
 from tests.equality import equal
 from tests.portable.networks import CASES, build_case, integer_case
 from tests.tolerances import network_rounding, rounding
@@ -41,8 +41,8 @@ def products(monkeypatch: pytest.MonkeyPatch) -> list[Product]:
         kept.append((weight.detach(), units, round_weights(weight, units, bias).detach()))
         return weight
 
-    monkeypatch.setattr(quantization_aware, "round_weights", round_and_keep)
-    monkeypatch.setattr(quantization_aware, "round_features", lambda x, units, *, signed: x)
+    monkeypatch.setattr(integers, "round_weights", round_and_keep)
+    monkeypatch.setattr(integers, "round_features", lambda x, units, *, signed: x)
     return kept
 
 
@@ -68,7 +68,7 @@ def integers_of(matrices: list[np.ndarray], rounded: np.ndarray) -> Iterator[np.
 def test_weights_are_rounded_as_in_the_exact_program(name: str, products: list[Product]) -> None:
     """Every kernel of a network whose kernels are not split has the integers of the integer program."""
     model, integer_model, x = integer_case(name)
-    with quantization_aware.quantization_aware(model, AWARE), torch.no_grad():
+    with integers.quantization_aware(model, AWARE), torch.no_grad():
         model(x)
     program = integer_model.programs[0]
     code = [*program.per_row, *program.per_site, *program.post_draw]
@@ -88,7 +88,7 @@ def test_the_weights_of_a_state_are_rounded(
     plain = layer(gates, FullPass())
     with RoundedProducts(None, None), torch.no_grad():
         found = layer(gates, FullPass())
-        monkeypatch.setattr(quantization_aware, "round_features", lambda x, units, *, signed: x)
+        monkeypatch.setattr(integers, "round_features", lambda x, units, *, signed: x)
         weights_only = layer(gates, FullPass())
     with torch.no_grad():
         outputs_last = layer.weight.flatten(0, 1)  # taps and features of the state, to gates
@@ -108,7 +108,7 @@ def test_every_network_that_can_be_exact_is_trained(name: str) -> None:
     loss, reached = {}, {}
     for aware in (False, True):
         model.zero_grad()
-        with quantization_aware.quantization_aware(model, TrainConfig(quantization_aware=aware)):
+        with integers.quantization_aware(model, TrainConfig(quantization_aware=aware)):
             found = -model(x).mean()
         found.backward()
         loss[aware] = found.item()
@@ -174,7 +174,7 @@ def test_an_evaluation_during_the_training_is_rounded(tmp_path: Path) -> None:
     data = tiny_data()
     fast = {"optimizer.lr": 0.05}  # so that the weights are worth rounding after eight steps
     result = pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a", quantization_aware=True, **fast))
-    with quantization_aware.quantization_aware(result.model, AWARE):
+    with integers.quantization_aware(result.model, AWARE):
         rounded = pt.evaluate(result.model, data.valid, engine="torch").bits_per_dim
     within = network_rounding(result.model, rounded)
     assert rounded == pytest.approx(result.valid_bits_per_dim, abs=within)

@@ -6,7 +6,7 @@ nothing, and the others are
     log p(unknown | known) = sum over unknown sub-pixels i of log p(x_i | earlier sub-pixels, known image, mask)
 
 which is normalised for every mask. With nothing known it is the likelihood of the image. In training masks are drawn at
-random (`training/completion_masks.py`). Any mask at any time is the idea of order-agnostic models (Uria et al. 2014,
+random (`training/augmentation.py`). Any mask at any time is the idea of order-agnostic models (Uria et al. 2014,
 arXiv 1310.1757; Hoogeboom et al. 2022, arXiv 2110.02037); here the order of the unknown pixels stays fixed.
 """
 

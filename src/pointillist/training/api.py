@@ -28,9 +28,8 @@ from pointillist.sampling.api import sample
 from pointillist.sampling.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
-from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program
+from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, quantization_aware
 from pointillist.training.logging import training_summary
-from pointillist.training.quantization_aware import quantization_aware
 from pointillist.training.setup import prepare
 from pointillist.training.state import TrainerState, run_folder
 from pointillist.training.trainer import Trainer

@@ -28,9 +28,9 @@ from pointillist.training.augmentation import (
     drop_conditions,
     mutate_batch,
     noise_text_embeddings,
+    reveal_pixels,
     shift_batch,
 )
-from pointillist.training.completion_masks import reveal_pixels
 from pointillist.training.config import TrainConfig
 
 BatchIndex = tuple[int, int]

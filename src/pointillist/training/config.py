@@ -70,7 +70,7 @@ _MASKS = {
     "few_known": 0.015,
 }
 MASK_KINDS = (*_MASKS, "sparse", "wells")
-"""Kinds of masks of known pixels; each is a function of `pointillist.training.completion_masks`."""
+"""Kinds of masks of known pixels; each is a function of `pointillist.training.augmentation`."""
 
 
 class CompletionSettings(_Settings):

@@ -21,8 +21,8 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.system import available_cores, free_bytes, processor, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName, TrainConfig
+from pointillist.training.integers import check_quantization_aware
 from pointillist.training.logging import describe
-from pointillist.training.quantization_aware import check_quantization_aware
 
 ParameterGroup = dict[str, Any]
 

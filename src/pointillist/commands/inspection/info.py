@@ -127,7 +127,7 @@ def model_facts(name: str) -> Facts:
 
 def _changed(settings: Facts, prefix: str = "") -> Iterator[str]:
     """Yield the settings of a run that differ from the defaults, by dotted key; the network has its own line."""
-    from pointillist.commands.fields import default_value
+    from pointillist.commands.run_options import default_value
 
     for name, value in settings.items():
         key = f"{prefix}{name}"

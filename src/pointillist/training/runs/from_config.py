@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +28,15 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.request import Request
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
-from pointillist.training.estimate import estimate_cost
+from pointillist.training.config import TrainConfig
+from pointillist.training.integers import quantization_aware
 from pointillist.training.runs.config import RunConfig, new_run, overlay, resumed_run
+from pointillist.training.setup import prepare
 from pointillist.training.state import check_new_folder, run_folder
+from pointillist.training.trainer import Trainer
+
+MIN_STEPS, MIN_SECONDS = 5, 5.0
+"""Steps, and seconds of steps, that an estimate of the cost takes at least."""
 
 
 def train_from_config(
@@ -117,7 +126,7 @@ class PreparedRun:
         """Return lines on the cost of the run, estimated from its first steps; nothing is written."""
         splits = read_splits(self)
         model, _ = build_model(self.config, splits, self.source)
-        return estimate_cost(model, splits, self.config.train, console)
+        return _estimate_cost(model, splits, self.config.train, console)
 
 
 def prepare_run(
@@ -265,3 +274,53 @@ def _check_unchanged(settings: ConditionConfig, complete: ConditionConfig) -> No
                 f"`model.conditions.{settings.kind}.{name}` (={quote(value)}) does not fit the images, which have "
                 f"{quote(theirs)}: correct it, or leave it out."
             )
+
+
+def _estimate_cost(model: PixelModel, data: DataSplits, config: TrainConfig, console: Console | None) -> list[str]:
+    """Take the first steps of a run, and return lines on its speed and its time. Nothing is written.
+
+    Args:
+        model, data, config, console: as for `train`; the model is trained.
+
+    Raises:
+        ConfigError, DataError: as `train`.
+    """
+    config = config.updated(out=None, machine={"tensorboard": False})
+    splits, accelerator, config = prepare(model, data, config, console)
+    writers: dict[str, Any] = {"save_model": lambda *_: None, "write_samples": None}
+    trainer = Trainer(model, splits.get("train"), None, config, accelerator, console=None, **writers)
+    try:
+        quiet = console is None or not accelerator.is_main_process
+        status = nullcontext() if quiet or console is None else console.status("trying the first steps")
+        with status, quantization_aware(model, config):
+            trainer.begin()
+            first, seconds = _time_steps(trainer)
+    finally:
+        trainer.release()
+        accelerator.end_training()
+    size, total = trainer.batch_size, trainer.total
+    whole = format_duration(first + (total - 1) * seconds)
+    return [
+        f"speed      {size / seconds:,.1f} images/s; the first step takes {first:.1f} s",
+        f"time       {whole} for {total * size:,} images, without validation and sample sheets",
+    ]
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration in seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _time_steps(trainer: Trainer) -> tuple[float, float]:
+    """Measure the seconds of the first step, and the median of the steps after it."""
+    seconds: list[float] = []
+    # the second step may still choose kernels and make the moments of the optimiser
+    while trainer.progress.step < trainer.total and (len(seconds) < MIN_STEPS or sum(seconds[2:]) < MIN_SECONDS):
+        started = time.perf_counter()
+        trainer.step()
+        seconds.append(time.perf_counter() - started)
+    return seconds[0], statistics.median(seconds[2:] or seconds)
