@@ -58,13 +58,13 @@ export function render(el, host) {
   const pointerTools = new PointerTools(state, playback);
   const filler = new Filler(state, server, painter);
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
-  const worldPage = new WorldPage(state, server, painter, Boolean(host.keep || host.link));
+  const worldPage = new WorldPage(state, server, Boolean(host.keep || host.link));
   const guessPage = new GuessPage(state, painter);
   const ghosts = new Ghosts(state, painter);
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, ghosts, worldPage, guessPage });
 
   const address = host.keep || host.link ? new Address(state, painter, filler, worldPage) : null;
-  const card = new FirstRun(state, commands, worldPage.part);
+  const card = new FirstRun(state, commands);
   const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);
   const toolbar = new Toolbar(state, commands, uploader);

@@ -26,7 +26,7 @@ export function conditionFields(state, details, uploader, painter, paint) {
   for (const [name, form] of Object.entries(conditions.others)) fields.push(otherField(request, name, form));
   const switches = switchesOf(details.image);
   if (switches.length) fields.push(rulesField(request, switches));
-  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, details, conditions.hint, uploader, () => void painter.paintLive()));
+  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint) : hintField(state, details, conditions.hint, uploader, () => void painter.paintLive()));
   return fields;
 }
 
@@ -106,8 +106,8 @@ function otherField(request, name, form) {
   return html("label", { className: "stacked" }, name[0].toUpperCase() + name.slice(1), input);
 }
 
-/** @param {State} state @param {Api.ModelDetails} details @param {Api.HintKind} hint @param {import("../transport/upload.js").Uploader} uploader */
-function numbersField(state, details, hint, uploader) {
+/** @param {State} state @param {Api.ModelDetails} details @param {Api.HintKind} hint */
+function numbersField(state, details, hint) {
   const { request } = state;
   const hintShape = () => shapeOf(hint, details, state.request.size);
   const note = html("small", {}, request.hint?.name ?? "");
@@ -118,14 +118,13 @@ function numbersField(state, details, hint, uploader) {
       request.hint = null;
       try {
         if (!values) throw new Error("Enter numbers; until then the hint is ignored.");
-        if (values.length) request.hint = { levels: hintOf({ values, shape: null }, hint, hintShape()), name: "", text: input.value };
+        if (values.length) request.hint = { levels: hintOf(values, hint, hintShape()), name: "", text: input.value };
         setText(note, "");
       } catch (error) {
         setText(note, error instanceof Error ? error.message : String(error));
       }
     },
   });
-  const open = html("button", { type: "button", title: "A file of numbers: text, or an array saved by NumPy", onclick: () => uploader.choose("hint") }, "Open numbers");
   const none = html("button", { type: "button", onclick: () => { request.hint = null; state.changed(); } }, "None");
-  return html("div", { className: "field" }, html("label", { className: "stacked" }, hint.image ? "Hint (codes)" : "Hint (numbers)", input, note), html("div", { className: "side" }, open, Boolean(request.hint?.name) && none));
+  return html("div", { className: "field" }, html("label", { className: "stacked" }, hint.image ? "Hint (codes)" : "Hint (numbers)", input, note), Boolean(request.hint?.name) && html("div", { className: "side" }, none));
 }

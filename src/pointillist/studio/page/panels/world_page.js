@@ -1,8 +1,6 @@
-// An endless map to walk through: drag it, use the arrow keys, or send a figure through it. One draws in it, or takes a part to the
-// canvas, changes it there, and puts it back. What was changed lies over the map: it stays when rules change, and nothing else of the
+// An endless map to walk through: drag it, use the arrow keys, or send a figure through it. One draws in it. What was changed lies over the map: it stays when rules change, and nothing else of the
 // map depends on it. The address names the place: `#world=7&at=-3,5`.
 
-import { MapPart } from "../drawing/map_part.js";
 import { MapPen } from "../drawing/map_pen.js";
 import { download, html, setText } from "../shared/dom.js";
 import { leftOut, writeLink } from "../state/link.js";
@@ -27,8 +25,8 @@ const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowR
 export class WorldPage {
   #frame = 0;
 
-  /** @param {State} state @param {import("../transport/api.js").Server} server @param {import("../transport/painter.js").Painter} painter @param {boolean} linked whether the address belongs to the studio */
-  constructor(state, server, painter, linked) {
+  /** @param {State} state @param {import("../transport/api.js").Server} server @param {boolean} linked whether the address belongs to the studio */
+  constructor(state, server, linked) {
     this.state = state;
     this.server = server;
     this.linked = linked;
@@ -42,7 +40,6 @@ export class WorldPage {
     this.way = [];
     this.standing = false; // whether the figure has a place, or has none near
     this.pen = new MapPen(state, server, this.map, () => this.#penned());
-    this.part = new MapPart(state, painter, () => this.open());
     this.seed = html("input", { type: "number", min: "0", max: String(2 ** 53 - 1), step: "1", value: String(BEGIN), "aria-label": "Seed of the map", onchange: () => this.#moveTo(0, 0) });
     const box = (/** @type {string} */ title) => html("input", { type: "checkbox", title, onchange: () => this.#draw() });
     this.observed = box("Only neighbours that the training maps have");
@@ -55,7 +52,7 @@ export class WorldPage {
     this.picture = html("canvas", { className: "world", tabIndex: 0, role: "application", "aria-label": "The map. Drag it, or move with the arrow keys." });
     this.el = html("dialog", { className: "gallery-page world-page", "aria-label": "Endless map", onclose: () => this.#closed() },
       html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), html("button", { type: "button", className: "close", title: "Back to the canvas", onclick: () => this.el.close() }, "Close")),
-      html("div", { className: "row" }, this.walkButton, this.pen.button, button("To the canvas", "The middle of the view as a canvas, with all tools and candidates; what you change there is in the map", () => this.#take()),
+      html("div", { className: "row" }, this.walkButton, this.pen.button,
         button("−", "Smaller (−)", () => this.#zoom(-1), { "aria-label": "Smaller" }), button("+", "Larger (+)", () => this.#zoom(1), { "aria-label": "Larger" }), this.wholeButton,
         this.linked && button("Link", "Copy a link to this place", () => void this.#copyLink()), button("PNG", "Save what is in view", () => this.#savePicture()), button("Tiled", "Save what is in view as a map for Tiled", () => void this.#saveMap()),
         html("span", { className: "row rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.place, this.note),
@@ -63,10 +60,9 @@ export class WorldPage {
     this.#listen();
   }
 
-  /** Show the map; what was changed on the canvas since a part was taken goes into it. A link leads to a place in the whole window. @param {import("../state/link.js").Link} [link] to a place of it */
+  /** Show the map. A link leads to a place in the whole window. @param {import("../state/link.js").Link} [link] to a place of it */
   open({ world: seed, at, rules, edits } = {}) {
     const { state } = this, { details, modelId } = state;
-    Object.assign(this, this.part.putBack(Number(this.seed.value)));
     if (seed !== undefined) {
       this.seed.value = String(seed);
       [this.observed.checked, this.entered.checked] = ["observed", "passages"].map((rule) => rules?.split(",").includes(rule) ?? false);
@@ -373,16 +369,5 @@ export class WorldPage {
     } catch (error) {
       setText(this.note, error instanceof Error ? error.message : String(error));
     }
-  }
-
-  /** Take the middle of the view to the canvas. */
-  #take() {
-    const { details } = this.state;
-    if (!details) return;
-    const { height, width } = details.image, [row, column] = [Math.round(this.row - height / 2), Math.round(this.column - width / 2)];
-    const levels = this.map.cells(this.#declared, row, column, height, width);
-    if (!levels) return setText(this.note, "This part is still being drawn: wait a moment.");
-    this.part.take(levels, { row, column, seed: Number(this.seed.value) });
-    this.el.close();
   }
 }

@@ -173,11 +173,11 @@ function hintOf({ hint: packed, numbers }, details, size) {
   if (!packed || packed === NO_HINT || !hint) return null;
   const shape = shapeOf(hint, details, size), count = shape.reduce((product, side) => product * side, 1);
   const values = hint.image ? unpackLevels(packed, hint.image.levels, count) : unpackNumbers(packed, count);
-  return values && { levels: hintOfNumbers({ values, shape: null }, hint, shape), name: "of the link" };
+  return values && { levels: hintOfNumbers(values, hint, shape), name: "of the link" };
 }
 
 /** Return a hint of the numbers that were typed; null if they are not as many as its channels. @param {number[]} values @param {Api.HintKind} hint @param {number[]} shape @returns {import("./request.js").Hint | null} */
 function hintOfTyped(values, hint, shape) {
   const { image } = hint, isCode = (/** @type {number} */ value) => !image || (Number.isInteger(value) && value >= 0 && value < image.levels);
-  return isOfNumbers(hint) && values.length === hint.channels && values.every(isCode) ? { levels: hintOfNumbers({ values, shape: null }, hint, shape), name: "", text: values.join(", ") } : null;
+  return isOfNumbers(hint) && values.length === hint.channels && values.every(isCode) ? { levels: hintOfNumbers(values, hint, shape), name: "", text: values.join(", ") } : null;
 }

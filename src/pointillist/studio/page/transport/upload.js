@@ -6,7 +6,6 @@ import { parseManifest } from "./manifests.js";
 import { pngText } from "./png_text.js";
 import { partsOf } from "./project.js";
 import { blankCanvas, traceImage } from "../canvas/canvas_model.js";
-import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numeric_hints.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {"image" | "hint"} Role */
@@ -31,7 +30,7 @@ export class Uploader {
   choose(role = "image") {
     const input = document.createElement("input");
     input.type = "file";
-    input.accept = role === "image" ? "image/*,.json,application/json" : this.#numbers() ? ".npy,.txt,.csv,text/*" : "image/*";
+    input.accept = role === "image" ? "image/*,.json,application/json" : "image/*";
     input.addEventListener("change", () => this.take(input.files?.[0], role));
     input.click();
   }
@@ -40,8 +39,7 @@ export class Uploader {
   async take(file, role = "image") {
     if (!file) return;
     try {
-      if (role === "hint" && this.#numbers()) await this.#hint(file, this.#numbers());
-      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.#document(await file.text(), file.name);
+      if (file.type === "application/json" || file.name.endsWith(".json")) await this.#document(await file.text(), file.name);
       else if (role === "image" && (await this.#reproduced(file))) return;
       else await this.#picture(file, role);
     } catch (error) {
@@ -70,21 +68,6 @@ export class Uploader {
     const isOpen = this.state.models.some((model) => model.details?.sha256 === sha256);
     if (isOpen) await this.exporter.reproduce(text, file.name);
     return isOpen;
-  }
-
-  /** Return the model's hint if it is not a picture, else null. */
-  #numbers() {
-    const hint = this.state.details?.conditions.hint;
-    return hint && isOfNumbers(hint) ? hint : null;
-  }
-
-  /** @param {File} file @param {Api.HintKind | null} hint */
-  async #hint(file, hint) {
-    const numbers = await readNumbers(file);
-    const { details, request } = this.state;
-    if (!hint || !details) return;
-    request.hint = { levels: hintOf(numbers, hint, shapeOf(hint, details, request.size)), name: file.name };
-    this.state.changed();
   }
 
   /** @param {File} file @param {Role} role */

@@ -1,5 +1,4 @@
-// A card for the first visit: the shortest way to something of one's own. While a part of an endless map lies on the canvas, the
-// way back to the map.
+// A card for the first visit: the shortest way to something of one's own.
 
 import { drawableHint } from "../drawing/hint_pad.js";
 import { html, updateChildren } from "../shared/dom.js";
@@ -8,10 +7,9 @@ import { icon } from "./icons.js";
 /** @typedef {import("../state/state.js").State} State */
 
 export class FirstRun {
-  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {import("../drawing/map_part.js").MapPart} part of the endless map */
-  constructor(state, commands, part) {
+  /** @param {State} state @param {import("../state/commands.js").Commands} commands */
+  constructor(state, commands) {
     this.state = state;
-    this.part = part;
     const draw = () => {
       if (!drawableHint(state.details)) commands.empty();
       commands.tool("pencil");
@@ -20,18 +18,15 @@ export class FirstRun {
     this.steps = html("div", { className: "row" },
       html("button", { type: "button", onclick: draw }, "Draw"),
       html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => this.#close() }, icon("close")));
-    this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true }, this.words, part.back, this.steps);
+    this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true }, this.words, this.steps);
   }
 
   update() {
     const { state } = this;
     if (state.fill) state.cardClosed = true; // done already
-    const { part: { isShown: ofMap, back } } = this;
-    const [what, then] = ofMap ? ["A part of the map.", " Draw, erase and fill: what you change is in the map."] : drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
+    const [what, then] = drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
     updateChildren(this.words, what, () => [html("b", {}, what), then]);
-    [back.hidden, this.steps.hidden] = [!ofMap, ofMap];
-    this.el.ariaLabel = ofMap ? "A part of the map" : "First steps";
-    this.el.hidden = !ofMap && (state.cardClosed || !state.details || state.kept === null || state.details.generation.pictures.length > 0); // which have a first step of their own
+    this.el.hidden = state.cardClosed || !state.details || state.kept === null || state.details.generation.pictures.length > 0; // which have a first step of their own
   }
 
   #close() {
