@@ -184,7 +184,8 @@ def test_earlier_realisations_leave(completing: Path) -> None:
     Path("holes.csv").write_text("row,column,value\n4,4,3\n", encoding="utf-8")
     for count in ("3", "2"):
         run("inpaint", completing, "--data", "holes.csv", "-n", count, "--format", "npy", "--out", "real/", "--force")
-    assert sorted(path.name for path in Path("real").glob("*.npy")) == ["00000.npy", "00001.npy"]
+        Path("real/7.npy").write_text("mine")
+    assert sorted(path.name for path in Path("real").glob("*.npy")) == ["00000.npy", "00001.npy", "7.npy"]
 
 
 @pytest.mark.parametrize(

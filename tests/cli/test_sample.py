@@ -110,8 +110,9 @@ def test_nothing_is_replaced_silently(model: Path) -> None:
     assert Path("samples-2.png").is_file()
     run("sample", model, "-n", "2", "--force", "--seed", "1")
     run("sample", model, "-n", "2", "--force", "--out", "full")
+    Path("full/2024.png").write_text("mine")  # a number, which no list of samples names
     run("sample", model, "-n", "1", "--force", "--out", "full")
-    assert files_in(Path("full")) == ["00000.png", "metadata.jsonl", "note.txt"]
+    assert files_in(Path("full")) == ["00000.png", "2024.png", "metadata.jsonl", "note.txt"]
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
     reject_existing(path, force)
 
 
-def open_scored_model(name: str, device: str, engine: str) -> LikelihoodModel:
-    """Open a model to score or to complete images: by its stored integer program if that suffices, else with torch.
+def open_scored_model(name: str, device: str, engine: str, size: tuple[int, int] | None = None) -> LikelihoodModel:
+    """Open a model to sample, score or complete images: by its stored program if that suffices, else with torch.
 
     Raises:
         CheckpointError, ConfigError, MissingExtraError: if it cannot be opened, or a setting is wrong.
@@ -101,7 +101,7 @@ def open_scored_model(name: str, device: str, engine: str) -> LikelihoodModel:
 
     # a program runs on the processor, where it was measured
     if device in ("auto", "cpu"):
-        program = open_program(find_model(name, {}), engine)
+        program = open_program(find_model(name, {}), engine, size)
         if program is not None:
             return program
     return open_model(name, device)

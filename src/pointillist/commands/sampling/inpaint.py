@@ -29,7 +29,7 @@ from pointillist.commands.sampling.maps import (
     target,
     write_map,
 )
-from pointillist.commands.sampling.resumable import LIST, remove_numbered
+from pointillist.commands.sampling.resumable import LIST, numbered_files, remove_others
 from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.commands.sampling.writers import level_bytes, level_dtype, write_arrays, write_npz
 from pointillist.completion.api import inpaint as complete
@@ -215,7 +215,7 @@ def write(
 def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: str) -> None:
     """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole.
 
-    Numbered files of an earlier call leave.
+    Numbered files that the list of an earlier call names leave.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
@@ -232,9 +232,9 @@ def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: 
             temporary.write_bytes(content)
         label_row = {"label": classes[label]} if classes else {}
         rows.append({"file_name": name, **label_row, "bits": round(-nats / math.log(2), 3)})
+    remove_others(numbered_files(folder), {row["file_name"] for row in rows})
     with atomic_path(folder / LIST) as listing:
         listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    remove_numbered(folder, ending, {row["file_name"] for row in rows})
 
 
 def _facts(results: Completed) -> Facts:

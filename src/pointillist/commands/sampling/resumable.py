@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,12 +16,11 @@ from PIL import Image
 
 from pointillist.commands.report import note
 from pointillist.commands.sampling.maps import companion_files
-from pointillist.commands.sampling.source import stream_images
 from pointillist.commands.sampling.writers import Totals, encode_files, level_bytes, level_dtype, write_npz
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path, check_disk, reject_folder
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.config import OnBatchRow, SamplingConfig
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.settings import SampleSettings
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LIST = "metadata.jsonl"
 LEVELS = "levels.bin"
 _BLOCK = 2**20
+_NUMBERED = re.compile(r'"file_name": "([0-9]+\.[a-z]+)"')
 _NOT_RECORDED = {"threads", "negative_prompt", "rules"}  # of no effect on the files; part of the conditions
 _RECORDED = tuple(each.name for each in fields(SamplingConfig) if each.name not in _NOT_RECORDED)
 
@@ -132,6 +133,19 @@ def _update(digest: Any, value: Any) -> None:
         digest.update(repr(value).encode() + b";")
 
 
+def stream_images(
+    draws: Draws, seamless: str | None, first: int = 0, on_row: OnBatchRow | None = None
+) -> Iterator[Samples]:
+    """Sample batch by batch, from the image `first` on; images that tile are finished together."""
+    if seamless is None:
+        yield from draws.stream(first, on_row)
+    elif first < draws.count:  # they are written together, so either none or all are there
+        from pointillist.completion.seamless import sample_tiling
+
+        sides: Any = seamless
+        yield sample_tiling(draws, sides, on_row)
+
+
 class FolderSink:
     """Files in their exact size, and a list of them that `load_data` reads: PNGs, or maps in one of their formats."""
 
@@ -189,16 +203,23 @@ class FolderSink:
             reject_folder(out / new.name)  # before the first of them replaces a file
         for new in files:
             new.replace(out / new.name)
+        remove_others(numbered_files(out), names)
         (output.folder / LIST).replace(out / LIST)
-        remove_numbered(out, self._suffix, names)
         output.discard()
 
 
-def remove_numbered(folder: Path, ending: str, names: Container[str]) -> None:
-    """Remove numbered files of an earlier output, whose names are not among `names`."""
-    for old in folder.glob(f"[0-9]*{ending}"):
-        if old.stem.isdigit() and old.name not in names:
-            old.unlink()
+def numbered_files(folder: Path) -> list[Path]:
+    """List the numbered files of an earlier output that its list names; others of such a name stay."""
+    listing = folder / LIST
+    text = listing.read_text(encoding="utf-8", errors="replace") if listing.is_file() else ""
+    return [folder / name for name in _NUMBERED.findall(text)]
+
+
+def remove_others(files: Iterable[Path], names: Container[str]) -> None:
+    """Remove files whose names are not among `names`."""
+    for old in files:
+        if old.name not in names:
+            old.unlink(missing_ok=True)
 
 
 class ArchiveSink:

@@ -13,21 +13,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.jobs.work import Arrays, Work, model_facts
-from pointillist.commands.paths import check_animation
+from pointillist.commands.paths import check_animation, open_scored_model
 from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
-from pointillist.commands.sampling.conditions import SheetPlan
+from pointillist.commands.sampling.conditions import SheetPlan, parse_hint, parse_labels, parse_texts, read_conditions
 from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map
 from pointillist.commands.sampling.page_link import page_text
-from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
+from pointillist.commands.sampling.resumable import (
+    ArchiveSink,
+    FolderSink,
+    stream_images,
+    unfinished_seed,
+    write_batches,
+)
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import TUNED, open_model, plan_images, plan_sheet, read_rules, stream_images
 from pointillist.commands.sampling.writers import level_dtype, write_npz
+from pointillist.data.options import parse_size
 from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.images import ImageSpec
+from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.integer_cost import engine_text
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.config import EngineChoice, SamplingConfig, choose_engine, choose_model_engine
+from pointillist.sampling.request import Request
+from pointillist.sampling.rules.config import parse_rules
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
@@ -42,10 +54,45 @@ def sample(settings: SampleSettings) -> Facts:
         return _sample(settings, kind, path)
 
 
+TUNED = ("guidance", "temperature", "top_p")
+"""Settings that a model has its own values of."""
+DEFAULT_COUNT, DEFAULT_OF_EACH = 16, 4
+"""Images without labels and prompts, and of each of them."""
+
+
+def plan_sheet(model: LikelihoodModel, settings: SampleSettings) -> SheetPlan:
+    """Return the label and the prompt of each image, and their arrangement."""
+    labels, prompts = parse_labels(settings.label, model.classes), parse_texts(settings.text, settings.texts)
+    count = settings.n or (DEFAULT_COUNT if labels is None and not prompts else DEFAULT_OF_EACH)
+    return SheetPlan.of(labels, prompts, count, model.classes)
+
+
+def plan_images(model: LikelihoodModel, settings: SampleSettings, sheet: SheetPlan, seed: int | None) -> Draws:
+    """Read the conditions, and check all settings.
+
+    Raises:
+        PointillistError: naming what is wrong.
+    """
+    size = None if settings.size is None else parse_size(settings.size)
+    keywords: dict[str, Any] = {
+        **SamplingConfig.keywords_of(settings),
+        **read_conditions(settings.attribute, None, settings.condition),
+        **parse_hint(model, settings.hint, settings.hint_from_image, size),
+    }
+    return Request.of(sheet.total, sheet.labels, sheet.texts, seed=seed, size=size, **keywords).resolve(model)
+
+
+def _open(settings: SampleSettings) -> tuple[LikelihoodModel, EngineChoice]:
+    """Open the model, and choose its engine."""
+    size = None if settings.size is None else parse_size(settings.size)
+    choose_engine(settings.engine)  # an error before the model is read
+    model = open_scored_model(settings.model, settings.device, settings.engine, size)
+    return model, choose_model_engine(model, settings.engine, size)
+
+
 def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
-    read_rules(settings)  # an error before the model is read
-    opened = open_model(settings)
-    model = opened.model
+    parse_rules(settings.rules)  # an error before the model is read
+    model, engine = _open(settings)
     sheet = plan_sheet(model, settings)
     if kind == "sheet" and settings.form is None and sheet.total == 1:
         kind = "image"
@@ -61,20 +108,20 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
     if settings.animate is not None:
         check_animation(settings.animate, kind, settings.force)
     seed = unfinished_seed(path) if kind in ("npz", *FOLDER_KINDS) and settings.seed is None else settings.seed
-    draws = plan_images(opened, settings, sheet, seed)
+    draws = plan_images(model, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
     writers.check_picture(kind, sheet.total, draws.size, tile)
     for text in (*describe_threads(settings.threads), *(draws.prompts.notes if draws.prompts else ())):
         note(f"note       {text}")
     if settings.verbose:
         logging.getLogger("pointillist").setLevel(logging.INFO)
-        line = f"engine     {opened.engine.engine}: {opened.engine.reason}"
+        line = f"engine     {engine.engine}: {engine.reason}"
         print(line, file=sys.stderr if settings.as_json else sys.stdout)
     started = time.perf_counter()
     totals = _write(draws, settings, kind, path, sheet, colours)
     seconds = time.perf_counter() - started
     animation = None if settings.animate is None else str(settings.animate)
-    facts = {**_facts(totals, draws, opened.measure), "seconds": round(seconds, 3), "out": str(path)}
+    facts = {**_facts(totals, draws, engine), "seconds": round(seconds, 3), "out": str(path)}
     return {**facts, "animation": animation, "page": page_text(draws, settings)}
 
 
@@ -117,7 +164,7 @@ def _write(
     return totals
 
 
-def _facts(totals: Totals, draws: Draws, measure: str) -> Facts:
+def _facts(totals: Totals, draws: Draws, engine: EngineChoice) -> Facts:
     """Describe the images: how many, their bits/dim and what these measure, and how they were sampled."""
     bits, config, integer = totals.array, draws.config, draws.config.engine == "integer"
     return {
@@ -125,7 +172,7 @@ def _facts(totals: Totals, draws: Draws, measure: str) -> Facts:
         "bits_per_dim": float(bits.mean()),
         "lowest": float(bits.min()),
         "highest": float(bits.max()),
-        "measure": "lower is more probable" if integer else measure,
+        "measure": "lower is more probable" if integer else engine_text(engine.engine, engine.why_floats),
         **{name: getattr(config, name) for name in TUNED},
         "seed": draws.uniforms.seed,
         "same_images": "on every computer (integer program)"
@@ -141,9 +188,9 @@ def _facts(totals: Totals, draws: Draws, measure: str) -> Facts:
 
 def job(settings: SampleSettings) -> Work:
     """Sample images in tasks: image i depends on (seed, i) alone."""
-    opened = open_model(settings)
-    model, sheet = opened.model, plan_sheet(opened.model, settings)
-    draws = plan_images(opened, settings, sheet, settings.seed)
+    model, _ = _open(settings)
+    sheet = plan_sheet(model, settings)
+    draws = plan_images(model, settings, sheet, settings.seed)
     config, dtype = draws.config, level_dtype(model.image)
 
     def compute(start: int, stop: int) -> Arrays:
@@ -164,7 +211,7 @@ def job(settings: SampleSettings) -> Work:
             "labelled": sheet.labels is not None,
         },
         item_bytes=64 + math.prod((model.image.channels, *draws.size)) * dtype.itemsize,
-        needs_torch=opened.needs_torch,
+        needs_torch=not isinstance(model, ProgramModel),
     )
 
 
