@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -45,11 +47,21 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(Trainer, "step", stepping)
 
 
+def drawn_digits(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Draw digits without end."""
+    digits = pt.load_data("uci-digits").get("train")
+    while True:
+        number = int(rng.integers(len(digits)))
+        levels = (digits[number]["levels"][0] * 15).astype(np.uint8)
+        yield {"image": levels, "label": digits[number]["label"] % 3, "combination": number}
+
+
 @pytest.mark.one_in(2)
-@pytest.mark.parametrize("augmented", [False, True])
-def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augmented: bool) -> None:
+@pytest.mark.parametrize("kind", ["plain", "augmented", "drawn"])
+def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """Ctrl-C at an odd step, then `resume`: weights, moments, average and metrics are those of a straight run."""
-    data = tiny_data()
+    monkeypatch.setattr("pointillist.data.generated.EPOCH", 12)
+    data, augmented = pt.load_data(drawn_digits) if kind == "drawn" else tiny_data(), kind == "augmented"
     extra: dict[str, Any] = {}
     if augmented:
         extra = {"augmentation": {"flip": True, "random_shift": 1}, "grad_accumulation": 2, "quantization_aware": True}

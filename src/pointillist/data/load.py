@@ -12,6 +12,7 @@ import numpy as np
 
 from pointillist.data.annotations import reject_annotation_options
 from pointillist.data.dataset import ImageDataset
+from pointillist.data.generated import read_generator
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import EXTENSIONS
@@ -130,7 +131,8 @@ def load_data(
         source: a folder of images or maps, an image, a map (`.tmj`, `.tmx`, `.csv`, `.txt`), `.npz`, `.npy` or
             `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its files in a local folder; a hub data set
             `hf:owner/name`; an array `n h w [c]`, a tensor `n c h w`, either of them with labels as a pair `(x, y)`;
-            any torch data set, or a list of PIL images.
+            any torch data set, or a list of PIL images; a function that yields images without end from a generator of
+            random numbers, or `FILE.py:NAME` (the file is run).
         options: how to read the source; single options may be given as keywords instead.
         spec: image kind of a model; its mode, levels, order and palette take precedence over the options.
         classes: names that number the labels (a model's classes), instead of the source's.
@@ -156,6 +158,9 @@ def load_data(
         if not chosen.valid_fraction:
             return DataSplits(train=source, whole=source)
         return _parts(source, *complete_splits(None, source.labels, len(source), chosen))
+    named = isinstance(source, str) and ".py:" in source
+    if named or (callable(source) and not hasattr(source, "__getitem__")):
+        return DataSplits(**read_generator(source, match_spec(chosen, spec), spec, classes))
     # the model's kind is known before files are decoded: codes and palettes are not averaged
     matched = match_spec(chosen, spec)
     raw = _read(source, matched, tiles)

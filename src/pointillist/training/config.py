@@ -316,7 +316,8 @@ class DataSection(DataOptions):
     """Settings of the images: `[data]`. The source, and how `load_data` reads it (`DataOptions`).
 
     Attributes:
-        source: A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, or a built-in name.
+        source: A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, a built-in name, or FILE.py:NAME, a
+            function that draws images (the file is run).
     """
 
     source: str | None = None

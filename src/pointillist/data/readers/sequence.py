@@ -36,7 +36,7 @@ def read_sequence(source: Any, options: DataOptions, name: str) -> RawImages:
                 f"{name} is a {type(source).__name__}, which has no item {i}: give a list of pictures, an array, or "
                 "`(images, labels)`."
             ) from error
-        image, label, text = _parts(item, f"{name}[{i}]", options)
+        image, label, text, _ = item_parts(item, f"{name}[{i}]", options)
         images.append(image)
         labels.append(label)
         texts.append(text)
@@ -61,20 +61,22 @@ def read_sequence(source: Any, options: DataOptions, name: str) -> RawImages:
     )
 
 
-def _parts(item: Any, name: str, options: DataOptions) -> tuple[Any, Any, Any]:
-    """Return image, label and caption of one item; the last two may be None."""
+def item_parts(item: Any, name: str, options: DataOptions) -> tuple[Any, Any, Any, Any]:
+    """Return image, label, caption and combination of one item; any but the image may be None."""
     if isinstance(item, Mapping):
         image_key = next((k for k in (*IMAGE_COLUMNS, "x", "levels") if k in item), None)
         if image_key is None:
             raise DataError(f"{name} has the keys {', '.join(map(str, item))}: the image must be under 'image'.")
         label_names = (options.label_column,) if options.label_column else LABEL_COLUMNS
         text_names = (options.caption_column,) if options.caption_column else TEXT_COLUMNS
-        return item[image_key], _first(item, label_names), _first(item, text_names)
+        text = _first(item, text_names)
+        return item[image_key], _first(item, label_names), text, item.get("combination", text)
     if isinstance(item, (tuple, list)) and len(item) in (1, 2, 3):
         image, *rest = item
         label = next((r for r in rest if not isinstance(r, str)), None)
-        return image, label, next((r for r in rest if isinstance(r, str)), None)
-    return item, None, None
+        text = next((r for r in rest if isinstance(r, str)), None)
+        return image, label, text, text
+    return item, None, None, None
 
 
 def _first(item: Mapping[str, Any], names: tuple[str, ...]) -> Any:
