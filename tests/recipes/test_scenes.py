@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -265,3 +266,20 @@ def test_the_grammar_covers_the_captions(recipe: dict[str, ModuleType]) -> None:
     for _ in range(300):
         caption = recipe["captions"].describe(recipe["scenes"].draw_scene(rng), rng).text
         assert words.grammar.parse(caption) == (caption, "")
+
+
+def test_scenes_without_end() -> None:
+    """A seed names a stream of pictures in the palette and sentences whose words the grammar lists."""
+    script("drawings"), script("scenes"), script("captions")
+    endless = script("endless")
+    if not endless.data_file().exists():
+        pytest.skip("needs the drawings of emoji_sets32.npz")
+    first, again = (list(islice(endless.scenes(np.random.default_rng(5)), 200)) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        assert one["caption"] == other["caption"]
+        np.testing.assert_array_equal(one["image"], other["image"])
+    grammar = endless.grammar()
+    known = {word for words in grammar["words"].values() for phrase in words for word in phrase.split()}
+    known |= {"a", "an", "the", "is", "are", "there", "and", "with", "it", "both", "riding", "over", "above", "sat"}
+    assert {word.strip(",") for one in first for word in one["caption"].split()} <= known
+    assert len({one["combination"] for one in first}) > 150
