@@ -50,7 +50,6 @@ SMOKE = {
     "test_copy_cut_and_paste",
     "test_nothing_to_mend_at_first",
     "test_the_inside_of_the_network_is_shown",
-    "test_surprise_on_the_scale_of_normal_images",
     "test_a_map_is_shown_and_saved_by_its_tiles",
     "test_a_page_paints_the_pictures_of_the_command_line",
 }
