@@ -51,10 +51,26 @@ def test_a_recipe_of_a_paper_has_its_optimiser_and_its_cost(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_a_network_of_a_paper_has_a_loss_and_gradients(path: Path) -> None:
+    """At its full size, of one small image: all finite, and every weight has a gradient."""
+    run = settings(path)
+    torch.manual_seed(0)
+    model = pt.build(run.model.type, shape=(3, 8, 8), preset=run.model.preset)
+    x = torch.as_tensor(np.random.default_rng(0).integers(0, 256, (1, 3, 8, 8)))
+    loss = -model.log_prob_of(x, model.conditions.inputs(None, 1)).sum()
+    loss.backward()
+    assert torch.isfinite(loss)
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    assert len(gradients) == len(list(model.parameters()))
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_a_recipe_of_a_paper_runs_saves_and_resumes(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two steps of one small image, straight and interrupted after the first: the same state."""
+    """With its optimiser and schedule, at the size of `tiny`: two steps, straight and interrupted, end in one state."""
     rng = np.random.default_rng(0)
     splits = {
         part: rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8) for part, count in {"train": 3, "valid": 1}.items()
@@ -66,7 +82,7 @@ def test_a_recipe_of_a_paper_runs_saves_and_resumes(
         run = settings(path, **few, out=str(tmp_path / name))
         data = pt.load_data(tmp_path / "images.npz", run.data.options)
         torch.manual_seed(0)
-        model = pt.build(run.model.type, shape=data.train.spec, preset=run.model.preset)
+        model = pt.build(run.model.type, shape=data.train.spec, preset="tiny")
         pt.train(model, data, run.train, resume=resume)
 
     train("straight")
