@@ -42,10 +42,9 @@ const { places } = copy(canvas, selection), { corner } = new MoveStroke(canvas, 
 console.log(JSON.stringify([places[0], places.length, corner]));
 """
 ANIMATED = """
-const { gif } = modules["offline/picture_files.js"], { encodeArray } = modules["transport/encoded_arrays.js"];
+const { gif } = modules["transport/picture_files.js"], { encodeArray } = modules["transport/encoded_arrays.js"];
 const kind = { mode: "grey", channels: 1, levels: 2, height: width, width, palette: null, ordered: true };
-const images = [encodeArray(levels, [1, width, width])];
-const animation = gif(kind, { images, scale: 1, frames: 2 }, [...known.keys()]);
+const animation = gif(kind, encodeArray(levels, [1, width, width]), [...known.keys()], { frames: 2 });
 console.log(JSON.stringify([...new Uint8Array(await animation.arrayBuffer())]));
 """
 
@@ -81,7 +80,7 @@ def test_all_pixels_of_a_large_image_are_selected_and_written(tmp_path: Path) ->
     """Copied, moved, and shown by an animation, of which the first frame has all pixels."""
     copied = in_node(FEW + script_text("drawing/selecting.js") + LARGE + COPIED, tmp_path)
     assert copied == [[0, 7], 300 * 300 - 607, [2, 0]]
-    animated = in_node(FEW + script_text("offline/picture_files.js") + LARGE + ANIMATED, tmp_path)
+    animated = in_node(FEW + script_text("transport/picture_files.js") + LARGE + ANIMATED, tmp_path)
     with Image.open(io.BytesIO(bytes(animated))) as shown:
         assert (shown.size, shown.n_frames) == ((300, 300), 2)
 

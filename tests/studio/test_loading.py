@@ -133,7 +133,7 @@ def test_nothing_is_written_on_the_disk(client: TestClient, monkeypatch: pytest.
     edits = [{"row": 0, "column": column, "level": 1 - min(level, 1)} for column, level in enumerate(there)]
     requests = [
         ("score", {"levels": levels}), ("pixel", {"levels": levels, "row": 1, "column": 1}),
-        ("saliency", {"levels": levels, "row": 1, "column": 1}), ("gif", {"images": [levels]}),
+        ("saliency", {"levels": levels, "row": 1, "column": 1}),
         ("edit", {"levels": levels, "edits": edits}),
         ("reproduce", {"manifest": finished["manifest"]}), ("png", {"levels": levels}),
     ]  # fmt: skip

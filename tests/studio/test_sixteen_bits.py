@@ -70,17 +70,12 @@ def test_colours_are_rejected(client: TestClient) -> None:
 
 
 def test_every_bit_goes_out(client: TestClient) -> None:
-    """A PNG of 16 bits, as it is and enlarged, and an animation of the greys in which the image is shown."""
+    """A PNG of 16 bits, unchanged and enlarged."""
     for scale in (1, 3):
         answer = client.post(f"{PATH}/png", json={"levels": encoded(SCAN[None], "uint16"), "scale": scale})
         with Image.open(io.BytesIO(answer.content)) as picture:
             assert picture.mode == "I;16"
             np.testing.assert_array_equal(np.asarray(picture), SCAN.repeat(scale, 0).repeat(scale, 1))
-    answer = client.post(f"{PATH}/gif", json={"images": [encoded(SCAN[None], "uint16")], "scale": 1})
-    with Image.open(io.BytesIO(answer.content)) as frames:
-        frames.seek(frames.n_frames - 1)
-        greys = np.asarray(frames.convert("L")).astype(int)
-    assert (greys.min(), greys.max()) == (0, 255)
     assert client.post(f"{PATH}/map", json={"levels": encoded(SCAN[None], "uint16")}).status_code == 400
 
 

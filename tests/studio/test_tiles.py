@@ -71,16 +71,6 @@ def test_a_png_is_drawn_by_tiles_and_carries_its_manifest(client: TestClient) ->
             assert manifest["model"]["sha256"] in found.info["pointillist-manifest"]  # type: ignore[attr-defined]
 
 
-def test_a_gif_shows_mean_colours(client: TestClient) -> None:
-    """One square for each cell."""
-    answer = client.post("/api/models/pixelcnn/gif", json={"images": [encoded(LEVELS)], "frames": 2, "scale": 2})
-    assert answer.status_code == 200, answer.text
-    with Image.open(io.BytesIO(answer.content)) as found:
-        found.seek(1)
-        shown = {tuple(colour) for colour in np.asarray(found.convert("RGB")).reshape(-1, 3).tolist()}
-    assert {tuple(c[:3]) for c in helpers.TILES.mean_colours().tolist()[1:]} <= shown
-
-
 @pytest.mark.parametrize("form", ["tmj", "tmx", "csv", "txt"])
 def test_a_map_is_saved_for_an_editor(client: TestClient, form: str, tmp_path: Path) -> None:
     """In a ZIP with its tileset or legend, which training reads back; plain tiles where the model has none."""
@@ -105,8 +95,6 @@ def test_only_maps_are_saved_as_maps() -> None:
 
 
 def test_codes_without_tiles_are_no_picture(client: TestClient) -> None:
-    """The sentence says so, for both kinds of file."""
-    for kind, question in (("png", {"levels": encoded(LEVELS)}), ("gif", {"images": [encoded(LEVELS)]})):
-        answer = client.post(f"/api/models/gated-pixelcnn/{kind}", json=question)
-        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
-        assert "without a tileset" in answer.json()["error"]
+    answer = client.post("/api/models/gated-pixelcnn/png", json={"levels": encoded(LEVELS)})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert "without a tileset" in answer.json()["error"]

@@ -175,37 +175,11 @@ def test_sizes_that_cannot_be_are_refused(client: TestClient, query: dict[str, A
     assert upload(client, file_of(np.zeros((6, 6))), **query).status_code == status
 
 
-def test_a_gif_shows_the_painting_in_its_order(client: TestClient) -> None:
-    """From nothing to the whole; known pixels are there from the first frame."""
-    levels = np.arange(36).reshape(1, 6, 6) * 7
-    question = {"images": [encoded(levels)], "frames": 10, "scale": 2}
-    gif = opened(client.post(f"/api/models/{GREY}/gif", json=question))
-    assert (gif.format, getattr(gif, "n_frames", 1)) == ("GIF", 10)
-    known = np.zeros((6, 6))
-    known[:3] = 1
-    part = opened(client.post(f"/api/models/{GREY}/gif", json={**question, "known": encoded(known)}))
-    last = np.asarray(gif_frame(gif, 9))
-    assert (np.asarray(gif_frame(part, 0)) == last).all(-1).sum() > (np.asarray(gif_frame(gif, 0)) == last).all(
-        -1
-    ).sum()
-    np.testing.assert_array_equal(np.asarray(gif_frame(part, getattr(part, "n_frames", 1) - 1)), last)
-
-
-def gif_frame(gif: Image.Image, index: int) -> Image.Image:
-    gif.seek(index)
-    return gif.convert("RGB")
-
-
 def test_files_that_would_be_too_large_are_refused(client: TestClient) -> None:
-    """A PNG of a side above 4,096, a GIF whose frames would fill the memory, images that do not go together."""
+    """A PNG of a side above 4,096."""
     wide = encoded(np.zeros((1, 1, 4096)))
     answer = client.post(f"/api/models/{GREY}/png", json={"levels": wide, "scale": 2})
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
-    many = {"images": [encoded(np.zeros((1, 32, 32)))] * 16, "scale": 64, "frames": 400}
-    answer = client.post(f"/api/models/{GREY}/gif", json=many)
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
-    mixed = {"images": [encoded(np.zeros((1, 6, 6))), encoded(np.zeros((1, 6, 7)))]}
-    assert client.post(f"/api/models/{GREY}/gif", json=mixed).status_code == 400
 
 
 @pytest.fixture(scope="module")

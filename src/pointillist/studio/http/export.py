@@ -1,4 +1,4 @@
-"""Export of images as PNG and GIF, and of maps as files of an editor, in bytes; nothing is written to disk."""
+"""Export of images as PNG, and of maps as files of an editor, in bytes; nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ import numpy as np
 from PIL import Image
 
 from pointillist.data.tilemaps import MapFiles
-from pointillist.errors import ConfigError, ShapeError
-from pointillist.images import as_pil, to_picture
+from pointillist.errors import ConfigError
+from pointillist.images import as_pil
 from pointillist.images.array_types import Int
-from pointillist.images.visualization import MAX_FRAME_PIXELS, gif_bytes, png_bytes
-from pointillist.images.visualization.pixels import PAPER
+from pointillist.images.visualization import png_bytes
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.samples import MAX_DRAWN
 from pointillist.studio import schemas
-from pointillist.studio.conversion import decode_levels, decode_mask
+from pointillist.studio.conversion import decode_levels
 from pointillist.studio.errors import too_large
 from pointillist.studio.reproduce import MANIFEST
 
 _MAX_SIDE = 4096
-_DARK = (24, 24, 28)
 
 
 def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> bytes:
@@ -40,34 +38,6 @@ def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Lim
     large = image.resize((width, height), Image.Resampling.NEAREST)
     text = None if request.manifest is None else json.dumps(request.manifest.model_dump(mode="json"))
     return png_bytes(large, {} if text is None else {MANIFEST: text})
-
-
-def gif(model: LikelihoodModel, request: schemas.GifRequest, limits: schemas.Limits) -> bytes:
-    """Export the generation of images as an animation.
-
-    A map with a tileset is drawn in the mean colours of its tiles, 16 bits in the greys in which the studio shows them.
-
-    Raises:
-        ConfigError, ShapeError: if the images cannot be shown together.
-        RequestError: if a frame would be too large.
-    """
-    arrays = [_shown(model, encoded, request.palette, limits) for encoded in request.images]
-    if len({array.shape for array in arrays}) > 1:
-        raise ShapeError("`images` must all have one size.")
-    height, width = arrays[0].shape[:2]
-    pixels = len(arrays) * height * width * (request.scale or 1) ** 2
-    if pixels > MAX_FRAME_PIXELS:
-        raise too_large("Pixels of a frame", pixels, MAX_FRAME_PIXELS, "take fewer images or a smaller `scale`")
-    ranks = model.generation_rank(height, width, model.order(request.order))
-    start = 0
-    if request.known is not None:
-        known = decode_mask(request.known, height, width)
-        start = int(known.sum())
-        ranks = np.argsort(np.argsort(np.where(known, ranks - ranks.size, ranks), axis=None)).reshape(ranks.shape)
-    background = _DARK if request.dark else PAPER
-    return gif_bytes(
-        np.stack(arrays), order=ranks, start=start, frames=request.frames, scale=request.scale, background=background
-    )
 
 
 def map_archive(model: LikelihoodModel, request: schemas.MapRequest, limits: schemas.Limits) -> bytes:
@@ -96,16 +66,6 @@ def _drawn(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.
     if model.image.min_is_white and request.palette is None:
         return model.image.to_files(levels)[0]
     return as_pil(_picture(model, levels, request.palette))
-
-
-def _shown(
-    model: LikelihoodModel, encoded: schemas.EncodedArray, palette: list[list[int]] | None, limits: schemas.Limits
-) -> np.ndarray:
-    """Convert levels to a picture as the studio shows it, uint8 `h w c`, one pixel each."""
-    levels = decode_levels(model, encoded, limits)
-    if model.tileset is not None:
-        return np.asarray(model.tileset.mean_colours()[levels[0, 0]])
-    return to_picture(model.image, levels[0]) if model.image.is_deep else _picture(model, levels, palette)
 
 
 def _picture(model: LikelihoodModel, levels: Int[np.ndarray, "1 c h w"], palette: list[list[int]] | None) -> np.ndarray:

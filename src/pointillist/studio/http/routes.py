@@ -223,7 +223,6 @@ _add("activation", "An activation", inside.activation)
 _add("world", "A part of an endless map", tiles)
 _add("png", "Export an image", export.png, "image/png")
 _add("map", "Export a map", export.map_archive, "application/zip")
-_add("gif", "Export an animation", export.gif, "image/gif")
 
 _BINARY = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")}
 

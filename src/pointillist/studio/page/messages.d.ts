@@ -149,15 +149,6 @@ declare namespace Api {
     recognised: string[];
     words: WordChoices;
   }
-  interface GifRequest {
-    images: EncodedArray[];
-    order?: string | null;
-    known?: EncodedArray | null;
-    frames?: number;
-    scale?: number | null;
-    dark?: boolean;
-    palette?: [number, number, number, number][] | null;
-  }
   interface HintKind {
     image: ImageKind | null;
     channels: number;

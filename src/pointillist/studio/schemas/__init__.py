@@ -6,7 +6,6 @@ from pointillist.studio.schemas.base import EncodedArray as EncodedArray
 from pointillist.studio.schemas.base import ErrorResponse as ErrorResponse
 from pointillist.studio.schemas.base import Schema as Schema
 from pointillist.studio.schemas.export import Environment as Environment
-from pointillist.studio.schemas.export import GifRequest as GifRequest
 from pointillist.studio.schemas.export import ManifestModel as ManifestModel
 from pointillist.studio.schemas.export import MapRequest as MapRequest
 from pointillist.studio.schemas.export import PngRequest as PngRequest

@@ -91,28 +91,6 @@ class MapRequest(Schema):
     format: Literal["tmj", "tmx", "csv", "txt"] = "tmj"
 
 
-class GifRequest(Schema):
-    """Export the generation of images of one size, side by side, as a looping GIF.
-
-    Attributes:
-        images: levels `[c h w]` of each image.
-        order: the generation order; null for the model's default.
-        known: pixels that are present in the first frame, uint8 `[h w]`, 0 or 1; null for none.
-        frames: the largest number of frames.
-        scale: pixels of the GIF for each pixel of an image; null chooses a fitting scale.
-        dark: whether the background is dark.
-        palette: other RGBA colours for the levels of a model with a palette; null for its own.
-    """
-
-    images: list[EncodedArray] = Field(min_length=1, max_length=MAX_SAMPLES)
-    order: Name | None = None
-    known: EncodedArray | None = None
-    frames: int = Field(120, ge=2, le=400)
-    scale: Annotated[int, Field(ge=1, le=64)] | None = None
-    dark: bool = False
-    palette: list[Colour] | None = Field(None, max_length=65_536)
-
-
 class ReproduceRequest(Schema):
     """Sample the images of a manifest again, with the model of the path."""
 

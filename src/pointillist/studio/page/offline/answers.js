@@ -2,10 +2,10 @@
 
 import { transform } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
+import { png } from "../transport/picture_files.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { divergence, probabilities, subPixel } from "../canvas/distributions.js";
 import { Painting } from "./painting.js";
-import { gif, png } from "./picture_files.js";
 import { Score, nameOfQuery } from "./scores.js";
 import { wordMaps } from "./word_maps.js";
 
@@ -40,7 +40,6 @@ export class Answers {
       case "words": return wordMaps(this.opened, body, (query, take) => this.#over(query, take));
       case "world": return this.#world(body);
       case "png": return png(details.image, body);
-      case "gif": return gif(details.image, body, this.opened.sequence(body.order, body.images[0].shape[1], body.images[0].shape[2]).pixels);
       default: throw new Error(ELSEWHERE);
     }
   }

@@ -27,7 +27,7 @@ export const isAbort = (error) => error instanceof DOMException && error.name ==
  *   words: [Api.WordQuery, Api.WordMaps], activation: [Api.ActivationQuery, Api.ActivationMap],
  * }} Routes
  */
-/** @typedef {{png: Api.PngRequest, map: Api.MapRequest, gif: Api.GifRequest}} Files */
+/** @typedef {{png: Api.PngRequest, map: Api.MapRequest}} Files */
 
 export class Server {
   /** @param {string} address of the page @param {Send} send a function like `fetch` */

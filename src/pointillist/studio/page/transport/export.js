@@ -6,6 +6,7 @@ import { isDeep } from "../shared/colour.js";
 import { download } from "../shared/dom.js";
 import { RequestError, isAbort } from "./api.js";
 import { nameOf } from "./painter.js";
+import { gif } from "./picture_files.js";
 import { manifestOf, originOf, parseManifest } from "./manifests.js";
 import { atlas, contactSheet } from "../canvas/sheet.js";
 import { tilesOf } from "../canvas/tiles.js";
@@ -135,11 +136,9 @@ export class Exporter {
   }
 
   /** Save an animation of the painting. @param {Canvas} canvas @param {boolean} dark */
-  async gif(canvas, dark) {
-    const known = encodeArray(canvas.known, [canvas.height, canvas.width]);
-    const request = { images: [this.#levels(canvas)], order: canvas.settings.order, dark, palette: this.#palette(canvas) };
-    const blob = await this.server.file(this.#model(canvas), "gif", canvas.known.includes(1) ? { ...request, known } : request);
-    download(blob, `${this.#fileName(canvas)}.gif`);
+  gif(canvas, dark) {
+    const { known, details, trace } = canvas;
+    if (trace) download(gif(details.image, this.#levels(canvas), trace.sequence, { known, dark }), `${this.#fileName(canvas)}.gif`);
   }
 
   /** @param {Canvas} canvas */

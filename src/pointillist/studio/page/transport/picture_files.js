@@ -1,9 +1,9 @@
-// PNG and GIF files of images, as the studio's server makes them.
+// PNG files of images, as the studio's server makes them, and GIF files of paintings.
 
 import { shownKind } from "../canvas/draw_image.js";
 import { colourOf, isDeep } from "../shared/colour.js";
-import { decodeArray, decodeLevels } from "../transport/encoded_arrays.js";
-import { crc32 } from "../transport/png_text.js";
+import { decodeArray, decodeLevels } from "./encoded_arrays.js";
+import { crc32 } from "./png_text.js";
 
 /** @typedef {{height: number, width: number, pixels: Uint8Array}} Picture straight-alpha RGBA `[h w 4]` */
 
@@ -134,18 +134,19 @@ function indexed(pixels, ground) {
 
 /**
  * Encode the painting of an image as an animation: each frame adds the next pixels.
- * @param {Api.ImageKind} kind @param {Api.GifRequest} request @param {number[]} sequence pixels in generation order
+ * @param {Api.ImageKind} kind @param {Api.EncodedArray} image @param {ArrayLike<number>} sequence pixels in generation order, without known ones
+ * @param {{known?: Uint8Array | null, frames?: number, dark?: boolean}} [options] `known`: pixels that are there in the first frame; `dark`: the background
  */
-export function gif(kind, { images: [image], known = null, frames = 120, scale = null, dark = false, palette: colours = null }, sequence) {
-  const [, height, width] = image.shape, { pixels } = pictureOf({ ...kind, palette: colours ?? kind.palette }, image, false, 1);
-  const { palette, indices } = indexed(pixels, dark ? DARK : PAPER), empty = palette.length, mask = known && decodeLevels(known);
+export function gif(kind, image, sequence, { known = null, frames = 120, dark = false } = {}) {
+  const [, height, width] = image.shape, { pixels } = pictureOf(kind, image, false, 1);
+  const { palette, indices } = indexed(pixels, dark ? DARK : PAPER), empty = palette.length;
   const [r, g, b] = UNPAINTED[dark ? "dark" : "light"], bits = Math.max(2, Math.ceil(Math.log2(palette.length + 1)));
-  const times = scale ?? Math.max(1, Math.floor(LONGEST / Math.max(height, width)));
+  const times = Math.max(1, Math.floor(LONGEST / Math.max(height, width)));
   const word = (/** @type {number} */ n) => [n & 255, n >> 8], table = [...palette, (r << 16) | (g << 8) | b];
   const out = [...new TextEncoder().encode("GIF89a"), ...word(width * times), ...word(height * times), 0x80 | (bits - 1), 0, 0];
   for (let i = 0; i < 2 ** bits; i++) out.push((table[i] ?? 0) >> 16, ((table[i] ?? 0) >> 8) & 255, (table[i] ?? 0) & 255);
   out.push(0x21, 0xff, 11, ...new TextEncoder().encode("NETSCAPE2.0"), 3, 1, 0, 0, 0);
-  const shown = Uint8Array.from(indices, (index, pixel) => (mask?.[pixel] ? index : empty)), hidden = sequence.filter((pixel) => !mask?.[pixel]);
+  const shown = Uint8Array.from(indices, (index, pixel) => (known?.[pixel] ? index : empty)), hidden = Array.from(sequence);
   const steps = Math.max(1, Math.min(hidden.length, frames - 1)), delay = Math.max(2, Math.min(12, Math.round((100 * SECONDS) / steps)));
   /** Write the rows and columns that changed. @param {number[]} changed @param {number} hundredths */
   const frame = (changed, hundredths) => {
