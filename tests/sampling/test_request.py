@@ -13,6 +13,7 @@ from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.request import Request
 from pointillist.zoo import resolve
+from tests.scripts import script
 
 RULES = {"border": ["wall"]}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -43,6 +44,13 @@ def test_without_torch_the_images_are_those_of_the_model(case: str) -> None:
         assert (one is None) == (other is None)
         assert one is None or other is None or np.array_equal(one, other)
     assert (result.seed, result.engine, result.order) == (5, "integer", expected.order)
+
+
+def test_a_prompt_climbs_seldom_on_its_way_down() -> None:
+    """Six times on 2026-12-02, returns counted; see `tools/structure/climbs.py`."""
+    climbs = script("structure/climbs")
+    text = climbs.TEXT
+    assert climbs.climbs(lambda: pt.sample("scenes", 1, text=text, seed=0), lambda x: x is text)[1] <= 6
 
 
 def models() -> list[Any]:
