@@ -86,7 +86,7 @@ def test_a_table_of_conditions_for_each_image_is_read_as_lists_are() -> None:
     ("name", "keywords"), [("digits", {"label": 3}), ("scenes", {"text": "a cat sitting on a red sofa"})]
 )
 def test_a_second_call_by_name_is_read_and_checked_once(name: str, keywords: dict[str, Any]) -> None:
-    """It makes few calls of Python: 797 and 1,516 on 2026-12-02; with a sentence there were 61,600."""
+    """It makes few calls of Python: 738 and 1,230 on 2026-12-02; with a sentence there were 61,600."""
     pt.sample(name, 1, seed=0, **keywords)
     calls = 0
 

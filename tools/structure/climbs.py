@@ -3,8 +3,7 @@
     python tools/structure/climbs.py
 
 Appearances are arguments of calls and results of returns, which the caller then has: the value, or a list, tuple or
-dictionary that has it. Objects are not opened. It is the second call of a process, in which nothing is read for the first
-time.
+dictionary that has it. Objects are not opened. The second call of a process is traced, which reads no file again.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -75,7 +75,7 @@ def climbs(call: Callable[[], object], is_value: Callable[[Any], bool]) -> tuple
     finally:
         sys.setprofile(before)
     heights = [order[file.partition("/")[0]] for file in path]
-    return len(set(path)), sum(later > earlier for earlier, later in zip(heights, heights[1:], strict=False))
+    return len(set(path)), sum(later > earlier for earlier, later in pairwise(heights))
 
 
 def measured() -> dict[str, tuple[int, int]]:
