@@ -97,8 +97,8 @@ def test_the_numbers_are_those_of_evaluate(demo: Path, results: dict[str, Any], 
     assert results["nats"] == pytest.approx(evaluation.nats, rel=DOUBLE)
     assert results["test_images"] == evaluation.count == 360
     low, high = evaluation.interval
-    assert f'<p class="number">{evaluation.bits_per_dim:.2f}</p>' in page
-    assert f"interval {low:.2f} to {high:.2f}" in page
+    assert f'<p class="number">{evaluation.bits_per_dim:.4g}</p>' in page
+    assert f"interval {low:.4f} to {high:.4f}" in page
     assert f"<dd>{model.num_parameters():,}</dd>" in page
     counts = np.bincount(np.asarray(pt.load_data("uci-digits").get("test").labels))
     mean = sum(bits * count for bits, count in zip(results["per_class"].values(), counts, strict=True)) / 360

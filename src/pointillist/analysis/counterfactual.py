@@ -150,7 +150,7 @@ def counterfactual(
     x = query.x.copy()
     for edit in checked:
         x[0, edit.channel, edit.row, edit.column] = edit.level
-    edited = query.with_levels(x)
+    edited = query.changed(x=x)
     first = min(int(query.order_index[edit.channel, edit.row, edit.column]) for edit in effective)
     fixed = query.order_index < first
     for edit in checked:

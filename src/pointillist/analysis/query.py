@@ -120,9 +120,6 @@ class ImageQuery:
         query.__dict__["scorer"] = self.scorer  # as `cached_property` keeps it: to open it reads all weights
         return query
 
-    def with_levels(self, x: Int[np.ndarray, "1 c h w"]) -> ImageQuery:
-        return self.changed(x=x)
-
     def unconditional(self) -> ImageQuery:
         """Return the same query without any condition; itself if there is none."""
         if not self.conditions.is_conditional:

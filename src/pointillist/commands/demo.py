@@ -11,7 +11,6 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from rich.console import Console
 
 from pointillist.analysis import explain
 from pointillist.analysis.evaluation.likelihood import Evaluation, evaluate
-from pointillist.commands.report import Facts
+from pointillist.commands.report import Facts, fact_text, lines_of, text_of
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.files.writing import write_text
@@ -156,13 +155,15 @@ def _draw_digits(out: Path, model: PixelModel, test: ImageDataset, seed: int) ->
 
 def _page(out: Path, results: Facts) -> str:
     """Render the page; its pictures are in it, and the report of a digit stands next to it."""
-    texts = {name: escape(_text(value)) for name, value in results.items()}
+    texts = {name: escape(text_of(value)) for name, value in results.items()}
     baselines = {"every level equally likely": results["uniform_bits"]}
     baselines |= {"independent pixels, by how often each level occurs": results["frequency_bits"]}
     animation = (out / "digits.gif").read_bytes()
     return Template((files("pointillist.commands") / "demo.html").read_text(encoding="utf-8")).substitute(
-        texts | {"style": html.base_style(), "folder": escape(shlex.quote(str(out)))},
-        table=html.table((k.replace("_", " "), _text(v)) for k, v in results.items()),
+        texts
+        | {"interval_95": fact_text("interval_95", results["interval_95"])}
+        | {"style": html.base_style(), "folder": escape(shlex.quote(str(out)))},
+        table=html.table(lines_of(results)),
         animation=html.data_uri(animation, "gif"),
         last_frame=html.last_frame(animation),
         scores=_bars(baselines | {"this model": results["bits_per_dim"]}),
@@ -173,15 +174,6 @@ def _page(out: Path, results: Facts) -> str:
         image_bytes=round(results["bits_per_dim"] * results["dims"] / 8),
         plain_bytes=round(math.ceil(results["uniform_bits"]) * results["dims"] / 8),
     )
-
-
-def _text(value: Any) -> str:
-    """Render a result in words."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_text(part)}" for name, part in value.items())
-    if isinstance(value, list):
-        return " to ".join(map(_text, value))
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
 
 
 def _figure(path: Path, alt: str, caption: str) -> str:

@@ -17,6 +17,7 @@ from pointillist.analysis.evaluation.memorization import LosslessSize, copied_wi
 from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote
+from pointillist.files.settings_tree import Tree
 from pointillist.files.suggestions import checked_keywords
 from pointillist.files.tensors import check_values
 from pointillist.model.folder.files import default_card
@@ -88,7 +89,7 @@ def train(
     *,
     resume: bool = False,
     console: Console | None = None,
-    record: Mapping[str, Any] | None = None,
+    record: Tree | None = None,
     write_samples: SampleWriter | None = None,
 ) -> TrainResult:
     """Train a model on images by maximum likelihood.
@@ -135,8 +136,16 @@ def train(
             _check_weights(model, config)
             model.save_pretrained(folder)
 
-        writers: dict[str, Any] = {"save_model": save, "write_samples": write_samples}
-        trainer = Trainer(model, images, splits.valid, config, accelerator, console=console, **writers)
+        trainer = Trainer(
+            model,
+            images,
+            splits.valid,
+            config,
+            accelerator,
+            console=console,
+            save_model=save,
+            write_samples=write_samples,
+        )
         if resume:
             _resume(trainer, screen)
         try:
@@ -171,9 +180,9 @@ def _check_weights(model: PixelModel, config: TrainConfig) -> None:
         ) from error
 
 
-def _record(model: PixelModel, images: ImageDataset, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _record(model: PixelModel, images: ImageDataset, settings: Tree) -> Tree:
     """Collect what is known of the training before it begins."""
-    record: dict[str, Any] = {"record": dict(settings), "notes": list(images.notes)}
+    record: Tree = {"record": settings, "notes": list(images.notes)}
     if images.texts is not None and model.config.condition(TextConfig) is not None:
         record[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
     if stores_pairs(images.spec):
@@ -218,7 +227,7 @@ def _copies(model: PixelModel, images: ImageDataset, valid: ImageDataset) -> lis
     ]
 
 
-def _outcome(progress: TrainerState) -> dict[str, Any]:
+def _outcome(progress: TrainerState) -> Tree:
     evaluated = progress.best < float("inf")
     return {
         "step": progress.step,
@@ -243,7 +252,7 @@ def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None
     trainer.average.synchronise()
 
 
-def training_card(model: PixelModel, images: ImageDataset, training: dict[str, Any], config: TrainConfig) -> str:
+def training_card(model: PixelModel, images: ImageDataset, training: Tree, config: TrainConfig) -> str:
     """Write the model card of a trained model: the default card, and a table of its training."""
     bits = training["valid_bits_per_dim"]
     rounded = ", rounded as in the integer program" if config.quantization_aware else ""

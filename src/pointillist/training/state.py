@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from pointillist.errors import CheckpointError, ConfigError, TrainingError
 from pointillist.files.reading import read_json
+from pointillist.files.settings_tree import Tree
 from pointillist.files.tensors import read_tensors, write_tensors
 from pointillist.files.writing import folder_lock, write_text
 from pointillist.system import is_main_process
@@ -131,7 +132,7 @@ def save_state(
     average: dict[str, Tensor],
     optimizer: torch.optim.Optimizer,
     names: dict[int, str],
-    record: dict[str, Any],
+    record: Tree,
 ) -> Path:
     """Write the checkpoint `folder/step-N`, then remove all but the newest two.
 
@@ -172,7 +173,7 @@ class SavedState(NamedTuple):
     """
 
     tensors: dict[str, Tensor]
-    record: dict[str, Any]
+    record: Tree
     damaged: tuple[str, ...]
 
     @property

@@ -10,8 +10,6 @@ from pathlib import Path
 from string import Template
 from typing import Any, Unpack
 
-import numpy as np
-
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.condition_gain import check_exchange
 from pointillist.analysis.counterfactual import Edits
@@ -23,7 +21,6 @@ from pointillist.conditioning import Label
 from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
-from pointillist.images.array_types import Int
 from pointillist.images.visualization import html
 from pointillist.model.batches import QueryKwargs, single_image
 from pointillist.model.folder.opening import load_weights, open_scored
@@ -123,14 +120,18 @@ def explain(
         of_words = pt.explain("icons", "heart.png", text="a heart", exchange={"heart": "star"})
         [(gain.name, gain.bits) for gain in of_words.conditions.words]  # bits saved by each word
     """
-    opened, x = _open(model, image, query.get("engine", "auto"))
+    name = str(model) if isinstance(model, (str, Path)) else ""
+    opened = open_scored(model, query.get("engine", "auto"))
+    x = single_image(opened, image)
+    if name and isinstance(opened, ProgramModel) and not opened.has_size(x.shape[2:]):
+        opened = load_weights(name)  # the program does not know the size
     about = ImageQuery.of(opened, x, label, text, **query)
     exchange = {} if exchange is None else exchange
     log_unlearned(opened, [about.prompt, *(other for _, other in check_exchange(about, exchange))])
     return Explanation(
         query=about,
-        title=Path(model).name if isinstance(model, (str, Path)) else opened.model_type,
-        source=str(model) if isinstance(model, (str, Path)) else Explanation.source,
+        title=Path(name).name if name else opened.model_type,
+        source=name or Explanation.source,
         exchange=exchange,
         calibration=calibration,
         edits=edits,
@@ -138,17 +139,6 @@ def explain(
         seed=seed,
         max_attributions=max_attributions,
     )
-
-
-def _open(
-    model: LikelihoodModel | str | Path, image: Any, engine: str
-) -> tuple[LikelihoodModel, Int[np.ndarray, "1 c h w"]]:
-    """Open the model of a name or folder, and read the image: by the program, unless it does not know its size."""
-    opened = open_scored(model, engine)
-    x = single_image(opened, image)
-    if isinstance(model, (str, Path)) and isinstance(opened, ProgramModel) and not opened.has_size(x.shape[2:]):
-        return load_weights(model), x
-    return opened, x
 
 
 def render(views: Views) -> str:

@@ -120,7 +120,7 @@ def with_preset(tree: Tree) -> Tree:
     return overlay({"model": dict(paper.model), "train": expand(paper.train)}, tree)
 
 
-def overlay(below: Tree, above: Mapping[str, Any]) -> Tree:
+def overlay(below: Tree, above: Tree) -> Tree:
     """Merge two trees of a run, of which the second wins: its `epochs` also over `steps` of the first.
 
     Within one tree, `steps` override `epochs`.
@@ -146,7 +146,7 @@ INHERITED = ("size", "resize_mode", "resample", "binarise", "threshold")
 """Data settings that a fine-tuned model takes over from its source, unless they are given."""
 
 
-def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PixelModel | None]:
+def new_run(tree: Tree) -> tuple[RunConfig, PixelModel | None]:
     """Resolve the settings of a new run: defaults < source model < preset < `tree`.
 
     Args:
@@ -159,7 +159,7 @@ def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PixelModel | None]:
         ConfigError: if a setting is wrong.
         CheckpointError: if the model to start from cannot be loaded.
     """
-    chosen = with_preset(dict(tree))
+    chosen = with_preset(tree)
     run = RunConfig.from_dict(chosen)
     if run.model.init_from is None:
         return run, None
@@ -189,7 +189,7 @@ def inherited_settings(source: PixelModel) -> Tree:
     return {"model": model, "data": {k: data[k] for k in INHERITED if k in data}}
 
 
-def resumed_run(out: Path, overrides: Mapping[str, Any]) -> RunConfig:
+def resumed_run(out: Path, overrides: Tree) -> RunConfig:
     """Read the settings of the run in a folder, with overrides that leave it the same run.
 
     Args:

@@ -119,8 +119,8 @@ class PreparedRun:
         record = run.to_dict()
         del record["train"]["out"]  # since the model may be moved
         with run_folder(self.out, self.resume, text):
-            further: dict[str, Any] = {"record": record, "write_samples": write_sample_sheet}
-            return train(model, splits, run.train, resume=self.resume, console=console, **further)
+            sheet, resume = write_sample_sheet, self.resume
+            return train(model, splits, run.train, resume=resume, console=console, record=record, write_samples=sheet)
 
     def estimate_cost(self, console: Console | None = None) -> list[str]:
         """Return lines on the cost of the run, estimated from its first steps; nothing is written."""
@@ -129,9 +129,7 @@ class PreparedRun:
         return _estimate_cost(model, splits, self.config.train, console)
 
 
-def prepare_run(
-    config: Path | str | Mapping[str, Any] | None, overrides: Mapping[str, Any], *, resume: bool = False
-) -> PreparedRun:
+def prepare_run(config: Path | str | Mapping[str, Any] | None, overrides: Tree, *, resume: bool = False) -> PreparedRun:
     """Resolve the settings of a run: defaults < source model < preset < `config` < `overrides`.
 
     Args:
@@ -287,8 +285,10 @@ def _estimate_cost(model: PixelModel, data: DataSplits, config: TrainConfig, con
     """
     config = config.updated(out=None, machine={"tensorboard": False})
     splits, accelerator, config = prepare(model, data, config, console)
-    writers: dict[str, Any] = {"save_model": lambda *_: None, "write_samples": None}
-    trainer = Trainer(model, splits.get("train"), None, config, accelerator, console=None, **writers)
+    images = splits.get("train")
+    trainer = Trainer(
+        model, images, None, config, accelerator, console=None, save_model=lambda *_: None, write_samples=None
+    )
     try:
         quiet = console is None or not accelerator.is_main_process
         status = nullcontext() if quiet or console is None else console.status("trying the first steps")
