@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.service import LIMITS, StudioService
 from tests.e2e.helpers import (
@@ -149,7 +148,7 @@ def test_tab_takes_the_faint_completion(page: Page, service: StudioService, tmp_
     np.testing.assert_array_equal(taken, np.where(drawn[..., 3:] == 255, drawn, faint))
     manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
     model = service.models[DIGITS].model
-    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+    assert reproduce.reproduce(model, model.fingerprint, manifest, LIMITS).identical == [True]
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(pixels(page), drawn)
 

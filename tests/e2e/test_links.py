@@ -11,7 +11,6 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
-from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import LIMITS, StudioService
@@ -258,7 +257,7 @@ def test_a_prompt_that_a_page_does_not_hold(
         path = saved(page, "PNG", tmp_path)
         manifest, link = reproduce.read_manifest(path), page.evaluate("location.hash")
     model = pt.load("icons")
-    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+    assert reproduce.reproduce(model, model.fingerprint, manifest, LIMITS).identical == [True]
     with Image.open(path) as image:
         expected = np.asarray(image.convert("RGBA"))
     with opened(browser, studio.url + link) as page:

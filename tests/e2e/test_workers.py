@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import pointillist as pt
-from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.service import LIMITS
 from tests.e2e.helpers import SECONDS, drag, opened, pixels, point, saved, wait_for_frame, wait_until_painted
@@ -68,7 +67,7 @@ def check_pictures(browser: Browser, address: str, script: str, folder: Path) ->
     assert manifest.request.pick == 0
     assert last.request.pick
     for each in (manifest, last):
-        assert reproduce.reproduce(model, model_fingerprint(model), each, LIMITS).identical == [True]
+        assert reproduce.reproduce(model, model.fingerprint, each, LIMITS).identical == [True]
     return workers
 
 

@@ -70,18 +70,6 @@ def test_an_interrupt_stops_all_threads(error: type[BaseException]) -> None:
     assert threading.active_count() == threads
 
 
-@pytest.mark.parametrize("wrong", ["known", "uniforms", "nats", "params"])
-def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
-    """Before compiled code writes past their end; parameters come last, as `[n, h, w, p]`."""
-    program, batch = long_batch(3)
-    batch.params = np.zeros((4, 3, 8, 4))
-    sample_batch(program, {}, batch)
-    assert batch.params.any(axis=-1).all()
-    setattr(batch, wrong, np.moveaxis(getattr(batch, wrong)[..., None], -2, 0).copy())
-    with pytest.raises(ValueError, match=f"`{wrong}` .* must have the shape"):
-        sample_batch(program, {}, batch)
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_is_painted_row_by_row_stops_at_once(model: pt.PixelModel, engine: str) -> None:
     """At the row that was reported, with what is known of it."""

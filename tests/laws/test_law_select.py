@@ -137,19 +137,6 @@ def test_states_of_an_s_curve(check: Check, engine: str) -> None:
     check(randomise_weights(model, 0.4), engine, "s-curve")
 
 
-@pytest.mark.parametrize("engine", [e for e in DISTINCT_ENGINES if e != "naive"])
-def test_what_cannot_be_copied_or_saved_is_a_sentence(engine: str) -> None:
-    """Wrong indices, and a row that has begun."""
-    model = make_model("pixelcnn", names_of(3, 5))
-    stepper = create_stepper(model, model.encode(None, 2), 2, 3, 5, engine)
-    for indices in (np.array([0]), np.array([0, 2]), np.array([-1, 0])):
-        with pytest.raises(pt.EngineError, match="`indices`"):
-            stepper.select(indices)
-    stepper.params()
-    with pytest.raises(pt.EngineError, match="row 0 cannot be saved"):
-        stepper.save()
-
-
 @pytest.mark.parametrize(
     ("check", "kept"), [(check_select, "buffers.Buffers.select"), (check_restore, "interpreter.Interpreter._restore")]
 )

@@ -135,14 +135,13 @@ class FakeApi:
 
 
 def test_push_to_hub_uploads_a_model_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both spellings upload weights, settings and card, which load as the same model."""
+    """Weights, settings and card, which load as the same model."""
     monkeypatch.setattr("huggingface_hub.HfApi", FakeApi)
     model = pt.build("pixelcnn", shape=(1, 3, 4), levels=3, classes=["a", "b"], channels=2, layers=1, head_channels=2)
     FakeApi.uploaded = tmp_path / "first"
     model.push_to_hub("user/model")
-    FakeApi.uploaded = tmp_path / "second"
-    model.save_pretrained(tmp_path / "local", push_to_hub=True, repo_id="user/model")
-    for name in ("first", "second", "local"):
+    model.save_pretrained(tmp_path / "local")
+    for name in ("first", "local"):
         loaded = pt.load(tmp_path / name)
         assert loaded.config == model.config
         assert (tmp_path / name / "README.md").read_text(encoding="utf-8").startswith("---\nlibrary_name: pointillist")

@@ -17,7 +17,6 @@ from pointillist import zoo
 from pointillist.commands.cli.app import app
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.tensors import read_tensors
-from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.files import meta_init
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.portable import load
@@ -90,7 +89,7 @@ MAX_BYTES = {"icons": 5e6, "scenes": 4e6, "dungeons": 1e6}
 def test_every_bundled_model_has_its_exact_program(bundled: pt.BundledModel) -> None:
     """Made from its weights as they are, and small; its samples carry its likelihood."""
     integer_model = load(bundled.folder)
-    assert integer_model.source == model_fingerprint(pt.load(bundled.name))
+    assert integer_model.source == pt.load(bundled.name).fingerprint
     assert sum(path.stat().st_size for path in bundled.folder.iterdir()) <= MAX_BYTES.get(bundled.name, 3e6)
     size = (integer_model.height, integer_model.width) if integer_model.fixed_size else (6, 5)
     if any(part.kind == "map" for parts in integer_model.parts for part in parts):
@@ -173,7 +172,7 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     model = pt.load(folder)
     stored = read_tensors(folder / "model.safetensors")
     assert any(tensor.dtype == torch.int8 for tensor in stored.values())
-    assert load(folder).source == model_fingerprint(model)
+    assert load(folder).source == model.fingerprint
     splits = pt.load_data(
         data,
         npz_key="index",

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder, ReadsValues, StoredWeights
-from pointillist.errors import ConfigError
-from pointillist.images.array_types import Float
+from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float, Int
 from pointillist.nn import Tokens
 
 
@@ -30,16 +31,37 @@ def as_tensor(array: Any, device: torch.device | None = None) -> Tensor:
     return torch.as_tensor(array, device=device)
 
 
-def value_range(x: Tensor) -> tuple[int, int]:
-    """Return the least and the largest of some integers; 0 and 0 of none.
+def levels_tensor(x: Any, image: ImageSpec, device: torch.device | None = None) -> Int[Tensor, "b c h w"]:
+    """Convert levels or pictures of a kind of image to int64 on a device; see `PixelModel.check`.
 
     ```python
-    value_range(torch.tensor([[3, 0], [15, 2]]))  # (0, 15)
+    levels_tensor(np.zeros((1, 1, 28, 28), int), model.image)
     ```
 
     Raises:
-        ConfigError: in `torch.vmap`, where nothing can look at a value.
+        ShapeError, DataError: if channels, type or values do not match.
     """
+    try:
+        x = as_tensor(image.level_array(x) if image.is_picture(x) else x)
+    except (TypeError, ValueError, RuntimeError):
+        kind = type(x).__name__
+        raise DataError(f"Levels must be an integer tensor, not {kind}: convert with `model.to_levels`.") from None
+    if x.ndim != 4 or x.shape[1] != image.channels:
+        form = f"(n, {image.channels}, h, w)"
+        raise ShapeError(f"Levels of shape {tuple(x.shape)} must be {form}: convert pictures with `to_levels`.")
+    if x.is_floating_point() or x.dtype == torch.bool or x.is_complex():
+        raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")
+    result: Tensor = x.to(device, torch.int64)
+    if torch.compiler.is_compiling():  # a look at the values would cut the compiled graph in two
+        return result
+    low, high = _range(result)
+    if not (top := image.levels - 1) >= high >= low >= 0:
+        raise DataError(f"Levels from {low} to {high} must lie in 0 to {top}: convert pictures with `to_levels`.")
+    return result
+
+
+def _range(x: Tensor) -> tuple[int, int]:
+    """Return the least and the largest of some integers; 0 and 0 of none."""
     try:
         return (int(x.min()), int(x.max())) if x.numel() else (0, 0)
     except RuntimeError as error:

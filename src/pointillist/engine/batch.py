@@ -52,22 +52,6 @@ class SampleBatch:
             None if sizes is None else sizes[images],
         )
 
-    def check(self, channels: int) -> None:
-        """Check shapes, because compiled code writes without bounds checks.
-
-        Args:
-            channels: number of parameters at a site.
-
-        Raises:
-            ValueError: naming the array with a wrong shape.
-        """
-        shape = n, _, h, w = self.levels.shape
-        wanted = {"known": shape, "uniforms": shape, "nats": (n,), "params": (n, h, w, channels)}
-        for name, due in wanted.items():
-            result = getattr(self, name)
-            if result is not None and result.shape != due:
-                raise ValueError(f"`{name}` {result.shape} of a batch must have the shape {due}.")
-
 
 def prepare_inputs(
     program: Program, batch: int, inputs: Mapping[str, NDArray[Any]], size: tuple[int, int] | None = None
@@ -80,7 +64,7 @@ def prepare_inputs(
         size: height and width of the images; None for the size of the program.
 
     Raises:
-        EngineError: if a condition is missing or unknown, or it or the size does not fit.
+        EngineError: if the size does not fit.
     """
     size = size or (program.height, program.width)
     if program.size not in (None, size):
@@ -88,32 +72,16 @@ def prepare_inputs(
             f"Images of {size[0]}x{size[1]} do not fit an integer program for {program.height}x{program.width}: "
             "resize them."
         )
-    unknown = set(inputs) - set(program.inputs)
-    if unknown:
-        raise EngineError(
-            f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.inputs)}."
-        )
-    missing = {key for key, condition in program.inputs.items() if not condition.default.size} - set(inputs)
-    if missing:
-        raise EngineError(f"The conditions {sorted(missing)} are missing: pass them in `inputs`.")
     return {
-        key: _condition(key, condition, inputs.get(key), (batch, *size), program.dtype)
+        key: _condition(condition, inputs.get(key), (batch, *size), program.dtype)
         for key, condition in program.inputs.items()
     }
 
 
-def _condition(
-    key: str, expected: ConditionInput, value: NDArray[Any] | None, size: tuple[int, int, int], dtype: DType
-) -> Array:
+def _condition(expected: ConditionInput, value: NDArray[Any] | None, size: tuple[int, int, int], dtype: DType) -> Array:
     array = expected.default if value is None else value
-    needed = (size[0], expected.channels) if expected.kind == "vector" else (*size, expected.channels)
-    if array.shape[1:] != needed[1:] or len(array) not in (1, size[0]):
-        result = f"a default for a batch of {len(array)}" if value is None else f"shape {list(array.shape)}"
-        raise EngineError(
-            f"The condition `{key}` has {result}, but a batch of {size[0]} needs {list(needed)}: pass it in `inputs`."
-        )
-    sites = array[:, None, None] if expected.kind == "vector" else array
-    return np.ascontiguousarray(np.broadcast_to(sites, (size[0], *sites.shape[1:])), dtype=dtype)
+    sites, shape = (array[:, None, None], (size[0], 1, 1)) if expected.kind == "vector" else (array, size)
+    return np.ascontiguousarray(np.broadcast_to(sites, (*shape, expected.channels)), dtype=dtype)
 
 
 def check_batch_memory(needed: int, batch: int, height: int, width: int, device: Any = None) -> None:

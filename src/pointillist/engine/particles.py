@@ -166,23 +166,6 @@ class ParticleBatch:
         marginal.multiply_scaled(self.weights.mean())
         return float(marginal.logs()[0])
 
-    def check(self) -> None:
-        """Check shapes, because compiled code writes without bounds checks.
-
-        Raises:
-            ValueError: naming the array with a wrong shape.
-        """
-        shape = n, _, h, w = self.levels.shape
-        expected = {"roles": shape[1:], "uniforms": shape, "draws": (h, w + 1), "counts": (h,)}
-        if self.factors is not None:
-            expected["factors"] = (h, w, self.factors.shape[-1])
-        for name, each in expected.items():
-            actual = getattr(self, name).shape
-            if actual != each:
-                raise ValueError(f"`{name}` {actual} of particles must have the shape {each}.")
-        if not ((self.counts >= 1) & (self.counts <= n)).all():
-            raise ValueError(f"`counts` {self.counts} of particles must lie in 1 to {n}.")
-
     def select(self, row: int, column: int, mask: Any) -> IntArray | None:
         """Regroup the particles for a row, or resample them before a pixel to be drawn, with their `LevelMask`.
 

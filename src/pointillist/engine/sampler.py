@@ -160,10 +160,8 @@ def draw_particles(
         executor: one of `EXECUTORS`; the result is the same.
 
     Raises:
-        EngineError: if there is no such executor, an input does not fit, or the memory does not suffice.
-        ValueError: if an array of the batch has another shape.
+        EngineError: if there is no such executor, or the memory does not suffice.
     """
-    batch.check()
     if choose_executor(program, executor) == "compiled":
         from pointillist.engine.c.particles import draw_particles_in_c
 

@@ -71,8 +71,6 @@ class ProgramStepper(ABC):
         Raises:
             EngineError: if the image is complete.
         """
-        if self.done:
-            raise EngineError("The image is complete: there is no site left to ask about.")
         if not (self._has_run and self._coupled and self.site[2]):  # a coupled pixel has one set of parameters
             self._run()
         return self._read_params()
@@ -103,19 +101,15 @@ class ProgramStepper(ABC):
         """Take the level `[b]` of the current sub-pixel of each image, and move to the next one.
 
         Raises:
-            EngineError: if the image is complete, or there is not one level for each image.
+            EngineError: if the image is complete.
         """
-        if self.done:
-            raise EngineError("The image is complete: there is no site left to observe.")
-        if levels.shape != (self.batch,):
-            raise EngineError(f"`levels` has shape {list(levels.shape)}, but there are {self.batch} images.")
         channel, last = self.site[2], self.site[2] == self._channels - 1
         self._pixel[:, channel] = levels
         if not self._has_run and (last or not self._coupled):
             self._run()
         values = self.program.canvas_values
         if not self._coupled:
-            self._write(values[levels], channel * self.program.canvas_width)
+            self._write(values[self._pixel[:, channel]], channel * self.program.canvas_width)
         elif last:
             self._write(values[self._pixel].reshape(self.batch, -1), 0)
         if last:
@@ -128,23 +122,12 @@ class ProgramStepper(ABC):
         Conditions are not copied, so only images of the same condition may be exchanged.
 
             stepper.select(np.array([0, 0, 2]))  # the second of three images becomes a copy of the first
-
-        Raises:
-            EngineError: if there is not one index for each image.
         """
-        if indices.shape != (self.batch,) or not ((indices >= 0) & (indices < self.batch)).all():
-            raise EngineError(f"`indices` of shape {list(indices.shape)} must hold {self.batch} numbers of images.")
-        self._select(indices)
         self._pixel = self._pixel[indices]
+        self._select(indices)
 
     def save(self) -> Any:
-        """Save the state at the beginning of a row, for `restore`.
-
-        Raises:
-            EngineError: in the middle of a row.
-        """
-        if self._row_begun:
-            raise EngineError(f"The state of row {self.site[0]} cannot be saved: it has begun. Save it before.")
+        """Save the state at the beginning of a row, for `restore`."""
         return self.site, self._stride, self._save()
 
     def restore(self, state: Any) -> None:
@@ -154,6 +137,8 @@ class ProgramStepper(ABC):
         self._restore(arrays)
 
     def _run(self) -> None:
+        if self.done:
+            raise EngineError("The image is complete: there is no site left.")
         if not self._row_begun:
             if self.check is not None:
                 self.check()

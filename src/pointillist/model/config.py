@@ -1,16 +1,15 @@
-"""Settings of a model, which are everything needed to build it again, and its fingerprint."""
+"""Settings of a model, which are everything needed to build it again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from pydantic import SerializeAsAny, ValidationError, model_validator
 
 from pointillist.conditioning import ConditionConfig, LabelConfig
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, format_validation_error
-from pointillist.files.tensors import fingerprint
 from pointillist.images import MAX_SIDE, ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.model.folder.settings import ModelSettings
@@ -145,25 +144,3 @@ class ModelConfig(ModelSettings):
     def describe_conditions(self) -> list[str]:
         """A few words for each condition, for cards and `info`."""
         return [words for settings in self.conditions.values() for words in settings.describe()]
-
-
-@runtime_checkable
-class Configured(Protocol):
-    """A model with its settings."""
-
-    config: ModelConfig
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the weights."""
-
-
-def model_fingerprint(model: Configured) -> str:
-    """Compute the SHA-256 of the weights and settings of a model, which names the distribution.
-
-    Settings that have their default do not count: a setting that a later release adds changes no fingerprint.
-
-    ```python
-    model_fingerprint(pt.load("digits"))
-    ```
-    """
-    return fingerprint(model.state_dict(), model.config.model_dump(mode="json", exclude_defaults=True))

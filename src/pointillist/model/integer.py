@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,20 +17,18 @@ from torch import Tensor, nn
 from pointillist.conditioning import ConditionInputs
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
-from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.library import load_library
 from pointillist.engine.weights import VERIFIED, modules_of, weights_of
-from pointillist.errors import EngineError, ShapeError, clause
+from pointillist.errors import EngineError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float
 from pointillist.model.conditions import ModelConditions
-from pointillist.model.config import ModelConfig, model_fingerprint
+from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
 from pointillist.model.portable.storage import has_program
-from pointillist.model.protocols import LikelihoodModel
 from pointillist.nn import Condition, Tokens
 
 
@@ -43,10 +41,13 @@ class WeightSnapshot:
     snapshot = WeightSnapshot(weights_of(modules_of(model)))
     snapshot.matches(weights_of(modules_of(model)))  # True
     ```
+
+    Attributes:
+        count: number of the weights, which takes as long to count as to compare.
     """
 
-    def __init__(self, tensors: Iterable[Tensor]) -> None:
-        tensors = list(tensors)
+    def __init__(self, tensors: Iterable[Tensor], count: int = 0) -> None:
+        self.count, tensors = count, list(tensors)
         self._described, self._digest = _describe(tensors), _digest(tensors)
 
     def matches(self, tensors: Iterable[Tensor]) -> bool:
@@ -74,189 +75,119 @@ def _digest(tensors: list[Tensor]) -> int | bytes:
     return digest
 
 
-class WithIntegerModel(nn.Module):
-    """The part of a pixel model that keeps its integer model."""
+@runtime_checkable
+class StoredModel(Protocol):
+    """A pixel model as its integer program and its folder see it; see `PixelModel`."""
 
     config: ModelConfig
+    card: str | None
     conditions: ModelConditions
-    likelihood: Likelihood
     training_record: dict[str, Any]
     generation_config: GenerationConfig
     measured_prompts: MeasuredPrompts
     tileset: Tileset | None
-
-    program_folder: Path | None = None
-    """The model folder that the model was loaded from."""
-    integer_cost: IntegerCost | None = None
-    """What its integer program costs, if that was measured."""
-    _integers: IntegerModel | None = None
-    _verified: WeightSnapshot | None = None
-    """The weights that the integer model was found to belong to; they need not be hashed again while they stay."""
-    _weights: int = 0
-    """Their number: to count them takes as long as to compare them."""
+    integer_cost: IntegerCost | None
+    program_folder: Path | None
+    attached: IntegerModel | None
+    snapshot: WeightSnapshot | None
 
     @property
-    def image(self) -> ImageSpec:
-        """Meaning of its integers."""
-        return self.generation_config.shown(self.config.image)
+    def image(self) -> ImageSpec: ...
 
     @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-        return next(self.parameters()).device
+    def device(self) -> torch.device: ...
 
     @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return next(self.parameters()).dtype
+    def model_type(self) -> str: ...
+
+    @property
+    def likelihood_name(self) -> LikelihoodKind: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def num_parameters(self) -> int:
         """Return the number of weights."""
-        return sum(p.numel() for p in self.parameters())
 
-    @property
-    def model_type(self) -> str:
-        """Name of its network."""
-        return self.config.model_type
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights."""
 
-    @property
-    def likelihood_name(self) -> LikelihoodKind:
-        """Name of the distribution of a pixel."""
-        return self.likelihood.name
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> object:
+        """Take other weights."""
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state for `pickle` and `copy.deepcopy`: with the integer model, which may lie in the folder only.
+    def modules(self) -> Iterator[nn.Module]:
+        """Yield itself and all modules inside."""
 
-        So a copy samples the same images where that folder does not exist.
-        """
-        self._stored_or_attached()
-        return {**self.__dict__, "_verified": None}
 
-    def attach_integer_model(self, integer_model: IntegerModel | None, cost: IntegerCost | None = None) -> None:
-        """Keep an integer model that was made from the weights as they are now, or none.
+def find_program(
+    model: StoredModel, size: tuple[int, int] | None, *, by_default: bool
+) -> ProgramModel | EngineError | ShapeError:
+    """Return the integer model of a pixel model, or the reason why there is none for images of a size.
 
-        Args:
-            cost: what it costs, if that was measured. It says whether `auto` takes the integer model.
-        """
-        self._integers, self._verified, self.integer_cost = integer_model, None, cost
+    ```python
+    find_program(pt.load("digits"), (28, 28), by_default=True).engine  # "integer"
+    ```
 
-    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
-        """Return what encodes conditions and scores images for an engine: this model, or its integer model.
-
-        `auto` takes the integer model unless `why_floats` gives a reason. `integer` needs one. Any other engine
-        computes in floating point, as this model does. So images are sampled, scored and explained with the same
-        distribution.
-
-        ```python
-        model.scorer("auto", (28, 28)).unchecked_log_prob_map(x, inputs, model.order())
-        ```
-
-        Args:
-            size: height and width of the images; None for the model's own.
-
-        Raises:
-            EngineError, ShapeError: if `integer` is named, and the model has none for these images.
-        """
-        model = cast("LikelihoodModel", self)
-        if engine == "integer":
-            model = self.integer_model(size)
-        elif engine == "auto" and isinstance(program := self._program(size, by_default=True), ProgramModel):
-            model = program
-        return model
-
-    def why_floats(self, size: tuple[int, int] | None = None) -> str:
-        """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program.
-
-        It does not if there is none, if the weights have changed since it was made, for a size that it does not know,
-        or if its measured cost is too high.
-
-        ```python
-        pt.load("digits").why_floats()  # ""
-        ```
-
-        Args:
-            size: height and width of the images; None for the model's own.
-        """
-        program = self._program(size, by_default=True)
-        return "" if isinstance(program, ProgramModel) else clause(str(program))
-
-    def integer_model(self, size: tuple[int, int] | None = None) -> ProgramModel:
-        """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
-
-        It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
-
-        Args:
-            size: height and width of images that it must know; None for the model's own.
-
-        Raises:
-            EngineError: if there is none, or the weights have changed since it was made.
-            ShapeError: if it does not know the size.
-        """
-        program = self._program(size, by_default=False)
-        if isinstance(program, ProgramModel):
-            return program
-        raise program
-
-    def _program(self, size: tuple[int, int] | None, *, by_default: bool) -> ProgramModel | EngineError | ShapeError:
-        """Return the integer model, or the reason why there is none for images of a size.
-
-        Args:
-            by_default: whether it has to be worth its measured cost, as the engine `auto` asks.
-        """
-        cost, integer_model = self.integer_cost, self._stored_or_attached()
-        if by_default and cost is not None and not cost.is_default:
-            return EngineError(cost.why_floats)
-        if integer_model is None:
-            return EngineError(
-                "This model has no integer program: make it with `pointillist quantize MODEL DATA --out DIR`, or in "
-                "Python with `pt.quantize_integer(model, data)`."
-            )
-        verified = VERIFIED.get()
-        is_compared = verified is not None and any(each is self for each in verified)
-        if self._verified is None or not (is_compared or self._verified.matches(weights_of(modules_of(self)))):
-            if integer_model.source != model_fingerprint(self):
-                return EngineError(
-                    "The weights of the model have changed since its integer program was made: make it again with "
-                    "`pt.quantize_integer(model, data)`."
-                )
-            self._verified, self._weights = WeightSnapshot(weights_of(modules_of(self))), self.num_parameters()
-        if verified is not None and not is_compared:
-            verified.append(self)
-        if size is not None:
-            try:
-                integer_model.check_size(*size)
-            except ShapeError as error:
-                return error
-        return ProgramModel(
-            integers=on_device(integer_model, self.device),
-            image=self.image,
-            generation_config=self.generation_config,
-            measured_prompts=self.measured_prompts,
-            training_record=self.training_record,
-            tileset=self.tileset,
-            integer_cost=self.integer_cost,
-            model_type=self.model_type,
-            weights=self._weights,
-            likelihood_name=self.likelihood_name,
-            condition_settings=self.config.conditions,
-            conditions=self.conditions,
-            other_features=partial(_other_features, self, integer_model),
+    Args:
+        by_default: whether it has to be worth its measured cost, as the engine `auto` asks.
+    """
+    cost, integer_model = model.integer_cost, stored_or_attached(model)
+    if by_default and cost is not None and not cost.is_default:
+        return EngineError(cost.why_floats)
+    if integer_model is None:
+        return EngineError(
+            "This model has no integer program: make it with `pointillist quantize MODEL DATA --out DIR`, or in "
+            "Python with `pt.quantize_integer(model, data)`."
         )
+    verified, root = VERIFIED.get(), next(model.modules())
+    is_compared = verified is not None and any(each is model for each in verified)
+    if model.snapshot is None or not (is_compared or model.snapshot.matches(weights_of(modules_of(root)))):
+        if integer_model.source != model.fingerprint:
+            return EngineError(
+                "The weights of the model have changed since its integer program was made: make it again with "
+                "`pt.quantize_integer(model, data)`."
+            )
+        model.snapshot = WeightSnapshot(weights_of(modules_of(root)), model.num_parameters())
+    if verified is not None and not is_compared:
+        verified.append(model)
+    if size is not None:
+        try:
+            integer_model.check_size(*size)
+        except ShapeError as error:
+            return error
+    return ProgramModel(
+        integers=on_device(integer_model, model.device),
+        image=model.image,
+        generation_config=model.generation_config,
+        measured_prompts=model.measured_prompts,
+        training_record=model.training_record,
+        tileset=model.tileset,
+        integer_cost=model.integer_cost,
+        model_type=model.model_type,
+        weights=model.snapshot.count,
+        likelihood_name=model.likelihood_name,
+        condition_settings=model.config.conditions,
+        conditions=model.conditions,
+        other_features=partial(_other_features, model, integer_model),
+    )
 
-    def current_integer_model(self) -> IntegerModel | None:
-        """Return the integer model of the weights as they are now; None if there is none, or it is of other weights."""
-        integer_model = self._stored_or_attached()
-        return None if integer_model is None or integer_model.source != model_fingerprint(self) else integer_model
 
-    def _stored_or_attached(self) -> IntegerModel | None:
-        if self._integers is None and self.program_folder is not None and has_program(self.program_folder):
-            self._integers = load(self.program_folder)
-        return self._integers
+def stored_or_attached(model: StoredModel) -> IntegerModel | None:
+    """Return the integer model that is attached to a model, or stored in its folder; None if there is none."""
+    if model.attached is None and model.program_folder is not None and has_program(model.program_folder):
+        model.attached = load(model.program_folder)
+    return model.attached
+
+
+def current_integer_model(model: StoredModel) -> IntegerModel | None:
+    """Return the integer model of the present weights; None if there is none, or it is of other weights."""
+    integer_model = stored_or_attached(model)
+    return None if integer_model is None or integer_model.source != model.fingerprint else integer_model
 
 
 @torch.no_grad()
 def _other_features(
-    model: Any, integers: IntegerModel, inputs: ConditionInputs, size: tuple[int, int]
+    model: StoredModel, integers: IntegerModel, inputs: ConditionInputs, size: tuple[int, int]
 ) -> dict[str, Float[np.ndarray, ...]]:
     """Compute the features of known conditions without a stored encoder.
 
@@ -268,7 +199,8 @@ def _other_features(
     for name, encoder in model.conditions.encoders.items():
         value, other_size = inputs.parts[name], encoder.map_width and size != (image.height, image.width)
         if name not in stored and (value.known.any() or other_size):
-            model.integer_model()  # the encoder must be of the same weights as the program
+            if isinstance(program := find_program(model, None, by_default=False), EngineError):
+                raise program  # the encoder must be of the same weights as the program
             features = encoder.encode(value)
             packed = features.packed() if isinstance(features, Tokens) else features
             array = packed.cpu().double().numpy()

@@ -10,26 +10,30 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
-from pointillist.conditioning.encoder import as_tensor, value_range
+from pointillist.conditioning.encoder import as_tensor, levels_tensor
 from pointillist.data.tilemaps import Tileset
+from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.registry import build_likelihood
 from pointillist.engine.weights import inference_mode
-from pointillist.errors import ConfigError, DataError, ShapeError, quote
+from pointillist.errors import ConfigError, clause, quote
 from pointillist.files.arrays import as_array
 from pointillist.files.suggestions import AnsweredNames
+from pointillist.files.tensors import fingerprint
+from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
-from pointillist.model.config import ModelConfig, model_fingerprint
+from pointillist.model.config import ModelConfig
 from pointillist.model.float_likelihood import FloatLikelihood, as_doubles
 from pointillist.model.folder import files
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.folder.settings import find_model
-from pointillist.model.integer import WithIntegerModel
-from pointillist.model.integer_cost import IntegerCost, card_with_cost
-from pointillist.model.portable.storage import remove_program, save_integer_model
-from pointillist.model.protocols import Settings
+from pointillist.model.integer import WeightSnapshot, find_program, stored_or_attached
+from pointillist.model.integer_cost import IntegerCost
+from pointillist.model.portable.model import IntegerModel, check_trained_size
+from pointillist.model.protocols import LikelihoodModel, Settings
 from pointillist.networks import Backbone, BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -37,7 +41,7 @@ from pointillist.nn.passes import FullPass, channels_last
 Model = TypeVar("Model", bound="PixelModel")
 
 
-class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
+class PixelModel(AnsweredNames, nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
     `forward(x, inputs)` is the log-likelihood, so that every training engine can wrap the model as it is.
@@ -61,6 +65,10 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
 
     usual_variable: ClassVar[str] = "model"
     engine: ClassVar[str] = "torch"
+    program_folder: Path | None = None  # which the model was loaded from
+    integer_cost: IntegerCost | None = None  # if it was measured
+    attached: IntegerModel | None = None
+    snapshot: WeightSnapshot | None = None  # of the integer model: weights are not hashed again while they stay
 
     def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
         super().__init__()
@@ -92,23 +100,9 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def __repr__(self) -> str:
         return f"PixelModel({self.config.model_type}, {self.image}, {self.num_parameters():,} parameters)"
 
-    def save_pretrained(
-        self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
-    ) -> str | None:
+    def save_pretrained(self, save_directory: str | Path) -> None:
         """Write the files of a model folder, each whole or not at all."""
-        folder = files.output_folder(save_directory)
-        integer_model = self.current_integer_model()
-        cost = None if integer_model is None else self.integer_cost
-        card = self.card or files.default_card(self.config, self.likelihood.name, self.num_parameters())
-        record: dict[str, Any] = {"tensors": self.state_dict(), "card": card_with_cost(card, cost)}
-        record["training"] = self.training_record if cost is None else self.training_record | cost.to_record()
-        record |= {"generation": self.generation_config, "tileset": self.tileset, "measured": self.measured_prompts}
-        if integer_model is None:
-            remove_program(folder)
-        files.write_model(folder, files.ModelContents(config=self.config, **record))
-        if integer_model is not None:
-            save_integer_model(integer_model, folder)
-        return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
+        files.write_model(files.output_folder(save_directory), self)
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:
         """Upload the model to the hub, `user/model`, and return its address; see `upload_model`."""
@@ -117,13 +111,74 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     @classmethod
     def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **hub: Any) -> Model:
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
-        folder = find_model(str(pretrained_model_name_or_path), hub)
-        stored = files.read_model(folder, cls)
-        model = cls(stored.config, training=stored.training, card=stored.card)
-        model.integer_cost, model.measured_prompts = IntegerCost.pop(model.training_record), stored.measured
-        model.generation_config, model.tileset, model.program_folder = stored.generation, stored.tileset, folder
-        model.load_state_dict(stored.tensors)
-        return model.eval()
+        return files.read_model(find_model(str(pretrained_model_name_or_path), hub), cls).eval()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for `pickle`, with the integer model, so that a copy samples the same without its folder."""
+        stored_or_attached(self)
+        return {**self.__dict__, "snapshot": None}
+
+    def attach_integer_model(self, integer_model: IntegerModel | None, cost: IntegerCost | None = None) -> None:
+        """Attach an integer model that was made from the present weights, or none.
+
+        Args:
+            cost: what it costs, if that was measured. It says whether `auto` takes the integer model.
+        """
+        self.attached, self.snapshot, self.integer_cost = integer_model, None, cost
+
+    def integer_model(self, size: tuple[int, int] | None = None) -> ProgramModel:
+        """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
+
+        It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
+
+        Raises:
+            EngineError, ShapeError: if there is none of the present weights, or it does not know the size.
+        """
+        program = find_program(self, size, by_default=False)
+        if isinstance(program, ProgramModel):
+            return program
+        raise program
+
+    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
+        """Return what scores images: this model or its integer model, as `auto` prefers; see `why_floats`."""
+        if engine == "integer":
+            return self.integer_model(size)
+        program = find_program(self, size, by_default=True) if engine == "auto" else None
+        return program if isinstance(program, ProgramModel) else self
+
+    def why_floats(self, size: tuple[int, int] | None = None) -> str:
+        """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program."""
+        program = find_program(self, size, by_default=True)
+        return "" if isinstance(program, ProgramModel) else clause(str(program))
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of its integers."""
+        return self.generation_config.shown(self.config.image)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return next(self.parameters()).dtype
+
+    def num_parameters(self) -> int:
+        """Return the number of weights."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def model_type(self) -> str:
+        """Name of its network."""
+        return self.config.model_type
+
+    @property
+    def likelihood_name(self) -> LikelihoodKind:
+        """Name of the distribution of a pixel."""
+        return self.likelihood.name
 
     @property
     def dims(self) -> BackboneDims:
@@ -143,8 +198,8 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of weights and settings, computed each time; see `model_fingerprint`."""
-        return model_fingerprint(self)
+        """SHA-256 of weights and changed settings, computed each time: a setting of a later release changes none."""
+        return fingerprint(self.state_dict(), self.config.model_dump(mode="json", exclude_defaults=True))
 
     weights_fingerprint = fingerprint  # a model is named by its weights
 
@@ -236,15 +291,9 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def forward(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None, order: str | None = None
     ) -> Float[Tensor, " b"]:
-        """Log-likelihood of each image in nats: the training step.
+        """Log-likelihood of each image in nats, under `model.conditions.inputs(...)`: the training step.
 
-        Args:
-            x: levels, integers in [0, levels).
-            inputs: conditions as `model.conditions.inputs` returns them; `log_prob` takes them as keywords.
-            order: generation order; None for the usual one.
-
-        Raises:
-            ShapeError, DataError, ConfigError: if `x`, `inputs` or the order are not of this model.
+        Errors as `log_prob`, which takes conditions as keywords.
         """
         if inputs is not None and not isinstance(inputs, ConditionInputs):
             raise ConfigError(
@@ -324,23 +373,8 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
             ShapeError: if channels, or the size of a model with fixed size, do not match.
             DataError: if a value is not an integer in [0, levels).
         """
-        try:
-            x = as_tensor(self.image.level_array(x) if self.image.is_picture(x) else x)
-        except (TypeError, ValueError, RuntimeError):
-            kind = type(x).__name__
-            raise DataError(f"Levels must be an integer tensor, not {kind}: convert with `model.to_levels`.") from None
-        if x.ndim != 4 or x.shape[1] != self.image.channels:
-            form = f"(n, {self.image.channels}, h, w)"
-            raise ShapeError(f"Levels of shape {tuple(x.shape)} must be {form}: convert pictures with `to_levels`.")
-        self.check_size(x.shape[2], x.shape[3])
-        if x.is_floating_point() or x.dtype == torch.bool or x.is_complex():
-            raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")
-        result: Tensor = x.to(self.device, torch.int64)
-        if torch.compiler.is_compiling():  # a look at the values would cut the compiled graph in two
-            return result
-        low, high = value_range(result)
-        if not (top := self.image.levels - 1) >= high >= low >= 0:
-            raise DataError(f"Levels from {low} to {high} must lie in 0 to {top}: convert pictures with `to_levels`.")
+        result = levels_tensor(x, self.image, self.device)
+        self.check_size(result.shape[2], result.shape[3])
         return result
 
     def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
@@ -349,10 +383,8 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
-        trained = self.image.height, self.image.width
-        if self.fixed_size and (height, width) != trained:
-            known = f"a model with learned positions, which knows only {trained[0]}x{trained[1]}"
-            raise ShapeError(f"Size {height}x{width} does not fit {known}: resize the images.")
+        if self.fixed_size:
+            check_trained_size((self.image.height, self.image.width), height, width)
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""

@@ -25,7 +25,6 @@ from pointillist.errors import ConfigError, DataError, EngineError, not_a_model
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
-from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
@@ -129,7 +128,7 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
         programs=programs,
         orders={order.name: n for n, group in enumerate(groups) for order in group.orders},
         parts=tuple(_parts(model, program, chosen) for program in programs),
-        source=model_fingerprint(model),
+        source=model.fingerprint,
     )
 
 

@@ -151,7 +151,6 @@ def example(settings: ExampleSettings) -> None:
 def reproduce(settings: ReproduceSettings) -> None:
     """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
     from pointillist.errors import ConfigError
-    from pointillist.model.config import model_fingerprint
     from pointillist.model.folder.opening import load_weights
     from pointillist.studio import reproduce as studio
     from pointillist.studio.schemas import LIMITS
@@ -163,7 +162,7 @@ def reproduce(settings: ReproduceSettings) -> None:
         reject_existing(out, settings.force)
     record = studio.read_manifest(settings.manifest)
     loaded = load_weights(settings.model)
-    result = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
+    result = studio.reproduce(loaded, loaded.fingerprint, record, LIMITS)
     if out is not None:
         studio.write_images(loaded, result, out)
     written = None if out is None else str(out)

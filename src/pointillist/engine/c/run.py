@@ -204,9 +204,8 @@ def sample_in_c(
     threads: int = 1,
 ) -> None:
     """Fill in the levels of the unknown sub-pixels of a batch, and their frequencies; see `engine.sampler`."""
-    count, channels, height, width = batch.levels.shape
+    count, _, height, width = batch.levels.shape
     assert batch.sizes is not None
-    batch.check(channels * program.head.levels)
     tables: NDArray[np.int32] | None = None
     if batch.params is not None:
         tables = np.ones(batch.params.shape, np.int32)

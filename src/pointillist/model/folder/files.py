@@ -6,15 +6,13 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files import arrays
 from pointillist.files.arrays import CARD, CONFIG, GENERATION, PROMPTS, TILESET, WEIGHTS
@@ -23,30 +21,11 @@ from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import read_tileset
-from pointillist.model.portable.storage import check_program
+from pointillist.model.integer import StoredModel, current_integer_model
+from pointillist.model.integer_cost import IntegerCost, card_with_cost
+from pointillist.model.portable.storage import check_program, remove_program, save_integer_model
 
-
-@dataclass(frozen=True, kw_only=True)
-class ModelContents:
-    """Contents of a model folder.
-
-    Attributes:
-        config: settings of the model.
-        training: settings of the run that made it.
-        tensors: weights by name, decoded.
-        card: text of the model card; None if there is none.
-        generation: sampling settings that suit it.
-        measured: names that its samples were recognised by.
-        tileset: pictures of its levels; None if there are none.
-    """
-
-    config: ModelConfig
-    training: dict[str, Any]
-    tensors: Mapping[str, Tensor]
-    card: str | None
-    generation: GenerationConfig
-    measured: MeasuredPrompts
-    tileset: Tileset | None
+Model = TypeVar("Model", bound=StoredModel)
 
 
 def output_folder(path: str | Path) -> Path:
@@ -60,35 +39,42 @@ def output_folder(path: str | Path) -> Path:
     return Path(path)
 
 
-def write_model(folder: Path, model: ModelContents) -> None:
+def write_model(folder: Path, model: StoredModel) -> None:
     """Write a model folder; each file appears whole or not at all, and a new folder with all files or not at all.
 
     Raises:
         CheckpointError: for weights that `read_model` would reject, such as NaN.
     """
-    check_values(model.tensors, folder / WEIGHTS)
+    tensors, integer_model = model.state_dict(), current_integer_model(model)
+    check_values(tensors, folder / WEIGHTS)
+    cost = None if integer_model is None else model.integer_cost
+    card = model.card or default_card(model.config, model.likelihood_name, model.num_parameters())
+    training = model.training_record if cost is None else model.training_record | cost.to_record()
+    if integer_model is None:
+        remove_program(folder)
     with whole_folder(folder):
         if model.tileset is not None:
             with atomic_path(folder / TILESET) as temporary:
                 model.tileset.write(temporary)
         else:
             (folder / TILESET).unlink(missing_ok=True)
-        for name, text in ((GENERATION, model.generation.dumps()), (PROMPTS, model.measured.dumps())):
+        for name, text in ((GENERATION, model.generation_config.dumps()), (PROMPTS, model.measured_prompts.dumps())):
             if text:
                 write_text(folder / name, text)
             else:
                 (folder / name).unlink(missing_ok=True)
-        record = {"training": model.training} if model.training else {}
-        config = model.config.model_dump(mode="json") | record
-        write_folder(folder, model.tensors, config, model.card or "")
+        config = model.config.model_dump(mode="json") | ({"training": training} if training else {})
+        write_folder(folder, tensors, config, card_with_cost(card, cost))
+    if integer_model is not None:
+        save_integer_model(integer_model, folder)
 
 
-def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> ModelContents:
+def read_model(folder: Path, build: Callable[[ModelConfig], Model]) -> Model:
     """Read a model folder, with every size checked before memory is taken for it.
 
     Args:
         folder: with `config.json` and `model.safetensors`.
-        build: makes the model of a config, to tell which tensors it has.
+        build: makes the model of a config, which tells which tensors it has.
 
     Raises:
         CheckpointError: if the folder is not a Pointillist model, damaged, or has an integer program of other weights.
@@ -113,15 +99,14 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
         generation.shown(config.image)
     except ConfigError as error:
         raise CheckpointError(f"{folder / GENERATION}: {error}") from error
-    return ModelContents(
-        config=config,
-        training=training,
-        tensors=tensors,
-        card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
-        generation=generation,
-        measured=MeasuredPrompts.read(folder),
-        tileset=read_tileset(folder, config.image.levels),
-    )
+    model = build(config)
+    model.training_record = training
+    model.card = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None
+    model.integer_cost, model.program_folder = IntegerCost.pop(model.training_record), folder
+    model.generation_config, model.measured_prompts = generation, MeasuredPrompts.read(folder)
+    model.tileset = read_tileset(folder, config.image.levels)
+    model.load_state_dict(tensors)
+    return model
 
 
 def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> str:

@@ -312,11 +312,17 @@ class IntegerModel:
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that the programs do not know."""
-        if self.fixed_size and (height, width) != (self.height, self.width):
-            raise ShapeError(
-                f"Size {height}x{width} does not fit a model with learned positions, which knows only "
-                f"{self.height}x{self.width}: resize the images."
-            )
+        if self.fixed_size:
+            check_trained_size((self.height, self.width), height, width)
+
+
+def check_trained_size(trained: tuple[int, int], height: int, width: int) -> None:
+    """Raise a `ShapeError` for another size than the trained one, of a model that knows no other."""
+    if (height, width) != trained:
+        raise ShapeError(
+            f"Size {height}x{width} does not fit a model with learned positions, which knows only "
+            f"{trained[0]}x{trained[1]}: resize the images."
+        )
 
 
 def _report(
