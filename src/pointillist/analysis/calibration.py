@@ -202,9 +202,9 @@ def calibration(
 
     Example::
 
-        found = calibration(model, digits.test)
-        found.pit_p_value  # small for a model that is not calibrated
-        found.reliability.num_outside  # bins outside their 95 % band
+        result = calibration(model, digits.test)
+        result.pit_p_value  # small for a model that is not calibrated
+        result.reliability.num_outside  # bins outside their 95 % band
     """
     if bins < 2 or batch_size < 1 or seed < 0:
         raise ConfigError(

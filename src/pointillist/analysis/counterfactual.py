@@ -141,9 +141,9 @@ def counterfactual(
 
     Example::
 
-        found = counterfactual(ImageQuery.of(model, x, label="6"), {(3, 4): 9})
-        found.bits_change  # bits
-        found.edited_continuations.levels  # [n c h w]
+        result = counterfactual(ImageQuery.of(model, x, label="6"), {(3, 4): 9})
+        result.bits_change  # bits
+        result.edited_continuations.levels  # [n c h w]
     """
     checked = check_edits(query, edits)
     effective = [edit for edit in checked if edit.level != edit.old_level]

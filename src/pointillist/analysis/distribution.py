@@ -155,9 +155,9 @@ def distribution(query: ImageQuery, row: int, column: int, channel: int = 0) -> 
 
     Example::
 
-        found = distribution(ImageQuery.of(model, x, label="6"), 3, 4)
-        found.top(5)  # the five likeliest levels with their probabilities
-        found.surprisal  # bits
+        result = distribution(ImageQuery.of(model, x, label="6"), 3, 4)
+        result.top(5)  # the five likeliest levels with their probabilities
+        result.surprisal  # bits
     """
     return pixel_distributions(query, row, column, [channel])[0]
 
@@ -168,8 +168,8 @@ def pixel_distributions(
     """Return the distributions of channels of one pixel, by default of all; see `distribution`.
 
     ```python
-    for found in pixel_distributions(query, 3, 4):
-        print(found.channel, found.observed)
+    for result in pixel_distributions(query, 3, 4):
+        print(result.channel, result.observed)
     ```
     """
     channels = range(query.shape[0]) if channels is None else channels

@@ -198,8 +198,8 @@ def _earlier(
     channel, row, column = site
     channels, index = np.indices(shape)[0], model.generation_rank(*shape[1:], order)[None]
     here = index[0, row, column]
-    own = (index == here) & (channels < (0 if model.likelihood.coupled else channel))
-    before: np.ndarray = (index < here) | own
+    same_pixel = (index == here) & (channels < (0 if model.likelihood.coupled else channel))
+    before: np.ndarray = (index < here) | same_pixel
     return before
 
 

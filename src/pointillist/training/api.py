@@ -128,10 +128,10 @@ def train(
     images, screen = splits.get("train"), console if accelerator.is_main_process else None
     model.tileset = model.tileset or images.tileset
     with run_folder(config.out, resume):
-        made_by = _record(model, images, record or {"train": config.model_dump(mode="json")})
+        begun = _record(model, images, record or {"train": config.model_dump(mode="json")})
 
         def save(folder: Path, progress: TrainerState) -> None:
-            model.training_record = {**made_by, **_outcome(progress)}
+            model.training_record = {**begun, **_outcome(progress)}
             model.card = training_card(model, images, model.training_record, config)
             _check_weights(model, config)
             model.save_pretrained(folder)

@@ -149,8 +149,8 @@ def augment_caption(text: str, rng: np.random.Generator, settings: CaptionSettin
 
 def _drop_parts(text: str, rng: np.random.Generator, dropout: float) -> str:
     parts = [part.strip() for part in text.split(",")]
-    kept, dropped = int(rng.random() * len(parts)), rng.random(len(parts)) < dropout
-    return ", ".join(part for number, part in enumerate(parts) if number == kept or not dropped[number])
+    staying, dropped = int(rng.random() * len(parts)), rng.random(len(parts)) < dropout
+    return ", ".join(part for number, part in enumerate(parts) if number == staying or not dropped[number])
 
 
 def _draw_synonym(word: str, synonyms: Mapping[str, Sequence[str]], rng: np.random.Generator) -> str:

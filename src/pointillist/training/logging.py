@@ -213,14 +213,14 @@ def _remove_after(path: Path, step: int) -> None:
     """Remove the metrics of steps after a checkpoint, which a resumed run repeats."""
     if not path.exists():
         return
-    kept_lines = []
+    lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             if json.loads(line)["step"] <= step:
-                kept_lines.append(line)
+                lines.append(line)
         except (ValueError, KeyError, TypeError):
             continue  # a line cut short when the process was killed
-    path.write_text("".join(f"{line}\n" for line in kept_lines), encoding="utf-8")
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _tensorboard_writer(folder: Path) -> Any:

@@ -123,7 +123,7 @@ class StopRequest:
                 signal.signal(number, handler)
 
 
-KEPT_CHECKPOINTS = 2
+NUM_CHECKPOINTS = 2
 
 
 def save_state(
@@ -158,7 +158,7 @@ def save_state(
     if target.exists():  # the same step saved twice: keep the newer
         shutil.rmtree(target)
     os.rename(partial, target)
-    for old in _steps(folder)[:-KEPT_CHECKPOINTS]:
+    for old in _steps(folder)[:-NUM_CHECKPOINTS]:
         shutil.rmtree(old)
     return target
 

@@ -245,8 +245,8 @@ def batches_of_task(task: int, tasks: int, count: int, batch_size: int) -> Itera
     ```
     """
     total = -(-count // batch_size)
-    own = range(task * total // tasks, (task + 1) * total // tasks)
-    yield from ((number * batch_size, min(count, (number + 1) * batch_size)) for number in own)
+    batches = range(task * total // tasks, (task + 1) * total // tasks)
+    yield from ((number * batch_size, min(count, (number + 1) * batch_size)) for number in batches)
 
 
 def describe(error: BaseException) -> str:
