@@ -9,7 +9,7 @@ up to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -99,6 +99,11 @@ class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
     """Keywords of `sample`, `stream` and `inpaint`: sampling settings, and conditions other than `label` and `text`."""
 
 
+def _within(default: float, **bounds: float) -> Any:
+    """Declare a number with its bounds, which messages of the studio and links have too."""
+    return field(default=default, metadata=bounds)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
     """Settings of sampling.
@@ -124,15 +129,15 @@ class SamplingConfig:
         SamplingConfig(guidance=2.0, top_p=0.95, order="s-curve")
     """
 
-    guidance: float = 1.0
-    temperature: float = 1.0
-    top_p: float = 1.0
+    guidance: float = _within(1.0, ge=0, le=1000)
+    temperature: float = _within(1.0, ge=0)
+    top_p: float = _within(1.0, gt=0, le=1)
     engine: str = "auto"
     order: str | None = None
     threads: int | None = None
     batch_size: int = 64
     negative_prompt: str | Sequence[str] | None = None
-    best_of: int = 1
+    best_of: int = _within(1, ge=1, le=MAX_CANDIDATES)
     rules: Rules | Mapping[str, Any] | str | Path | None = None
 
     def __post_init__(self) -> None:

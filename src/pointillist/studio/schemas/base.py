@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic_core import CoreSchema
 
 from pointillist.errors import DataError, ShapeError
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
@@ -41,6 +43,24 @@ class Schema(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", frozen=True, strict=True, protected_namespaces=(), allow_inf_nan=False
     )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Type and bounds of a number of a message: those of the field of `SamplingConfig` of this name.
+
+    Attributes:
+        name: of the field.
+        most: a smaller largest value; None for the one of the field.
+    """
+
+    name: str
+    most: float | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        declared = SamplingConfig.__dataclass_fields__[self.name]
+        bounds = {**declared.metadata, **({} if self.most is None else {"le": self.most})}
+        return handler.generate_schema(Annotated[type(declared.default), Field(**bounds)])
 
 
 class EncodedArray(Schema):
@@ -112,9 +132,9 @@ class DrawSettings(Schema):
         top_p: above 0, at most 1: keep the most likely levels up to this total probability; 1 keeps all.
     """
 
-    guidance: float = Field(1.0, ge=0, le=1000)
-    temperature: float = Field(1.0, ge=0, le=1000)
-    top_p: float = Field(1.0, gt=0, le=1)
+    guidance: Annotated[Any, Setting("guidance")] = SamplingConfig.guidance
+    temperature: Annotated[Any, Setting("temperature", 1000)] = SamplingConfig.temperature
+    top_p: Annotated[Any, Setting("top_p")] = SamplingConfig.top_p
 
     @property
     def settings(self) -> dict[str, float]:

@@ -5,12 +5,22 @@ Rules that read a file are left out.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from pointillist.errors import ConfigError
-from pointillist.studio.schemas.base import MAX_SAFE, ConditionValues, DrawSettings, EncodedArray, Name, Schema, Side
+from pointillist.sampling.config import SamplingConfig
+from pointillist.studio.schemas.base import (
+    MAX_SAFE,
+    ConditionValues,
+    DrawSettings,
+    EncodedArray,
+    Name,
+    Schema,
+    Setting,
+    Side,
+)
 
 Names = Annotated[list[Name], Field(min_length=1, max_length=64)]
 
@@ -156,7 +166,7 @@ class SampleRequest(DrawSettings):
     distributions: bool = False
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
     rules: MapRules | None = None
-    best_of: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = 1
+    best_of: Annotated[Any, Setting("best_of", MAX_SAMPLES)] = SamplingConfig.best_of
     seamless: Literal["x", "y", "both"] | None = None
 
     @property
