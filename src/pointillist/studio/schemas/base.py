@@ -46,8 +46,8 @@ class Schema(BaseModel):
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Type and bounds of a number of a message: those of the field of `SamplingConfig` of this name.
+class SettingNumber:
+    """Type and bounds of a number of a message, from the field of `SamplingConfig` of this name.
 
     Attributes:
         name: of the field.
@@ -132,9 +132,9 @@ class DrawSettings(Schema):
         top_p: above 0, at most 1: keep the most likely levels up to this total probability; 1 keeps all.
     """
 
-    guidance: Annotated[Any, Setting("guidance")] = SamplingConfig.guidance
-    temperature: Annotated[Any, Setting("temperature", 1000)] = SamplingConfig.temperature
-    top_p: Annotated[Any, Setting("top_p")] = SamplingConfig.top_p
+    guidance: Annotated[Any, SettingNumber("guidance")] = SamplingConfig.guidance
+    temperature: Annotated[Any, SettingNumber("temperature", 1000)] = SamplingConfig.temperature
+    top_p: Annotated[Any, SettingNumber("top_p")] = SamplingConfig.top_p
 
     @property
     def settings(self) -> dict[str, float]:

@@ -18,7 +18,6 @@ from pointillist.studio.schemas.base import (
     EncodedArray,
     Name,
     Schema,
-    Setting,
     Side,
 )
 
@@ -166,7 +165,7 @@ class SampleRequest(DrawSettings):
     distributions: bool = False
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
     rules: MapRules | None = None
-    best_of: Annotated[Any, Setting("best_of", MAX_SAMPLES)] = SamplingConfig.best_of
+    best_of: Annotated[Any, SettingNumber("best_of", MAX_SAMPLES)] = SamplingConfig.best_of
     seamless: Literal["x", "y", "both"] | None = None
 
     @property
