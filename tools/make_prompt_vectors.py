@@ -12,7 +12,7 @@ from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders.cache import normalize_text
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import TABLE, UniversalSentenceEncoder
 from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.portable.storage import has_program
+from pointillist.model.portable.files import has_program
 from pointillist.model.vocabulary import Vocabulary
 from pointillist.studio.export.page import WORDS
 from pointillist.zoo import list_pretrained

@@ -28,7 +28,7 @@ from pointillist.engine.library import runtime_text
 from pointillist.engine.program import IntegerHead
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.portable.storage.schema import HeadModel
+from pointillist.model.portable.decode import HeadModel
 from pointillist.studio.schemas.models import ModelDetails
 from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE, FORMULA, rounding

@@ -150,7 +150,7 @@ def test_a_damaged_head_is_rejected(change: str, tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
     from pointillist.files.arrays import ArrayReader
-    from pointillist.model.portable.storage.decode import decode_model
+    from pointillist.model.portable.decode import decode_model
 
     save(integer_case("factored")[1], tmp_path)
     document, arrays = json.loads((tmp_path / PROGRAM).read_text()), load_file(tmp_path / PROGRAM_TENSORS)

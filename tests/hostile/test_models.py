@@ -24,8 +24,8 @@ from pointillist.files.tensors import read_tensors, write_folder
 from pointillist.images.visualization import image_grid
 from pointillist.images.visualization.image_grid import truncate_text
 from pointillist.model.batches import check_likelihood
-from pointillist.model.portable.storage.files import fingerprint_of, load_integer_model
-from pointillist.model.portable.storage.schema import IntegerDocument
+from pointillist.model.portable.decode import IntegerDocument
+from pointillist.model.portable.files import fingerprint_of, load_integer_model
 from pointillist.model.vocabulary import Vocabulary, describe_unseen_words
 from pointillist.zoo import resolve
 

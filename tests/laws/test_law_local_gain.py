@@ -16,7 +16,7 @@ from pointillist.engine.executors import intervals_of_images, params_of_images
 from pointillist.errors import ConfigError
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.config import LOCAL_GAIN_LEVELS, LOCAL_GAIN_ROWS
-from pointillist.model.portable.storage.files import load_integer_model, save_integer_model
+from pointillist.model.portable.files import load_integer_model, save_integer_model
 from pointillist.networks import entry, names
 
 from .local_gain import check_local_gain, check_placed

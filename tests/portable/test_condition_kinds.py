@@ -17,7 +17,7 @@ from pointillist.engine.program import LIMIT
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS, ArrayReader
 from pointillist.model.integer import condition_features
 from pointillist.model.portable import load, save
-from pointillist.model.portable.storage.decode import decode_model
+from pointillist.model.portable.decode import decode_model
 from tests.laws.strategies import random_inputs
 from tests.portable.test_without_torch import run
 from tests.tolerances import FIXED_POINT

@@ -18,7 +18,7 @@ from pointillist.compression.container import VERSION as ARCHIVE_VERSION
 from pointillist.compression.container import VERSION_OF_TILES
 from pointillist.engine.opcodes import OPCODES
 from pointillist.model.portable import load
-from pointillist.model.portable.storage.files import VERSIONS
+from pointillist.model.portable.files import VERSIONS
 from tests.compression.golden.make import HERE as ARCHIVES
 from tests.compression.golden.make import METADATA, MODELS
 from tests.frozen_files import frozen_files, golden_files

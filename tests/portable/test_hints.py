@@ -15,7 +15,7 @@ from pointillist.files.arrays import PROGRAM_TENSORS, ArrayReader
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable import load, save
-from pointillist.model.portable.storage.decode import decode_model
+from pointillist.model.portable.decode import decode_model
 from pointillist.sampling.request import Request
 from tests.integer_draws import draw_integers
 from tests.portable.networks import check_features, features_of

@@ -26,7 +26,7 @@ from pointillist.errors import EngineError
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.portable import load, save
-from pointillist.model.portable.storage import has_program
+from pointillist.model.portable.files import has_program
 from tests.equality import assert_close, equal
 from tests.integer_draws import draw_encoded, draw_integers
 from tests.portable.networks import CASES, check_steps, few_images, integer_case

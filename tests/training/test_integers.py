@@ -16,7 +16,7 @@ from pointillist.data import DataSplits
 from pointillist.model.batches import BatchReader
 from pointillist.model.folder.opening import open_any_program, open_program
 from pointillist.model.integer_cost import IntegerCost, bits_text
-from pointillist.model.portable.storage import has_program
+from pointillist.model.portable.files import has_program
 from pointillist.model.quantize_integer import make_integer_model, spread
 from pointillist.sampling.config import choose_model_engine
 from pointillist.training import Interrupted, integers

@@ -11,7 +11,7 @@ from pointillist.files.arrays import GENERATION, WEIGHTS, read_config
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.model.portable import IntegerModel, load
-from pointillist.model.portable.storage import has_program, stored_fingerprint
+from pointillist.model.portable.files import has_program, stored_fingerprint
 from pointillist.zoo import ZOO, resolve
 
 

@@ -17,8 +17,7 @@ from pydantic import Field, model_validator
 
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import Name, PortableEncoder
-from pointillist.conditioning.portable.grid import GridFeatures, StoredGrid
+from pointillist.conditioning.portable import GridFeatures, Name, PortableEncoder, StoredGrid
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.arrays import ArrayReader, ArrayWriter

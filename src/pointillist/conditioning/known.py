@@ -19,8 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import PortableEncoder
-from pointillist.conditioning.portable.grid import GridFeatures, StoredGrid
+from pointillist.conditioning.portable import GridFeatures, PortableEncoder, StoredGrid
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.files.arrays import ArrayReader, ArrayWriter, boolean_array

@@ -1,6 +1,6 @@
 """Prompts without torch: they are read as vectors of a frozen encoder, or as hashed n-grams, and encoded in integers.
 
-What follows the vector of a frozen encoder, and all of the n-grams, is integer arithmetic (`conditioning/portable`):
+What follows the vector of a frozen encoder, and all of the n-grams, is integer arithmetic (`conditioning/portable.py`):
 the same features on every platform. The vector itself is an input: its encoder computes in floating point.
 """
 

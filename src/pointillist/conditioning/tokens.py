@@ -1,6 +1,6 @@
 """Tokens of prompts without torch: learned words, or the states of a frozen encoder, in fixed point.
 
-A token is a number of features in steps of 2^-18 (`conditioning/portable`). The first one stands before every prompt,
+A token is a number of features in steps of 2^-18 (`portable.py`). The first one stands before every prompt,
 and alone for an unknown one. The states of a frozen encoder are an input: it computes them in floating point.
 """
 

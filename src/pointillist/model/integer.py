@@ -28,7 +28,7 @@ from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompt
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
-from pointillist.model.portable.storage import has_program
+from pointillist.model.portable.files import has_program
 from pointillist.nn import Condition, Tokens
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, HashedTokenEncoder, PortableEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.known import OBSERVED
-from pointillist.conditioning.portable import StoredWeights
-from pointillist.conditioning.portable.grid import GridFeatures, LevelTable
+from pointillist.conditioning.portable import GridFeatures, LevelTable, StoredWeights
 from pointillist.data import DataSplits
 from pointillist.engine.head.tables import MIN_LOG_SCALE
 from pointillist.engine.program import Instruction, IntArray, Program
@@ -30,7 +29,7 @@ from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import IntegerModel, IntegerPart
 from pointillist.model.portable.conditions import quantize_inputs
-from pointillist.model.portable.storage import with_fingerprint
+from pointillist.model.portable.files import with_fingerprint
 from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
 from pointillist.system import single_threaded

@@ -14,8 +14,7 @@ from pointillist.conditioning.hint import HintConfig, HintFeatures, HintReader
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.known import KnownConfig, KnownFeatures, KnownReader
-from pointillist.conditioning.portable import StoredWeights
-from pointillist.conditioning.portable.grid import LevelTable
+from pointillist.conditioning.portable import LevelTable, StoredWeights
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float
 from pointillist.nn.functional.convolution import dilated_conv2d, rms_norm

@@ -23,7 +23,7 @@ from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompt
 from pointillist.model.folder.settings import read_tileset
 from pointillist.model.integer import StoredModel, current_integer_model
 from pointillist.model.integer_cost import IntegerCost, card_with_cost
-from pointillist.model.portable.storage import check_program, remove_program, save_integer_model
+from pointillist.model.portable.files import check_program, remove_program, save_integer_model
 
 Model = TypeVar("Model", bound=StoredModel)
 

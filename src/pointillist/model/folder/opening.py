@@ -17,7 +17,7 @@ from pointillist.errors import EngineError, MissingExtraError, not_a_model, quot
 from pointillist.files.suggestions import check_keywords
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.folder.settings import HUB_KEYWORDS, find_model
-from pointillist.model.portable.storage import has_program
+from pointillist.model.portable.files import has_program
 from pointillist.model.protocols import LikelihoodModel, has_likelihood
 from pointillist.zoo import resolve
 

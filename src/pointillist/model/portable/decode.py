@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pointillist.conditioning.portable.grid import GridFeatures
+from pointillist.conditioning.portable import GridFeatures
 from pointillist.conditioning.registry import portable_encoder
-from pointillist.distributions.kinds import LIKELIHOODS
+from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.base import prove_ranges
@@ -37,7 +37,112 @@ from pointillist.errors import quote
 from pointillist.files.arrays import ArrayReader
 from pointillist.model.portable.conditions import IntegerPart
 from pointillist.model.portable.model import IntegerModel
-from pointillist.model.portable.storage import schema
+
+Count = Annotated[int, Field(ge=0, le=2**24, strict=True)]
+Size = Annotated[int, Field(ge=1, le=2**20, strict=True)]
+Name = Annotated[str, Field(max_length=1000)]
+Offset = Annotated[int, Field(ge=-4096, le=4096, strict=True)]
+ViewModel = tuple[Count, Count, Size]
+ValueModel = tuple[Size, Annotated[int, Field(ge=0, le=3)], Annotated[int, Field(ge=0, le=64)], Size, int, int]
+
+
+class Strict(BaseModel):
+    """Base class: no other fields."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class MapModel(Strict):
+    """A feature map, or a KV cache."""
+
+    channels: Size
+    narrow: bool
+    signed: bool
+    scale: Size
+    initial_above: Name | None = None
+    initial_left: Name | None = None
+    num_heads: Size | None = None
+    key_channels: Size | None = None
+
+
+class InstructionModel(Strict):
+    """An instruction; `out` and `in` are views: number of the value, first channel, channels."""
+
+    op: Name
+    inputs: list[ViewModel] = Field(alias="in", max_length=8)
+    out: ViewModel | None = None
+    constants: dict[str, Name] = Field({}, max_length=16)
+    map: Count | None = None
+    taps: list[tuple[Offset, Offset]] = Field([], max_length=2**14)
+    key: Name = ""
+    row_parity: Literal[0, 1] | None = None
+
+
+class InputModel(Strict):
+    """A condition."""
+
+    kind: Literal["vector", "map"]
+    channels: Size
+    unit: Name
+
+
+class HeadModel(Strict):
+    """The distribution. With a least log-scale, its tables are the standard ones."""
+
+    kind: LikelihoodKind
+    channels: Annotated[int, Field(ge=1, le=1024)]
+    levels: Annotated[int, Field(ge=2, le=65_536)]
+    mixtures: Annotated[int, Field(ge=0, le=1024)]
+    precision: Annotated[int, Field(ge=8, le=24)]
+    tables: dict[str, Name] = Field(max_length=16)
+    min_log_scale: Annotated[int, Field(ge=-16, le=0)] | None = None
+
+
+class StoredProgram(Strict):
+    """A program; of a grid, it has no head."""
+
+    num_sub_steps: Annotated[int, Field(ge=1, le=1024)]
+    canvas_width: Size
+    canvas_values: Name | None
+    s_curve: bool
+    values: list[ValueModel] = Field(max_length=2**17)
+    maps: list[MapModel] = Field(max_length=2**14)
+    inputs: dict[Name, InputModel] = Field(max_length=1024)
+    code: tuple[list[InstructionModel], list[InstructionModel], list[InstructionModel], list[InstructionModel]]
+    params: ViewModel
+    head: HeadModel | None
+
+
+class PartModel(BaseModel):
+    """A part of the condition; an encoder that computes its features stands under the key of its class."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, defer_build=True)
+
+    name: Name
+    kind: Literal["vector", "map", "tokens"]
+    rows: Name
+    names: list[Name] = Field(max_length=2**20)
+    program: StoredProgram | None = None
+
+
+class ImageModel(Strict):
+    """The images."""
+
+    channels: Size
+    height: Size
+    width: Size
+    levels: Annotated[int, Field(ge=2, le=65_536)]
+
+
+class IntegerDocument(Strict):
+    """An integer model."""
+
+    image: ImageModel
+    fixed_size: bool
+    source: Name
+    orders: dict[Name, Count] = Field(min_length=1, max_length=64)
+    parts: list[list[PartModel]] = Field(max_length=1024)
+    programs: list[StoredProgram] = Field(min_length=1, max_length=1024)
 
 
 def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> IntegerModel:
@@ -48,7 +153,7 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> Intege
         EngineError: if a sum could overflow, or an opcode is of a later release.
     """
     try:
-        result = schema.IntegerDocument.model_validate(document)
+        result = IntegerDocument.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         raise arrays.damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -73,10 +178,10 @@ def _dtype(narrow: int, signed: int) -> DType:
 class ProgramDecoder:
     """Read one program."""
 
-    model: schema.StoredProgram
+    model: StoredProgram
     arrays: ArrayReader
 
-    def __init__(self, model: schema.StoredProgram, arrays: ArrayReader) -> None:
+    def __init__(self, model: StoredProgram, arrays: ArrayReader) -> None:
         self.model, self.arrays, self._is_grid = model, arrays, model.head is None
         self.values: list[Value] = [
             Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
@@ -124,7 +229,7 @@ class ProgramDecoder:
             is_grid=self._is_grid,
         )
 
-    def _head(self, head: schema.HeadModel) -> tuple[IntegerHead, IntArray]:
+    def _head(self, head: HeadModel) -> tuple[IntegerHead, IntArray]:
         """Read the distribution, and what levels write to the canvas."""
         model = self.model
         tables: dict[str, IntArray] = {}
@@ -145,7 +250,7 @@ class ProgramDecoder:
             raise self.arrays.damaged("its head has other parameters or tables")
         return integer_head, values
 
-    def _map(self, index: int, stored: schema.MapModel) -> FeatureMap:
+    def _map(self, index: int, stored: MapModel) -> FeatureMap:
         initial: dict[str, Any] = {
             name: self.arrays.get(getattr(stored, name), "int32", (stored.channels,))
             for name in ("initial_above", "initial_left")
@@ -169,7 +274,7 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"there is no value {list(numbers)}")
         return View(self.values[index], start, channels)
 
-    def _instruction(self, stored: schema.InstructionModel, phase: Phase) -> Instruction:
+    def _instruction(self, stored: InstructionModel, phase: Phase) -> Instruction:
         if stored.op not in OPCODES or not OPCODES[stored.op].has_integers:
             raise self.arrays.damaged(f"the instruction {stored.op!r} is unknown; or upgrade pointillist")
         opcode = OPCODES[stored.op]
@@ -219,7 +324,7 @@ class ProgramDecoder:
         self,
         name: str,
         kind: ConstantType,
-        stored: schema.InstructionModel,
+        stored: InstructionModel,
         output: View | None,
         inputs: tuple[View, ...],
     ) -> IntArray:
@@ -242,7 +347,7 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"{i.opcode} combines grids of {sorted(scales)}")
 
 
-def decode_part(part: schema.PartModel, arrays: ArrayReader) -> IntegerPart:
+def decode_part(part: PartModel, arrays: ArrayReader) -> IntegerPart:
     """Read a part of the condition.
 
     Raises:
@@ -280,30 +385,3 @@ def _check_grid(name: str, encoder: GridFeatures, program: Program, width: int, 
     kind = (program.is_grid, params.phase, params.value.dtype, params.channels, params.is_whole)
     if kind != (True, Phase.ROW, INT8, width, True) or program.canvas.channels != len(encoder.unit):
         raise arrays.damaged(f"the program of the condition `{name}` has other channels, or makes no map")
-
-
-LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
-"""Opcodes of version 2."""
-
-
-def has_local_gain(program: Program) -> bool:
-    """Check whether a program has the opcodes and the tables of version 2 of the format."""
-    return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
-
-
-ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
-"""Keys of encoders of version 3."""
-
-
-def version_of(model: IntegerModel) -> int:
-    """Return the least version of the format that can hold a model."""
-    if any(part.program is not None for parts in model.parts for part in parts):
-        return 6
-    if any(not program.head.has_table and program.head.kind == "mixture" for program in model.programs):
-        return 5
-    encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
-    opcodes = {i.opcode for program in model.programs for _, part in program.parts() for i in part}
-    version = max(LIKELIHOODS[program.head.kind].format_version for program in model.programs)
-    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "CROSS_ATTEND" in opcodes:
-        version = 3
-    return max(version, 2) if any(has_local_gain(program) for program in model.programs) else version

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.engine.head.tables import min_log_scale_of
 from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
 from pointillist.errors import CheckpointError
@@ -32,8 +33,34 @@ from pointillist.files.arrays import (
 from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.model.portable.conditions import IntegerPart
+from pointillist.model.portable.decode import decode_model
 from pointillist.model.portable.model import IntegerModel
-from pointillist.model.portable.storage.decode import decode_model, has_local_gain, version_of
+
+LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
+"""Opcodes of version 2."""
+
+
+def has_local_gain(program: Program) -> bool:
+    """Check whether a program has the opcodes and the tables of version 2 of the format."""
+    return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
+
+
+ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
+"""Keys of encoders of version 3."""
+
+
+def version_of(model: IntegerModel) -> int:
+    """Return the least version of the format that can hold a model."""
+    if any(part.program is not None for parts in model.parts for part in parts):
+        return 6
+    if any(not program.head.has_table and program.head.kind == "mixture" for program in model.programs):
+        return 5
+    encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
+    opcodes = {i.opcode for program in model.programs for _, part in program.parts() for i in part}
+    version = max(LIKELIHOODS[program.head.kind].format_version for program in model.programs)
+    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "CROSS_ATTEND" in opcodes:
+        version = 3
+    return max(version, 2) if any(has_local_gain(program) for program in model.programs) else version
 
 
 def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
