@@ -260,10 +260,8 @@ def field_facts(settings: InfoSettings, out: Path) -> Facts:
     reject_existing(out, settings.force, ".png")
     wanted, order = None if settings.size is None else parse_size(settings.size), settings.order
     model, title, trained = named_model(settings.name, wanted, order)
-    model.check_size(*(wanted or (model.image.height, model.image.width)))
-    position = model.image.check_site(row, column, channel, wanted)
     images = sample(model, _SAMPLES, seed=0, size=wanted, order=order).levels if trained else None
-    field = receptive_field(model, *position, size=wanted, images=images, name=title, order=order)
+    field = receptive_field(model, row, column, channel, size=wanted, images=images, name=title, order=order)
     save_png(field.image(), out)
     return {
         "model": title,
