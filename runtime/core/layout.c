@@ -26,7 +26,8 @@ typedef struct {
   void *scratch;
   i32 *start;           /* of a product: the bias with the half that rounds, which a shift to the left does not have; of others,
                            for each shift what is to the left, the half, and what is to the right */
-  i64 shifts_left, adds_plain; /* whether any shift is to the left; of a sum: whether its first term is not shifted */
+  i64 shifts_left, is_plain; /* whether any shift is to the left; of a sum: whether its first term is not shifted; of a scale: whether it only turns signs */
+  i64 further;          /* steps after this one that AVX-512 runs with it: of an x whose function is taken of x and of -x */
   i64 *tiles;           /* their shapes: rows 2^8 + groups of the last two, or 0 */
   const i32 *input;     /* a condition, with its strides from image to image and from row to row */
   i64 input_image, input_row;
@@ -78,8 +79,7 @@ struct pt_level {
   void (*transform)(const program *, const pt_transform *, const i64 *, const i64 *, i64 *);
   tile *product;
   multiply_function *multiply; /* NULL: by tiles */
-  int (*rows)(const step *, i64, i64, i64); /* runs a step, if it is one of those written for the level */
-  i64 (*find)(const i32 *, i64, const i32 *, i64, i64, i64, i64, i32 *, i64 *); /* by softmax; see `find`. NULL, or -1: not so */
+  int (*rows)(const step *, i64, i64, i64); /* runs a step and those `further`, if it is one of those written for the level */
 };
 
 /* Memory is taken twice: first to measure it, where `base` is NULL, and then to lay it out. */
@@ -261,6 +261,49 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   if (o[O_CODE] == MAP_CONSTANT) s->input = s->c[0], s->input_row = r->width * s->n;
 }
 
+static int is_same(const i32 *a, const i32 *b) { return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3]; }
+
+/* True if no operation from o on reads an operand of its part before it is written again. */
+static int is_dead(const program *p, const i32 *operand, const i32 *o) {
+  const i32 part = o[O_PART - OPERATION];
+  i32 rest[4] = {operand[0], operand[1], operand[2], operand[3]};
+  if (rest[0] != BUFFER || p->buffers[rest[1] * BUFFER_WORDS + 3] != part) return 0;
+  for (; o < p->taps; o += OPERATION) {
+    const i32 *y = o + O_Y, end = y[2] + y[3];
+    if (overlap(rest, o + O_X) || overlap(rest, o + O_Z) || overlap(rest, o + O_P)) return 0;
+    if (o[O_PART] == part && o[O_PARITY] < 0 && !o[O_FIRST] && overlap(rest, y) && y[2] <= rest[2]) rest[3] -= end - rest[2], rest[2] = end;
+    if (rest[3] <= 0) return 1;
+  }
+  return !overlap(rest, p->header + H_PARAMS);
+}
+
+/* How many steps after step i make, with it, bytes of a rectified lookup of x and of -x: t = SCALE x, COPY x, COPY t, perhaps RESCALE,
+   RECTIFIED_LOOKUP, NARROW, where nothing else reads what is between; 0 if they do not. */
+static i64 further_steps(const pt_run *r, i64 i) {
+  const program *p = &r->p;
+  const i32 *o = p->operations + i * OPERATION, *a = o + OPERATION, *b = a + OPERATION, *next = b + OPERATION;
+  if (o[O_CODE] != SCALE || p->header[H_OPERATIONS] - i < 6) return 0;
+  const i64 further = next[O_CODE] == RESCALE ? 5 : 4;
+  const i32 n = o[O_Y + 3], both[4] = {a[O_Y], a[O_Y + 1], a[O_Y + 2], 2 * n}, second[4] = {a[O_Y], a[O_Y + 1], a[O_Y + 2] + n, n};
+  const i32 *narrow = o + further * OPERATION, *in = both;
+  step *s = r->steps + i, *look = s + further - 1;
+  int fits = a[O_CODE] == COPY && b[O_CODE] == COPY && look->code == RECTIFIED_LOOKUP && narrow[O_CODE] == NARROW;
+  fits = fits && is_same(o + O_X, a + O_X) && is_same(o + O_Y, b + O_X) && is_same(second, b + O_Y);
+  for (; fits && next <= narrow; in = next + O_Y, next += OPERATION) fits = is_same(in, next + O_X);
+  for (const i32 *each = o; fits && each <= narrow; each += OPERATION) {
+    fits = each[O_PART] == o[O_PART] && each[O_SCALE] == o[O_SCALE] && each[O_FIRST] == o[O_FIRST] && each[O_PARITY] == o[O_PARITY];
+    fits = fits && (each == narrow || is_dead(p, each == a || each == b ? both : each + O_Y, narrow + OPERATION));
+  }
+  s->is_plain = 1;
+  for (i64 j = 0; fits && j < n; j++) {
+    const i32 factor = ((const i16 *)s->c[0])[j], by = ((const i8 *)s->c[1])[j];
+    fits = factor <= 0, s->is_plain &= by >= 0 && factor == -(1ll << by);
+  }
+  for (i64 k = 0; fits && k <= look->middle[0]; k++) fits = !((const i32 *)look->c[0])[look->middle[0] + k]; /* x or -x has no entry */
+  for (i64 k = 1; fits && k <= further; k++) s->shifts_left |= s[k].shifts_left;
+  return fits ? further : 0;
+}
+
 /* Columns of the product of an operation. */
 static i64 columns_of_product(const i32 *o) {
   return o[O_CODE] == LINEAR ? o[O_Y + 3] : o[O_CODE] == SCAN ? 4 * (i64)o[O_Y + 3] : 0;
@@ -296,12 +339,12 @@ static void set_start(step *s, i32 *start, i64 columns) {
 
 static void set_shifts(step *s, i32 *start) {
   i64 first, count = shifts_of(s->code, &first);
-  s->start = start, s->adds_plain = 1;
+  s->start = start, s->is_plain = 1;
   for (i64 k = 0; k < count; k++, start += 3 * s->n) {
     const i8 *by = s->c[first + k];
     for (i64 j = 0; j < s->n; j++) {
       start[j] = by[j] < 0 ? -by[j] : 0, start[s->n + j] = by[j] > 0 ? 1 << (by[j] - 1) : 0, start[2 * s->n + j] = by[j] > 0 ? by[j] : 0;
-      s->shifts_left |= by[j] < 0, s->adds_plain &= k || !by[j];
+      s->shifts_left |= by[j] < 0, s->is_plain &= k || !by[j];
     }
   }
 }
@@ -359,6 +402,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   }
   for (i32 i = 0; a->base && i < h[H_OPERATIONS]; i++) /* of an operation with a term only: others keep what terms are bound by */
     if (p.operations[i * OPERATION + O_CODE] == LINEAR) r->steps[i].largest += largest_term(r, p.operations + i * OPERATION);
+  for (i32 i = 0; a->base && !is_grid(&p) && i < h[H_OPERATIONS]; i++) r->steps[i].further = further_steps(r, i);
   if (a->base) {
     r->last_patch = r->num_patches;
     const i32 canvas[4] = {MAP, 0, 0, p.maps[1]};

@@ -10,8 +10,9 @@ typedef void rows_function(const step *s, sites y, sites x, sites z, i64 rows);
 
 INLINE void each_rows(const step *s, i64 at, i64 from, i64 to, rows_function f) {
   i64 column = s->at_column ? at : 0, one = s->inner == 1, together = one ? to - from : 1;
+  const operand y = s[s->further].y;
   for (i64 b = from; b < to; b += together)
-    f(s, (sites){s->y.at + b * s->y.image + column * s->y.column, one ? s->y.image : s->y.column},
+    f(s, (sites){y.at + b * y.image + column * y.column, one ? y.image : y.column},
       (sites){s->x.at + b * s->x.image + column * s->x.column, one ? s->x.image : s->x.column},
       (sites){s->z.at + b * s->z.image + column * s->z.column, one ? s->z.image : s->z.column}, together * s->inner);
 }
@@ -257,26 +258,10 @@ AVX512 INLINE void gate_512(const int LEFT, const step *s, sites y, sites x, sit
   }
 }
 
-/* 64 numbers as bytes, from channel j on: packed in halves of registers, and put in order. */
-AVX512 INLINE void pack_512(const int LEFT, const step *s, sites y, sites x, i64 j, i64 rows) {
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sign = _mm512_set1_epi8((char)128);
-  shifts_512 by[4];
-  UNROLL for (int v = 0; v < 4; v++) by[v] = load_shifts(s, 0, j + v * COLUMNS, 0xFFFF);
-  for (i64 r = 0; r < rows; r++) {
-    __m512i n[4];
-    UNROLL for (int v = 0; v < 4; v++) n[v] = shift_512(LEFT, load_512(x, r, j + v * COLUMNS, 0xFFFF), by[v]);
-    const __m512i low = _mm512_packs_epi32(n[0], n[1]), high = _mm512_packs_epi32(n[2], n[3]);
-    const __m512i bytes = s->y_type == INT8 ? _mm512_xor_si512(_mm512_packs_epi16(low, high), sign) : _mm512_packus_epi16(low, high);
-    _mm512_storeu_si512(y.at + r * y.row + j, _mm512_permutexvar_epi32(order, bytes));
-  }
-}
-
 /* NARROW and RESCALE */
 AVX512 INLINE void shift_rows_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
-  i64 j = 0;
   (void)z;
-  if (s->y_type != INT32) for (; s->n - j >= 4 * COLUMNS; j += 4 * COLUMNS) pack_512(LEFT, s, y, x, j, rows);
-  for (; j < s->n; j += COLUMNS) {
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
     const __mmask16 mask = (__mmask16)mask_of(s->n, j);
     const shifts_512 by = load_shifts(s, 0, j, mask);
     for (i64 r = 0; r < rows; r++) store_512(y, r, j, s->y_type, shift_512(LEFT, load_512(x, r, j, mask), by), mask);
@@ -288,7 +273,7 @@ AVX512 INLINE void add_512(const int LEFT, const step *s, sites y, sites x, site
     const __mmask16 mask = (__mmask16)mask_of(s->n, j);
     const shifts_512 left = load_shifts(s, 0, j, mask), right = load_shifts(s, 1, j, mask);
     for (i64 r = 0; r < rows; r++) {
-      const __m512i term = load_512(x, r, j, mask), shifted = s->adds_plain ? term : shift_512(LEFT, term, left);
+      const __m512i term = load_512(x, r, j, mask), shifted = s->is_plain ? term : shift_512(LEFT, term, left);
       store_512(y, r, j, INT32, _mm512_add_epi32(shifted, shift_512(LEFT, load_512(z, r, j, mask), right)), mask);
     }
   }
@@ -308,16 +293,6 @@ AVX512 INLINE __m512i scale_512(__m512i x, __m512i factor, __m512i by) {
   return _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
 }
 
-AVX512 static void scale_rows_512(const step *s, sites y, sites x, sites z, i64 rows) {
-  (void)z;
-  for (i64 j = 0; j < s->n; j += COLUMNS) {
-    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
-    const __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, (const i8 *)s->c[1] + j));
-    const __m512i factor = _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(mask, (const i16 *)s->c[0] + j));
-    for (i64 r = 0; r < rows; r++) _mm512_mask_storeu_epi32((i32 *)(y.at + r * y.row) + j, mask, scale_512(load_512(x, r, j, mask), factor, by));
-  }
-}
-
 /* LOOKUP and RECTIFIED_LOOKUP */
 AVX512 INLINE void look_up_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
   const i32 *table = (const i32 *)s->c[0] + s->middle[0];
@@ -334,6 +309,36 @@ AVX512 INLINE void look_up_512(const int LEFT, const step *s, sites y, sites x, 
   }
 }
 
+/* Steps that make bytes of a rectified lookup of x and of -x: at most one of the two has an entry. */
+AVX512 INLINE void look_up_both_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  const step *narrow = s + s->further, *look = narrow - 1, *rescale = s->further > 4 ? look - 1 : 0;
+  const i32 *table = (const i32 *)look->c[0] + look->middle[0];
+  const __m512i zero = _mm512_setzero_si512(), least = _mm512_set1_epi32(-(i32)look->middle[0]);
+  const __m512i limit = _mm512_set1_epi32(LIMIT), negative = _mm512_set1_epi32(-LIMIT);
+  (void)z;
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const __m512i shift_of_x = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, (const i8 *)s->c[1] + j));
+    const __m512i factor = _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(mask, (const i16 *)s->c[0] + j));
+    shifts_512 scale[2], index[2], by[2];
+    UNROLL for (int k = 0; k < 2; k++) {
+      index[k] = load_shifts(look, 0, j + k * s->n, mask), by[k] = load_shifts(narrow, 0, j + k * s->n, mask);
+      if (rescale) scale[k] = load_shifts(rescale, 0, j + k * s->n, mask);
+    }
+    for (i64 r = 0; r < rows; r++) {
+      __m512i a[2] = {load_512(x, r, j, mask)};
+      a[1] = s->is_plain ? _mm512_sub_epi32(zero, a[0]) : scale_512(a[0], factor, shift_of_x);
+      if (rescale) UNROLL for (int k = 0; k < 2; k++) a[k] = clamp_512(shift_512(LEFT, a[k], scale[k]), negative, limit);
+      const __m512i place = _mm512_min_epi32(shift_512(LEFT, a[0], index[0]), shift_512(LEFT, a[1], index[1]));
+      const __m512i entry = clamp_512(_mm512_i32gather_epi32(_mm512_max_epi32(place, least), table, 4), negative, limit);
+      UNROLL for (int k = 0; k < 2; k++) {
+        a[k] = _mm512_mask_mov_epi32(a[k], _mm512_cmplt_epi32_mask(a[k], zero), entry);
+        store_512(y, r, j + k * s->n, narrow->y_type, shift_512(LEFT, a[k], by[k]), mask);
+      }
+    }
+  }
+}
+
 #define DEFINE_ROWS(name)                                                                                                \
   AVX512 static void name##_any(const step *s, sites y, sites x, sites z, i64 rows) {                                    \
     if (s->shifts_left) name(1, s, y, x, z, rows);                                                                       \
@@ -343,6 +348,7 @@ DEFINE_ROWS(gate_512)
 DEFINE_ROWS(shift_rows_512)
 DEFINE_ROWS(add_512)
 DEFINE_ROWS(look_up_512)
+DEFINE_ROWS(look_up_both_512)
 #undef DEFINE_ROWS
 
 AVX512 static int execute_rows_512(const step *s, i64 at, i64 from, i64 to) {
@@ -351,7 +357,9 @@ AVX512 static int execute_rows_512(const step *s, i64 at, i64 from, i64 to) {
     case RESCALE: if (s->x_type != INT32) return 0; /* else as a narrow number, of 32 bits */ __attribute__((fallthrough));
     case NARROW: each_rows(s, at, from, to, shift_rows_512_any); return 1;
     case ADD: each_rows(s, at, from, to, add_512_any); return 1;
-    case SCALE: each_rows(s, at, from, to, scale_rows_512); return 1;
+    case SCALE:
+      if (s->further) each_rows(s, at, from, to, look_up_both_512_any);
+      return s->further != 0;
     case LOOKUP:
     case RECTIFIED_LOOKUP: each_rows(s, at, from, to, look_up_512_any); return 1;
   }

@@ -83,10 +83,7 @@ class Vocabulary:
         record = training.get(CAPTIONS)
         if not isinstance(record, dict) or not isinstance(record.get("words"), str):
             return None
-        words = split_words(record["words"])[
-            :MAX_WORDS
-        ]  # of a stranger's file: words, and no more of them than are stored
-        return cls(tuple(words), bool(record.get("commas")), bool(record.get("complete")))
+        return cls(_stored_words(record["words"]), bool(record.get("commas")), bool(record.get("complete")))
 
     def to_record(self) -> dict[str, Any]:
         """Return what is stored: JSON values."""
@@ -260,6 +257,12 @@ def caption_words(model: LikelihoodModel) -> tuple[str, ...]:
     """
     vocabulary = Vocabulary.of_record(model.training_record)
     return vocabulary.words if vocabulary is not None and vocabulary.complete else ()
+
+
+@lru_cache(maxsize=8)  # 4 ms for thousands of words, of each call
+def _stored_words(words: str) -> tuple[str, ...]:
+    """Return the words of a stranger's file, and no more of them than are stored."""
+    return tuple(split_words(words)[:MAX_WORDS])
 
 
 @lru_cache(maxsize=8)
