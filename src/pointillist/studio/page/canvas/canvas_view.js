@@ -3,7 +3,7 @@
 import { CAPTION_EXTRA } from "./captions.js";
 import { hasHole, holdsAnything, visibleImage } from "./canvas_model.js";
 import { html, svg, updateChildren } from "../shared/dom.js";
-import { brushOffset, outlinePath, placeOf } from "../drawing/shapes.js";
+import { brushOffset, outlinePath, pixelAt, placeOf } from "../drawing/shapes.js";
 import { isDrawingTool } from "../drawing/strokes.js";
 import { nameOf } from "../transport/painter.js";
 import { drawImage } from "./draw_image.js";
@@ -37,17 +37,7 @@ export class CanvasView {
     this.canvas = null;
     this.drawKey = "";
     for (const kind of ["pointerdown", "pointermove", "pointerup", "pointerleave", "pointercancel"])
-      this.image.addEventListener(kind, (event) => onPointer(this.#pixel(/** @type {PointerEvent} */ (event)), /** @type {PointerEvent} */ (event)));
-  }
-
-  /** @param {PointerEvent} event */
-  #pixel(event) {
-    if (!this.canvas) return null;
-    const box = this.image.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - box.top) / box.height) * this.canvas.height);
-    const column = Math.floor(((event.clientX - box.left) / box.width) * this.canvas.width);
-    const inside = row >= 0 && column >= 0 && row < this.canvas.height && column < this.canvas.width;
-    return inside ? row * this.canvas.width + column : null;
+      this.image.addEventListener(kind, (event) => onPointer(this.canvas && pixelAt(this.image, /** @type {PointerEvent} */ (event), this.canvas), /** @type {PointerEvent} */ (event)));
   }
 
   /**

@@ -4,14 +4,14 @@ import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { html, setText } from "../shared/dom.js";
 import { fill } from "../shared/fill.js";
 import { colourOf } from "../shared/colour.js";
+import { ARROWS } from "../widgets/keys.js";
 import { isOfNumbers } from "../transport/numeric_hints.js";
+import { pixelAt } from "./shapes.js";
 import { isDrawingTool, Stroke } from "./strokes.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../transport/encoded_arrays.js").Levels} Levels */
 
-/** @type {Record<string, [number, number]>} */
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** Return the image of a model's hint if it can be drawn, else null. @param {Api.ModelDetails | null} details */
 export function drawableHint(details) {
@@ -105,12 +105,7 @@ export class HintPad {
 
   /** @param {PointerEvent} event */
   #pixel(event) {
-    const { kind } = this;
-    if (!kind) return null;
-    const box = this.image.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - box.top) / box.height) * kind.height);
-    const column = Math.floor(((event.clientX - box.left) / box.width) * kind.width);
-    return row >= 0 && column >= 0 && row < kind.height && column < kind.width ? row * kind.width + column : null;
+    return this.kind && pixelAt(this.image, event, this.kind);
   }
 
   /** @param {number} pixel */

@@ -6,6 +6,13 @@
 /** @param {number} pixel @param {Size} size @returns {Place} */
 export const placeOf = (pixel, { width }) => [Math.floor(pixel / width), pixel % width];
 
+/** Return the pixel of an image under the pointer, null outside of it. @param {Element} el that shows the image @param {PointerEvent} event @param {Size} size */
+export function pixelAt(el, { clientX, clientY }, { height, width }) {
+  const box = el.getBoundingClientRect();
+  const [row, column] = [Math.floor(((clientY - box.top) / box.height) * height), Math.floor(((clientX - box.left) / box.width) * width)];
+  return pixelsOf([[row, column]], { height, width })[0] ?? null;
+}
+
 /** List the places on a line, both ends included. @param {Place} from @param {Place} to @returns {Place[]} */
 export function line([row, column], [toRow, toColumn]) {
   const steps = Math.max(1, Math.abs(toRow - row), Math.abs(toColumn - column));

@@ -6,7 +6,7 @@ import { promptFeatures } from "../runtime/prompts.js";
 import { drawUntilAccepted, openMap, readRules } from "../runtime/rules.js";
 import { attributeFeatures, vectorFeatures } from "../runtime/values.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
-import { decodeLevels } from "../transport/encoded_arrays.js";
+import { bytesOf, decodeLevels } from "../transport/encoded_arrays.js";
 import { PromptNames } from "./prompt_names.js";
 
 /**
@@ -31,9 +31,7 @@ function partsOf(bytes) {
 
 /** Unpack base64 of compressed bytes. @param {string} text */
 async function unpack(text) {
-  const letters = atob(text), bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 

@@ -1,8 +1,8 @@
 // Answers of an exported page that draw: sampling with events, filling, painting a manifest again.
 
 import { POWERS } from "../runtime/arithmetic.js";
-import { draws, hex, uniforms } from "../runtime/pointillist.js";
-import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { draws, uniforms } from "../runtime/pointillist.js";
+import { blankLevels, decodeLevels, encodeArray, sha256Of } from "../transport/encoded_arrays.js";
 import { information, probabilities } from "../canvas/distributions.js";
 import { Score, nameOfQuery } from "./scores.js";
 import { bestOf, seamless } from "./advanced.js";
@@ -86,12 +86,6 @@ class Batch {
 
 /** Name a completed image. @param {Api.SampleRequest | Api.FillRequest} request @param {Api.ConditionValues} conditions @param {number} seed @param {string} order */
 const nameOfCompletion = ({ start, guidance, temperature, top_p: topP }, conditions, seed, order) => JSON.stringify([start?.levels.data, start?.known.data, guidance ?? 1, temperature ?? 1, topP ?? 1, conditions, seed, order]);
-
-/** Hash the levels of an image. @param {Uint8Array | Uint16Array} levels */
-export async function sha256Of(levels) {
-  const bytes = new Uint8Array(levels.buffer, levels.byteOffset, levels.byteLength);
-  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {BufferSource} */ (bytes))));
-}
 
 export class Painting {
   /** @param {OfflineModel} opened */

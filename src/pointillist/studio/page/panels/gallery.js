@@ -153,11 +153,7 @@ export class Gallery {
     const bits = canvas.trace?.painted ? `, ${canvas.trace.painted.bits.toFixed(1)} bits` : "";
     const text = `${name}${bits}`;
     const visible = this.state.canvases.includes(canvas);
-    const show = () => {
-      this.exporter.painter.keepDrawings();
-      this.state.useSettings(canvas);
-      this.state.show([canvas]);
-    };
+    const show = () => this.exporter.painter.showAgain(canvas);
     return html("li", { className: [item.favourite && "favourite", !isComplete(visibleImage(canvas)) && "drawing"].filter(Boolean).join(" ") }, html("button", { type: "button", title: text, "aria-label": `Show again: ${text}${item.favourite ? ", favourite" : ""}`, "aria-pressed": visible, onclick: show }, thumbnail));
   }
 

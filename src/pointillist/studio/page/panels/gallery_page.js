@@ -102,9 +102,7 @@ export class GalleryPage {
     const box = html("input", { type: "checkbox", checked: this.chosen.has(id), "aria-label": `Choose ${name}`, onchange: () => { if (box.checked) this.chosen.add(id); else this.chosen.delete(id); this.update(); } });
     const show = () => {
       this.el.close();
-      this.exporter.painter.keepDrawings();
-      this.state.useSettings(canvas);
-      this.state.show([canvas]);
+      this.exporter.painter.showAgain(canvas);
     };
     const text = `${favourite ? "★ " : ""}${name}${isComplete(visibleImage(canvas)) ? "" : " (unfinished)"}`;
     return html("li", {}, html("button", { type: "button", title: `${name}, ${canvas.model}`, "aria-label": `Show ${name}`, onclick: show }, picture), html("label", { className: "check" }, box, html("span", {}, text)));

@@ -28,6 +28,7 @@
 // A value that is not valid is left out, as links are typed by hand and cut by mail programs. Unknown names are ignored.
 
 import { FIELDS, KINDS, METHODS } from "../request_fields.js";
+import { bytesOf as decode } from "../transport/encoded_arrays.js";
 
 /** @typedef {{strength: number, kind: "interpolate" | "replace" | "regions", seed: number, index?: number}} Vary */
 /**
@@ -163,7 +164,7 @@ const textOf = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(b
 /** Read base64url; null if it is none. @param {string} text */
 function bytesOf(text) {
   try {
-    return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
+    return decode(text.replace(/-/g, "+").replace(/_/g, "/"));
   } catch {
     return null;
   }

@@ -5,12 +5,20 @@ const CHUNK = 0x8000; // arguments that every browser can pass to a function
 
 /** @typedef {Uint8Array | Uint16Array} Levels */
 
-/** Decode an array. @param {Api.EncodedArray} encoded */
-export function decodeArray(encoded) {
-  const letters = atob(encoded.data);
-  const bytes = new Uint8Array(letters.length);
+/** Decode base64, in a loop, as arrays are large. @param {string} text */
+export function bytesOf(text) {
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
   for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  return new KINDS[encoded.dtype](bytes.buffer);
+  return bytes;
+}
+
+/** Decode an array. @param {Api.EncodedArray} encoded */
+export const decodeArray = ({ data, dtype }) => new KINDS[dtype](bytesOf(data).buffer);
+
+/** Hash levels as the server does. @param {Levels} levels */
+export async function sha256Of(levels) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {BufferSource} */ (levels)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Decode the levels of an image. @param {Api.EncodedArray} encoded @returns {Levels} */

@@ -286,6 +286,13 @@ export class Painter {
     if (drawings.length) this.addToGallery(drawings);
   }
 
+  /** Show an image of the gallery with its settings. @param {Canvas} canvas */
+  showAgain(canvas) {
+    this.keepDrawings();
+    this.state.useSettings(canvas);
+    this.state.show([canvas]);
+  }
+
   /** Add images to the gallery; the same painting enters it once. Return the items that are new. @param {Canvas[]} painted */
   addToGallery(painted) {
     const { state } = this;

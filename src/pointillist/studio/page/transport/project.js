@@ -2,7 +2,7 @@
 
 import { blankCanvas, traceImage, visibleImage } from "../canvas/canvas_model.js";
 import { RequestError } from "./api.js";
-import { decodeLevels, encodeArray } from "./encoded_arrays.js";
+import { decodeLevels, encodeArray, sha256Of } from "./encoded_arrays.js";
 import { originOf, parseManifest } from "./manifests.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -62,10 +62,4 @@ export async function readImage(image, state, server) {
   const parts = traceImage(details, levels, maps, before);
   Object.assign(parts.trace, { manifest, painted: { levels: image.levels, bits: maps.bits, bits_per_dim: maps.bits_per_dim, sha256: manifest.sha256[0] } });
   return { ...entry, canvas: { ...plain, ...parts, conditions, variation, rng } };
-}
-
-/** Hash levels as the server does. @param {Uint8Array | Uint16Array} levels */
-async function sha256Of(levels) {
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {BufferSource} */ (levels)));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

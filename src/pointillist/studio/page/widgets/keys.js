@@ -62,7 +62,7 @@ const ACTS = {
 };
 
 /** @type {Record<string, [number, number]>} */
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+export const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** Move the cursor over the active canvas; return true if the key was used. @param {KeyboardEvent} event @param {State} state @param {Commands} commands */
 function move(event, state, commands) {
