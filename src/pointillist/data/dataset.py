@@ -150,8 +150,8 @@ class ImageDataset(AnsweredNames):
             raise ConfigError(
                 f"`data[{quote(index)}]` takes a number or a slice: `data.subset(numbers)` takes several."
             )
-        one = self.batch([index])
-        item: dict[str, Any] = {"levels": one.levels[0]}
+        batch = self.batch([index])
+        item: dict[str, Any] = {"levels": batch.levels[0]}
         if self.labels is not None:
             item["label"] = int(self.labels[index])
         if self.texts is not None:

@@ -204,13 +204,13 @@ def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: Image
     if as_levels and options.values == "auto" and raw.kind == "integers" and options.levels == 256:
         as_levels = raw.values.shape[1] == channels  # else they are the colours of 8-bit pictures, to be converted
     if as_levels:
-        result = _kept_levels(raw, options, channels, spec)
+        result = _unchanged_levels(raw, options, channels, spec)
     else:
         result = _quantised(raw, options, channels, spec is not None and spec.min_is_white)
     return result if options.binarise == "none" else _binarised(result, options)
 
 
-def _kept_levels(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
+def _unchanged_levels(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
     if raw.values.shape[1] != channels:
         raise DataError(
             f"{raw.name} has levels with {counted(raw.values.shape[1], 'channel')}, which are kept "

@@ -280,8 +280,8 @@ def read_metadata(file: Any) -> dict[str, str]:
 
 def settings_digest(config: Mapping[str, Any]) -> str:
     """SHA-256 of the settings that the weights depend on: not of the training or of class names."""
-    own = {k: v for k, v in config.items() if k not in ("format", "format_version", "training", "classes")}
-    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+    network = {k: v for k, v in config.items() if k not in ("format", "format_version", "training", "classes")}
+    return hashlib.sha256(json.dumps(network, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class BatchOutput:
         An item is made in the same batch as without an interruption, so it has the same bits.
         """
         self.done -= self.done % batch_size
-        with atomic_path(self.folder / ROWS) as kept, kept.open("w", encoding="utf-8") as file:
+        with atomic_path(self.folder / ROWS) as rows, rows.open("w", encoding="utf-8") as file:
             file.writelines(islice(_whole_lines(self.folder / ROWS), self.done))
         return self.done
 

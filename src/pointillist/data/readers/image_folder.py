@@ -77,8 +77,8 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
         if not images:
             raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
     splits = split_of_folders(folder, images)
-    raw, kept = _decoded(images, options, str(folder), maps)
-    paths = [images[i] for i in kept]
+    raw, readable = _decoded(images, options, str(folder), maps)
+    paths = [images[i] for i in readable]
     return replace(
         raw,
         name=folder.name or str(folder),
@@ -349,8 +349,8 @@ class FolderStream:
         for start in range(0, len(self._paths), batch_size):
             paths = self._paths[start : start + batch_size]
             items = [ImageSource(str(path), partial(open_picture, path)) for path in paths]
-            raw, kept = decode(items, self._options, str(self.folder))
-            files = tuple(self._name(paths[index]) for index in kept)
+            raw, readable = decode(items, self._options, str(self.folder))
+            files = tuple(self._name(paths[index]) for index in readable)
             raw = replace(raw, name=self.folder.name or str(self.folder), files=files)
             yield build_dataset(raw, self._options, spec=self._spec)
 

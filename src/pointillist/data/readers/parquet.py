@@ -114,16 +114,16 @@ def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> 
     items: list[ImageSource] = []
     for split, table in used.items():
         items += _items(table, str(image), f"{name}:{split}")
-    raw, kept = decode(items, options, name)
+    raw, readable = decode(items, options, name)
     column = _values(used, label) if label and options.labels else None
     texts = _values(used, text) if text else None
     splits = np.repeat([known[s] for s in used], [len(t) for t in used.values()]) if known else None
     return replace(
         raw,
         notes=(*notes, *raw.notes),
-        labels=None if column is None else np.array(column)[kept],
-        texts=None if texts is None else tuple("" if texts[i] is None else str(texts[i]) for i in kept),
-        split=None if splits is None else splits[kept],
+        labels=None if column is None else np.array(column)[readable],
+        texts=None if texts is None else tuple("" if texts[i] is None else str(texts[i]) for i in readable),
+        split=None if splits is None else splits[readable],
         classes=tuple(getattr(first.features[label], "names", None) or ()) if column is not None else (),
     )
 

@@ -76,9 +76,9 @@ class MapReader:
 
     def uses(self, path: Path) -> bool:
         """Return True if a file belongs to the maps: a legend, a tileset or its picture."""
-        own = self.options.tileset is not None and path == Path(self.options.tileset)
+        is_tileset = self.options.tileset is not None and path == Path(self.options.tileset)
         tiled = self.suffixes == TILED and path.suffix.lower() in EXTENSIONS
-        return own or tiled or path.name in LEGENDS or path.suffix.lower() in (".tsx", ".tsj")
+        return is_tileset or tiled or path.name in LEGENDS or path.suffix.lower() in (".tsx", ".tsj")
 
     def read(self, paths: Sequence[Path], name: str) -> tuple[RawImages, np.ndarray]:
         """Read maps into levels `n 1 h w`, and return the index of each map that could be read.

@@ -42,9 +42,9 @@ def animate(images: np.ndarray, path: str | Path, **how: Any) -> Path:
     Raises:
         ShapeError, ConfigError: if images, captions and settings do not fit together.
     """
-    made = gif_bytes(images, **how)
+    content = gif_bytes(images, **how)
     with atomic_path(Path(path)) as temporary:
-        temporary.write_bytes(made)
+        temporary.write_bytes(content)
     return Path(path)
 
 

@@ -94,7 +94,7 @@ def plan_grid(
     if captions is not None and len(captions) != count:
         raise ShapeError(f"{len(captions)} captions for {count} images: give one for each image.")
     shown = min(count, max_images)
-    lines = [_one_line(text, _CAPTION_WIDTH) for text in (captions or ())[:shown]]
+    lines = [_clipped(text, _CAPTION_WIDTH) for text in (captions or ())[:shown]]
     text_width = max((math.ceil(font().getlength(line)) for line in lines), default=0)
     tries = [scale] if scale is not None else range(_natural_scale(shown, height, width), 0, -1)
     for size in tries:
@@ -204,14 +204,14 @@ def compose(images: np.ndarray, grid: Grid, captions: Sequence[str] | None, back
     return picture
 
 
-def _one_line(text: str, width: int) -> str:
+def _clipped(text: str, width: int) -> str:
     """Join the lines of a text, and drop what lies far beyond `width` pixels: most characters are a pixel wide."""
     return " ".join(text[: _MEASURED * max(1, width)].split())
 
 
 def truncate_text(text: str, width: int) -> str:
     """Truncate text to `width` pixels, with an ellipsis."""
-    text = _one_line(text, width)
+    text = _clipped(text, width)
     if font().getlength(text) <= width:
         return text
     fitting = bisect(range(len(text)), width, key=lambda count: math.ceil(font().getlength(text[:count] + "\u2026")))

@@ -138,8 +138,8 @@ def _curve(records: list[dict[str, Any]], key: str) -> list[schemas.CurvePoint]:
     """Make a curve of the records that have `key`, thinned to a number of points that a page can draw."""
     result = [record for record in records if _is_number(record.get(key))]
     stride = max(1, -(-len(result) // _MOST_POINTS))
-    kept = result[::-1][::stride][::-1]  # the newest point is always there
-    return [schemas.CurvePoint(step=record["step"], bits_per_dim=float(record[key])) for record in kept]
+    thinned = result[::-1][::stride][::-1]  # the newest point is always there
+    return [schemas.CurvePoint(step=record["step"], bits_per_dim=float(record[key])) for record in thinned]
 
 
 _INTERVAL = 1.0  # seconds between looks at the folder

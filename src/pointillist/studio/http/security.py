@@ -72,7 +72,7 @@ class SecurityMiddleware:
 
     def _check_origin(self, headers: Headers, path: str) -> None:
         host = headers.get("host", "").lower()
-        if not self._is_own_host(host):
+        if not self._is_host_of_server(host):
             raise RequestError(421, "host", f"`Host` (={host[:100]!r}) is not a name of this server: use its own.")
         origin = headers.get("origin", "").lower()
         if origin and origin not in (f"http://{host}", f"https://{host}"):
@@ -82,7 +82,7 @@ class SecurityMiddleware:
         if path.startswith("/api/") and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise RequestError(403, "origin", "The request comes from another page, which may not use this server.")
 
-    def _is_own_host(self, host: str) -> bool:
+    def _is_host_of_server(self, host: str) -> bool:
         match = _HOST.fullmatch(host)
         if match is None:
             return False
