@@ -18,6 +18,7 @@ from pointillist.studio.schemas.base import (
     EncodedArray,
     Name,
     Schema,
+    SettingNumber,
     Side,
 )
 
