@@ -120,7 +120,7 @@ def test_few_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     model = pt.build("pixelcnn", shape=SHAPE, levels=4, preset="tiny").eval()
     for side in range(2, 6 + recorded.MOST):
         pt.sample(model, 1, size=side, seed=0, engine="numpy")
-    kept = recorded._KEPT[model.backbone]
+    kept = recorded._RECORDED[model.backbone]
     assert len(kept._programs) == recorded.MOST
     monkeypatch.setattr(recorded, "MAX_BYTES", 2 * next(iter(kept._programs.values())).weight_bytes)
     pt.sample(model, 1, size=3, seed=0, engine="numpy")

@@ -35,7 +35,7 @@ from pointillist.anomaly.files import FITTED, StoredDetector, fitted_engine, rea
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.reading import Windows, normal_images, training_images
 from pointillist.anomaly.statistics import NearestImages, ScoredBatch, Scorer
-from pointillist.model.batches import not_one_image
+from pointillist.model.batches import several_images
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel, scorer_of
 
@@ -244,7 +244,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(image, (str, Path, Image.Image)):
             image = np.asarray(image)[None] if np.ndim(image) == 3 else np.asarray(image)
             if len(image) != 1:
-                raise not_one_image(len(image))
+                raise several_images(len(image))
         return next(self.records(image))
 
     def save(self, folder: str | Path) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 
 from pointillist.completion.result import Completions
 from pointillist.engine.constraints.masks import LevelMask
-from pointillist.engine.particles import effective_sample_size, log_mean_exp
+from pointillist.engine.particles import Scaled
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Float, Int
 from pointillist.sampling.draws import Draws
@@ -40,15 +40,17 @@ def complete_sequentially(draws: Draws, candidate: int = 0) -> tuple[Completions
     maps = log_prob_maps(draws, levels)
     # sub-pixels that are conditions are certain, and weigh nothing
     log_weights = mass + maps[:, draws.started & draws.known].sum(1)
+    weights = Scaled.ones(len(log_weights))
+    weights.multiply_exp(log_weights)
     out = completions(
         draws,
         levels,
         maps,
         log_weights=log_weights,
-        ess=effective_sample_size(log_weights),
+        ess=weights.effective_size(),
         tries=None if draws.config.rules is None else tries,
     )
-    return out, out.nats - maps[:, draws.started].sum(1) + log_mean_exp(log_weights)
+    return out, out.nats - maps[:, draws.started].sum(1) + float(weights.mean().logs()[0])
 
 
 def completions(

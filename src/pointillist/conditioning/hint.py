@@ -227,7 +227,7 @@ class HintConfig(ConditionConfig):
     def of(cls, value: int | str | ImageSpec, image: ImageSpec) -> HintConfig:
         """Expand a number of float channels, a kind of integers, or a rule such as `lowres:2`."""
         if isinstance(value, str):
-            return cls(rule=value)._made_from(image)
+            return cls(rule=value)._derived_from(image)
         if isinstance(value, ImageSpec):
             return cls(channels=value.channels, image=value)
         return cls(channels=value)
@@ -242,13 +242,13 @@ class HintConfig(ConditionConfig):
                     f"`conditions.hint.rule` (={settings.rule!r}) makes hints of the images, and the data bring hints "
                     "of their own: drop one."
                 )
-            return settings._made_from(data.spec)
+            return settings._derived_from(data.spec)
         if hints is None:
             return settings if settings is not None and settings.channels else None
         kind = {"channels": hints.shape[1], "image": data.annotations.hint_spec}
         return (settings or cls()).model_copy(update=kind)
 
-    def _made_from(self, image: ImageSpec) -> HintConfig:
+    def _derived_from(self, image: ImageSpec) -> HintConfig:
         derived = HintPreprocessor.parse(self.rule or "").image_of(image)
         return self.model_copy(update={"channels": derived.channels, "image": derived})
 

@@ -64,7 +64,7 @@ class Likelihood(ABC):
     ) -> Float[Tensor, "b k h w"]:
         """Compute the log-probabilities of all levels of one channel, in nats, given `x[:, :channel]` of the pixel."""
 
-    def own_params(self, channel: int) -> slice:
+    def params_of(self, channel: int) -> slice:
         """Slice of the `p` network outputs of a pixel that a channel depends on; all of them where it is coupled."""
         if self.coupled:
             return slice(None)

@@ -137,7 +137,7 @@ def run_slices(
 
     with ThreadPoolExecutor(len(slices)) as pool:
         try:
-            pending = {pool.submit(run, i, *one) for i, one in enumerate(zip(slices, signals, strict=True))}
+            pending = {pool.submit(run, i, *each) for i, each in enumerate(zip(slices, signals, strict=True))}
             reported = 0
             while pending:
                 done, pending = wait(pending, timeout=QUIET_SECONDS if on_row is None else POLL_SECONDS)

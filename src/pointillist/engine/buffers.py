@@ -210,8 +210,8 @@ def bytes_of_image(program: Program, height: int, width: int, held: Literal["ima
     for m in program.maps:
         numbers += m.channels * (m.up + -(-rows // m.scale)) * (m.left + -(-width // m.scale) + m.right)
     for value in {view.value for _, part in program.parts() for i in part for view in i.views}:
-        one = value.phase == Phase.IMAGE or (held == "site" and value.phase >= Phase.SITE)
-        numbers += value.channels * (1 if one else -(-rows // value.scale) * -(-width // value.scale))
+        once = value.phase == Phase.IMAGE or (held == "site" and value.phase >= Phase.SITE)
+        numbers += value.channels * (1 if once else -(-rows // value.scale) * -(-width // value.scale))
     return int(numbers * program.dtype.itemsize)
 
 

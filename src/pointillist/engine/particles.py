@@ -228,21 +228,3 @@ def systematic_resampling(weights: NDArray[np.float64], count: int, uniform: flo
     points = (np.arange(count) + uniform) / count * cumulative[-1]
     result: IntArray = np.minimum(np.searchsorted(cumulative, points, side="right"), len(cumulative) - 1)
     return result
-
-
-def log_mean_exp(values: NDArray[np.float64]) -> float:
-    """Logarithm of the mean of exponentials."""
-    best = values.max()
-    if best == -np.inf:
-        return -np.inf
-    return float(best + np.log(np.exp(values - best).mean()))
-
-
-def effective_sample_size(log_weights: NDArray[np.float64]) -> float:
-    """Effective sample size (sum w)^2 / sum w^2 of importance weights (Kong 1992).
-
-    Example:
-        effective_sample_size(np.zeros(8))  # 8.0
-    """
-    weights = np.exp(log_weights - log_weights.max())
-    return float(weights.sum() ** 2 / (weights**2).sum())

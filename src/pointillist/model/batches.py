@@ -273,7 +273,7 @@ def describe_image(model: LikelihoodModel, image: Any) -> SingleImage:
     if isinstance(image, (str, Path)) and model.image.mode == "codes":
         maps = load_data(image, spec=model.image, classes=model.classes, tiles=model.tileset).get("all")
         if len(maps) != 1:
-            raise not_one_image(len(maps))
+            raise several_images(len(maps))
         image = maps.batch([0]).levels
     elif isinstance(image, (str, Path)):
         image = read_picture(Path(image), str(image))
@@ -281,7 +281,7 @@ def describe_image(model: LikelihoodModel, image: Any) -> SingleImage:
         return SingleImage(model.check_array(_levels(image)))
     levels = model.image.level_array(image)
     if len(levels) != 1:
-        raise not_one_image(len(levels))
+        raise several_images(len(levels))
     colours = describe_colours(model.image, image, levels, name)
     picture = _pixels(image) if colours else None
     return SingleImage(model.check_array(levels), picture, (*colours, *_scale(model.image, levels, name)))
@@ -308,7 +308,7 @@ def describe_colours(spec: ImageSpec, picture: Any, levels: Int[np.ndarray, "1 c
     )
 
 
-def not_one_image(count: int) -> ShapeError:
+def several_images(count: int) -> ShapeError:
     """Make the error of a function of one image that is given another number of them."""
     return ShapeError(f"{count:,} images are given where one is needed: give one, (c, h, w).")
 
@@ -325,7 +325,7 @@ def _levels(image: Any) -> np.ndarray:
     x = as_array(image)
     x = x[None] if x.ndim == 3 else x
     if x.ndim == 4 and len(x) != 1:
-        raise not_one_image(len(x))
+        raise several_images(len(x))
     return x
 
 

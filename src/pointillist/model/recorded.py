@@ -58,7 +58,7 @@ class RecordedPrograms:
         return sum(program.weight_bytes for program in self._programs.values())
 
 
-_KEPT: WeakKeyDictionary[nn.Module, RecordedPrograms] = WeakKeyDictionary()
+_RECORDED: WeakKeyDictionary[nn.Module, RecordedPrograms] = WeakKeyDictionary()
 
 
 def recorded_program(
@@ -87,7 +87,7 @@ def recorded_program(
     tensors_of = {"vector": condition.vector, "map": condition.map, "tokens": tokens}
     parts = {name: t for name, t in tensors_of.items() if t is not None}
     key = (*size, order.name, ",".join(f"{name} {t.shape[1]}" for name, t in parts.items()))
-    program = _KEPT.setdefault(network, RecordedPrograms()).get(tensors, key, record)
+    program = _RECORDED.setdefault(network, RecordedPrograms()).get(tensors, key, record)
     names = {key: key.rsplit(".", 1)[-1] for key in program.inputs}
     return with_inputs(program, {key: parts[name] for key, name in names.items() if name in parts})
 

@@ -58,7 +58,7 @@ def sample_group(
         result[:, channel] = chosen.repeat(len(result) // count, 1)
         levels[:, channel, new] = result[:, channel].to(levels.device)
         if state.outputs is not None:
-            share = model.likelihood.own_params(channel)
+            share = model.likelihood.params_of(channel)
             stage.grid(state.outputs)[:, share, new] = params[: len(state.outputs), share].to(state.outputs)
     known[new] = True
     state.report()
@@ -273,7 +273,7 @@ def _choose_pixel(
     """Choose and observe the levels of a pixel, channel by channel."""
     levels: list[Int[Tensor, " b"]] = []
     for channel in range(likelihood.channels):
-        share = likelihood.own_params(channel)
+        share = likelihood.params_of(channel)
         params, log_probs = _distribution(likelihood, stepper, levels, share)
         if outputs is not None:
             outputs[:, share] = params[: len(outputs)]

@@ -197,9 +197,9 @@ def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
 
 def folder_of(settings: DetectSettings) -> Path | None:
     """Return the folder of the detector: as named, or a model of the user."""
-    from pointillist.model.folder.settings import own_folder
+    from pointillist.model.folder.settings import folder_of_user
 
-    return settings.detector or own_folder(settings.model)
+    return settings.detector or folder_of_user(settings.model)
 
 
 def load_detector(

@@ -60,7 +60,7 @@ def write_blob(header: list[int], tables: list[list[int]], pool: ConstantPool) -
     table, parts = pool.write(4 * (HEADER + len(numbers)) + constants)
     end = parts[-1][0] + len(parts[-1][1])
     total = -(-end // ALIGN) * ALIGN + ALIGN  # the last vector of weights is read whole
-    counts = [len(one) // size for one, size in zip([*tables, table], _SIZES, strict=True)]
+    counts = [len(rows) // size for rows, size in zip([*tables, table], _SIZES, strict=True)]
     head = [MAGIC, VERSION, total, *counts, *header]
     words = np.array([*head, *[0] * (HEADER - len(head)), *numbers, *table], "<i4").tobytes()
     result = aligned(total)

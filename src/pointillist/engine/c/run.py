@@ -297,8 +297,8 @@ def _score(
     levels = np.ascontiguousarray(levels, np.int64)
 
     def run(part: slice) -> None:
-        own = {name: array[part] for name, array in inputs.items()}
-        images = Run(program, part.stop - part.start, size, own, by_rows=by_rows)
+        conditions = {name: array[part] for name, array in inputs.items()}
+        images = Run(program, part.stop - part.start, size, conditions, by_rows=by_rows)
         pointers = [None if array is None else array[part].ctypes.data for array in outputs]
         images.library.pt_score(images.address, levels[part].ctypes.data, *pointers)
 

@@ -92,7 +92,7 @@ def rewrite_to_integers(
         canvas_width=program.canvas_width,
         canvas=canvas.content,
         maps=tuple(rewriter.maps),
-        kv_caches=tuple(made for made, _ in rewriter.caches.values()),
+        kv_caches=tuple(cache for cache, _ in rewriter.caches.values()),
         inputs=rewriter.inputs,
         per_image=code[Phase.IMAGE],
         per_row=code[Phase.ROW],
@@ -167,7 +167,7 @@ def _write(level_values: Array, x: NDArray[np.int64]) -> Array:
 def _inputs(program: Program, features: dict[str, Array]) -> dict[str, Array]:
     """Return the inputs of the recorded program, `[b, 1, 1, c]` or `[b, h, w, c]`: layers share features."""
     result = {key: features[input_name(key)] for key in program.inputs if not is_constant_map(key)}
-    result |= {key: one.default for key, one in program.inputs.items() if is_constant_map(key)}
+    result |= {key: each.default for key, each in program.inputs.items() if is_constant_map(key)}
     return {key: array[:, None, None] if array.ndim == 2 else array for key, array in result.items()}
 
 

@@ -120,11 +120,11 @@ def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> st
     from huggingface_hub import HfApi
 
     api = HfApi(token=hub.pop("token", None))
-    made = api.create_repo(repo_id, private=hub.pop("private", None), exist_ok=True)
+    repository = api.create_repo(repo_id, private=hub.pop("private", None), exist_ok=True)
     hub.setdefault("commit_message", "Push model using pointillist")
     with tempfile.TemporaryDirectory() as folder:
         write(folder)
-        return str(api.upload_folder(repo_id=made.repo_id, folder_path=folder, **hub))
+        return str(api.upload_folder(repo_id=repository.repo_id, folder_path=folder, **hub))
 
 
 def _compare_shapes(expected: dict[str, tuple[int, ...]], actual: dict[str, tuple[int, ...]], folder: Path) -> None:

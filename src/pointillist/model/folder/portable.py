@@ -298,8 +298,8 @@ class ProgramModel:
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
-        own = size is None or size == (self.image.height, self.image.width)
-        return own or all(part.any_size for parts in self.integers.parts for part in parts)
+        trained = size is None or size == (self.image.height, self.image.width)
+        return trained or all(part.any_size for parts in self.integers.parts for part in parts)
 
 
 _open = ReadOnce(ProgramModel.read)

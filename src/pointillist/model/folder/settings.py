@@ -197,7 +197,7 @@ def _nearest(name: str) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def own_folder(source: str) -> Path | None:
+def folder_of_user(source: str) -> Path | None:
     """Return the folder of a model of the user; None for a pretrained model and one of the hub.
 
     Args:

@@ -354,7 +354,7 @@ def empty_batch(
         known: levels of the images, and which of their sub-pixels are kept: they add no nats. None draws all.
     """
     nothing = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape[1:], bool)
-    levels, kept = (order.array_to_raster(array) for array in (nothing if known is None else known))
+    levels, certain = (order.array_to_raster(array) for array in (nothing if known is None else known))
     u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
-    sites = np.array(np.broadcast_to(kept, u.shape), order="C")
-    return SampleBatch(np.array(np.where(kept, levels, 0), np.int64, order="C"), sites, u, np.zeros(len(u)))
+    sites = np.array(np.broadcast_to(certain, u.shape), order="C")
+    return SampleBatch(np.array(np.where(certain, levels, 0), np.int64, order="C"), sites, u, np.zeros(len(u)))
