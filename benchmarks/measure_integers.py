@@ -2,6 +2,7 @@
 
     python benchmarks/measure_integers.py                                  # gated-pixelcnn 64 x 12 of the speed page
     python benchmarks/measure_integers.py digits --batch-sizes 1,16 --kernels avx2
+    python benchmarks/measure_integers.py scenes --text "a cat on a sofa"   # with the model's own guidance
     python benchmarks/measure_integers.py --json shares.json
 
 Milliseconds of processor time an image, of one thread: the least of interleaved calls, in Python and in C. The parts of
@@ -113,13 +114,15 @@ def shares(counts: np.ndarray) -> dict[str, float]:
     return dict(sorted(((name, float(counts[i])) for name, i in places.items()), key=lambda each: -each[1]))
 
 
-def measure(model: PixelModel, library: ctypes.CDLL, batch: int, repeats: int) -> dict[str, float]:
+def measure(
+    model: PixelModel, library: ctypes.CDLL, batch: int, repeats: int, text: str | None = None
+) -> dict[str, float]:
     """Return milliseconds an image: all of a call, and its parts."""
     program = lowered(model.integer_model().integers.programs[0])
     plain = program.library
 
     def call() -> None:
-        pt.sample(model, batch, seed=1, engine="integer", batch_size=batch)
+        pt.sample(model, batch, seed=1, engine="integer", batch_size=batch, text=text)
 
     call()
     timed = InC(plain)
@@ -164,7 +167,7 @@ def shares_table(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def report_of(model: PixelModel, batches: list[int], repeats: int) -> dict[str, Any]:
+def report_of(model: PixelModel, batches: list[int], repeats: int, text: str | None = None) -> dict[str, Any]:
     """Measure a model, and return the figures as JSON can hold them."""
     work = Workload(model, (model.image.height, model.image.width))
     work.calibrate()
@@ -179,7 +182,7 @@ def report_of(model: PixelModel, batches: list[int], repeats: int) -> dict[str, 
             tiles = 0.0
         best = peak(library, level)
         for batch in batches:
-            parts = measure(model, library, batch, repeats)
+            parts = measure(model, library, batch, repeats, text)
             rate = operations / best if best else 0.0  # seconds an image at the peak
             in_c = parts["call"] - parts["Python"]
             columns.append(
@@ -207,6 +210,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("model", nargs="?", help="a folder or a bundled name; by default that of the speed page")
     parser.add_argument("--batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 16, 64])
     parser.add_argument("--kernels", help="plain, avx2, avx-vnni, avx512-vnni, amx or neon: by default the fastest")
+    parser.add_argument("--text", help="prompt, with the model's own guidance and temperature")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", type=Path, help="file for all results")
     options = parser.parse_args(arguments)
@@ -214,7 +218,10 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ[KERNELS] = options.kernels
     torch.set_num_threads(1)
     report = report_of(
-        pt.load(options.model) if options.model else speed_page_model(), options.batch_sizes, options.repeats
+        pt.load(options.model) if options.model else speed_page_model(),
+        options.batch_sizes,
+        options.repeats,
+        options.text,
     )
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
