@@ -55,6 +55,31 @@ def test_tables(tmp_path: Path, name: str) -> None:
     assert cells.soft is None
 
 
+def test_field_coordinates(tmp_path: Path) -> None:
+    """Metres from a corner, in cells of 25; a column that is not read is named."""
+    path = table(tmp_path, "easting,northing,facies,depth\n500130,4649999.9,sand,3\n500174,4650060,,4\n")
+    cells = read_cells(path, FACIES, origin=(500_100, 4_649_990), cell=25)
+    assert np.argwhere(cells.known).tolist() == [[2, 1]]
+    assert [note.split(" of ")[0] for note in cells.notes] == ["1 row", "columns"]
+    with pytest.raises(pt.ConfigError, match="`cell`"):
+        read_cells(path, FACIES, cell=0)
+
+
+def test_grids_that_are_written_are_read(tmp_path: Path) -> None:
+    """A GSLIB grid as a map, and as cells of which negative ones are not known."""
+    levels = np.array([[0, 1, 2], [2, 1, 0]])
+    (tmp_path / "a.gslib").write_bytes(encode_gslib(levels, "pointillist"))
+    data = pt.load_data(tmp_path / "a.gslib", valid_fraction=0)
+    assert np.array_equal(data.get("all").batch([0]).levels[0, 0], levels)
+    (tmp_path / "a.gslib").write_bytes(encode_gslib(np.where(levels == 1, -9, levels), "pointillist"))
+    cells = read_cells(tmp_path / "a.gslib", FACIES, (2, 3))
+    assert np.array_equal(cells.known, levels != 1)
+    assert np.array_equal(cells.levels[0], np.where(levels == 1, 0, levels))
+    (tmp_path / "b.gslib").write_text("wells\n1\nlevel\n0\n1\n")
+    with pytest.raises(pt.DataError, match="its cells along x and y in its title"):
+        pt.load_data(tmp_path / "b.gslib")
+
+
 def test_tables_of_other_kinds(tmp_path: Path) -> None:
     """GSLIB, where negative levels are missing, and arrays; a grid of another size."""
     wells = table(tmp_path, "wells\n4\nX\nY\nZ\nFacies\n0 0 0 1\n2 1 0 0\n1 1 0 -999\n", "wells.dat")
@@ -103,7 +128,9 @@ def test_soft_cells(tmp_path: Path) -> None:
         ("x,y,facies\n", "holds no cells"),
         ("x,y,facies\nhere,1,sand\n", "'here' where a number is needed"),
         ("x,y,facies\n1,nan,sand\n", "'nan' where a number is needed"),
-        ("x,facies\n1,sand\n", "add row and column, or x and y"),
+        ("x,facies\n1,sand\n", "give row and column, or x and y"),
+        ("x,y,row,column,facies\n1,1,1,1,sand\n", "and not both"),
+        ("x,y,z,facies\n1,1,0,sand\n0,0,1,sand\n", "several values of z"),
         ("x,y,porosity,sand\n1,1,1,1\n", "no column of levels: call it value"),
         ("x,y,facies\n1,1\n", "has 2 columns, and the header 3"),
         ("", "the name of each column"),

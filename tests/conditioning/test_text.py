@@ -98,7 +98,7 @@ def test_vectors_of_another_size_are_encoded_again(cache: Path) -> None:
     assert set(store.read(["good", "late"])) == {"good"}
 
 
-def test_vectors_of_a_stand_in_are_dropped(cache: Path) -> None:
+def test_vectors_of_a_stand_in_are_not_kept(cache: Path) -> None:
     """It has the fingerprint of an encoder whose vectors they are not, so they go to a folder of their own."""
     with random_text_encoder(TextConfig(encoder="use", fingerprint="f" * 64, size=3)):
         prompts = embedding_cache("use", "f" * 64)

@@ -128,8 +128,10 @@ def completion_request(
     return replace(Request.of(n, seed=seed, uniforms=uniforms, **keywords), method=method, **further)
 
 
-def observed_cells(model: LikelihoodModel, cells: Any, size: tuple[int, int] | None = None) -> ObservedCells:
-    """Return observed cells, or read them from a table.
+def observed_cells(
+    model: LikelihoodModel, cells: Any, size: tuple[int, int] | None = None, **grid: Any
+) -> ObservedCells:
+    """Return observed cells, or read them from a table; `grid` has the `origin` and the side of a `cell`.
 
     Raises:
         ConfigError: if it is something else, or the model has another size.
@@ -141,7 +143,7 @@ def observed_cells(model: LikelihoodModel, cells: Any, size: tuple[int, int] | N
     if isinstance(cells, (str, Path)):
         check_file(Path(cells))
     if isinstance(cells, (str, Path)) and Path(cells).suffix.lower() in CELL_FILES:
-        cells = read_cells(cells, model.image, size)
+        cells = read_cells(cells, model.image, size, **grid)
     if not isinstance(cells, ObservedCells):
         raise ConfigError(
             f"`known` is missing: say which pixels of the image to keep, or give observed cells, such as a table "

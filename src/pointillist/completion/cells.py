@@ -20,7 +20,8 @@ import numpy as np
 
 from pointillist.data.options import parse_size
 from pointillist.data.readers.numpy_files import NpzFile
-from pointillist.errors import ConfigError, DataError, quote
+from pointillist.data.tilemaps.text_grids import gslib_rows, gslib_shape
+from pointillist.errors import ConfigError, DataError, counted, quote
 from pointillist.files.reading import read_text
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int
@@ -30,7 +31,7 @@ CELL_FILES = (".csv", ".dat", ".gslib", ".out", ".npz")
 """Endings of tables of cells."""
 VALUES = ("value", "class", "facies", "level", "code")
 """Names of the column of the level; else it is the only column that is left."""
-_ROWS, _COLUMNS, _SOFT = ("row",), ("column", "col"), "p_"
+_ROWS, _COLUMNS, _X, _Y, _SOFT = ("row",), ("column", "col"), ("x", "easting"), ("y", "northing"), "p_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,20 +47,28 @@ class ObservedCells:
         levels: level of each cell; 0 where it is not known.
         known: cells whose level is known.
         soft: factor of the probability of each level at each cell, 1 where nothing is known; None without soft data.
-        skipped: rows of a table that have neither.
+        notes: sentences on rows that have neither, and on columns that are not read.
     """
 
     levels: Int[np.ndarray, "1 h w"]
     known: Bool[np.ndarray, "h w"]
     soft: Float[np.ndarray, "h w k"] | None = None
-    skipped: int = 0
+    notes: tuple[str, ...] = ()
 
 
-def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None = None) -> ObservedCells:
+def read_cells(
+    path: str | Path,
+    image: ImageSpec,
+    size: tuple[int, int] | None = None,
+    *,
+    origin: tuple[float, float] = (0.0, 0.0),
+    cell: float = 1.0,
+) -> ObservedCells:
     """Read a table of cells.
 
-    The columns `row` and `column` count from 0 at the upper left cell; `x` and `y` count cells to the right and upwards
-    from the lower left corner of the grid. A level is a number or a name in `level_names`. A cell without a level may
+    The columns `row` and `column` count from 0 at the upper left cell; `x` and `y` (`easting` and `northing`) measure
+    to the right and upwards from `origin`, the lower left corner of the grid. A GSLIB grid has neither, but its cells
+    along x and y in its title. A level is a number or a name in `level_names`. A cell without a level may
     have the probability of a level in a column `p_LEVEL`; levels without a column share what is left. A row without
     either, or with a negative level in a GSLIB file, is not known.
 
@@ -67,6 +76,8 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
         path: a CSV, GSLIB or `.npz` file.
         image: what the levels mean.
         size: height and width of the grid; None for the size of the image.
+        origin: x and y of the lower left corner of the grid.
+        cell: side of a cell, in the units of x and y.
 
     Raises:
         DataError: naming the row that is outside of the grid, has an unknown level or contradicts another one.
@@ -82,7 +93,9 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
     if image.channels != 1:
         raise DataError(f"{path} holds cells of one level, and the images of the model have {image.channels} channels.")
     path, (height, width) = Path(path), (image.height, image.width) if size is None else parse_size(size)
-    table = _Table(path, _read_columns(path), image, (height, width))
+    if not (cell > 0 and math.isfinite(cell + sum(origin))):
+        raise ConfigError(f"`cell` (={cell}) must be above 0, and `origin` (={origin}) two numbers.")
+    table = _Table(path, _read_columns(path), image, (height, width), (*origin, cell))
     numbers = 2 + image.levels * table.is_soft  # of a cell; soft data of many levels are the most by far
     check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")
     skipped, levels, known = 0, np.zeros((1, height, width), np.int64), np.zeros((height, width), bool)
@@ -106,26 +119,38 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
             soft[place] = factors
     if not places:
         raise DataError(f"{path} holds no cells: give a row for each, or use `pointillist sample`.")
-    return ObservedCells(levels, known, None if (soft == 1).all() else soft, skipped)
+    notes = [f"{counted(skipped, 'row')} of {path} without a level are not known"] if skipped else []
+    notes += [f"columns of {path} that are not read: {', '.join(table.unread)}"] if table.unread else []
+    return ObservedCells(levels, known, None if (soft == 1).all() else soft, tuple(notes))
 
 
 class _Table:
     """The columns of a table, read row by row; a message names the row as its file counts it."""
 
     def __init__(
-        self, path: Path, columns: Mapping[str, Sequence[str]], image: ImageSpec, size: tuple[int, int]
+        self,
+        path: Path,
+        columns: Mapping[str, Sequence[str]],
+        image: ImageSpec,
+        size: tuple[int, int],
+        grid: tuple[float, float, float],
     ) -> None:
-        self._path, self._columns, self._image, self._size = path, columns, image, size
+        self._path, self._columns, self._image, self._size, self._grid = path, columns, image, size, grid
         self._rows = self._chosen(_ROWS), self._chosen(_COLUMNS)
-        self._xy = self._chosen(("x",)), self._chosen(("y",))
-        if None in self._rows and None in self._xy:
-            raise DataError(f"{path} has the columns {', '.join(columns)}: add row and column, or x and y.")
+        self._xy = self._chosen(_X), self._chosen(_Y)
+        if (None in self._rows) == (None in self._xy):
+            raise DataError(
+                f"{path} has the columns {', '.join(columns)}: give row and column, or x and y, and not both."
+            )
+        if len(set(columns.get("z", ()))) > 1:
+            raise DataError(f"{path} has several values of z, and the grid has one layer: give its rows alone.")
         self._soft = {name: self._number(name.removeprefix(_SOFT), name) for name in columns if name.startswith(_SOFT)}
-        places = {*_ROWS, *_COLUMNS, "x", "y", "z", *self._soft}
+        places = {*_ROWS, *_COLUMNS, *_X, *_Y, "z", *self._soft}
         rest = [name for name in columns if name not in places]
         self._value = self._chosen(VALUES) or (rest[0] if len(rest) == 1 else None)
         if self._value is None and not self._soft:
             raise DataError(f"{path} has no column of levels: call it {' or '.join(VALUES[:3])}.")
+        self.unread = [name for name in rest if name != self._value]
 
     def _chosen(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self._columns), None)
@@ -144,14 +169,15 @@ class _Table:
         (row, column), (x, y), (height, width) = self._rows, self._xy, self._size
         counted = row is not None and column is not None
         for number in range(len(next(iter(self._columns.values())))):
-            across = math.floor(self._coordinate(column if counted else x, number))
-            down = math.floor(self._coordinate(row if counted else y, number))
+            left, bottom, side = (0.0, 0.0, 1.0) if counted else self._grid
+            across = math.floor((self._coordinate(column if counted else x, number) - left) / side)
+            down = math.floor((self._coordinate(row if counted else y, number) - bottom) / side)
             place = (down if counted else height - 1 - down), across
             if not (0 <= place[0] < height and 0 <= place[1] < width):
                 shown = f"row {down}, column {across}" if counted else f"x {across}, y {down}"
                 raise DataError(
                     f"{self.name(number)} lies at {shown}, outside the grid of {height}x{width} cells: leave it out, "
-                    "or give a larger `size`."
+                    "or give a larger `size`, or the `origin` of the grid and the side of its `cell`."
                 )
             yield place
 
@@ -217,7 +243,14 @@ def _read_columns(path: Path) -> dict[str, list[str]]:
             raise DataError(f"{path} must hold a column of numbers or names in each member, all of one length.")
         return {name: [str(value) for value in array.tolist()] for name, array in arrays.items()}
     text = read_text(path, "utf-8-sig")
-    names, rows = _csv_rows(text) if path.suffix.lower() == ".csv" else _gslib_rows(text, path)
+    if path.suffix.lower() == ".csv":
+        names, rows = _csv_rows(text)
+    else:
+        title, names, rows = gslib_rows(text, str(path))
+        shape = gslib_shape(title, len(rows))
+        if shape is not None and not {*names} & {*_ROWS, *_COLUMNS, *_X, *_Y}:
+            names = [*names, "row", "column"]
+            rows = [[*row, f"{shape[0] - 1 - i // shape[1]}", f"{i % shape[1]}"] for i, row in enumerate(rows)]
     for number, row in enumerate(rows):
         if len(row) != len(names):
             raise DataError(f"{path}, row {number + 1}, has {len(row)} columns, and the header {len(names)}.")
@@ -231,16 +264,3 @@ def _csv_rows(text: str) -> tuple[list[str], list[list[str]]]:
     delimiter = max(",;\t", key=head.count)
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(part.strip() for part in row)]
     return [name.strip().lower() for name in rows[0]] if rows else [], rows[1:]
-
-
-def _gslib_rows(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
-    """Split a GSLIB file: a title, the number of columns, a name for each, then the rows."""
-    lines = text.splitlines()
-    try:
-        count = int(lines[1].split()[0])
-        names = [lines[2 + i].strip().lower() for i in range(count)]
-    except (IndexError, ValueError) as error:
-        raise DataError(
-            f"{path} is not a GSLIB file: it must begin with a title, the number of columns, and the name of each."
-        ) from error
-    return names, [line.split() for line in lines[2 + count :] if line.strip()]

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pointillist.data.pixels import to_channels
-from pointillist.errors import ConfigError, counted
+from pointillist.errors import ConfigError
 from pointillist.images import as_pil
 from pointillist.images.array_types import Bool, Float, Int, UInt8
 from pointillist.sampling.samples import Samples
@@ -196,8 +196,7 @@ def encode_gslib(levels: Int[np.ndarray, "h w"], title: str) -> bytes:
     """
     height, width = levels.shape
     values = "\n".join(map(str, levels[::-1].ravel().tolist()))
-    head = f"{title}, {counted(width, 'cell')} along x and {height:,} along y"
-    return f"{head}\n1\nlevel\n{values}\n".encode()
+    return f"{title} {width} {height} 1\n1\nlevel\n{values}\n".encode()
 
 
 def _file_name(name: str) -> str:

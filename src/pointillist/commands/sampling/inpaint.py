@@ -41,7 +41,7 @@ from pointillist.completion.vary import Variations, vary
 from pointillist.data import parse_size
 from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
-from pointillist.errors import ConfigError, DataError, ShapeError, counted
+from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
 from pointillist.images import to_picture
@@ -94,8 +94,8 @@ def _complete_grid(
     _note_threads(settings)
     results, cells, seconds = draw(model, settings, how)
     _note_unused(settings, results)
-    if cells.skipped:
-        note(f"note       {counted(cells.skipped, 'row')} of {settings.data} without a level are not known")
+    for text in cells.notes:
+        note(f"note       {text}")
     write(model, results, cells.levels[None], kind, path, None, settings.force)
     return results, seconds
 
@@ -343,7 +343,11 @@ def draw(
 ) -> tuple[Completions | Canvases, ObservedCells, float]:
     """Draw realisations given a table of cells; return them, the cells, and the seconds."""
     size = None if settings.size is None else parse_size(settings.size)
-    cells = observed_cells(model, settings.data, size)
+    try:
+        x, y = map(float, settings.origin.split(","))
+    except ValueError:
+        raise ConfigError(f"`--origin` (={quote(settings.origin)}) must be X,Y, for example 500100,4649700.") from None
+    cells = observed_cells(model, settings.data, size, origin=(x, y), cell=settings.cell)
     keywords = {**keywords, **read_conditions([], None, settings.condition)}
     started = time.perf_counter()
     in_windows = model.fixed_size and cells.known.shape != (model.image.height, model.image.width)

@@ -97,7 +97,8 @@ class InpaintSettings(Settings):
 
     module: ClassVar[str] = "sampling.inpaint"
     plain_only: ClassVar[str] = (
-        "data size vary pattern canvas at seamless condition rules threads out form maps animate force as_json"
+        "data size origin cell vary pattern canvas at seamless condition rules threads out form maps animate force "
+        "as_json"
     )
 
     model: str = MODEL.field()
@@ -106,6 +107,8 @@ class InpaintSettings(Settings):
         None, "FILE", "Instead of IMAGE: known cells by coordinates, a CSV, GSLIB or .npz."
     )
     size: str | None = _HOLE.option(None, "HxW", "With --data: cells of the grid. Default: the model's.")
+    origin: str = _HOLE.option("0,0", "X,Y", "With --data: x and y of the lower left corner.", needs=("data",))
+    cell: float = _HOLE.option(1.0, "DX", "With --data: side of a cell, in the units of x and y.", needs=("data",))
     mask: Path | None = _HOLE.option(None, "PNG", "A picture, white where to fill.")
     region: str | None = _HOLE.option(None, "R0:R1,C0:C1", "Rows and columns to fill.")
     transparent: bool = _HOLE.option(False, FLAG, "Fill the transparent pixels of IMAGE.")

@@ -17,6 +17,7 @@ from pointillist.data.tilemaps.text_grids import (
     find_legend,
     given_names,
     read_csv_map,
+    read_gslib_map,
     read_text_map,
     symbols_of,
 )
@@ -27,7 +28,7 @@ from pointillist.files.reading import check_file
 from pointillist.images import MAX_LEVELS
 
 TILED = frozenset({".tmj", ".tmx"})
-GRIDS = frozenset({".csv", ".txt"})
+GRIDS = frozenset({".csv", ".txt", ".gslib", ".dat"})
 MAP_SUFFIXES = TILED | GRIDS
 """Endings of files that are maps; a picture is one where a tileset is given."""
 _SHOWN_NAMES = 20
@@ -143,6 +144,8 @@ class MapReader:
                 return read_tiled_map(path, self.root, name)
             if kind == ".csv":
                 return read_csv_map(path, name)
+            if kind in (".gslib", ".dat"):
+                return read_gslib_map(path, name)
             if kind == ".txt":
                 symbols = legend or find_legend(path, self.root)
                 return read_text_map(path, name, symbols or (symbols_of(names) if names else None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
 import unicodedata
@@ -201,6 +202,55 @@ def _check_names(cells: Sequence[str], width: int, name: str) -> None:
         )
     if 1 < width < len(there) and strange == list(cells[:width]):
         raise DataError(f"{name} has the names {quote(', '.join(cells[:width]))} above numbers: leave out that row.")
+
+
+def gslib_rows(text: str, name: str) -> tuple[str, list[str], list[list[str]]]:
+    """Split a GSLIB file: a title, the number of columns, a name for each, then the rows.
+
+    Raises:
+        DataError: if it does not begin so.
+    """
+    lines = text.splitlines()
+    try:
+        count = int(lines[1].split()[0])
+        names = [lines[2 + i].strip().lower() for i in range(count)]
+    except (IndexError, ValueError) as error:
+        raise DataError(
+            f"{name} is not a GSLIB file: it must begin with a title, the number of columns, and the name of each."
+        ) from error
+    return lines[0], names, [line.split() for line in lines[2 + count :] if line.strip()]
+
+
+def gslib_shape(title: str, count: int) -> tuple[int, int] | None:
+    """Return height and width of a grid of one layer whose title has its cells along x and y; None for a list of cells.
+
+    ```python
+    gslib_shape("channels 60 40 1", 2400)  # (40, 60)
+    ```
+    """
+    numbers = [int(each) for each in re.findall(r"\d{1,6}", title)]
+    return next(((y, x) for x, y in itertools.pairwise(numbers) if x * y == count), None)
+
+
+def read_gslib_map(path: Path, name: str) -> TileMap:
+    """Read a GSLIB grid of one column of levels, along x first, from the lowest row up; negative ones are empty cells.
+
+    Raises:
+        DataError: if it is none, or has values that cannot be levels.
+    """
+    title, names, rows = gslib_rows(read_text(path, "utf-8-sig", name=name), name)
+    shape, values = gslib_shape(title, len(rows)), [row[0] for row in rows if len(row) == 1]
+    if shape is None or len(names) != 1 or len(values) != len(rows):
+        raise DataError(
+            f"{name} is not a grid of one column: write its cells along x and y in its title, as `channels 60 40 1`."
+        )
+    wrong = next((value for value in values if not re.fullmatch(r"-\S+|\d{1,6}(\.0*)?", value)), None)
+    if wrong is not None:
+        raise DataError(f"{name} has the value {quote(wrong)}, which cannot be a level: write whole numbers from 0 on.")
+    cells = np.array([EMPTY if value.startswith("-") else int(float(value)) for value in values], np.int32)
+    if cells.max(initial=0) >= MAX_LEVELS:
+        raise DataError(f"{name} has the number {cells.max():,}: levels are numbered 0 to {MAX_LEVELS - 1:,}.")
+    return TileMap(cells.reshape(shape)[::-1])
 
 
 def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> TileMap:
