@@ -58,14 +58,18 @@ function meanOf(model, encoder, chosen) {
     return Number((BigInt(total) * root + (1n << 19n)) >> 20n);
   });
 }
+/** A linear layer of each word and its neighbours. @param {any} model @param {any} encoder @param {number[][]} words */
+function windowsOf(model, encoder, words) {
+  const size = weightOf(model, encoder, "window.weight").width, width = words[0].length;
+  const nothing = Array(Math.floor((size - width) / 2)).fill(0), padded = [...nothing, ...words.flat(), ...nothing];
+  return words.map((_, i) => linear(model, encoder, "window", padded.slice(i * width, i * width + size)).map((x) => Math.max(0, x)));
+}
 /** The maximum of a convolution over the embeddings of words. @param {any} model @param {any} encoder @param {string[]} words */
 function maximumOf(model, encoder, words) {
-  const { rows, width, data } = weightOf(model, encoder, "embedding.weight"), size = weightOf(model, encoder, "window.weight").width;
-  const nothing = Array(Math.floor((size - width) / 2)).fill(0);
-  const each = bucketsOf(words, rows).flatMap((bucket) => Array.from(data.subarray(bucket * width, (bucket + 1) * width), (x) => fixed(x, 18)));
-  const padded = [...nothing, ...each, ...nothing];
-  const found = words.map((_, i) => linear(model, encoder, "window", padded.slice(i * width, i * width + size)));
-  return found[0].map((_, j) => Math.max(0, ...found.map((x) => x[j])));
+  const { rows, width, data } = weightOf(model, encoder, "embedding.weight");
+  const each = bucketsOf(words, rows).map((bucket) => Array.from(data.subarray(bucket * width, (bucket + 1) * width), (x) => fixed(x, 18)));
+  const found = windowsOf(model, encoder, each);
+  return found[0].map((_, j) => Math.max(...found.map((x) => x[j])));
 }
 /** Features of a prompt for each part of the condition that reads it, in steps of 2^-18.
  *  @param {import("./pointillist.js").Model} model @param {string} text @param {Float32Array | null} sentence vector of the
@@ -84,7 +88,8 @@ export function promptFeatures(model, text, sentence = null, order = undefined) 
     } else if (tokens?.kind === "words") {
       const words = wordsOf(text, tokens.num_tokens);
       const { width, data } = weightOf(model, tokens, "position"), start = weightOf(model, tokens, "start").data;
-      const each = words.map((word, i) => linear(model, tokens, "out", meanOf(model, tokens, ngrams(word, tokens.length)).map((x, j) => x + fixed(data[i * width + j], 18))));
+      const alone = words.map((word, i) => meanOf(model, tokens, ngrams(word, tokens.length)).map((x, j) => x + fixed(data[i * width + j], 18)));
+      const each = (tokens.weights["window.weight"] && words.length ? windowsOf(model, tokens, alone) : alone).map((x) => linear(model, tokens, "out", x));
       const exists = Array.from({ length: 1 + tokens.num_tokens }, (_, i) => (i <= words.length ? 2 ** 18 : 0));
       const all = [...exists, ...Array.from(start, (x) => fixed(x, 18)), ...each.flat()];
       if (words.length) result[name] = [...all, ...Array((tokens.num_tokens - words.length) * width).fill(0)];

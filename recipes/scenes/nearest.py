@@ -15,14 +15,14 @@ import json
 
 import endless
 import numpy as np
-from drawings import COLOURS
+from drawings import ARTISTS, COLOURS
 from endless import Thing
 
 import pointillist as pt
 
 Named = tuple[str, str]
 Nearest = tuple[int, tuple[object, ...]]
-STYLES, SIZES, SIDES = list(endless.SETS), list(endless.SIZES), (False, True)
+STYLES, SIZES, SIDES = list(ARTISTS), list(endless.SIZES), (False, True)
 
 
 def wilson(right: int, count: int) -> list[float]:
@@ -46,7 +46,7 @@ def nearest(x: np.ndarray, columns: slice, middle: int, things: list[Named]) -> 
         best = (10**9, ())
         for style, size, mirrored in itertools.product(STYLES, SIZES, SIDES):
             drawing = endless.sprite(style, Thing(name, colour, size, mirrored))
-            for dx, floor in itertools.product((-1, 0, 1), (28, 29, 30)):
+            for dx, floor in itertools.product((0,), endless.FLOORS):
                 canvas = base.copy()
                 endless.put(canvas, drawing, middle + dx, floor)
                 distance = int((canvas[:, columns] != x[:, columns]).sum())

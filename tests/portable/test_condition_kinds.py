@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 import pointillist as pt
 from pointillist.conditioning import condition_kinds
+from pointillist.conditioning.text import TextConfig
 from pointillist.engine.program import LIMIT
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS, ArrayReader
 from pointillist.model.integer import condition_features
@@ -30,6 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "hint": {"hint": "outline"},
     "text": {"text": "learned"},
     "text+tokens": {"text": "learned+tokens"},
+    "text+neighbours": {"text": TextConfig(encoder="learned+tokens", ngrams="words").completed()},
     "known": {"known": True},
 }
 VALUES: dict[str, Any] = {
@@ -39,6 +41,7 @@ VALUES: dict[str, Any] = {
     "hint": np.eye(5, 6, dtype=np.int64)[None],
     "text": "a red dragon",
     "text+tokens": "a red dragon",
+    "text+neighbours": "a red dragon on a blue sofa",
     "known": (np.ones((1, *SIZE), np.int64), np.eye(5, 6, dtype=bool)),
 }
 

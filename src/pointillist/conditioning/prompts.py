@@ -206,6 +206,11 @@ class TextFeatures(PortableEncoder):
     def _linear(self, name: str, x: Integers) -> Integers:
         return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
+    def _windows(self, words: Integers) -> list[Integers]:
+        """Apply the layer `window` to each word and its neighbours."""
+        padded = np.pad(words, ((WINDOW // 2,) * 2, (0, 0)))
+        return [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(words))]
+
     def _mean_embedding(self, value: Array) -> Integers:
         """Add up the embeddings of buckets, over the root of their number."""
         buckets = value[value != PAD]
@@ -299,6 +304,5 @@ class WordOrderFeatures(NgramFeatures):
     chain: ClassVar[Chain] = (("window.weight", "embedding.weight", 1, WINDOW), ("out.weight", "window.weight", 0, 1))
 
     def _features(self, value: Array) -> Integers:
-        padded = to_fixed(np.pad(self.weights["embedding.weight"][value[value != PAD]], ((WINDOW // 2,) * 2, (0, 0))))
-        windows = [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(padded) - WINDOW + 1)]
+        windows = self._windows(to_fixed(self.weights["embedding.weight"][value[value != PAD]]))
         return self._linear("out", np.max([np.zeros(len(self.weights["window.bias"]), np.int64), *windows], axis=0))

@@ -7,7 +7,7 @@ and alone for an unknown one. The states of a frozen encoder are an input: it co
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,7 +25,7 @@ from pointillist.conditioning.portable import (
     from_fixed,
     to_fixed,
 )
-from pointillist.conditioning.prompts import FrozenReader, PromptReader, TextFeatures
+from pointillist.conditioning.prompts import WINDOW, FrozenReader, PromptReader, TextFeatures
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams_per_word
 from pointillist.files.arrays import Array, ArrayReader
 
@@ -111,14 +111,15 @@ class TokenFeatures(TextFeatures):
         start = to_fixed(self.weights["start"])
         tokens = np.zeros((len(values), 1 + self.reader.num_tokens, len(start)), np.int64)
         tokens[:, 0] = start
-        for image, token in np.argwhere(known):
-            tokens[image, 1 + token] = self._token(values[image, token], token)
+        for states, value, read in zip(tokens, values, known, strict=True):
+            for place, state in enumerate(self._tokens(value[read]), 1):
+                states[place] = state
         mask = np.concatenate([np.ones((len(values), 1), bool), known], 1)
         return np.concatenate([mask, from_fixed(tokens).reshape(len(values), -1)], 1)
 
     @abstractmethod
-    def _token(self, value: Array, place: int) -> Integers:
-        """Compute the features of a token at its place in the prompt."""
+    def _tokens(self, values: Array) -> Iterable[Integers]:
+        """Compute the features of the tokens of a prompt, in their order."""
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> TokenFeatures:
@@ -132,6 +133,8 @@ class TokenFeatures(TextFeatures):
         if stored.kind == "words":
             shapes = {"position": (stored.num_tokens, size), "embedding.weight": (None, size)}
             shapes |= {"out.weight": (size, size), "out.bias": (size,)}
+            if "window.weight" in stored.weights:
+                shapes |= {"window.weight": (size, WINDOW * size), "window.bias": (size,)}
         for name, shape in shapes.items():
             weights |= stored.weight(name, shape, arrays)
         if stored.kind == "states":
@@ -145,12 +148,16 @@ class TokenFeatures(TextFeatures):
 
 
 class WordFeatures(TokenFeatures):
-    """A learned token for each word: the embeddings of itself and its n-grams, and its position."""
+    """A learned token for each word: the embeddings of itself and its n-grams, its position, and its neighbours."""
 
     kind = "words"
 
-    def _token(self, value: Array, place: int) -> Integers:
-        return self._linear("out", self._mean_embedding(value) + to_fixed(self.weights["position"][place]))
+    def _tokens(self, values: Array) -> Iterable[Integers]:
+        places = zip(values, to_fixed(self.weights["position"]), strict=False)
+        words = [self._mean_embedding(value) + position for value, position in places]
+        if "window.weight" in self.weights.arrays and words:
+            words = [np.maximum(word, 0) for word in self._windows(np.stack(words))]
+        return (self._linear("out", word) for word in words)
 
 
 class StateFeatures(TokenFeatures):
@@ -158,8 +165,8 @@ class StateFeatures(TokenFeatures):
 
     kind = "states"
 
-    def _token(self, value: Array, place: int) -> Integers:
-        x = to_fixed(value)
-        x = x - (2 * int(x.sum()) + len(x)) // (2 * len(x))
-        variance = sum(int(each) ** 2 for each in x) / len(x)  # whole numbers, divided once
-        return self._linear("first", to_fixed(x / (variance + EPSILON) ** 0.5))
+    def _tokens(self, values: Array) -> Iterable[Integers]:
+        for x in to_fixed(values):
+            x = x - (2 * int(x.sum()) + len(x)) // (2 * len(x))
+            variance = sum(int(each) ** 2 for each in x) / len(x)  # whole numbers, divided once
+            yield self._linear("first", to_fixed(x / (variance + EPSILON) ** 0.5))

@@ -23,8 +23,8 @@ or column is made strict by slicing the kernel, not by shifting results, so a bi
 divisible by 4 is rounded up on each coarse grid, which has every second row and column from 0 on; with a likelihood
 that does not couple the channels, the features of the second stream respect the order of the sub-pixels, and its first
 layer reads the earlier ones of the pixel itself; label vectors and maps enter as a bias in every layer of both streams,
-after its second convolution; the first batch is passed without dropout, and outputs that hardly vary on it are not
-scaled up.
+after its second convolution, and so does cross-attention to tokens on all grids but the finest; the first batch is
+passed without dropout, and outputs that hardly vary on it are not scaled up.
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ class GatedResidualLayer(nn.Module):
         self.link: NormalisedPointwiseConv2d | None = (
             None if shortcut is None else NormalisedPointwiseConv2d(torch.cat([shortcut, shortcut]), stream.features)
         )
-        self.condition: ConditionBias = ConditionBias(dims.condition, stream.activated, scale=scale)
+        attends = scale > 1 or config.resolutions == 1
+        condition = dims.condition if attends else dims.condition.without_tokens
+        self.condition: ConditionBias = ConditionBias(condition, stream.activated, scale=scale)
         self.dropout: Dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, shortcut: Tensor | None, ctx: Pass, condition: Condition) -> Tensor:

@@ -118,8 +118,12 @@ class WordOrderEncoder(HashedNgramEncoder):
 
     def summary(self, vectors: Float[Tensor, "b t e"], read: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         """Take the maximum over all windows of words."""
-        windows = F.pad(vectors, (0, 0, WINDOW // 2, WINDOW // 2)).unfold(1, WINDOW, 1).transpose(2, 3).flatten(2)
-        return torch.where(read[:, :, None], F.relu(self.window(windows)), 0.0).amax(1)
+        return torch.where(read[:, :, None], F.relu(self.window(windows(vectors))), 0.0).amax(1)
+
+
+def windows(vectors: Float[Tensor, "b t e"]) -> Float[Tensor, "b t f"]:
+    """Join each word with its neighbours, `WINDOW` in all."""
+    return F.pad(vectors, (0, 0, WINDOW // 2, WINDOW // 2)).unfold(1, WINDOW, 1).transpose(2, 3).flatten(2)
 
 
 class TokenSequenceEncoder(ConditionEncoder):
@@ -160,12 +164,17 @@ class FrozenTokenEncoder(TokenSequenceEncoder):
 
 
 class HashedTokenEncoder(TokenSequenceEncoder):
-    """A learned token for each word: the mean embedding of itself and its character n-grams, plus its position."""
+    """A learned token for each word: the mean embedding of itself and its character n-grams, plus its position.
+
+    With words in their order, a token reads the neighbours of its word: the token of a thing has its colour.
+    """
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
-        self.reader: WordReader = WordReader(config.buckets, config.num_tokens, config.pieces)
+        in_order = config.ngrams == "words"
+        self.reader: WordReader = WordReader(config.buckets, config.num_tokens, 1 if in_order else config.pieces)
         self.embedding: nn.Embedding = nn.Embedding(config.buckets, config.width)
+        self.window: nn.Linear | None = nn.Linear(WINDOW * config.width, config.width) if in_order else None
         self.position: nn.Parameter = nn.Parameter(
             nn.init.normal_(torch.empty(config.num_tokens, config.width), std=0.1)
         )
@@ -180,4 +189,7 @@ class HashedTokenEncoder(TokenSequenceEncoder):
         read = (value.values != PAD) & value.known[:, :, None]
         vectors = self.embedding(torch.where(read, value.values, 0)) * read[..., None]
         words = vectors.sum(2) / read.sum(2, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
-        return self._after_start(self.out(words + self.position), value.known)
+        words = words + self.position
+        if self.window is not None:
+            words = F.relu(self.window(windows(words * value.known[:, :, None])))
+        return self._after_start(self.out(words), value.known)
