@@ -47,29 +47,26 @@ export function ngrams(text, length) {
   }
   return [...features].slice(0, length);
 }
-/** Rows of features in a table of so many. @param {string[]} chosen @param {number} rows */
-const bucketsOf = (chosen, rows) => chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows);
+/** The embeddings of words and n-grams, in steps of 2^-18. @param {any} model @param {any} encoder @param {string[]} chosen */
+function embeddingsOf(model, encoder, chosen) {
+  const { rows, width, data } = weightOf(model, encoder, "embedding.weight"), buckets = chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows);
+  return buckets.map((bucket) => Array.from(data.subarray(bucket * width, (bucket + 1) * width), (x) => fixed(x, 18)));
+}
 /** The mean of the embeddings of words and n-grams, of n independent ones as large as each. @param {any} model @param {any} encoder @param {string[]} chosen */
 function meanOf(model, encoder, chosen) {
-  const { rows, width, data } = weightOf(model, encoder, "embedding.weight"), root = BigInt(fixed(1 / Math.sqrt(chosen.length), 20));
-  const buckets = bucketsOf(chosen, rows);
-  return Array.from({ length: width }, (_, j) => {
-    const total = buckets.reduce((sum, bucket) => sum + fixed(data[bucket * width + j], 18), 0);
-    return Number((BigInt(total) * root + (1n << 19n)) >> 20n);
-  });
+  const each = embeddingsOf(model, encoder, chosen), root = BigInt(fixed(1 / Math.sqrt(chosen.length), 20));
+  return each[0].map((_, j) => Number((BigInt(each.reduce((sum, x) => sum + x[j], 0)) * root + (1n << 19n)) >> 20n));
 }
-/** A linear layer of each word and its neighbours. @param {any} model @param {any} encoder @param {number[][]} words */
+/** A convolution over the numbers of words, and none below 0. @param {any} model @param {any} encoder @param {number[][]} words */
 function windowsOf(model, encoder, words) {
-  const size = weightOf(model, encoder, "window.weight").width, width = words[0].length;
-  const nothing = Array(Math.floor((size - width) / 2)).fill(0), padded = [...nothing, ...words.flat(), ...nothing];
+  const size = weightOf(model, encoder, "window.weight").width, width = words[0].length, nothing = Array(Math.floor((size - width) / 2)).fill(0);
+  const padded = [...nothing, ...words.flat(), ...nothing];
   return words.map((_, i) => linear(model, encoder, "window", padded.slice(i * width, i * width + size)).map((x) => Math.max(0, x)));
 }
 /** The maximum of a convolution over the embeddings of words. @param {any} model @param {any} encoder @param {string[]} words */
 function maximumOf(model, encoder, words) {
-  const { rows, width, data } = weightOf(model, encoder, "embedding.weight");
-  const each = bucketsOf(words, rows).map((bucket) => Array.from(data.subarray(bucket * width, (bucket + 1) * width), (x) => fixed(x, 18)));
-  const found = windowsOf(model, encoder, each);
-  return found[0].map((_, j) => Math.max(...found.map((x) => x[j])));
+  const each = windowsOf(model, encoder, embeddingsOf(model, encoder, words));
+  return each[0].map((_, j) => Math.max(...each.map((x) => x[j])));
 }
 /** Features of a prompt for each part of the condition that reads it, in steps of 2^-18.
  *  @param {import("./pointillist.js").Model} model @param {string} text @param {Float32Array | null} sentence vector of the
@@ -85,14 +82,12 @@ export function promptFeatures(model, text, sentence = null, order = undefined) 
       const [read, summary] = prompts.ngrams === "words" ? [wordsOf, maximumOf] : [ngrams, meanOf];
       const chosen = read(text, prompts.length);
       if (chosen.length) result[name] = linear(model, prompts, "out", summary(model, prompts, chosen));
-    } else if (tokens?.kind === "words") {
-      const words = wordsOf(text, tokens.num_tokens);
-      const { width, data } = weightOf(model, tokens, "position"), start = weightOf(model, tokens, "start").data;
+    } else if (tokens?.kind === "words" && wordsOf(text).length) {
+      const words = wordsOf(text, tokens.num_tokens), { width, data } = weightOf(model, tokens, "position"), unused = tokens.num_tokens - words.length;
       const alone = words.map((word, i) => meanOf(model, tokens, ngrams(word, tokens.length)).map((x, j) => x + fixed(data[i * width + j], 18)));
-      const each = (tokens.weights["window.weight"] && words.length ? windowsOf(model, tokens, alone) : alone).map((x) => linear(model, tokens, "out", x));
-      const exists = Array.from({ length: 1 + tokens.num_tokens }, (_, i) => (i <= words.length ? 2 ** 18 : 0));
-      const all = [...exists, ...Array.from(start, (x) => fixed(x, 18)), ...each.flat()];
-      if (words.length) result[name] = [...all, ...Array((tokens.num_tokens - words.length) * width).fill(0)];
+      const each = (tokens.weights["window.weight"] ? windowsOf(model, tokens, alone) : alone).flatMap((x) => linear(model, tokens, "out", x));
+      const start = Array.from(weightOf(model, tokens, "start").data, (x) => fixed(x, 18));
+      result[name] = [2 ** 18, ...words.map(() => 2 ** 18), ...Array(unused).fill(0), ...start, ...each, ...Array(unused * width).fill(0)];
     }
   }
   return result;

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.compression import compress
 from pointillist.conditioning.portable import BITS
+from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
 from pointillist.engine.c.lower import lower
@@ -321,6 +322,22 @@ def test_features_of_words_in_their_order(text: str) -> None:
     assert part.encoder is not None
     due = part.encoder.features(part.encoder.read(text, 1, (1, 1)).values, np.ones(1, bool))[0]
     assert np.array_equal(np.array(result["words"]) / 2.0**BITS, due)
+
+
+@pytest.mark.parametrize("ngrams", ["characters", "words"])
+def test_features_of_tokens(tmp_path: Path, ngrams: str) -> None:
+    """Of words alone, and with their neighbours."""
+    text = TextConfig.model_validate({"encoder": "learned+tokens", "ngrams": ngrams}).completed()
+    model = pt.build("gated-pixelcnn", shape=(1, 5, 6), levels=4, preset="tiny", text=text)
+    pt.quantize_integer(model, torch.randint(0, 4, (3, 1, 5, 6)))
+    save(model.integer_model().integers, tmp_path)
+    (part,) = (p for p in model.integer_model().integers.parts[0] if p.name == "tokens")
+    assert part.encoder is not None
+    for prompt in ("a cat", "a red cat sitting on a blue sofa", "cat " * 40):
+        (result,) = javascript({"job": "features", "folder": str(tmp_path), "text": prompt, "sentence": None})
+        read = part.encoder.read(prompt, 1, (1, 1))
+        due = part.encoder.features(read.values, read.known)[0]
+        assert np.array_equal(np.array(result["tokens"]) / 2.0**BITS, due)
 
 
 @given(text=st.text(max_size=30))
