@@ -57,7 +57,7 @@ def build(target: str, folder: Path) -> Path:
     path = folder / file_name(target)
     for name in HEADERS:  # names alone: no path of this machine enters the bytes
         shutil.copy(RUNTIME / name, folder)
-    text = runtime_text("pointillist.c", without=("archive.c",) if suffix == "wasm" else ())
+    text = runtime_text("pointillist.c", without=("archive.c", "particles.c") if suffix == "wasm" else ())
     (folder / "pointillist.c").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "ziglang", "cc", "-target", triple, *options, "pointillist.c", "-o", path.name]
     subprocess.run(command, cwd=folder, check=True)
