@@ -94,7 +94,7 @@ def test_force_does_not_replace_a_device(picture: Path, device: Path) -> None:
     """It is written to, or named where an output is filled step by step."""
     run("compress", "digits", picture, "--out", device, "--force")
     assert "a device" in fails("sample", "digits", "-n", 1, "--engine", "numpy", "--out", device, "--force")
-    assert "a device" in fails("evaluate", "digits", picture, "--per-image", device, "--force")
+    run("evaluate", "digits", picture, "--per-image", device, "--force")
     assert "a device" in fails("decompress", picture, "--out", device, "--force")
     assert "null" in fails("quantize", "digits", picture, "--out", device, "--force")
     assert stat.S_ISCHR(device.stat().st_mode)

@@ -347,7 +347,7 @@ def check_sides(sides: str) -> None:
     Raises:
         ConfigError: if there are no such sides.
     """
-    if sides not in get_args(Sides):
+    if not isinstance(sides, str) or sides not in get_args(Sides):
         raise ConfigError(f"`sides` (={sides!r}), at which images tile, must be x, y or both.")
 
 

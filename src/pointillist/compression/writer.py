@@ -154,6 +154,7 @@ class RecordWriter:
         bytes_written: bytes so far.
     """
 
+    header: Header
     bytes_written: int
 
     def __init__(self, file: BinaryFile, header: Header) -> None:

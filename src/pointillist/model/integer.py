@@ -47,7 +47,8 @@ class WeightSnapshot:
     """
 
     def __init__(self, tensors: Iterable[Tensor], count: int = 0) -> None:
-        self.count, tensors = count, list(tensors)
+        self.count: int = count
+        tensors = list(tensors)
         self._described, self._digest = _describe(tensors), _digest(tensors)
 
     def matches(self, tensors: Iterable[Tensor]) -> bool:

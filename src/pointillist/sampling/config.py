@@ -198,9 +198,18 @@ def split_keywords(keywords: SampleKwargs) -> tuple[SamplingKwargs, ConditionKwa
     conditions = {name: value for name, value in values.items() if name not in fields}
     allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
     check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *fields))
-    for name in sorted(conditions.keys() & _OUTER):
-        raise TypeError(f"`{name}` is an argument of `sample`, and has no meaning here: leave it out.")
+    reject_arguments(conditions, _OUTER)
     return cast(SamplingKwargs, settings), cast(ConditionKwargs, conditions)
+
+
+def reject_arguments(keywords: Mapping[str, Any], names: tuple[str, ...] = ("size",)) -> None:
+    """Reject arguments of `sample` where something else says them, as an image says its size.
+
+    Raises:
+        TypeError: naming the argument.
+    """
+    for name in sorted(keywords.keys() & names):
+        raise TypeError(f"`{name}` is an argument of `sample`, and has no meaning here: leave it out.")
 
 
 def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
