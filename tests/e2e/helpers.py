@@ -216,13 +216,21 @@ def press_in_menu(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
+def press_in_gallery(page: Page, name: str) -> None:
+    """A button of the gallery's page."""
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    gallery = page.get_by_role("dialog", name="Gallery")
+    gallery.get_by_role("button", name=name, exact=True).click()
+    gallery.get_by_role("button", name="Close", exact=True).click()
+
+
 def saved_atlas(page: Page, folder: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Save the atlas; return its RGBA pixels and the places of its images."""
     with (
         page.expect_download(lambda file: file.suggested_filename == "atlas.png") as picture,
         page.expect_download(lambda file: file.suggested_filename == "atlas.json") as places,
     ):
-        press_in_menu(page, "Atlas")
+        press_in_gallery(page, "Atlas")
     for file in (picture.value, places.value):
         file.save_as(folder / file.suggested_filename)
     with Image.open(folder / "atlas.png") as sheet:

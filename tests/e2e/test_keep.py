@@ -27,6 +27,7 @@ from tests.e2e.helpers import (
     paint,
     pixels,
     point,
+    press_in_gallery,
     press_in_menu,
     saved,
     saved_atlas,
@@ -102,7 +103,7 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
     """A ZIP of exact pictures with their settings; a sheet; an atlas of exact pixels with their places."""
     paint(page, seed=8, count=4)
     with page.expect_download() as found:
-        press_in_menu(page, "All as a ZIP")
+        press_in_gallery(page, "ZIP")
     path = tmp_path / "all.zip"
     found.value.save_as(path)
     expected = pt.sample(service.models[DIGITS].model, 4, seed=8).levels[:, 0]
@@ -115,13 +116,13 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
                 np.testing.assert_array_equal(np.array(picture.convert("L")), grey(image))
                 assert "pointillist-manifest" in picture.info
     with page.expect_download() as found:
-        press_in_menu(page, "Contact sheet")
+        press_in_gallery(page, "Sheet")
     found.value.save_as(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 176 + 16, 2 * 198 + 16)
     atlas, places = saved_atlas(page, tmp_path)
     np.testing.assert_array_equal(
-        atlas[..., 0], grey(np.block([[expected[0], expected[1]], [expected[2], expected[3]]]))
+        atlas[..., 0], grey(np.block([[expected[3], expected[2]], [expected[1], expected[0]]]))
     )
     assert [(one["x"], one["y"]) for one in places] == [(0, 0), (8, 0), (0, 8), (8, 8)]
 

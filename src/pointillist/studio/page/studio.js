@@ -75,7 +75,7 @@ export function render(el, host) {
   const training = new Training(state, server, painter, () => refresh(state, server));
   const trainingPanel = new TrainingPanel(state, server);
   const pixelPanel = new PixelPanel(state, queries, commands, trainingPanel.el);
-  const gallery = new Gallery(state, exporter, uploader, dialogs, () => keeper?.clear());
+  const gallery = new Gallery(state, exporter, dialogs, () => keeper?.clear());
   const notifications = new Notifications(state);
   const tabs = new Tabs(state, root);
   /** @type {{update: () => void}[]} */

@@ -8,10 +8,7 @@ import { term } from "../widgets/glossary.js";
 import { Gestures } from "../drawing/gestures.js";
 import { overlayOf } from "./overlays.js";
 import { edgeOf } from "./tiles.js";
-import { captionsOf } from "./captions.js";
-import { CanvasView } from "./canvas_view.js";
-
-/** @typedef {import("../state/state.js").State} State */
+import { CanvasView, captionsOf } from "./canvas_view.js";
 
 const CAPTION = 28; // as in studio.css
 const GAP = 20;
@@ -146,7 +143,7 @@ export class CanvasGrid {
   }
 }
 
-/** Describe a canvas. @param {State} state @param {import("./canvas_model.js").Canvas} canvas */
+/** Describe a canvas. @param {State} state @param {Canvas} canvas */
 function describeCanvas(state, canvas) {
   if (!state.details) return "";
   if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw a line and press Paint, or drop a picture here.";
@@ -158,7 +155,7 @@ function describeCanvas(state, canvas) {
   ].filter(Boolean).join(" · ");
 }
 
-/** Describe the settings of a canvas that are numbers. @param {import("./canvas_model.js").Canvas} canvas */
+/** Describe the settings of a canvas that are numbers. @param {Canvas} canvas */
 function describeSettings({ settings, trace }) {
   const texts = Object.entries(SETTING_NAMES).map(([key, name]) => `${name} ${settings[/** @type {"guidance"} */ (key)]}`);
   return trace ? [...texts, settings.order && `order ${settings.order}`].filter(Boolean).join(", ") : "";

@@ -1,18 +1,17 @@
 // View of one canvas: image, overlay, grid lines and marks, and pointer events by pixel.
 
-import { CAPTION_EXTRA } from "./captions.js";
 import { hasHole, holdsAnything, visibleImage } from "./canvas_model.js";
-import { html, svg, updateChildren } from "../shared/dom.js";
+import { formatFixed, html, svg, updateChildren } from "../shared/dom.js";
 import { brushOffset, outlinePath, pixelAt, placeOf } from "../drawing/shapes.js";
 import { isDrawingTool } from "../drawing/strokes.js";
+import { SETTING_NAMES } from "../state/paint_jobs.js";
 import { nameOf } from "../transport/painter.js";
 import { drawImage } from "./draw_image.js";
 import { fill } from "../shared/fill.js";
 import { edgeOf, tilesOf } from "./tiles.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("./canvas_model.js").Canvas} Canvas */
-
+const CAPTION_EXTRA = 14; // screen pixels that a caption may be wider than its canvas, as in studio.css
+const CHARACTER = 6.6; // screen pixels of a character, at most
 const TILES_FROM = 8; // screen pixels per cell of a map; below that, tiles are too small to recognize
 const GRID_FROM = 7; // screen pixels per image pixel; below that, lines would hide the image
 const SHADES = 64, GRID_OF_SHADES_FROM = 16; // among more levels, a line is taken for something that is there
@@ -150,4 +149,17 @@ export class CanvasView {
     const name = `Canvas ${index + 1} of ${state.canvases.length}: ${nameOf(canvas)}, ${canvas.height} by ${canvas.width} pixels. Arrow keys select a pixel.`;
     if (this.image.getAttribute("aria-label") !== name) this.image.setAttribute("aria-label", name);
   }
+}
+
+/**
+ * Return a caption for each of the canvases side by side, what differs between them and their bits: all in the longest form that has room everywhere, or the shortest.
+ * @param {Canvas[]} canvases @param {number} scale @returns {string[]}
+ */
+export function captionsOf(canvases, scale) {
+  if (canvases.length === 1) return [canvases[0].caption];
+  const names = canvases.map((canvas, index) => canvas.caption || String(index + 1));
+  const full = canvases.map(({ trace }, i) => (trace?.painted ? `${names[i]} · ${formatFixed(trace.painted.bits, 1)} bits` : names[i]));
+  const short = names.map((name) => Object.values(SETTING_NAMES).reduce((text, setting) => text.replace(`${setting} `, ""), name));
+  const hasRoom = (/** @type {string} */ text, /** @type {number} */ i) => text.length * CHARACTER <= canvases[i].width * scale + CAPTION_EXTRA;
+  return [full, names].find((captions) => captions.every(hasRoom)) ?? short;
 }

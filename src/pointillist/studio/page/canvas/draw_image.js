@@ -1,10 +1,10 @@
 // Drawing of images and maps of bits on HTML canvases: one pixel each, or one tile; the style sheet enlarges them.
 
 import { CHECK, colourOf, isDeep } from "../shared/colour.js";
+import { html } from "../shared/dom.js";
 import { fill } from "../shared/fill.js";
+import { visibleImage } from "./canvas_model.js";
 import { drawTiles, tilesOf } from "./tiles.js";
-
-/** @typedef {import("./canvas_model.js").CanvasImage} CanvasImage */
 
 /** Return true if images can have transparent pixels, which must differ from unpainted ones. @param {Api.ImageKind} image */
 const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some((colour) => colour[3] < 255) ?? false);
@@ -49,4 +49,10 @@ export function drawImage(element, image, shown, height, width, { checked = true
     const under = CHECK[(row + column) % 2];
     return colour.map((part, k) => (k === 3 ? 255 : Math.round((part * colour[3] + under[k] * (255 - colour[3])) / 255)));
   });
+}
+
+/** Draw the image of a canvas, by default on a new element. @param {Canvas} canvas */
+export function pictureOf(canvas, picture = html("canvas", {})) {
+  drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+  return picture;
 }

@@ -4,8 +4,6 @@ import { decodeFloats } from "../transport/encoded_arrays.js";
 import { isComplete, levelsAt, visibleImage } from "./canvas_model.js";
 import { balance, balanceOver, colourOf, heat } from "../shared/colour.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("./canvas_model.js").Canvas} Canvas */
 /** @typedef {{at: (pixel: number) => number | null, colour: (value: number, pixel: number) => number[]}} Overlay null for pixels without a number */
 
 /** Return the mean over channels. @param {Float32Array} values `[c h w]` @param {number} size @param {(value: number) => number} [of] */

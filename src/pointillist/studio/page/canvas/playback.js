@@ -1,7 +1,5 @@
 // Playback of paintings: play, pause, step, seek.
 
-/** @typedef {import("../state/state.js").State} State */
-
 export class Playback {
   /** @param {State} state */
   constructor(state) {

@@ -2,23 +2,19 @@
 
 import { isStopped } from "./canvas_model.js";
 import { html, setText, formatInteger } from "../shared/dom.js";
-import { icon } from "../widgets/icons.js";
+import { icon, iconButton } from "../widgets/icons.js";
 import { SPEEDS } from "../state/state.js";
-
-/** @typedef {import("../state/state.js").State} State */
 
 export class PlayerControls {
   /** @param {State} state @param {import("./playback.js").Playback} playback @param {import("../transport/filler.js").Filler} filler @param {() => void} complete */
   constructor(state, playback, filler, complete) {
     this.state = state;
     this.filler = filler;
-    const button = (/** @type {import("../widgets/icons.js").Icon} */ name, /** @type {string} */ label, /** @type {() => void} */ act) =>
-      html("button", { type: "button", className: "icon-only", title: label, "aria-label": label, onclick: act }, icon(name));
-    this.first = button("first", "To the first pixel (Home)", () => playback.seek(0));
-    this.back = button("back", "One pixel back (,)", () => playback.step(-1));
+    this.first = iconButton("first", "To the first pixel (Home)", () => playback.seek(0));
+    this.back = iconButton("back", "One pixel back (,)", () => playback.step(-1));
     this.play = html("button", { type: "button", className: "icon-only play", onclick: () => playback.toggle() }, icon("play"), icon("pause"));
-    this.forward = button("forward", "One pixel forward (.)", () => playback.step(1));
-    this.last = button("last", "To the newest pixel (End)", () => playback.seek(Infinity));
+    this.forward = iconButton("forward", "One pixel forward (.)", () => playback.step(1));
+    this.last = iconButton("last", "To the newest pixel (End)", () => playback.seek(Infinity));
     this.range = html("input", { type: "range", min: "0", step: "1", className: "scrub", "aria-label": "Pixels painted", oninput: () => playback.seek(Number(this.range.value)) });
     this.count = html("span", { className: "count" });
     const options = SPEEDS.map((speed) => html("option", { value: String(speed) }, speed === Infinity ? "live" : `${formatInteger(speed)} px/s`));

@@ -5,8 +5,6 @@ import { html } from "../shared/dom.js";
 import { drawImage } from "./draw_image.js";
 import { drawTiles, tilesOf } from "./tiles.js";
 
-/** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
-
 const CELL = 160, GAP = 16, LINE = 22; // screen pixels of a contact sheet
 
 /** Draw a canvas at its own size, a map by its tiles. @param {GalleryItem} item @param {boolean} clear whether white paper is transparent */

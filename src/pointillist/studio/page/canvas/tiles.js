@@ -36,7 +36,7 @@ function decode(encoded) {
 
 /**
  * Draw a map by its tiles; unknown cells stay clear.
- * @param {HTMLCanvasElement} element @param {Tiles} tiles @param {import("./canvas_model.js").CanvasImage} shown
+ * @param {HTMLCanvasElement} element @param {Tiles} tiles @param {CanvasImage} shown
  * @param {number} height @param {number} width of the map in cells
  */
 export function drawTiles(element, tiles, shown, height, width) {

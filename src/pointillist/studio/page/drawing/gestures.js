@@ -1,6 +1,5 @@
 // Zooming and panning with two fingers, or with Ctrl and the wheel, which is how browsers report a touchpad.
 
-/** @typedef {import("../state/state.js").State} State */
 /** @typedef {{x: number, y: number, across: number, down: number}} Anchor a point of the window, and the point of the canvases at it */
 
 const WHEEL = 0.01; // logarithm of the zoom per pixel of the wheel

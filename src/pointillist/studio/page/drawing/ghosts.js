@@ -2,13 +2,11 @@
 // A model whose completions take too long shows none.
 
 import { html, setText, updateChildren } from "../shared/dom.js";
-import { hasHole, sameGrid, visibleImage } from "../canvas/canvas_model.js";
-import { drawImage } from "../canvas/draw_image.js";
+import { hasHole, sameGrid } from "../canvas/canvas_model.js";
+import { pictureOf } from "../canvas/draw_image.js";
 import { conditionsOf } from "../state/paint_jobs.js";
 import { isDrawingTool } from "./strokes.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {{canvases: Canvas[], chosen: number, levels: Canvas["levels"], step: number}} Ghost completions of a drawing, at a step of its stroke */
 
 const COUNT = 3;
@@ -123,14 +121,13 @@ export class Ghosts {
 
   /** @param {Canvas} canvas @param {number} index */
   #button(canvas, index) {
-    const { state } = this, picture = html("canvas", {});
-    drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+    const { state } = this;
     const show = () => {
       if (!state.ghost || state.ghost.chosen === index) return;
       for (const [i, one] of [...this.list.children].entries()) one.classList.toggle("chosen", i === index);
       state.ghost.chosen = index;
       state.changed();
     };
-    return html("button", { type: "button", className: state.ghost?.chosen === index ? "chosen" : "", title: "Take this completion", "aria-label": `Take completion ${index + 1} of ${COUNT}`, onclick: () => this.take(index), onpointerenter: show, onfocus: show }, picture);
+    return html("button", { type: "button", className: state.ghost?.chosen === index ? "chosen" : "", title: "Take this completion", "aria-label": `Take completion ${index + 1} of ${COUNT}`, onclick: () => this.take(index), onpointerenter: show, onfocus: show }, pictureOf(canvas));
   }
 }

@@ -5,8 +5,6 @@ import { html, updateChildren } from "../shared/dom.js";
 import { readPalette } from "./palette_files.js";
 import { showColour } from "../canvas/tiles.js";
 
-/** @typedef {import("../state/state.js").State} State */
-
 const SWATCHES = 64;
 
 export class InkPicker {

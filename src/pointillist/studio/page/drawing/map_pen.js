@@ -15,7 +15,7 @@ const NEAR = 3; // cells around a stroke that heal
 const WAIT = 100, PATIENCE = 600; // milliseconds between looks whether the map around a stroke is there, and looks
 
 export class MapPen {
-  /** @param {import("../state/state.js").State} state @param {import("../transport/api.js").Server} server @param {import("../state/world_map.js").WorldMap} map @param {() => void} changed called when the map is to be drawn again */
+  /** @param {State} state @param {import("../transport/api.js").Server} server @param {import("../state/world_map.js").WorldMap} map @param {() => void} changed called when the map is to be drawn again */
   constructor(state, server, map, changed) {
     this.state = state;
     this.server = server;

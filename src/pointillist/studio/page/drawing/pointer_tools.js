@@ -4,8 +4,6 @@ import { visibleImage, withImage } from "../canvas/canvas_model.js";
 import { isSelectionTool, MoveStroke, SelectionStroke } from "./selecting.js";
 import { isDrawingTool, Stroke } from "./strokes.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {{to: (pixel: number) => void, end: () => void}} Drag what the pointer does until it is released */
 
 export class PointerTools {

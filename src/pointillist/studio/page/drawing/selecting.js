@@ -5,7 +5,6 @@ import { cornerOf, line, maskOf, pixelsOf, placeOf, polygon, rectangle, regionOf
 import { sameAs } from "./strokes.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {"select" | "lasso" | "wand"} SelectionTool */
 /** @typedef {{levels: number[][], places: Place[]}} Clip copied pixels: levels of each, and places from the upper left corner */
 

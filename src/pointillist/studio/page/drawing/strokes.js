@@ -3,7 +3,6 @@
 import { ellipse, line, mirrored, pixelsOf, placeOf, rectangle, regionOf, thicken } from "./shapes.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
-/** @typedef {import("../canvas/canvas_model.js").CanvasImage} CanvasImage */
 /** @typedef {"pencil" | "eraser" | "line" | "rectangle" | "ellipse" | "bucket"} DrawingTool */
 
 /**

@@ -2,13 +2,11 @@
 
 import { visibleImage } from "../canvas/canvas_model.js";
 import { shownKind } from "../canvas/draw_image.js";
-import { html, setText } from "../shared/dom.js";
+import { button, html, setText } from "../shared/dom.js";
 import { drawableHint } from "./hint_pad.js";
 import { InkPicker } from "./ink_picker.js";
 import { isSelectionTool } from "./selecting.js";
 import { isDrawingTool } from "./strokes.js";
-
-/** @typedef {import("../state/state.js").State} State */
 
 const MIRRORS = { "": "no mirror", x: "left and right", y: "up and down", both: "four ways" };
 const MOST_LEVELS = 256; // that can be chosen one by one
@@ -26,7 +24,6 @@ export class ToolOptions {
     const options = Object.entries(MIRRORS).map(([value, name]) => html("option", { value }, name));
     this.mirrorSelect = html("select", { title: "Draw mirrored (H)", "aria-label": "Mirror", onchange: () => { state.mirror = /** @type {State["mirror"]} */ (this.mirrorSelect.value); state.changed(); } }, ...options);
     this.ink = new InkPicker(state);
-    const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act) => html("button", { type: "button", title, onclick: act }, name);
     this.hint = html("span", { className: "note" }, "Drag on the canvas to select; then fill, erase, copy or move it.");
     this.erase = button("Erase", "Erase the selected pixels, so that the model can paint them (Delete)", () => commands.erase());
     this.copy = button("Copy", "Copy the selected pixels (Ctrl+C)", () => commands.copy());

@@ -1,10 +1,9 @@
 // The toolbar above the canvases: views, tools, undo; and below them: open, extend, empty, zoom.
 
-import { html } from "../shared/dom.js";
-import { icon } from "../widgets/icons.js";
+import { button, html } from "../shared/dom.js";
+import { iconButton } from "../widgets/icons.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
 
-/** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../state/commands.js").Commands} Commands */
 
 /** @type {[State["view"], string, string][]} */
@@ -24,18 +23,18 @@ export class Toolbar {
   constructor(state, commands, uploader) {
     this.state = state;
     this.commands = commands;
-    this.views = VIEWS.map(([view, name, title]) => html("button", { type: "button", title, onclick: () => commands.view(view) }, name));
-    this.tools = TOOLS.map(([tool, picture, title]) => button(picture, title, () => commands.tool(tool)));
-    this.undo = button("undo", "Undo (Ctrl+Z)", () => commands.undo());
-    this.redo = button("redo", "Redo (Ctrl+Y)", () => commands.redo());
-    this.open = button("open", "Open a picture or a manifest (O); or drop it on the canvas", () => uploader.choose());
-    this.clear = button("trash", "Empty the canvas", () => commands.clear());
-    this.grid = button("grid", "Grid (G)", () => commands.grid());
-    this.less = button("minus", "Zoom out (−)", () => commands.zoom(-1));
-    this.more = button("plus", "Zoom in (+)", () => commands.zoom(1));
-    this.fit = button("fit", "Fit (0)", () => commands.zoom(0));
-    this.extend = button("extend", "Extend the canvas beyond its edges", () => commands.extend());
-    this.tile = button("tile", "Show as a tile, between its repetitions (T)", () => commands.tile());
+    this.views = VIEWS.map(([view, name, title]) => button(name, title, () => commands.view(view)));
+    this.tools = TOOLS.map(([tool, picture, title]) => iconButton(picture, title, () => commands.tool(tool)));
+    this.undo = iconButton("undo", "Undo (Ctrl+Z)", () => commands.undo());
+    this.redo = iconButton("redo", "Redo (Ctrl+Y)", () => commands.redo());
+    this.open = iconButton("open", "Open a picture or a manifest (O); or drop it on the canvas", () => uploader.choose());
+    this.clear = iconButton("trash", "Empty the canvas", () => commands.clear());
+    this.grid = iconButton("grid", "Grid (G)", () => commands.grid());
+    this.less = iconButton("minus", "Zoom out (−)", () => commands.zoom(-1));
+    this.more = iconButton("plus", "Zoom in (+)", () => commands.zoom(1));
+    this.fit = iconButton("fit", "Fit (0)", () => commands.zoom(0));
+    this.extend = iconButton("extend", "Extend the canvas beyond its edges", () => commands.extend());
+    this.tile = iconButton("tile", "Show as a tile, between its repetitions (T)", () => commands.tile());
     const group = (/** @type {string} */ label, /** @type {string} */ kind, /** @type {HTMLElement[]} */ ...parts) =>
       html("div", { className: `group ${kind}`, role: "group", "aria-label": label }, ...parts);
     this.el = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("Tool", "tools", ...this.tools), group("History", "tools", this.undo, this.redo));
@@ -59,11 +58,6 @@ export class Toolbar {
     this.extend.disabled = !canvas;
     press(this.tile, state.tiled);
   }
-}
-
-/** @param {import("../widgets/icons.js").Icon} name @param {string} title @param {() => void} act */
-function button(name, title, act) {
-  return html("button", { type: "button", className: "icon-only", title, "aria-label": title, onclick: act }, icon(name));
 }
 
 /** @param {HTMLElement} el @param {boolean} on */

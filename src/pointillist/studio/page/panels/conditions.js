@@ -1,12 +1,11 @@
 // Form fields for the conditions that a model supports.
 
-import { html, setText } from "../shared/dom.js";
+import { drawHint } from "../drawing/hint_pad.js";
+import { button, html, setText } from "../shared/dom.js";
 import { SWITCHES, switchesOf } from "../state/map_rules.js";
-import { hintField } from "./hint_field.js";
 import { SentenceBuilder } from "./sentence_builder.js";
+import { decodeLevels } from "../transport/encoded_arrays.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
-
-/** @typedef {import("../state/state.js").State} State */
 
 const CHIPS = 12; // more classes than that become a list
 
@@ -127,4 +126,23 @@ function numbersField(state, details, hint) {
   });
   const none = html("button", { type: "button", onclick: () => { request.hint = null; state.changed(); } }, "None");
   return html("div", { className: "field" }, html("label", { className: "stacked" }, hint.image ? "Hint (codes)" : "Hint (numbers)", input, note), Boolean(request.hint?.name) && html("div", { className: "side" }, none));
+}
+
+/** Make the field of a hint that is a picture: draw it, or take it from a file. @param {State} state @param {Api.ModelDetails} details @param {Api.HintKind} hint @param {import("../transport/upload.js").Uploader} uploader @param {() => void} paint paints the changed hint */
+function hintField(state, details, hint, uploader, paint) {
+  const { request } = state;
+  const choose = button("Picture", hint.derive ? `A picture, or a drawing of its ${hint.derive}, which becomes the hint` : "A picture that becomes the hint", () => uploader.choose("hint"));
+  const none = request.hint && button("None", "Paint without a hint", () => state.setHint(null));
+  const live = html("input", { type: "checkbox", checked: state.paintWhileDrawing, onchange: () => { state.paintWhileDrawing = live.checked; state.changed(); } });
+  const examples = details.generation.hints.map(({ name, levels }) => {
+    const picture = html("canvas", {});
+    if (hint.image) drawHint(picture, { ...hint.image, height: levels.shape[1], width: levels.shape[2] }, decodeLevels(levels));
+    return html("button", { type: "button", title: `Paint into the ${hint.derive ?? "hint"} “${name}”`, "aria-label": `Example: ${name}`, onclick: () => { state.setHint({ levels, name }); paint(); } }, picture);
+  });
+  const title = hint.derive ? `Hint (${hint.derive})` : "Hint";
+  return html("fieldset", { className: "hint-field" }, html("legend", {}, title),
+    examples.length > 0 && html("div", { className: "hint-examples", role: "group", "aria-label": "Example hints" }, ...examples),
+    html("p", { className: "note" }, request.hint && request.hint.name !== "drawn" ? request.hint.name : "Draw it beside the canvas, with any drawing tool."),
+    html("div", { className: "row" }, choose, none),
+    html("label", { className: "check", title: "Each stroke paints the image again, and the next one cancels it" }, live, "Paint while I draw"));
 }

@@ -1,10 +1,7 @@
 // The candidates of a fill below the canvases: thumbnails as they were drawn, identical ones once, and how they were drawn.
 
 import { formatFixed, html, reveal, setText, updateChildren } from "../shared/dom.js";
-import { visibleImage } from "../canvas/canvas_model.js";
-import { drawImage } from "../canvas/draw_image.js";
-
-/** @typedef {import("../state/state.js").State} State */
+import { pictureOf } from "../canvas/draw_image.js";
 
 /** @type {[State["fillMethod"], string][]} */
 const METHODS = [["auto", "everything known counts"], ["sequential", "in order only (fast)"]];
@@ -50,12 +47,10 @@ export class FillPanel {
     if (focused) /** @type {HTMLElement} */ (this.list.children[chosen]?.firstElementChild)?.focus();
   }
 
-  /** @param {import("../canvas/canvas_model.js").Canvas} canvas @param {number} index @param {boolean} chosen @param {number} times @param {number} drawn */
+  /** @param {Canvas} canvas @param {number} index @param {boolean} chosen @param {number} times @param {number} drawn */
   #candidate(canvas, index, chosen, times, drawn) {
-    const picture = html("canvas", {});
-    drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
     const bits = `${formatFixed(canvas.filled?.bits ?? 0, 1)} bits`;
-    const button = html("button", { type: "button", role: "radio", "aria-checked": chosen, "aria-label": `Candidate ${index + 1}, ${bits} for the hole, ${times} of ${drawn}`, tabIndex: chosen ? 0 : -1, onclick: () => this.filler.choose(index) }, picture, html("small", {}, times > 1 ? `${times} of ${drawn} · ${bits}` : bits));
+    const button = html("button", { type: "button", role: "radio", "aria-checked": chosen, "aria-label": `Candidate ${index + 1}, ${bits} for the hole, ${times} of ${drawn}`, tabIndex: chosen ? 0 : -1, onclick: () => this.filler.choose(index) }, pictureOf(canvas), html("small", {}, times > 1 ? `${times} of ${drawn} · ${bits}` : bits));
     button.addEventListener("keydown", (event) => {
       const step = event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : event.key === "ArrowLeft" || event.key === "ArrowUp" ? -1 : 0;
       if (!step) return;

@@ -2,46 +2,34 @@
 
 import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { isDeep } from "../shared/colour.js";
-import { html, isDark, updateChildren } from "../shared/dom.js";
-import { drawImage } from "../canvas/draw_image.js";
-import { icon } from "../widgets/icons.js";
+import { button, html, isDark, updateChildren } from "../shared/dom.js";
+import { pictureOf } from "../canvas/draw_image.js";
+import { iconButton } from "../widgets/icons.js";
 import { GalleryPage } from "./gallery_page.js";
-
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
 
 export class Gallery {
   /**
-   * @param {State} state @param {import("../transport/export.js").Exporter} exporter @param {import("../transport/upload.js").Uploader} uploader
+   * @param {State} state @param {import("../transport/export.js").Exporter} exporter
    * @param {import("../widgets/dialogs.js").Dialogs} dialogs @param {() => Promise<void> | undefined} clear deletes what the browser keeps
    */
-  constructor(state, exporter, uploader, dialogs, clear) {
+  constructor(state, exporter, dialogs, clear) {
     this.state = state;
     this.exporter = exporter;
     this.dialogs = dialogs;
     this.clear = clear;
-    const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => html("button", { type: "button", title, onclick: () => this.#try(act) }, name);
-    const active = () => /** @type {import("../canvas/canvas_model.js").Canvas} */ (state.canvas);
+    const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => button(name, title, () => this.#try(act));
+    const active = () => /** @type {Canvas} */ (state.canvas);
     this.exact = action("PNG", "", () => exporter.png(active(), 1));
     this.large = action("PNG large", "", () => exporter.png(active(), exporter.scale(active())));
     this.gif = action("GIF", "", () => exporter.gif(active(), isDark(this.el)));
     this.manifest = action("Manifest", "", () => exporter.manifest(active()));
-    this.maps = [
-      action("Map for Tiled", "", () => exporter.map(active(), "tmj")),
-      action("Map as CSV", "", () => exporter.map(active(), "csv")),
-    ];
-    for (const button of this.maps) button.classList.add("maps");
-    const several = [
-      action("All as a ZIP", "Every image of the gallery, with its settings", () => exporter.zip(state.gallery)),
-      action("Contact sheet", "The canvases, or the gallery if there is one canvas, with names", () => exporter.sheet(this.#several())),
-      action("Atlas", "Exact pixels side by side, and their places", () => exporter.atlas(this.#several())),
-      action("Open a manifest", "Paint the image of a manifest again, and compare", () => uploader.choose()),
-      action("Delete everything …", "The gallery, the canvases and the settings that this browser keeps", () => this.#deleteAll()),
-    ];
-    this.menu = html("details", { className: "menu" }, html("summary", {}, "More"), html("div", { className: "menu-items" }, ...this.maps, ...several));
+    this.maps = [action("Map for Tiled", "", () => exporter.map(active(), "tmj")), action("Map as CSV", "", () => exporter.map(active(), "csv"))];
+    for (const one of this.maps) one.classList.add("maps");
+    const deleteAll = action("Delete everything …", "The gallery, the canvases and the settings that this browser keeps", () => this.#deleteAll());
+    this.menu = html("details", { className: "menu" }, html("summary", {}, "More"), html("div", { className: "menu-items" }, ...this.maps, deleteAll));
     this.menu.addEventListener("click", (event) => { if (event.target instanceof HTMLButtonElement) this.menu.open = false; });
     const tool = (/** @type {import("../widgets/icons.js").Icon} */ name, /** @type {string} */ title, /** @type {(item: GalleryItem) => unknown} */ act) =>
-      html("button", { type: "button", className: "icon-only", title, "aria-label": title, onclick: () => { const item = this.#item; if (item) this.#try(() => act(item)); } }, icon(name));
+      iconButton(name, title, () => { const item = this.#item; if (item) this.#try(() => act(item)); });
     this.favourite = tool("star", "Favourite", (item) => this.#change(item, { favourite: !item.favourite }));
     this.tools = [
       this.favourite, tool("label", "Name", (item) => this.#name(item)),
@@ -52,7 +40,7 @@ export class Gallery {
     this.itemTools = html("div", { className: "group item-tools", role: "group", "aria-label": "The shown image of the gallery" }, ...this.tools);
     this.list = html("ul", { className: "thumbnails", "aria-label": "Gallery" });
     this.page = new GalleryPage(state, exporter, dialogs, (act) => void this.#try(act));
-    this.all = html("button", { type: "button", title: "The gallery as a page: search, filter, choose several", onclick: () => this.page.open() }, "Gallery");
+    this.all = button("Gallery", "The gallery as a page: search, filter, choose several", () => this.page.open());
     this.el = html("section", { className: "gallery", "aria-label": "Save" }, this.actions, this.itemTools, this.list, this.all, this.page.el);
     this.el.addEventListener("keydown", (event) => { // the menu closes with Esc, which would release a pixel, too
       if (event.key !== "Escape" || !this.menu.open) return;
@@ -62,7 +50,7 @@ export class Gallery {
     });
     document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this.menu)) this.menu.open = false; });
     this.serial = new WeakMap();
-    /** @type {WeakMap<import("../canvas/canvas_model.js").Canvas, {picture: HTMLCanvasElement, arrived: number}>} */
+    /** @type {WeakMap<Canvas, {picture: HTMLCanvasElement, arrived: number}>} */
     this.pictures = new WeakMap();
     this.count = 0;
   }
@@ -71,9 +59,9 @@ export class Gallery {
     const { state } = this;
     const { picture, map, gif, manifest } = this.exporter.obstacles;
     const image = state.canvas?.details.image, tiles = image?.tiles, deep = image && isDeep(image);
-    for (const button of this.maps) {
-      button.hidden = image?.mode !== "codes" || deep === true;
-      offer(button, map, "Every cell by its number, in a ZIP with the tileset");
+    for (const one of this.maps) {
+      one.hidden = image?.mode !== "codes" || deep === true;
+      offer(one, map, "Every cell by its number, in a ZIP with the tileset");
     }
     offer(this.exact, picture, tiles ? "Every cell as its tile, with all settings in the file" : deep ? "Every pixel as it is, in 16 bits, with all settings in the file" : "Every pixel as it is, with all settings in the file");
     offer(this.large, picture, tiles ? "Every cell as its tile, enlarged" : "Every pixel as a square");
@@ -93,13 +81,6 @@ export class Gallery {
   /** The image of the gallery that is the active canvas. */
   get #item() {
     return this.state.gallery.find((item) => item.canvas === this.state.canvas);
-  }
-
-  /** List the canvases beside each other, else all images of the gallery. */
-  #several() {
-    const { state } = this;
-    const shown = state.gallery.filter((item) => state.canvases.includes(item.canvas)).reverse();
-    return shown.length > 1 ? shown : state.gallery;
   }
 
   /** @param {GalleryItem} item @param {Partial<GalleryItem>} change */
@@ -136,12 +117,11 @@ export class Gallery {
     return this.serial.get(item);
   }
 
-  /** Return the picture of a canvas, drawn once for as many pixels as it has. @param {import("../canvas/canvas_model.js").Canvas} canvas */
+  /** Return the picture of a canvas, drawn once for as many pixels as it has. @param {Canvas} canvas */
   #picture(canvas) {
     const arrived = canvas.trace?.arrived ?? 0, known = this.pictures.get(canvas);
     if (known?.arrived === arrived) return known.picture;
-    const picture = html("canvas", {});
-    drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+    const picture = pictureOf(canvas);
     this.pictures.set(canvas, { picture, arrived });
     return picture;
   }
@@ -167,8 +147,8 @@ export class Gallery {
   }
 }
 
-/** Enable a button, or say why it cannot be used. @param {HTMLButtonElement} button @param {string | null} obstacle @param {string} title */
-function offer(button, obstacle, title) {
-  button.disabled = obstacle !== null;
-  button.title = obstacle ?? title;
+/** Enable a button, or say why it cannot be used. @param {HTMLButtonElement} el @param {string | null} obstacle @param {string} title */
+function offer(el, obstacle, title) {
+  el.disabled = obstacle !== null;
+  el.title = obstacle ?? title;
 }

@@ -1,11 +1,8 @@
 // The gallery as a page: a grid with names, filters, a search, and actions on several images.
 
 import { isComplete, visibleImage } from "../canvas/canvas_model.js";
-import { drawImage } from "../canvas/draw_image.js";
-import { html, setText, updateChildren } from "../shared/dom.js";
-
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
+import { pictureOf } from "../canvas/draw_image.js";
+import { button, html, setText, updateChildren } from "../shared/dom.js";
 
 const MAX_COMPARED = 16; // canvases side by side
 
@@ -20,9 +17,9 @@ export class GalleryPage {
     this.dialogs = dialogs;
     /** @type {Set<string>} ids of the chosen images */
     this.chosen = new Set();
-    /** @type {WeakMap<import("../canvas/canvas_model.js").Canvas, HTMLCanvasElement>} */
+    /** @type {WeakMap<Canvas, HTMLCanvasElement>} */
     this.pictures = new WeakMap();
-    /** @type {WeakMap<Element, import("../canvas/canvas_model.js").Canvas>} */
+    /** @type {WeakMap<Element, Canvas>} */
     this.canvases = new WeakMap();
     this.watcher = new IntersectionObserver((entries) => this.#draw(entries), { rootMargin: "200px" });
     const changed = () => this.update();
@@ -30,7 +27,7 @@ export class GalleryPage {
     this.model = html("select", { "aria-label": "Images of", onchange: changed });
     this.favourites = html("input", { type: "checkbox", onchange: changed });
     const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(items: GalleryItem[]) => unknown} */ act) =>
-      html("button", { type: "button", title, onclick: () => attempt(() => act(this.#targets)) }, name);
+      button(name, title, () => attempt(() => act(this.#targets)));
     this.count = html("small", { role: "status" });
     this.compare = action("Side by side", `The chosen images as canvases, at most ${MAX_COMPARED}`, (items) => this.#compare(items));
     this.deleteButton = action("Delete", "The chosen images", (items) => this.#delete(items));
@@ -74,7 +71,7 @@ export class GalleryPage {
     updateChildren(this.grid, shown.map((item) => [item.id, item.name, item.favourite, this.chosen.has(item.id)].join()).join(";"), () => shown.map((item) => this.#item(item)));
   }
 
-  /** Return the picture of a canvas, which is drawn when it comes into view. @param {import("../canvas/canvas_model.js").Canvas} canvas */
+  /** Return the picture of a canvas, which is drawn when it comes into view. @param {Canvas} canvas */
   #picture(canvas) {
     const known = this.pictures.get(canvas);
     if (known) return known;
@@ -90,7 +87,7 @@ export class GalleryPage {
     for (const { target, isIntersecting } of entries) {
       const canvas = isIntersecting && this.canvases.get(target);
       if (!canvas) continue;
-      drawImage(/** @type {HTMLCanvasElement} */ (target), canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+      pictureOf(canvas, /** @type {HTMLCanvasElement} */ (target));
       this.watcher.unobserve(target);
     }
   }

@@ -9,10 +9,8 @@ import { formatBits, formatFixed, formatPercent, html, setText } from "../shared
 import { noRules } from "../state/map_rules.js";
 import { describeConditions } from "../state/paint_jobs.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/painting_trace.js").PaintingTrace} PaintingTrace */
 /** @typedef {{you: number, model: number, chance: number}} Score bits */
-/** @typedef {{trace: PaintingTrace, canvas: import("../canvas/canvas_model.js").Canvas, questions: number[], round: number, score: Score, certain: number}} Game `questions`: positions in the order of painting; `certain`: bits of the model for all pixels that were not asked */
+/** @typedef {{trace: PaintingTrace, canvas: Canvas, questions: number[], round: number, score: Score, certain: number}} Game `questions`: positions in the order of painting; `certain`: bits of the model for all pixels that were not asked */
 
 const ROUNDS = 12;
 const MOST_LEVELS = 64; // one button each

@@ -3,9 +3,6 @@
 import { levelsAt, visibleImage } from "../canvas/canvas_model.js";
 import { probabilities, subPixel } from "../canvas/distributions.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
-
 /**
  * @typedef {object} SubPixel
  * @property {string} name @property {number} observed level, or -1

@@ -5,7 +5,7 @@ import { shownKind } from "../canvas/draw_image.js";
 import { Chart } from "../shared/chart.js";
 import { colourWord, levelName, swatch } from "../shared/colour.js";
 import { formatBits, formatFixed, formatInteger, formatPercent, html, oneIn, returnFocus, setText, updateChildren } from "../shared/dom.js";
-import { term } from "../widgets/glossary.js";
+import { showNumbers } from "../widgets/glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
 import { fill } from "../shared/fill.js";
 import { ImageSummary } from "./image_summary.js";
@@ -14,7 +14,6 @@ import { WordsPanel } from "./words_panel.js";
 import { chosenLevels, saliencyOverlay } from "../canvas/overlays.js";
 import { showColour } from "../canvas/tiles.js";
 
-/** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
 /** @typedef {import("./pixel_info.js").SubPixel} SubPixel */
 
@@ -87,8 +86,7 @@ export class PixelPanel {
     if (info.painted) rows.unshift(["surprise", formatBits(sum("surprisal"))]);
     if (info.painted && channels.length === 1) rows.unshift(["probability", formatPercent(sub.probs[sub.observed])]);
     if (info.painted && channels.length === 1 && sub.rank) rows.push(["rank", `${formatInteger(sub.rank)} of ${formatInteger(sub.probs.length)}`]);
-    const key = JSON.stringify(rows);
-    updateChildren(this.numbers, key, () => rows.map(([name, value]) => html("div", {}, html("dt", {}, term(name)), html("dd", {}, value))));
+    showNumbers(this.numbers, rows);
     const bits = sum("surprisal");
     setText(this.chance, info.painted ? `A surprise of ${formatBits(bits)}: ${oneIn(bits)}${bits < 0.05 ? "" : " chance"}.` : "");
   }

@@ -3,14 +3,12 @@
 import { MAX_COMPARED, SETTING_NAMES, exampleValues } from "../state/paint_jobs.js";
 import { inOneDirection, html, updateChildren, setText, returnFocus } from "../shared/dom.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
-import { icon } from "../widgets/icons.js";
-import { Presets } from "./presets.js";
+import { iconButton } from "../widgets/icons.js";
 import { COUNTS } from "../state/request.js";
 import { conditionFields } from "./conditions.js";
 import { ExamplePictures } from "../widgets/example_pictures.js";
 import { canGuess } from "./guess_page.js";
 
-/** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../state/request.js").Request} Request */
 
 /** @type {[Request["seamless"], string][]} */
@@ -138,8 +136,8 @@ export class PromptPanel {
       state.request.seed = seed;
       input.value = seed === null ? "" : String(seed);
     };
-    const reuse = html("button", { type: "button", className: "icon-only", title: "Use the seed of the active canvas again", "aria-label": "Use the seed of the active canvas again", onclick: () => set(state.canvas?.rng?.seed ?? null) }, icon("reuse"));
-    const dice = html("button", { type: "button", className: "icon-only", title: "A new seed each time", "aria-label": "A new seed each time", onclick: () => set(null) }, icon("dice"));
+    const reuse = iconButton("reuse", "Use the seed of the active canvas again", () => set(state.canvas?.rng?.seed ?? null));
+    const dice = iconButton("dice", "A new seed each time", () => set(null));
     return html("div", { className: "field" }, html("label", { className: "name" }, "Seed", input), html("div", { className: "side" }, reuse, dice));
   }
 
@@ -210,5 +208,35 @@ export class PromptPanel {
       isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and one is shown that its prompt or label explains and that is not odd" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
       !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
+  }
+}
+
+/** @typedef {{guidance: number, temperature: number, top_p: number}} Sampling */
+
+const NAMES = /** @type {const} */ (["guidance", "temperature", "top_p"]);
+
+/** List the presets of a model. @param {Api.GenerationDefaults} shipped @returns {[string, string, Sampling][]} */
+function presetsOf(shipped) {
+  const asTrained = { guidance: 1, temperature: 1, top_p: 1 };
+  const { guidance, temperature, top_p } = shipped;
+  /** @type {[string, string, Sampling][]} */
+  const all = [["model", "Samples of the model as it was trained: all 1", asTrained], ["as shipped", "What suits this model, chosen by its makers", { guidance, temperature, top_p }], ["wild", "Unlikely levels, too", { guidance: Math.max(1, guidance / 2), temperature: 1.3, top_p: 1 }]];
+  return all.filter(([name, , values]) => name !== "as shipped" || NAMES.some((key) => values[key] !== asTrained[key]));
+}
+
+/** Presets of guidance, temperature and top-p, and a button that resets the panel. */
+class Presets {
+  /** @param {State} state @param {Api.GenerationDefaults} shipped @param {(values: Sampling) => void} take */
+  constructor(state, shipped, take) {
+    this.state = state;
+    this.presets = presetsOf(shipped);
+    this.buttons = this.presets.map(([name, title, values]) => html("button", { type: "button", title, onclick: () => take(values) }, name));
+    const reset = html("button", { type: "button", title: "Empty all fields of this panel, with the settings that suit the model", onclick: () => state.resetRequest() }, "Reset");
+    this.el = html("div", { className: "row presets", role: "group", "aria-label": "Presets" }, ...this.buttons, reset);
+  }
+
+  update() {
+    const { request } = this.state;
+    this.presets.forEach(([, , values], i) => this.buttons[i].setAttribute("aria-pressed", String(NAMES.every((name) => request[name] === values[name]))));
   }
 }

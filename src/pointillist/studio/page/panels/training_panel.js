@@ -1,14 +1,12 @@
 // The panel of a training run: its curves, the canvas painted by each checkpoint, the newest sample sheet.
 
-import { html, formatFixed, formatInteger, setText, svg, updateChildren } from "../shared/dom.js";
-import { drawImage } from "../canvas/draw_image.js";
-import { visibleImage } from "../canvas/canvas_model.js";
-import { term } from "../widgets/glossary.js";
+import { html, formatFixed, formatInteger, setText, updateChildren } from "../shared/dom.js";
+import { pictureOf } from "../canvas/draw_image.js";
+import { showNumbers } from "../widgets/glossary.js";
+import { lineChart } from "./line_chart.js";
 
-/** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../state/training.js").Repaint} Repaint */
 
-const WIDTH = 320, HEIGHT = 168, LEFT = 46, RIGHT = 314, TOP = 10, BOTTOM = 130;
 const HIGHEST = 0.9; // share of the losses that the chart is high enough for: the first ones are far above the others
 
 export class TrainingPanel {
@@ -38,7 +36,7 @@ export class TrainingPanel {
     const best = valid.reduce((/** @type {Api.CurvePoint | null} */ low, one) => (low && low.bits_per_dim <= one.bits_per_dim ? low : one), null);
     const bits = (/** @type {Api.CurvePoint | null | undefined} */ point) => (point ? `${formatFixed(point.bits_per_dim, 3)}` : "\u2013");
     const rows = [["step", formatInteger(step)], ["bits/dim", bits(valid.at(-1) ?? train.at(-1))], ["lowest", bits(best)], ["images/s", speed === null ? "\u2013" : formatInteger(Math.round(speed))]];
-    updateChildren(this.numbers, JSON.stringify(rows), () => rows.map(([word, value]) => html("div", {}, html("dt", {}, term(word)), html("dd", {}, value))));
+    showNumbers(this.numbers, rows);
     updateChildren(this.plot, JSON.stringify([train, valid]), () => (train.length + valid.length ? [chart(train, valid)] : []));
     setText(this.note, age === null ? "The run has written no metrics yet." : `Newest metrics ${formatAge(age)} ago.`);
     this.#strip(run.repaints);
@@ -63,9 +61,7 @@ export class TrainingPanel {
 
   /** @param {Repaint} repaint @param {boolean} shown */
   #thumbnail({ step, canvas }, shown) {
-    const image = html("canvas", {});
-    drawImage(image, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
-    return html("li", {}, html("button", { type: "button", title: `Step ${formatInteger(step)}`, "aria-label": `Show the canvas of step ${formatInteger(step)}`, "aria-pressed": shown, onclick: () => this.state.show([canvas]) }, image, html("small", {}, formatInteger(step))));
+    return html("li", {}, html("button", { type: "button", title: `Step ${formatInteger(step)}`, "aria-label": `Show the canvas of step ${formatInteger(step)}`, "aria-pressed": shown, onclick: () => this.state.show([canvas]) }, pictureOf(canvas), html("small", {}, formatInteger(step))));
   }
 
   #follow() {
@@ -84,18 +80,8 @@ function chart(train, valid) {
   const low = sorted[0];
   const high = Math.max(sorted[Math.floor(HIGHEST * (sorted.length - 1))], low + 1e-3);
   const last = Math.max(1, ...train.slice(-1).concat(valid.slice(-1)).map((point) => point.step));
-  const x = (/** @type {number} */ step) => (LEFT + ((RIGHT - LEFT) * step) / last).toFixed(1);
-  const y = (/** @type {number} */ bits) => (BOTTOM - ((BOTTOM - TOP) * (Math.min(bits, high) - low)) / (high - low)).toFixed(1);
-  const line = (/** @type {Api.CurvePoint[]} */ points) => points.map((point, i) => `${i ? "L" : "M"}${x(point.step)} ${y(point.bits_per_dim)}`).join("");
-  const text = (/** @type {number | string} */ across, /** @type {number | string} */ down, /** @type {string} */ anchor, /** @type {string} */ words) => svg("text", { x: across, y: down, "text-anchor": anchor }, words);
+  const points = (/** @type {Api.CurvePoint[]} */ curve) => curve.map(({ step, bits_per_dim: bits }) => [step, bits]);
   const newest = valid.at(-1);
-  return svg(
-    "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart still", role: "img", "aria-label": `Bits per dimension over steps${newest ? `: validation ${newest.bits_per_dim.toFixed(3)} at step ${newest.step}` : ""}` },
-    svg("path", { class: "grid", d: `M${LEFT} ${TOP}H${RIGHT}` }), svg("path", { class: "axis", d: `M${LEFT} ${BOTTOM}H${RIGHT}` }),
-    svg("path", { class: "entropy", d: line(train) }), svg("path", { class: "surprisal", d: line(valid) }),
-    ...(valid.length < 3 ? valid.map((point) => svg("circle", { class: "point", cx: x(point.step), cy: y(point.bits_per_dim), r: 3 })) : []),
-    text(LEFT - 6, TOP + 4, "end", high.toFixed(2)), text(LEFT - 6, BOTTOM + 4, "end", low.toFixed(2)),
-    svg("text", { x: 0, y: 0, "text-anchor": "middle", transform: `translate(11 ${(TOP + BOTTOM) / 2}) rotate(-90)` }, "bits/dim"),
-    text(LEFT, BOTTOM + 16, "start", "0"), text(RIGHT, BOTTOM + 16, "end", formatInteger(last)), text((LEFT + RIGHT) / 2, BOTTOM + 30, "middle", "training step"),
-  );
+  const label = `Bits per dimension over steps${newest ? `: validation ${newest.bits_per_dim.toFixed(3)} at step ${newest.step}` : ""}`;
+  return lineChart(label, { entropy: points(train), surprisal: points(valid) }, { last, ends: ["0", formatInteger(last)], name: "training step" }, { low, high, decimals: 2, name: "bits/dim" });
 }

@@ -2,15 +2,13 @@
 // map depends on it. The address names the place: `#world=7&at=-3,5`.
 
 import { MapPen } from "../drawing/map_pen.js";
-import { download, html, setText } from "../shared/dom.js";
+import { button, download, html, setText } from "../shared/dom.js";
 import { leftOut, writeLink } from "../state/link.js";
 import { countEdits, packCells, withCells } from "../state/map_edits.js";
 import { walkable } from "../state/map_rules.js";
 import { CHUNK, WorldMap } from "../state/world_map.js";
 import { Figure, drawFigure, drawLight } from "../state/world_figure.js";
 import { encodeArray } from "../transport/encoded_arrays.js";
-
-/** @typedef {import("../state/state.js").State} State */
 
 const CELLS = [4, 6, 8, 12, 16, 24, 32, 48]; // screen pixels of a cell
 const WIDE = 4, NARROW = 3; // of CELLS, in wide and in narrow windows
@@ -46,7 +44,6 @@ export class WorldPage {
     this.entered = box("Each part can be entered from all four sides");
     this.place = html("small", { role: "status" });
     this.note = html("p", { className: "note", role: "status" });
-    const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act, more = {}) => html("button", { type: "button", title, onclick: act, ...more }, name);
     this.walkButton = button("Walk", "Send a figure through the map: arrow keys, or a click on where it should go", () => this.#walk(), { className: "strong", "aria-pressed": "false" });
     this.wholeButton = button("Full screen", "The map alone, or seed and rules too (F)", () => this.#fullScreen());
     this.picture = html("canvas", { className: "world", tabIndex: 0, role: "application", "aria-label": "The map. Drag it, or move with the arrow keys." });

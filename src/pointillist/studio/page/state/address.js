@@ -4,9 +4,6 @@ import { holdsAnything } from "../canvas/canvas_model.js";
 import { readLink, writeLink } from "./link.js";
 import { canvasOfLink, linkOfState, paletteOfLink, requestOfLink, variationOfLink } from "./link_request.js";
 
-/** @typedef {import("./state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
-
 export class Address {
   /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/filler.js").Filler} filler @param {import("../panels/world_page.js").WorldPage} worldPage */
   constructor(state, painter, filler, worldPage) {

@@ -6,8 +6,6 @@ import { placeOf } from "../drawing/shapes.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
 import { drawableHint } from "../drawing/hint_pad.js";
 
-/** @typedef {import("./state.js").State} State */
-
 const FIRST_SEED = 1; // of the picture with which a model opens
 const ZOOM = 1.5;
 const MAX_BRUSH = 16;
@@ -38,7 +36,7 @@ export class Commands {
     this.ghosts = ghosts;
     this.worldPage = worldPage;
     this.guessPage = guessPage;
-    /** @type {WeakMap<import("../canvas/painting_trace.js").PaintingTrace, Api.NamedPicture>} example pictures on the canvas */
+    /** @type {WeakMap<PaintingTrace, Api.NamedPicture>} example pictures on the canvas */
     this.examples = new WeakMap();
   }
 
@@ -247,7 +245,7 @@ export class Commands {
     this.#restored(this.state.canvas, this.state.history.redo());
   }
 
-  /** Follow a step of undo: from a painting to another one the settings follow, too. @param {import("../canvas/canvas_model.js").Canvas | undefined} before @param {boolean} moved */
+  /** Follow a step of undo: from a painting to another one the settings follow, too. @param {Canvas | undefined} before @param {boolean} moved */
   #restored(before, moved) {
     if (!moved) return;
     const { canvas, request } = this.state;

@@ -3,10 +3,7 @@
 import { PaintingTrace } from "../canvas/painting_trace.js";
 import { Storage } from "./storage.js";
 
-/** @typedef {import("./state.js").State} State */
-/** @typedef {import("./state.js").GalleryItem} GalleryItem */
 /** @typedef {import("./state.js").Workspace} Workspace */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
 const STEPS = 40; // of undo that are kept
 const DELAY = 400; // milliseconds from a change until it is kept

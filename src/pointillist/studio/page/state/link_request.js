@@ -10,11 +10,10 @@ import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("./link.js").Link} Link */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
 const NO_HINT = "none"; // a link without a hint shows the first example
 
-/** Return the link of what is shown, and what it cannot hold, in words. @param {import("./state.js").State} state @returns {{link: Link, missing: string[]}} */
+/** Return the link of what is shown, and what it cannot hold, in words. @param {State} state @returns {{link: Link, missing: string[]}} */
 export function linkOfState({ canvases, active, request, modelId, models, details, ownDetails }) {
   const canvas = canvases[active], model = canvas && models.find(({ id, details: one }) => id === canvas.model && one?.sha256 === canvas.details.sha256);
   if (!details || !canvas || !model?.details || !holdsAnything(canvas)) {
@@ -91,7 +90,7 @@ function comparisonOf(canvases) {
   return compared && canvases.every((canvas) => canvas.trace?.painted && JSON.stringify(canvas.compared) === same) ? compared : null;
 }
 
-/** Return known levels, and the levels that a fill may use. @param {Canvas} canvas @param {import("../canvas/canvas_model.js").CanvasImage} image @returns {Link} */
+/** Return known levels, and the levels that a fill may use. @param {Canvas} canvas @param {CanvasImage} image @returns {Link} */
 function knownOf({ details: { image: { levels: count } }, allowed, height, width, details }, { levels, known }) {
   const regions = allowed.map(({ region, levels: allowedLevels }) => ({ levels: allowedLevels, region: packLevels(region, 2) }));
   const size = /** @type {[number, number]} */ ([height, width]);

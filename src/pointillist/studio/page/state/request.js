@@ -34,7 +34,7 @@ export const COUNTS = [1, 2, 4, 9, 16]; // of canvases
 
 /**
  * Return the request that paints a canvas again.
- * @param {import("../canvas/canvas_model.js").Canvas} canvas @param {Api.ModelDetails} details of its model @param {Request} before whose other values are kept
+ * @param {Canvas} canvas @param {Api.ModelDetails} details of its model @param {Request} before whose other values are kept
  * @returns {Request}
  */
 export function requestOfCanvas({ conditions, settings, rng, height, width }, { image, orders, conditions: supported }, before) {

@@ -5,7 +5,6 @@ import { History } from "./history.js";
 import { recoloured } from "../drawing/palette_files.js";
 import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
 /** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null, columns?: number | null}} Workspace `hint`: as it was drawn; `columns` of a grid */
 /** @typedef {"image" | "entropy" | "surprisal" | "saliency" | "shift" | "differences"} View */

@@ -2,8 +2,6 @@
 
 import { holdsAnything, sameGrid } from "../canvas/canvas_model.js";
 
-/** @typedef {import("./state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {{step: number, canvas: Canvas}} Repaint a canvas, and the step of the checkpoint that painted it */
 /** @typedef {{state: Api.RunState, repaints: Repaint[], follow: boolean}} WatchedRun `repaints`: the oldest first; `follow`: show the newest one on the stage */
 

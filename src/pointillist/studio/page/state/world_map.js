@@ -4,7 +4,6 @@ import { blankLevels, decodeLevels } from "../transport/encoded_arrays.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { cellOf } from "./map_edits.js";
 
-/** @typedef {import("./state.js").State} State */
 /** @typedef {{seed: number, rules: Api.MapRules | null}} Declared what a map is drawn from, besides its model */
 
 export const CHUNK = 32; // cells of a request: a side of what the model draws at once

@@ -14,10 +14,6 @@ import { readImage, writeProject } from "./project.js";
 import { editedMaps, readEdits } from "../state/map_edits.js";
 import { zip } from "./zip.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
-/** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
-
 const LARGE = 1024; // approximate longer side of an enlarged picture
 const MAX_SCALE = 64;
 const EMPTY = "Nothing is painted yet: paint, draw or open an image first.";

@@ -6,8 +6,6 @@ import { hasHole, isStopped, sameGrid, traceImage, visibleImage, withImage } fro
 import { isAbort } from "./api.js";
 import { originOf } from "./manifests.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {{hole: Canvas, result: Api.FillResult, canvases: Canvas[], counts: number[]}} Fill the canvas with the hole, the distinct candidates, and how often each was drawn */
 
 export class Filler {

@@ -24,7 +24,7 @@ export function originOf({ request }, i) {
   return { rng: { seed: seed ?? 0, index: index ?? 0 }, conditions: conditions ?? {}, variation: variation ?? null, known };
 }
 
-/** Return true if two images are one: of the same model, manifest and pixels. @param {import("../canvas/canvas_model.js").Canvas} a @param {import("../canvas/canvas_model.js").Canvas} b */
+/** Return true if two images are one: of the same model, manifest and pixels. @param {Canvas} a @param {Canvas} b */
 export function isSamePainting(a, b) {
   const [one, other] = [a.trace, b.trace];
   if (!one?.painted || !one.manifest || !other?.painted || !other.manifest || one.painted.sha256 !== other.painted.sha256 || a.details.sha256 !== b.details.sha256) return false;

@@ -4,8 +4,6 @@ import { encodeArray } from "./encoded_arrays.js";
 import { blankCanvas } from "../canvas/canvas_model.js";
 import { PaintingTrace } from "../canvas/painting_trace.js";
 
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
-/** @typedef {import("../canvas/canvas_model.js").CanvasImage} CanvasImage */
 /** @typedef {import("../state/paint_jobs.js").Job} Job */
 
 const MAX_PROBABILITIES = 3_000_000; // probabilities to stream with a painting, for the chart during playback

@@ -8,11 +8,7 @@ import { begin, divided, newCanvas, requestOf } from "./paint_request.js";
 import { decodeBatch } from "../canvas/painting_trace.js";
 import { isSamePainting, manifestOf, originOf } from "./manifests.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
-/** @typedef {import("../canvas/canvas_model.js").CanvasImage} CanvasImage */
 /** @typedef {import("../state/paint_jobs.js").Job} Job */
-/** @typedef {import("../canvas/painting_trace.js").PaintingTrace} PaintingTrace */
 /** @typedef {CanvasImage & {height: number, width: number}} Start an image of which some pixels are known */
 /** @typedef {{canvases: Canvas[], starts: boolean}} Group canvases of one request; `starts`: they are partly known */
 /** @typedef {"new" | "live" | "aside"} Kind of painting: shown when it begins; in place of what is there; neither shown nor in the gallery */

@@ -5,9 +5,6 @@ import { RequestError } from "./api.js";
 import { decodeLevels, encodeArray, sha256Of } from "./encoded_arrays.js";
 import { originOf, parseManifest } from "./manifests.js";
 
-/** @typedef {import("../state/state.js").State} State */
-/** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
-/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {{canvas: Canvas, name: string, favourite: boolean}} Entry */
 
 const FORMAT = "pointillist-project";

@@ -7,7 +7,6 @@ import { pngText } from "./png_text.js";
 import { partsOf } from "./project.js";
 import { blankCanvas, traceImage } from "../canvas/canvas_model.js";
 
-/** @typedef {import("../state/state.js").State} State */
 /** @typedef {"image" | "hint"} Role */
 
 const MANIFEST = "pointillist-manifest"; // keyword of the text in a PNG

@@ -31,8 +31,7 @@ export class Dialogs {
       html("div", { className: "sizes" }, preview,
         html("p", {}, `It is ${width} × ${height} pixels; the model paints ${modelWidth} × ${modelHeight}.`)),
       choice("resize", "Resize", methods.map((method) => [method, ...METHODS[method]])),
-      height * modelWidth !== width * modelHeight && choice("fit", "Aspect ratio", Object.entries(FITS).map(([method, words]) => [method, ...words])),
-      html("div", { className: "row" }, html("button", { className: "strong", value: "resize", autofocus: true }, "Resize"), canKeepSize && html("button", { value: "keep" }, "Keep its size"), html("button", { value: "", formNoValidate: true }, "Cancel")));
+      height * modelWidth !== width * modelHeight && choice("fit", "Aspect ratio", Object.entries(FITS).map(([method, words]) => [method, ...words])), answers("resize", "Resize", canKeepSize && html("button", { value: "keep" }, "Keep its size"), "resize"));
     const answer = await this.#open(form);
     URL.revokeObjectURL(url);
     if (answer === "keep") return { height: String(height), width: String(width) };
@@ -49,8 +48,7 @@ export class Dialogs {
   async askSides({ height, width }) {
     const side = (/** @type {string} */ name, /** @type {string} */ label) => html("label", { className: "stacked" }, label, html("input", { type: "number", name, min: "0", max: "1024", step: "1", value: "0", required: true }));
     const form = html("form", { method: "dialog" }, html("h2", {}, "Extend the canvas"), html("p", {}, `It is ${width} × ${height} pixels. What is added is a hole, for you to draw in or for the model to fill.`),
-      html("div", { className: "four" }, side("top", "Top"), side("right", "Right"), side("bottom", "Bottom"), side("left", "Left")),
-      html("div", { className: "row" }, html("button", { className: "strong", value: "extend" }, "Extend"), html("button", { value: "", formNoValidate: true }, "Cancel")));
+      html("div", { className: "four" }, side("top", "Top"), side("right", "Right"), side("bottom", "Bottom"), side("left", "Left")), answers("extend", "Extend"));
     if ((await this.#open(form)) !== "extend") return null;
     const data = new FormData(form);
     const sides = ["top", "right", "bottom", "left"].map((name) => Number(data.get(name)));
@@ -64,8 +62,7 @@ export class Dialogs {
       showColour(shade, image, [level], swatch(image, 0, level));
       return html("label", { className: "check" }, html("input", { type: "checkbox", name: "level", value: String(level) }), shade, levelName(image, level));
     });
-    const form = html("form", { method: "dialog" }, html("h2", {}, "Levels allowed in the selection"), html("div", { className: "levels" }, ...boxes),
-      html("div", { className: "row" }, html("button", { className: "strong", value: "allow" }, "Allow only these"), html("button", { value: "", formNoValidate: true }, "Cancel")));
+    const form = html("form", { method: "dialog" }, html("h2", {}, "Levels allowed in the selection"), html("div", { className: "levels" }, ...boxes), answers("allow", "Allow only these"));
     if ((await this.#open(form)) !== "allow") return null;
     const levels = new FormData(form).getAll("level").map(Number);
     return levels.length ? levels : null;
@@ -74,17 +71,17 @@ export class Dialogs {
   /** Ask for a name; return null if the user cancels. @param {string} before @returns {Promise<string | null>} */
   async askName(before) {
     const input = html("input", { type: "text", value: before, maxLength: 100, required: true, "aria-label": "Name", autofocus: true, onfocus: () => input.select() });
-    const form = html("form", { method: "dialog" }, html("h2", {}, "Name the image"), input, html("div", { className: "row" }, html("button", { className: "strong", value: "name" }, "Name"), html("button", { value: "", formNoValidate: true }, "Cancel")));
+    const form = html("form", { method: "dialog" }, html("h2", {}, "Name the image"), input, answers("name", "Name"));
     return (await this.#open(form)) === "name" ? input.value.trim() || null : null;
   }
 
   /** Ask before something is thrown away; return true if it may be. @param {string} question @param {string} action the name of the button */
   async confirm(question, action) {
-    const form = html("form", { method: "dialog" }, html("h2", {}, question), html("div", { className: "row" }, html("button", { className: "strong", value: "yes" }, action), html("button", { value: "", autofocus: true }, "Cancel")));
+    const form = html("form", { method: "dialog" }, html("h2", {}, question), answers("yes", action, false, ""));
     return (await this.#open(form)) === "yes";
   }
 
-  /** Show the list of keys, and a switch for those without Ctrl. @param {import("../state/state.js").State} state */
+  /** Show the list of keys, and a switch for those without Ctrl. @param {State} state */
   showKeys(state) {
     const box = html("input", { type: "checkbox", checked: state.singleKeys, onchange: () => { state.singleKeys = box.checked; state.changed(); } });
     const rows = KEYS.map(([keys, what]) => html("div", {}, html("dt", {}, ...keys.split(" ").map((key) => html("kbd", {}, key))), html("dd", {}, what)));
@@ -110,4 +107,9 @@ function choice(name, legend, options) {
   const rows = options.map(([value, label, meaning], i) =>
     html("label", { className: "option" }, html("input", { type: "radio", name, value, checked: i === 0 }), html("span", {}, html("b", {}, label), ` ${meaning}`)));
   return html("fieldset", {}, html("legend", {}, legend), ...rows);
+}
+
+/** Make the row of buttons of a dialog. @param {string} value @param {string} action its name @param {HTMLElement | false} [other] @param {string} [focused] value of the button that has the focus, "" of Cancel */
+function answers(value, action, other = false, focused) {
+  return html("div", { className: "row" }, html("button", { className: "strong", value, autofocus: focused === value }, action), other, html("button", { value: "", formNoValidate: true, autofocus: focused === "" }, "Cancel"));
 }

@@ -1,9 +1,8 @@
 // A picture for models that score and compress: its bits as a map, its size as a file, a hole to fill.
 
 import { erase } from "../drawing/selecting.js";
-import { formatInteger, html, setText } from "../shared/dom.js";
+import { button, formatInteger, html, setText } from "../shared/dom.js";
 
-/** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../state/commands.js").Commands} Commands */
 
 const HOLE = 0.14; // of the width and of the height of a picture: the models of photographs know near pixels, so small holes suit them
@@ -13,7 +12,6 @@ export class ExamplePictures {
   constructor(state, commands, pictures) {
     this.state = state;
     this.commands = commands;
-    const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act) => html("button", { type: "button", title, onclick: act }, name);
     const open = pictures.map((picture) => button(pictures.length > 1 ? picture.name : "Show it", `Put it on the canvas, with its bits: ${picture.name}`, () => void commands.showPicture(picture)));
     this.sizes = html("p", { className: "note sizes-of-file", role: "status" });
     this.map = button("Map of its bits", "Bits that each pixel takes (3)", () => commands.view("surprisal"));

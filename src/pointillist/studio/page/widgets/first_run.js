@@ -4,8 +4,6 @@ import { drawableHint } from "../drawing/hint_pad.js";
 import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
-/** @typedef {import("../state/state.js").State} State */
-
 export class FirstRun {
   /** @param {State} state @param {import("../state/commands.js").Commands} commands */
   constructor(state, commands) {

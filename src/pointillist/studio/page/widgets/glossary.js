@@ -1,6 +1,6 @@
 // Terms that explain themselves on hover and focus.
 
-import { html } from "../shared/dom.js";
+import { html, updateChildren } from "../shared/dom.js";
 
 /** @type {Record<string, string>} */
 const MEANINGS = {
@@ -22,3 +22,6 @@ export function term(word) {
   if (!meaning) return html("span", {}, word);
   return html("span", { className: "term", tabIndex: 0, "aria-description": meaning, "data-meaning": meaning }, word);
 }
+
+/** Show numbers by their terms. @param {HTMLElement} list @param {string[][]} rows term and number of each */
+export const showNumbers = (list, rows) => updateChildren(list, JSON.stringify(rows), () => rows.map(([name, value]) => html("div", {}, html("dt", {}, term(name)), html("dd", {}, value))));

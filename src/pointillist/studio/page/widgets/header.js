@@ -5,8 +5,6 @@ import { html, updateChildren, setText, formatInteger } from "../shared/dom.js";
 import { icon } from "./icons.js";
 import { dots, loadingText } from "./notifications.js";
 
-/** @typedef {import("../state/state.js").State} State */
-
 const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
 /** Say what a model paints, and by what. @param {Api.ModelDetails} details */

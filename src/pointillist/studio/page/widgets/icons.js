@@ -1,6 +1,6 @@
 // Icons: lines on a grid of 20 x 20.
 
-import { svg } from "../shared/dom.js";
+import { html, svg } from "../shared/dom.js";
 
 const LINES = {
   play: "M6 4l10 6-10 6z",
@@ -47,3 +47,6 @@ const LINES = {
 export function icon(name) {
   return svg("svg", { viewBox: "0 0 20 20", class: "icon", "aria-hidden": "true" }, svg("path", { d: LINES[name] }));
 }
+
+/** Create a button with an icon alone. @param {Icon} name @param {string} title @param {() => unknown} act */
+export const iconButton = (name, title, act) => html("button", { type: "button", className: "icon-only", title, "aria-label": title, onclick: () => act() }, icon(name));

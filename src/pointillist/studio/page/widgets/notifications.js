@@ -3,8 +3,6 @@
 import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
-/** @typedef {import("../state/state.js").State} State */
-
 export class Notifications {
   /** @param {State} state */
   constructor(state) {

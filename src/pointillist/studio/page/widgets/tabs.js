@@ -2,8 +2,6 @@
 
 import { html } from "../shared/dom.js";
 
-/** @typedef {import("../state/state.js").State} State */
-
 const PANELS = [["prompt", "Prompt"], ["pixel", "Pixel"], ["export", "Save"]];
 
 export class Tabs {

@@ -15,6 +15,9 @@ export function html(tag, props = {}, ...children) {
   return el;
 }
 
+/** Create a button with a name. @param {string} name @param {string} title @param {() => unknown} act @param {Record<string, any>} [more] properties */
+export const button = (name, title, act, more) => html("button", { type: "button", title, onclick: () => act(), ...more }, name);
+
 /** @param {HTMLElement} el @param {string} name @param {any} value */
 function setProperty(el, name, value) {
   if (name.startsWith("on")) el.addEventListener(name.slice(2), value);
