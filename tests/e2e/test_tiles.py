@@ -82,7 +82,7 @@ def test_maps_are_saved_for_tiled_and_on_sheets_of_tiles(page: Page, studio: Ser
         cells = json.loads(archive.read("map.tmj"))["layers"][0]["data"]
     np.testing.assert_array_equal(np.reshape(cells, levels[0].shape) - 1, levels[0])
     atlas, places = saved_atlas(page, tmp_path)
-    expected = [SHOWN[one].swapaxes(1, 2).reshape(5 * 6, 7 * 10, 3) for one in levels]
+    expected = [SHOWN[one].swapaxes(1, 2).reshape(5 * 6, 7 * 10, 3) for one in levels[::-1]]  # the newest first
     np.testing.assert_array_equal(atlas[..., :3], np.concatenate(expected, 1))
     assert [(one["x"], one["width"], one["height"]) for one in places] == [(0, 70, 30), (70, 70, 30)]
 
