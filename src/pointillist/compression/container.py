@@ -1,8 +1,8 @@
 """The bytes of an archive: a header, records, an end with an index. Nothing here knows what a picture is.
 
     header   8B 50 58 | version << 4 and flags | first 4 bytes of the fingerprint of the program
-             flag 1: number of the generation order (var) | of version 2: side of a tile (var) | flag 4: type and first
-             value of an array (2 var)
+             flag 1: number of the generation order (var) | of versions 2 and 3: side of a tile (var) | of version 3:
+             type and first value of an array (2 var)
     record   count << 2 and kind (var) | of kind 2: height, width (var), and where one exceeds the side of a tile the
              number of the tile (var) | length (var) | content | CRC-32C
     end      0 | with several records: their number (var), and for each its fields before the length and its bytes
@@ -33,8 +33,9 @@ from pointillist.images.pictures import tiles_of
 MAGIC = b"\x8bPX"
 VERSION = 1
 VERSION_OF_TILES = 2
-LABELS, ORDER, ARRAY = 2, 1, 4
-"""Flags: images have labels; the generation order is given; the type of an array is."""
+VERSION_OF_ARRAYS = 3
+LABELS, ORDER = 2, 1
+"""Flags: images have labels; the generation order is given."""
 END, PICTURES, SIZED, METADATA = range(4)
 """Kinds of record: pictures of the size of the model, pictures of another size, data about the archive."""
 PREFIX = 4
@@ -58,8 +59,8 @@ class Header:
         fingerprint: the first bytes of the fingerprint of the program.
         labels: whether images have labels.
         order: number of the generation order.
-        side: pixels of the side of a tile, of version 2; 0 for version 1, in which pictures are not cut.
-        array: type and first value of an array, as `to_header` has them; None for pictures.
+        side: pixels of the side of a tile; 0 where pictures are not cut, as in version 1.
+        array: type and first value of an array, of version 3, as `to_header` has them; None for pictures.
     """
 
     fingerprint: bytes
@@ -69,11 +70,12 @@ class Header:
     array: tuple[int, int] | None = None
 
     def encode(self) -> bytes:
-        flags = LABELS * self.labels | ORDER * (self.order > 0) | ARRAY * (self.array is not None)
-        extra = filter(None, (self.order, self.side))
+        flags = LABELS * self.labels | ORDER * (self.order > 0)
         version = VERSION_OF_TILES if self.side else VERSION
-        first = MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX]
-        return first + b"".join(map(encode_var, (*extra, *(self.array or ()))))
+        extra = [number for number in (self.order, self.side) if number]
+        if self.array is not None:
+            version, extra = VERSION_OF_ARRAYS, [*extra[: self.order > 0], self.side, *self.array]
+        return MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX] + b"".join(map(encode_var, extra))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -230,17 +232,18 @@ def read_header(source: Source) -> tuple[Header, bytes]:
     if source.take(len(MAGIC)) != MAGIC:
         raise ArchiveError(f"{source.name} is not an archive of pointillist: it does not begin like one.")
     (byte,) = source.take(1)
-    if byte >> 4 not in (VERSION, VERSION_OF_TILES) or byte & 15 & ~(LABELS | ORDER | ARRAY):
+    version = byte >> 4
+    if not VERSION <= version <= VERSION_OF_ARRAYS or byte & 15 & ~(LABELS | ORDER):
         raise ArchiveError(
-            f"{source.name} is an archive of version {byte >> 4}.{byte & 15}, which this release does not read: "
+            f"{source.name} is an archive of version {version}.{byte & 15}, which this release does not read: "
             "upgrade pointillist."
         )
     fingerprint = source.take(PREFIX)
     order = source.var() if byte & ORDER else 0
-    side = source.var() if byte >> 4 == VERSION_OF_TILES else 0
-    if byte >> 4 == VERSION_OF_TILES and not side:
+    side = source.var() if version > VERSION else 0
+    if version == VERSION_OF_TILES and not side:
         raise source.damaged("its tiles have no pixels")
-    array = (source.var(), source.var()) if byte & ARRAY else None
+    array = (source.var(), source.var()) if version == VERSION_OF_ARRAYS else None
     header = Header(fingerprint, bool(byte & LABELS), order, side, array)
     _ = header.metadata  # checked before anything is decoded
     return header, bytes(source.marked)
