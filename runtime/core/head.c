@@ -322,3 +322,51 @@ INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i
   }
   normalise_weights(result, levels, total, h[H_PRECISION], 0);
 }
+
+#if X86
+/* `find` by softmax: with frequencies of 32 bits, which are added one by one among 16 levels alone. Return -1 where the
+   ratio does not fit in 32 bits, or where so many levels have a frequency of 1 that the largest is below 0. `scratch`: a
+   number for each level. */
+AVX512 static i64 find_512(const i32 *logits, i64 levels, const i32 *exp, i64 last, i64 precision, i64 level, i64 target, i32 *scratch, i64 *interval) {
+  const __m512i least = _mm512_set1_epi32(INT32_MIN), one = _mm512_set1_epi32(1), ends = _mm512_set1_epi32((i32)smaller(last, INT32_MAX));
+  __m512i largest = least, total = _mm512_setzero_si512(), most = one, sum = total;
+  for (i64 k = 0; k < levels; k += COLUMNS) {
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    largest = _mm512_max_epi32(largest, _mm512_mask_loadu_epi32(least, mask, logits + k));
+  }
+  largest = _mm512_set1_epi32(_mm512_reduce_max_epi32(largest));
+  for (i64 k = 0; k < levels; k += COLUMNS) { /* a difference of logits is at most 2^27 */
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    __m512i below = _mm512_sub_epi32(largest, _mm512_maskz_loadu_epi32(mask, logits + k));
+    __m512i weights = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, _mm512_min_epi32(below, ends), exp, 4);
+    _mm512_mask_storeu_epi32(scratch + k, mask, weights);
+    total = _mm512_add_epi64(total, _mm512_add_epi64(_mm512_srli_epi64(weights, 32), _mm512_and_si512(weights, _mm512_set1_epi64(0xFFFFFFFF))));
+  }
+  u64 ratio = (1ull << (precision + 32)) / (u64)_mm512_reduce_add_epi64(total);
+  if (ratio >> 32) return -1;
+  const __m512i by = _mm512_set1_epi64((i64)ratio);
+  for (i64 k = 0; k < levels; k += COLUMNS) {
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    __m512i weights = _mm512_maskz_loadu_epi32(mask, scratch + k);
+    __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(weights, by), 32), odd = _mm512_mul_epu32(_mm512_srli_epi64(weights, 32), by);
+    __m512i numbers = _mm512_maskz_max_epi32(mask, _mm512_mask_blend_epi32(0xAAAA, even, odd), one);
+    _mm512_mask_storeu_epi32(scratch + k, mask, numbers);
+    most = _mm512_max_epi32(most, numbers), sum = _mm512_add_epi32(sum, numbers);
+  }
+  i32 best = _mm512_reduce_max_epi32(most), missing = (i32)(1ll << precision) - _mm512_reduce_add_epi32(sum);
+  if (best < -missing) return -1; /* cumulative frequencies would not rise */
+  i64 start = 0, k = 0, end = level < 0 ? levels - 1 : level;
+  for (int is_given = 0; k < levels; k += COLUMNS) { /* the first of the largest takes what is missing */
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    __m512i numbers = _mm512_maskz_loadu_epi32(mask, scratch + k);
+    __mmask16 at = _mm512_mask_cmpeq_epi32_mask(mask, numbers, _mm512_set1_epi32(best));
+    if (at && !is_given) scratch[k + __builtin_ctz(at)] += missing, numbers = _mm512_maskz_loadu_epi32(mask, scratch + k), is_given = 1;
+    i64 here = _mm512_reduce_add_epi32(numbers);
+    if (level < 0 ? start + here > target : level < k + COLUMNS) break;
+    start += here;
+  }
+  while (k < end && (level >= 0 || start + scratch[k] <= target)) start += scratch[k++];
+  interval[0] = start, interval[1] = scratch[k];
+  return k;
+}
+#endif

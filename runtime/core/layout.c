@@ -80,6 +80,7 @@ struct pt_level {
   tile *product;
   multiply_function *multiply; /* NULL: by tiles */
   int (*rows)(const step *, i64, i64, i64); /* runs a step and those `further`, if it is one of those written for the level */
+  i64 (*find)(const i32 *, i64, const i32 *, i64, i64, i64, i64, i32 *, i64 *); /* by softmax; see `find`. NULL, or -1: not so */
 };
 
 /* Memory is taken twice: first to measure it, where `base` is NULL, and then to lay it out. */

@@ -258,10 +258,26 @@ AVX512 INLINE void gate_512(const int LEFT, const step *s, sites y, sites x, sit
   }
 }
 
+/* 64 numbers as bytes, from channel j on: packed in halves of registers, and put in order. */
+AVX512 INLINE void pack_512(const int LEFT, const step *s, sites y, sites x, i64 j, i64 rows) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sign = _mm512_set1_epi8((char)128);
+  shifts_512 by[4];
+  UNROLL for (int v = 0; v < 4; v++) by[v] = load_shifts(s, 0, j + v * COLUMNS, 0xFFFF);
+  for (i64 r = 0; r < rows; r++) {
+    __m512i n[4];
+    UNROLL for (int v = 0; v < 4; v++) n[v] = shift_512(LEFT, load_512(x, r, j + v * COLUMNS, 0xFFFF), by[v]);
+    const __m512i low = _mm512_packs_epi32(n[0], n[1]), high = _mm512_packs_epi32(n[2], n[3]);
+    const __m512i bytes = s->y_type == INT8 ? _mm512_xor_si512(_mm512_packs_epi16(low, high), sign) : _mm512_packus_epi16(low, high);
+    _mm512_storeu_si512(y.at + r * y.row + j, _mm512_permutexvar_epi32(order, bytes));
+  }
+}
+
 /* NARROW and RESCALE */
 AVX512 INLINE void shift_rows_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  i64 j = 0;
   (void)z;
-  for (i64 j = 0; j < s->n; j += COLUMNS) {
+  if (s->y_type != INT32) for (; s->n - j >= 4 * COLUMNS; j += 4 * COLUMNS) pack_512(LEFT, s, y, x, j, rows);
+  for (; j < s->n; j += COLUMNS) {
     const __mmask16 mask = (__mmask16)mask_of(s->n, j);
     const shifts_512 by = load_shifts(s, 0, j, mask);
     for (i64 r = 0; r < rows; r++) store_512(y, r, j, s->y_type, shift_512(LEFT, load_512(x, r, j, mask), by), mask);

@@ -100,6 +100,13 @@ static i64 find_level(pt_run *r, const i32 *params, const i64 *pixel, i64 c, i64
   const i32 *h = r->p.header;
   if (has_intervals(h))
     return r->level->digits(&r->p, params, pixel, r->height * r->width, c, level, target, interval, r->parts);
+  if (r->level->find && h[H_KIND] == CATEGORICAL) {
+    const i32 *exp = constant(&r->p, h[H_EXP]);
+    i64 last = count_of(&r->p, h[H_EXP]) - 1;
+    i64 known = r->level->find(params + c * h[H_LEVELS], h[H_LEVELS], exp, last, h[H_PRECISION], level, target, (i32 *)r->drawn, interval);
+    AFTER(AFTER_FREQUENCIES)
+    if (known >= 0) return known;
+  }
   r->level->frequencies(&r->p, params, pixel, r->height * r->width, c, r->weights, r->parts);
   AFTER(AFTER_FREQUENCIES)
   return find(r->weights, h[H_LEVELS], level, target, interval);
