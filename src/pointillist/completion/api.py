@@ -142,9 +142,9 @@ def observed_cells(
         observed_cells(model, "holes.csv", (100, 100)).known.sum()
     """
     if isinstance(cells, (str, Path)):
+        if Path(cells).suffix.lower() in CELL_FILES:
+            return read_cells(cells, model.image, size, **grid)
         check_file(Path(cells))
-    if isinstance(cells, (str, Path)) and Path(cells).suffix.lower() in CELL_FILES:
-        cells = read_cells(cells, model.image, size, **grid)
     if not isinstance(cells, ObservedCells):
         raise ConfigError(
             f"`known` is missing: say which pixels of the image to keep, or give observed cells, such as a table "

@@ -57,9 +57,10 @@ def sample_seamless(
         raise ConfigError(
             "`uniforms` cannot be used for images that tile, as some pixels are drawn twice: give a seed."
         )
-    opened = open_scored(model, settings.get("engine", "auto"))
+    keywords: Any = settings
+    opened, size = open_scored(model, settings.get("engine", "auto")), keywords.pop("size", None)
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
-    draws = Request.of(n, label, text, **settings).resolve(opened, at_once=True)
+    draws = replace(Request.of(n, label, text, **keywords), size=size).resolve(opened, at_once=True)
     log_notes(draws.prompts)
     return sample_tiling(draws, sides, on_row)
 

@@ -6,6 +6,7 @@ is sampled from its integer program.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -67,11 +68,12 @@ def sample(
         pt.sample(model, 16, label=3, guidance=2.0, seed=0).save("threes.png")
         pt.sample("icons", text=["heart", "home"])[1]  # a picture of the second
     """
-    requested_size = settings.get("size")
+    keywords: Any = settings
+    requested_size = keywords.pop("size", None)
     size = None if requested_size is None else parse_size(requested_size)
     opened = open_scored(model, settings.get("engine", "auto"), size)
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
-    draws = Request.of(n, label, text, **settings).resolve(opened, at_once=True)
+    draws = replace(Request.of(n, label, text, **keywords), size=size).resolve(opened, at_once=True)
     if draws.prompts is not None:
         from pointillist.model.vocabulary import log_notes
 

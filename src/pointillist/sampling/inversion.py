@@ -28,7 +28,7 @@ from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import SampleKwargs, reject_arguments
 from pointillist.sampling.draws import Draws, guided_inputs
 from pointillist.sampling.request import Request
-from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, check_seed
+from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, seed_of
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
@@ -69,8 +69,8 @@ def recover_uniforms(
     reject_arguments(settings)
     opened = open_scored(model, settings.get("engine", "auto"))
     x = single_image(opened, image)
-    size = (x.shape[2], x.shape[3])
-    return invert(Request.of(1, label, text, seed=seed, size=size, **settings).resolve(opened), x)
+    request = replace(Request.of(1, label, text, seed=seed, **settings), size=(x.shape[2], x.shape[3]))
+    return invert(request.resolve(opened), x)
 
 
 def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 c h w"]:
@@ -185,7 +185,7 @@ def replace_uniforms(
         replace_uniforms(pt.recover_uniforms(model, image), np.random.rand(1, 1, 28, 28), 0.3)
     """
     uniforms, others = _mixable(uniforms, others, strength)
-    places = np.random.default_rng([check_seed(seed), 3]).random(np.shape(uniforms))
+    places = np.random.default_rng([seed_of(seed), 3]).random(np.shape(uniforms))
     return np.where(places < strength, others, uniforms)
 
 

@@ -89,17 +89,16 @@ class Request:
         *,
         seed: int | None = None,
         uniforms: Any = None,
-        size: int | str | tuple[int, int] | None = None,
         **keywords: Unpack[SampleKwargs],
     ) -> Request:
-        """Make a request of the keywords of `sample`.
+        """Make a request of the keywords of `sample`, but for the size, which known pixels have.
 
         Raises:
             TypeError: for a keyword that is neither a setting nor a condition.
         """
         settings, conditions = split_keywords(keywords)
         values = {"label": label, "text": text, **conditions}
-        return cls(n=n, conditions=values, settings=settings, seed=seed, uniforms=uniforms, size=size)
+        return cls(n=n, conditions=values, settings=settings, seed=seed, uniforms=uniforms)
 
     def with_prompts(self, prompts: Prompts | None) -> Request:
         """Return the request with prompts that were read for it: a quoted name would mean another the second time."""

@@ -44,22 +44,15 @@ def check_count(n: int, shape: Sequence[int] | None = None) -> None:
 def seed_of(seed: int | None) -> int:
     """Return a checked seed; None draws one, by torch's generator where torch is loaded, which `manual_seed` repeats.
 
+    JSON and browsers hold integers below 2^53 exactly.
+
     Raises:
         ConfigError: naming the seed.
     """
     if seed is not None:
-        return check_seed(seed)
+        return check_whole("seed", seed, 0, MAX_SEED - 1)
     torch = sys.modules.get("torch")
     return secrets.randbelow(_SEEDS) if torch is None else int(torch.randint(_SEEDS, ()))
-
-
-def check_seed(seed: int) -> int:
-    """Return a seed that every program can store: JSON and browsers hold integers below 2^53 exactly.
-
-    Raises:
-        ConfigError: naming the seed.
-    """
-    return check_whole("seed", seed, 0, MAX_SEED - 1)
 
 
 def seeded_uniforms(
@@ -68,11 +61,7 @@ def seeded_uniforms(
     """Draw the uniforms of some images of a seed: image i depends on (seed, i) alone, candidate k on (seed, i, k).
 
     Candidate 0 is the image itself.
-
-    Raises:
-        ConfigError: if the seed is out of range.
     """
-    check_seed(seed)
     return np.stack(
         [np.random.default_rng([seed, i, candidate] if candidate else [seed, i]).random(shape) for i in images]
     )

@@ -148,7 +148,6 @@ def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schema
     size = request.size or (model.image.height, model.image.width)
     height, width = size if levels is None else levels.shape[2:]
     check_pixels(height, width, limits)
-    model.check_size(height, width)
     if count > limits.samples:
         raise too_large("The number of samples", count, limits.samples, "ask for fewer")
     for spec in request.samples:

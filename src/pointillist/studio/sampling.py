@@ -11,7 +11,6 @@ import numpy as np
 
 from pointillist.completion.canvas import Painter, tile
 from pointillist.completion.vary import redraw
-from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.weights import compare_weights_once
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
@@ -64,7 +63,6 @@ def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.n
     """Draw the images, and report pixels meanwhile; return levels and log-likelihoods."""
     model, (height, width), count = job.draws.model, job.draws.size, len(job.request.samples)
     num_params = num_outputs(model, job.request.engine)
-    check_batch_memory(count * num_params * height * width * 8, count, height, width)
     outputs = np.full((count, *job.draws.order.raster_size(height, width), num_params), np.nan, np.float32)
     scorer = job.draws.scorer
     conditional = (

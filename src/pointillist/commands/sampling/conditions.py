@@ -14,7 +14,7 @@ from pointillist.commands.report import note
 from pointillist.conditioning.label import label_number
 from pointillist.conditioning.registry import unsupported_condition
 from pointillist.errors import ConfigError, DataError, ShapeError, shorten
-from pointillist.files.reading import check_file
+from pointillist.files.reading import read_text
 from pointillist.files.settings_tree import split_names
 from pointillist.system import check_memory
 
@@ -53,19 +53,25 @@ def _levels_of(model: LikelihoodModel, path: Path, size: tuple[int, int]) -> np.
     from pointillist.data import load_data
     from pointillist.model.folder.image_sources import resolve_data_options
 
-    if path.suffix.lower() == ".npy":
+    if is_array := path.suffix.lower() == ".npy":
         levels = read_numbers(path, "hint_from_image")
         levels = model.check_array(levels[None] if levels.ndim == 3 else levels)
+        height, width = levels.shape[2:]
     else:
         picture = read_image(path, "hint_from_image")
-        _check_no_smaller(path, (picture.height, picture.width), size)
-        options = resolve_data_options(model, str(path), [], labels=False).changed(size=size)
-        data = load_data(path, options, spec=model.image).get("all")
-        for text in data.changes:
-            note(f"note       {path}: {text}")
-        levels = data.batch([0]).levels
-    _check_no_smaller(path, tuple(levels.shape[2:]), size)
-    return levels
+        height, width = picture.height, picture.width
+    if height < size[0] or width < size[1]:  # enlarged, its hint would be another than it looks like
+        raise ShapeError(
+            f"`--hint-from-image` (={path}) is {height}x{width}, smaller than the images of {size[0]}x{size[1]}: "
+            "give a larger one, or the small image itself as `--hint`."
+        )
+    if is_array:
+        return levels
+    options = resolve_data_options(model, str(path), [], labels=False).changed(size=size)
+    data = load_data(path, options, spec=model.image).get("all")
+    for text in data.changes:
+        note(f"note       {path}: {text}")
+    return data.batch([0]).levels
 
 
 def _note_hint(model: LikelihoodModel, path: Path | None, hint: Any) -> None:
@@ -80,16 +86,6 @@ def _note_hint(model: LikelihoodModel, path: Path | None, hint: Any) -> None:
     if isinstance(hint, Image) and spec is not None:
         for text in describe_colours(spec, hint, spec.level_array(hint), str(path)):
             note(f"note       {text}")
-
-
-def _check_no_smaller(path: Path, actual: tuple[int, ...], size: tuple[int, int]) -> None:
-    """Reject an image that would have to be enlarged: its hint would be another than it looks like."""
-    if actual[0] < size[0] or actual[1] < size[1]:
-        raise ShapeError(
-            f"`--hint-from-image` (={path}) is {actual[0]}x{actual[1]}, smaller than the images of "
-            f"{size[0]}x{size[1]}: "
-            "give a larger one, or the small image itself as `--hint`."
-        )
 
 
 def read_conditions(attributes: Sequence[str], hint: Path | None = None, others: Sequence[str] = ()) -> dict[str, Any]:
@@ -235,20 +231,13 @@ def parse_texts(typed: Sequence[str], file: Path | None, setting: str = "text") 
 
 
 def _lines(file: Path) -> list[str]:
-    try:
-        check_file(file, name=f"The file of prompts (={file})")
-        if file.stat().st_size > MAX_BYTES:
-            raise DataError(
-                f"The file of prompts (={file}) has more than {MAX_BYTES:,} bytes: give a file with a prompt a line."
-            )
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"The file of prompts (={file}) cannot be read as text: give a file with a prompt a line."
-        ) from error
-    result = [line for line in lines if line]
+    name = f"The file of prompts (={file})"
+    if file.is_file() and file.stat().st_size > MAX_BYTES:
+        raise DataError(f"{name} has more than {MAX_BYTES:,} bytes: give a file with a prompt a line.")
+    text = read_text(file, "utf-8-sig", name=name, remedy="give a file with a prompt a line")
+    result = [line.strip() for line in text.splitlines() if line.strip()]
     if not result:
-        raise DataError(f"The file of prompts (={file}) holds no prompt: write one on each line.")
+        raise DataError(f"{name} holds no prompt: write one on each line.")
     return result
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.jobs.work import Arrays, Work, files_digest, model_facts
-from pointillist.commands.paths import check_animation, open_scored_model
+from pointillist.commands.paths import check_animation, open_scored_model, reject_filled
 from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import read_conditions
@@ -69,7 +69,8 @@ def keywords(settings: InpaintSettings) -> dict[str, Any]:
 def inpaint(settings: InpaintSettings) -> Facts:
     """Draw completions of an image or a grid, or extend it, or let it tile, and write them."""
     check_source(settings)
-    check_maps_folder(settings.maps, settings.force)
+    if settings.maps is not None:
+        reject_filled(settings.maps, settings.force and settings.maps.is_dir(), "its maps")
     with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
         model = open_scored_model(settings.model, settings.device, settings.engine)
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
@@ -353,16 +354,6 @@ def draw(
     in_windows = model.fixed_size and cells.known.shape != (model.image.height, model.image.width)
     results = fill_grid(model, cells, **keywords) if in_windows else complete(model, cells, **keywords)
     return results, cells, time.perf_counter() - started
-
-
-def check_maps_folder(folder: Path | None, force: bool) -> None:
-    """Reject a folder of maps that would replace files.
-
-    Raises:
-        ConfigError: unless `force` is set.
-    """
-    if folder is not None and folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not force)):
-        raise ConfigError(f"`--maps` (={folder}) is already there: add `--force` to replace its maps, or give another.")
 
 
 def write_maps(folder: Path, samples: Samples) -> list[str]:

@@ -44,7 +44,7 @@ def target(out: str | None, form: str | None, force: bool, name: str = "samples"
 
 
 def _resolved(out: str, form: str | None) -> tuple[str, Path]:
-    from pointillist.errors import ConfigError, check_name
+    from pointillist.errors import check_name
 
     typed = form
     path = Path(out)
@@ -71,24 +71,6 @@ def _form_of(ending: str, folder: bool) -> str:
     if folder:
         return "files"
     return ending if ending == "npz" or (ending in MAP_KINDS and ending != "png") else "sheet"
-
-
-def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool) -> None:
-    """Reject, before sampling, maps that could not be written.
-
-    Raises:
-        ConfigError: naming the remedy.
-    """
-    if image.mode != "codes" or image.channels != 1:
-        raise ConfigError(
-            f"`--format {kind}` is for maps of tiles, and this model samples {image}: "
-            "write PNG files by `--format files`."
-        )
-    if not is_map_file(path):
-        return
-    if total > 1:
-        raise ConfigError(f"A .{kind} holds one map, not {total:,}: give DIR/, or `-n 1`.")
-    reject_existing(path, force)
 
 
 def encode_maps(part: Samples, kind: str, folder: Path) -> list[bytes]:

@@ -107,11 +107,7 @@ def _record(draws: Draws, colours: Any, seamless: str | None) -> dict[str, Any]:
         "n": draws.count,
         "seed": draws.uniforms.seed,
         "size": list(draws.size),
-        **{
-            each.name: getattr(draws.config, each.name)
-            for each in fields(draws.config)
-            if each.name not in _NOT_RECORDED
-        },
+        **{name: getattr(draws.config, name) for name in _RECORDED},
         "conditions": digest.hexdigest(),
     }
 

@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,8 @@ from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import EngineChoice, SamplingConfig, choose_engine, choose_model_engine
+from pointillist.sampling.config import EngineChoice, SamplingConfig, choose_model_engine
 from pointillist.sampling.request import Request
-from pointillist.sampling.rules.config import parse_rules
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
@@ -79,19 +79,18 @@ def plan_images(model: LikelihoodModel, settings: SampleSettings, sheet: SheetPl
         **read_conditions(settings.attribute, None, settings.condition),
         **parse_hint(model, settings.hint, settings.hint_from_image, size),
     }
-    return Request.of(sheet.total, sheet.labels, sheet.texts, seed=seed, size=size, **keywords).resolve(model)
+    request = Request.of(sheet.total, sheet.labels, sheet.texts, seed=seed, **keywords)
+    return replace(request, size=size).resolve(model)
 
 
 def _open(settings: SampleSettings) -> tuple[LikelihoodModel, EngineChoice]:
     """Open the model, and choose its engine."""
     size = None if settings.size is None else parse_size(settings.size)
-    choose_engine(settings.engine)  # an error before the model is read
     model = open_scored_model(settings.model, settings.device, settings.engine, size)
     return model, choose_model_engine(model, settings.engine, size)
 
 
 def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
-    parse_rules(settings.rules)  # an error before the model is read
     model, engine = _open(settings)
     sheet = plan_sheet(model, settings)
     if kind == "sheet" and settings.form is None and sheet.total == 1:

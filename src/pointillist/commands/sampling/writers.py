@@ -19,7 +19,6 @@ from pointillist.commands.sampling.maps import (
     ARRAY_KINDS,
     FOLDER_KINDS,
     MAP_KINDS,
-    check_maps,
     encode_maps,
     is_map_file,
 )
@@ -88,9 +87,14 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
     Raises:
         ConfigError: naming the remedy.
     """
-    if kind in MAP_KINDS:
-        check_maps(out, kind, total, image, force)
-    elif not image.is_displayable and kind not in ("npz", *ARRAY_KINDS) and not has_tileset:
+    if kind in MAP_KINDS and (image.mode != "codes" or image.channels != 1):
+        raise ConfigError(
+            f"`--format {kind}` is for maps of tiles, and this model samples {image}: "
+            "write PNG files by `--format files`."
+        )
+    if kind in MAP_KINDS and is_map_file(out) and total > 1:
+        raise ConfigError(f"A .{kind} holds one map, not {total:,}: give DIR/, or `-n 1`.")
+    if not (image.is_displayable or kind in ("npz", *ARRAY_KINDS, *MAP_KINDS) or has_tileset):
         raise ConfigError(f"Codes with {image.levels:,} levels are not a picture: write them with `--out NAME.npz`.")
     if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(

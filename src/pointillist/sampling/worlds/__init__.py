@@ -27,7 +27,7 @@ from pointillist.model.folder.opening import open_any_program
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.sampling.masks import draw_until_accepted
 from pointillist.sampling.rules.config import Rules, parse_rules
-from pointillist.sampling.uniforms import check_seed
+from pointillist.sampling.uniforms import seed_of
 from pointillist.sampling.worlds.rules import Chunk, ChunkWindow, Tiles, WorldRules, chunk_uniforms, earlier_neighbours
 from pointillist.system import check_memory
 
@@ -89,7 +89,7 @@ class World:
         remembered: int = REMEMBERED,
     ) -> None:
         self.model: ProgramModel = open_world_model(model)
-        self.seed, self.chunk_size = check_seed(seed), check_whole("chunk_size", chunk_size, 2, MAX_CHUNK)
+        self.seed, self.chunk_size = seed_of(seed), check_whole("chunk_size", chunk_size, 2, MAX_CHUNK)
         self.margin = check_whole("margin", margin, 1, self.chunk_size)
         self.rules: Rules = parse_rules(rules) or Rules()
         self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
