@@ -34,6 +34,16 @@ def picture(pets: Path) -> Path:
     return Path("given.png")
 
 
+def test_a_grid_larger_than_the_images_is_filled_in_windows() -> None:
+    """By a model of fixed size; a smaller grid is an error that names the sizes."""
+    Path("holes.csv").write_text("row,column,value\n3,5,1\n30,2,0\n", encoding="utf-8")
+    run("inpaint", "digits", "--data", "holes.csv", "--size", "32x28", "-n", "1", "--seed", "0", "--out", "x.npz")
+    levels = np.load("x.npz")["levels"]
+    assert levels.shape == (1, 1, 32, 28)
+    assert (levels[0, 0, 3, 5], levels[0, 0, 30, 2]) == (1, 0)
+    assert "only 28x28" in fails("inpaint", "digits", "--data", "holes.csv", "--size", "32x20")
+
+
 def test_a_share_of_a_region_varies(completing: Path, picture: Path) -> None:
     """The variations are those of `vary` that keep all else."""
     region = "--region", "1:4,2:5"

@@ -351,7 +351,8 @@ def draw(
     cells = observed_cells(model, settings.data, size, origin=(x, y), cell=settings.cell)
     keywords = {**keywords, **read_conditions([], None, settings.condition)}
     started = time.perf_counter()
-    in_windows = model.fixed_size and cells.known.shape != (model.image.height, model.image.width)
+    beyond = np.subtract(cells.known.shape, (model.image.height, model.image.width))
+    in_windows = model.fixed_size and beyond.any() and (beyond >= 0).all()
     results = fill_grid(model, cells, **keywords) if in_windows else complete(model, cells, **keywords)
     return results, cells, time.perf_counter() - started
 
