@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.engine.opcodes import CODES, OPCODES, Opcode
-from pointillist.engine.opcodes.constants import ConstantType
+from pointillist.engine.opcodes.base import ConstantType
 
 ROOT = Path(__file__).parents[1]
 HEADER, SCRIPT = ROOT / "runtime" / "core" / "opcodes.h", ROOT / "runtime" / "opcodes.js"

@@ -18,7 +18,7 @@ from pointillist.data.tilemaps.tileset import plain_tileset
 from pointillist.errors import ConfigError
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
-from pointillist.studio.http import export
+from pointillist.studio.http import pictures
 from pointillist.studio.http.app import create_app
 from pointillist.studio.service import LIMITS
 from tests.studio import helpers
@@ -91,7 +91,7 @@ def test_a_map_is_saved_for_an_editor(client: TestClient, form: str, tmp_path: P
 def test_only_maps_are_saved_as_maps() -> None:
     """Others are pictures; the sentence says what the model samples."""
     with pytest.raises(ConfigError, match="Only maps of tiles can be exported for an editor, and this model samples"):
-        export.map_archive(helpers.grey(), schemas.MapRequest(levels=schemas.EncodedArray(**encoded(LEVELS))), LIMITS)
+        pictures.map_archive(helpers.grey(), schemas.MapRequest(levels=schemas.EncodedArray(**encoded(LEVELS))), LIMITS)
 
 
 def test_codes_without_tiles_are_no_picture(client: TestClient) -> None:

@@ -21,8 +21,16 @@ import numpy as np
 
 from pointillist.engine.arithmetic import Array, double, int64, library_of, matmul
 from pointillist.engine.buffers import Buffers, Call, Region
-from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode, output_range
-from pointillist.engine.opcodes.constants import EXP, MAX_TABLE, ConstantType
+from pointillist.engine.opcodes.base import (
+    EXP,
+    MAX_TABLE,
+    ChannelDependencies,
+    Constants,
+    ConstantType,
+    Opcode,
+    opcode,
+    output_range,
+)
 from pointillist.engine.program import Instruction, IntArray, KeyValueCache, Phase, View
 
 FACTOR_BITS = 16

@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pointillist.engine.arithmetic import Array, lookup, shift
-from pointillist.engine.opcodes.base import Constants, Opcode, opcode
-from pointillist.engine.opcodes.constants import WIDE, ConstantType, shifts, table
+from pointillist.engine.opcodes.base import WIDE, Constants, ConstantType, Opcode, opcode, shifts, table
 from pointillist.engine.program import LIMIT, Instruction, IntArray
 
 

@@ -20,8 +20,16 @@ import numpy as np
 
 from pointillist.engine.arithmetic import Array, bit_length, int64, lookup, matmul, matmul_wide, shift, shift_bits
 from pointillist.engine.buffers import Buffers, Call, Region
-from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode
-from pointillist.engine.opcodes.constants import WIDE, ConstantType, shifts, table
+from pointillist.engine.opcodes.base import (
+    WIDE,
+    ChannelDependencies,
+    Constants,
+    ConstantType,
+    Opcode,
+    opcode,
+    shifts,
+    table,
+)
 from pointillist.engine.opcodes.elementwise import Elementwise, sigmoid
 from pointillist.engine.program import INT8, LIMIT, RANGES, Instruction, IntArray, Phase, View
 

@@ -18,8 +18,7 @@ from pointillist.distributions.kinds import MANY
 from pointillist.engine.arithmetic import Array, bit_length, interpolate, library_of, shift_bits
 from pointillist.engine.buffers import Buffers
 from pointillist.engine.head.tables import mean_bits, tanh_table
-from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
-from pointillist.engine.opcodes.constants import ConstantType
+from pointillist.engine.opcodes.base import ChannelDependencies, ConstantType, Opcode, opcode
 from pointillist.engine.program import Instruction, IntArray, View
 
 REACH, STEP_BITS, FINE_BITS = 8, 4, 8

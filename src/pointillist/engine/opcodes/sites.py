@@ -13,8 +13,7 @@ import numpy as np
 from pointillist.engine.arithmetic import Array
 from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.attention import cache_of
-from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
-from pointillist.engine.opcodes.constants import WIDE, numbers
+from pointillist.engine.opcodes.base import WIDE, ChannelDependencies, Opcode, numbers, opcode
 from pointillist.engine.opcodes.elementwise import Elementwise
 from pointillist.engine.program import LIMIT, FeatureMap, Instruction, IntArray, KeyValueCache, Phase
 

@@ -12,8 +12,7 @@ from pointillist.conditioning.registry import portable_encoder
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.opcodes import OPCODES
-from pointillist.engine.opcodes.base import prove_ranges
-from pointillist.engine.opcodes.constants import MAX_TABLE, ConstantType
+from pointillist.engine.opcodes.base import MAX_TABLE, ConstantType, prove_ranges
 from pointillist.engine.program import (
     INT8,
     INT32,

@@ -19,7 +19,7 @@ from pointillist.studio.answers import inside, queries
 from pointillist.studio.answers.queries import tiles
 from pointillist.studio.answers.training_run import RunWatcher
 from pointillist.studio.errors import RequestError
-from pointillist.studio.http import export, upload
+from pointillist.studio.http import pictures
 from pointillist.studio.job_queue import AnyEvent, EventHandler
 from pointillist.studio.jobs import SamplingJob
 from pointillist.studio.service import StudioService
@@ -221,8 +221,8 @@ _add("edit", "The effect of edits", queries.edit)
 _add("layers", "An image, layer by layer", inside.layers)
 _add("activation", "An activation", inside.activation)
 _add("world", "A part of an endless map", tiles)
-_add("png", "Export an image", export.png, "image/png")
-_add("map", "Export a map", export.map_archive, "application/zip")
+_add("png", "Export an image", pictures.png, "image/png")
+_add("map", "Export a map", pictures.map_archive, "application/zip")
 
 _BINARY = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/png", "image/jpeg")}
 
@@ -234,8 +234,8 @@ _BINARY = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in 
     openapi_extra={"requestBody": {"required": True, "content": _BINARY}},
 )
 async def upload_picture(
-    model: Model, options: Annotated[upload.UploadOptions, Query()], service: Service, request: Request
+    model: Model, options: Annotated[pictures.UploadOptions, Query()], service: Service, request: Request
 ) -> Response:
     """Convert the bytes of a picture file to the levels of the model."""
-    read = partial(upload.read_upload, await request.body())
+    read = partial(pictures.read_upload, await request.body())
     return _json(await run_in_threadpool(service.convert, model, read, options))
