@@ -77,19 +77,6 @@ def fresh_output(path: Path, force: bool) -> Iterator[Path]:
                 return
 
 
-def check_animation(path: Path, kind: str, force: bool) -> None:
-    """Reject an animation that could not be written.
-
-    Raises:
-        ConfigError: naming the remedy.
-    """
-    if kind not in ("sheet", "image"):
-        raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
-    if path.suffix.lower() != ".gif":
-        raise ConfigError(f"`--animate` (={path}) must end in .gif.")
-    reject_existing(path, force)
-
-
 def open_scored_model(name: str, device: str, engine: str, size: tuple[int, int] | None = None) -> LikelihoodModel:
     """Open a model to sample, score or complete images: by its stored program if that suffices, else with torch.
 

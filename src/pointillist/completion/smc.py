@@ -31,21 +31,22 @@ from pointillist.engine.particles import (
     WEIGHED,
     ParticleBatch,
     Scaled,
-    check_particles,
     systematic_resampling,
 )
 from pointillist.engine.program import IntArray
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, counted
 from pointillist.images.array_types import Float, Int
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.sampling.draws import Draws, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
+from pointillist.system import check_memory
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
 
 ABOVE, BELOW, SHARE = 3, 2, 8
 """Rows above and below the edge between unknown and known pixels that get `SHARE` times as many particles."""
+_BYTES_PER_LEVEL = 48  # a level, its uniform, their copies in the raster frame, and what resampling gathers
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ def _particle_batch(draws: Draws, number: int, image: int, candidate: int) -> Pa
     particles = draws.request.particles if draws.soft is None else max(draws.request.particles, len(draws.levels))
     counts = np.full(roles.shape[1], particles) if flat else particles_by_row(particles, roles)
     most, seed, shape = int(counts.max()), draws.uniforms.seed or 0, draws.known.shape
-    check_particles(most, roles.size, draws.request.particles)
+    what = f"{counted(most, 'particle')} of {roles.size:,} levels (`particles` (={draws.request.particles}))"
+    check_memory(most * roles.size * _BYTES_PER_LEVEL, what, "take fewer, or use the method sequential")
     uniforms = seeded_uniforms(seed, range(number * most, (number + 1) * most), shape, candidate)
     rng = np.random.default_rng([seed, number, candidate, 1])
     levels = order.array_to_raster(np.broadcast_to(draws.levels[image], (most, *shape)))

@@ -19,33 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.program import IntArray
-from pointillist.errors import counted
 from pointillist.images.array_types import Float, Int
-from pointillist.system import check_memory
 
 LOG_2 = math.log(2.0)
 LEAST_EXPONENT = -1000
 """Below the largest number: less counts as 0 in sums."""
 DRAWN, WEIGHED, CERTAIN = range(3)
 """Roles of a sub-pixel in a `ParticleBatch`: unknown, known and a factor of the weights, or known to all before it."""
-
-
-_BYTES_PER_LEVEL = 48  # a level, its uniform, their copies in the raster frame, and what resampling gathers
-
-
-def check_particles(count: int, levels: int, particles: int) -> None:
-    """Check that the particles of a row fit in memory, before any is made.
-
-    Args:
-        count: most particles of a row.
-        levels: number of levels of an image.
-        particles: the setting, for the message.
-
-    Raises:
-        DataError: naming the setting.
-    """
-    what = f"{counted(count, 'particle')} of {levels:,} levels (`particles` (={particles}))"
-    check_memory(count * levels * _BYTES_PER_LEVEL, what, "take fewer, or use the method sequential")
 
 
 @dataclass

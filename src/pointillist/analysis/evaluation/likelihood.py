@@ -150,7 +150,6 @@ def evaluate(
         return _of_mixture([evaluate(each, x, label, text, **settings) for each in model])
     check_whole("batch_size", batch_size, 1)
     check_whole("seed", seed, 0)
-    check_guidance(guidance)
     model = open_scored(model, query.get("engine", "auto"))
     scorer_of(model, query.get("engine", "auto"))  # an error before images are read
     split, x = select_images(model, x)
@@ -182,11 +181,12 @@ def evaluate(
 
 
 def check_guided(model: LikelihoodModel, reader: BatchReader, guidance: float, batch_size: int) -> None:
-    """Check that an image has a condition, for guidance to weigh: of most data sets the first batch has one.
+    """Check guidance, and that an image has a condition for it: of most data sets the first batch has one.
 
     Raises:
         ConfigError: naming the conditions that the model takes.
     """
+    check_guidance(guidance)
     if guidance != 1:
         starts = range(0, reader.count if model.conditions.readers else 0, batch_size)
         conditional = any(reader.read(start, start + batch_size)[1].is_conditional for start in starts)

@@ -213,11 +213,9 @@ def job(settings: EvaluateSettings) -> Work:
     import numpy as np
 
     from pointillist.analysis.evaluation.likelihood import check_guided, negative_log_likelihoods, resolve_orders
-    from pointillist.distributions.transform import check_guidance
     from pointillist.model.batches import BatchReader
 
     model = open_scored_model(settings.model, settings.device, settings.engine)
-    check_guidance(settings.guidance)
     source = _read(model, settings, rejects=True)
     images = source.images
     reader = BatchReader(model, images, None, settings.text, engine=settings.engine)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.jobs.work import Arrays, Work, files_digest, model_facts
-from pointillist.commands.paths import check_animation, open_scored_model, reject_filled
+from pointillist.commands.paths import open_scored_model, reject_filled
 from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import read_conditions
@@ -73,6 +73,9 @@ def inpaint(settings: InpaintSettings) -> Facts:
         reject_filled(settings.maps, settings.force and settings.maps.is_dir(), "its maps")
     with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
         model = open_scored_model(settings.model, settings.device, settings.engine)
+        writers.check_target(path, kind, settings.n + (kind not in MAP_KINDS), model, settings)
+        for text in describe_threads(settings.threads):
+            note(f"note       {text}")
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
         how = {**keywords(settings), "seed": seed, "rules": parse_rules(settings.rules)}
         complete_source = _complete_image if settings.data is None else _complete_grid
@@ -90,20 +93,12 @@ def _complete_grid(
     settings: InpaintSettings, model: LikelihoodModel, kind: str, path: Path, how: dict[str, Any]
 ) -> tuple[Completed, float]:
     """Draw realisations given a table of cells, and write them."""
-    pictures = settings.n + (kind not in MAP_KINDS)
-    writers.check_target(path, kind, pictures, model.image, model.tileset is not None, settings.force)
-    _note_threads(settings)
     results, cells, seconds = draw(model, settings, how)
     _note_unused(settings, results)
     for text in cells.notes:
         note(f"note       {text}")
     write(model, results, cells.levels[None], kind, path, None, settings.force)
     return results, seconds
-
-
-def _note_threads(settings: InpaintSettings) -> None:
-    for text in describe_threads(settings.threads):
-        note(f"note       {text}")
 
 
 def _complete_image(
@@ -124,13 +119,8 @@ def _complete_image(
     known = np.zeros(size, bool)
     if canvas is None and (settings.vary is None or any(holes)):
         known = parse_known(settings.image, settings.mask, settings.region, settings.transparent, size)
-    pictures = settings.n + (kind not in MAP_KINDS)
-    writers.check_target(path, kind, pictures, model.image, model.tileset is not None, force)
-    if animate is not None:
-        check_animation(animate, kind, force)
-        if canvas is not None:
-            raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
-    _note_threads(settings)
+    if animate is not None and canvas is not None:
+        raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
     started = time.perf_counter()
     results: Completed
     steps, times = count(1), settings.n if settings.vary is not None else 1

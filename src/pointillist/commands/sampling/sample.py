@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.jobs.work import Arrays, Work, model_facts
-from pointillist.commands.paths import check_animation, open_scored_model
+from pointillist.commands.paths import open_scored_model
 from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import SheetPlan, parse_hint, parse_labels, parse_texts, read_conditions
@@ -95,7 +95,7 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
     sheet = plan_sheet(model, settings)
     if kind == "sheet" and settings.form is None and sheet.total == 1:
         kind = "image"
-    writers.check_target(path, kind, sheet.total, model.image, model.tileset is not None, settings.force)
+    writers.check_target(path, kind, sheet.total, model, settings)
     colours = None if settings.palette is None else read_palette(settings.palette)
     if colours is not None:
         model.image.recoloured(colours)  # an error before sampling
@@ -104,8 +104,6 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
                 f"`--palette` (={settings.palette}) changes nothing of an .npz, which holds levels: write pictures, or "
                 "leave it out."
             )
-    if settings.animate is not None:
-        check_animation(settings.animate, kind, settings.force)
     seed = unfinished_seed(path) if kind in ("npz", *FOLDER_KINDS) and settings.seed is None else settings.seed
     draws = plan_images(model, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size

@@ -30,7 +30,8 @@ from pointillist.sampling.samples import MAX_DRAWN, Samples
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.conditions import SheetPlan
-    from pointillist.images import ImageSpec
+    from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings
+    from pointillist.model.protocols import LikelihoodModel
 
 
 MAX_SHEET = 1024
@@ -81,12 +82,15 @@ MAX_SIDE = 65_535
 _BYTES_PER_PIXEL = 12  # the picture in colour, its copy in a sheet, and its bytes as PNG
 
 
-def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset: bool, force: bool) -> None:
+def check_target(
+    out: Path, kind: str, total: int, model: LikelihoodModel, settings: SampleSettings | InpaintSettings
+) -> None:
     """Reject, before sampling, what could not be written.
 
     Raises:
         ConfigError: naming the remedy.
     """
+    image, animation, force = model.image, settings.animate, settings.force
     if kind in MAP_KINDS and (image.mode != "codes" or image.channels != 1):
         raise ConfigError(
             f"`--format {kind}` is for maps of tiles, and this model samples {image}: "
@@ -94,7 +98,7 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
         )
     if kind in MAP_KINDS and is_map_file(out) and total > 1:
         raise ConfigError(f"A .{kind} holds one map, not {total:,}: give DIR/, or `-n 1`.")
-    if not (image.is_displayable or kind in ("npz", *ARRAY_KINDS, *MAP_KINDS) or has_tileset):
+    if not (image.is_displayable or kind in ("npz", *ARRAY_KINDS, *MAP_KINDS) or model.tileset):
         raise ConfigError(f"Codes with {image.levels:,} levels are not a picture: write them with `--out NAME.npz`.")
     if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(
@@ -112,6 +116,13 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
         reject_existing(out, force)
     else:
         reject_filled(out, force, "the samples in it")
+    if animation is None:
+        return
+    if kind not in ("sheet", "image"):
+        raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
+    if animation.suffix.lower() != ".gif":
+        raise ConfigError(f"`--animate` (={animation}) must end in .gif.")
+    reject_existing(animation, force)
 
 
 def check_picture(kind: str, total: int, size: tuple[int, int], tile: tuple[int, int]) -> None:
