@@ -217,9 +217,32 @@ def test_words_are_read_by_letters_and_places(typed: str, sampled: str | None) -
         {"rewritten": [["{thing}", "{2}"]]},
         {"nouns": ["dog"]},
         {"parts": {"a": "{b}", "b": "x"}},
-        {"sentences": ["[a] " * 9]},
+        {"sentences": ["[a] " * 249] * 20},
+        {"parts": {f"p{i}": f"[{{p{i - 1}}}]" if i else "x" for i in range(50)}},
+        {"sentences": ["({thing}]"]},
     ],
 )
 def test_a_damaged_grammar_is_rejected(grammar: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"grammar|rewritten"):
         Grammar(words={"thing": ("cat",)}, **grammar)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts of the page")
+def test_a_grammar_of_many_ways_is_parsed_in_time() -> None:
+    """Of brackets inside each other, whose ways double with each, in Python and JavaScript."""
+    forms = ("[a " * 32 + "]" * 32 + " x", "[a] [a] " * 31 + "x")
+    parts = {f"p{i}": f"{{p{i - 1}}} {{p{i - 1}}}" if i else "[a] [a]" for i in range(20)}
+    rewritten = (("{p19} [{p19}] cat", "{2} {1}"),)
+    words = {"thing": ("cat",)}
+    known = KnownWords(
+        ("a",), WordKinds(grammar=Grammar(words=words, parts=parts, sentences=forms, rewritten=rewritten))
+    )
+    known.vectors = None
+    path = (Path(pointillist.studio.__file__).parent / "page" / "offline" / "free_prompts.js").as_uri()
+    code = f"import {{ promptReader }} from {json.dumps(path)};"
+    code += f"console.log(JSON.stringify(promptReader(['a'], {json.dumps(known.exported())})('a '.repeat(60) + 'cat')))"
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    read = known.read("a " * 60 + "cat")
+    assert json.loads(done.stdout) == {"text": read.text, "notes": list(read.notes)}

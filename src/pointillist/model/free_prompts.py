@@ -151,7 +151,17 @@ class KnownWords:
     def exported(self) -> dict[str, object]:
         """Return what an exported page reads prompts by, ready for JSON."""
         grammar = self.kinds.grammar
-        parsed = {"forms": grammar.forms, "content": sorted(grammar.content), "colours": grammar.colours}
+        table = {
+            key: sorted(entry, key=lambda phrase: (-len(phrase), phrase)) if isinstance(entry, frozenset) else entry
+            for key, entry in grammar.table.items()
+        }
+        rewritten = [text for _, text in grammar.rewritten]
+        parsed = {
+            "table": table,
+            "rewritten": rewritten,
+            "content": sorted(grammar.content),
+            "colours": grammar.colours,
+        }
         known = {"kinds": self._kinds, "nouns": sorted(self.nouns), "relations": self._relations}
         return {**known, "readAs": grammar.read_as, "grammar": parsed if grammar.sentences else None}
 

@@ -6,8 +6,9 @@ The form of the data is described in docs/reference/file_formats.md. `runtime` a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cache, cached_property
+from itertools import count, repeat
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,10 +17,15 @@ Phrase = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S+( \S+)
 Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=500)]
 Form = Annotated[str, Field(min_length=1, max_length=1000)]
 ARTICLES = frozenset({"a", "an", "the"})
+Sequences = list[list[tuple[str, int]]]
+"""Keys of `Grammar.table`, with the number of their braces in a form that is rewritten, or 0."""
+Table = dict[str, frozenset[str] | Sequences]
+Ends = dict[int, tuple[tuple[int, int, int], ...]]
+"""Where matches end, the preferred first, with the number, start and end of each pair of braces that is rewritten."""
 _WORDS = 64  # of a sentence that is parsed
-_LONGEST = 100_000  # letters of a form with the parts that it uses
-_OPTIONAL = 8  # brackets of a form: each may double the work
-_TOKEN = re.compile(r"\{([^{}]+)\}|([\[(])|(\])|([^\s\[\](){}|]+)|\s+")
+_LARGEST = 4000  # words, braces and brackets of all forms
+_DEEPEST = 64  # brackets and parts inside each other
+_TOKEN = re.compile(r"\{([^{}]+)\}|([\[(])|([\])])|(\|)|([^\s\[\](){}|]+|\S)")
 
 
 class Grammar(BaseModel):
@@ -55,7 +61,7 @@ class Grammar(BaseModel):
     def _check(self) -> Grammar:
         """Check that each form can be read."""
         try:
-            _ = self.forms, self.names
+            _ = self.table, self.names
             for form, text in self.rewritten:
                 _ = [form.split("{")[int(number)] for number in re.findall(r"{(\d+)}", text)]
         except (KeyError, IndexError) as error:
@@ -63,28 +69,27 @@ class Grammar(BaseModel):
         return self
 
     @cached_property
-    def forms(self) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-        """Regular expressions of `sentences` and `rewritten`, with a blank behind each word, which JavaScript reads."""
-        parts = {kind: either(f"{word} " for word in words) for kind, words in self.words.items()}
+    def table(self) -> Table:
+        """Phrases of kinds, and alternative sequences of parts, brackets, `sentences` and `rewritten`, by key.
 
-        def expand(form: str, opened: str = "(?:") -> str:
-            def element(match: re.Match[str]) -> str:
-                name, bracket, end, word = match.groups()
-                if name:
-                    return f"{opened}{parts[name]})"
-                return "(?:" if bracket else ")?" if end else re.escape(f"{word} ") if word else ""
-
-            text = _TOKEN.sub(element, form)
-            brackets = re.sub(r"[^\[\]()]", "", form)
-            while (fewer := brackets.replace("[]", "").replace("()", "")) != brackets:
-                brackets = fewer
-            if brackets or len(text) > _LONGEST or form.count("[") > _OPTIONAL:
-                raise ValueError(f"the form {form[:60]!r} of the grammar misses a bracket, or is too long")
-            return text
-
+        Raises:
+            KeyError: for braces that name no kind of words, and no part above them.
+            ValueError: for a form that misses a bracket, and for a grammar that is too large.
+        """
+        table: Table = {f"{{{kind}": frozenset(words) for kind, words in self.words.items()}
         for name, form in self.parts.items():
-            parts[name] = expand(form)
-        return tuple(map(expand, self.sentences)), tuple((expand(form, "("), text) for form, text in self.rewritten)
+            _add(table, f"{{{name}", form)
+        table["sentences"] = [[(_add(table, f"sentence {i}", form), 0)] for i, form in enumerate(self.sentences)]
+        for i, (form, _) in enumerate(self.rewritten):
+            _add(table, f"rewritten {i}", form, numbered=True)
+        depths: dict[str, int] = {}
+        for key, entry in table.items():  # an entry names those above it
+            inner = [depths[name] for each in entry if isinstance(each, list) for name, _ in each]
+            depths[key] = max(inner, default=0) + 1
+        size = sum(1 + len(each) for entry in table.values() if isinstance(entry, list) for each in entry)
+        if max(depths.values()) > _DEEPEST or size > _LARGEST:
+            raise ValueError("the forms of the grammar are too large, or too deep")
+        return table
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -106,31 +111,78 @@ class Grammar(BaseModel):
     def parse(self, text: str) -> tuple[str, str]:
         """Return the longest beginning that a form covers, and the rest; the rest is all where none does."""
         words = re.findall(r"[^\W_]+(?:['’][^\W_]+)*|,", text.lower())
+        ends = self._ends(words[:_WORDS])
         for cut in range(min(len(words), _WORDS), 0, -1):
-            said = None if {*words[cut : cut + 1]} & self.content else self._sampled(_line(words[:cut]))
+            said = None if {*words[cut : cut + 1]} & self.content else self._sampled(words[:cut], ends)
             if said is not None:
-                return text if said == _line(words) else _joined(said.split()), _joined(words[cut:])
+                return text if said == words else _joined(said), _joined(words[cut:])
         return text, _joined(words)
 
-    def _sampled(self, line: str) -> str | None:
+    def _sampled(self, words: list[str], ends: Callable[[str, int], Ends]) -> list[str] | None:
         """Return a sentence in a form of the captions; None if there is none for it."""
-        if any(re.fullmatch(form, line) for form in self.forms[0]):
-            return line
-        for form, text in self.forms[1]:
-            match = re.fullmatch(form, line)
-            for number, part in enumerate(match.groups("") if match else (), 1):
-                text = text.replace(f"{{{number}}}", part)
-            if match and any(re.fullmatch(each, _line(text.split())) for each in self.forms[0]):
-                return _line(text.split())
+        if len(words) in ends("sentences", 0):
+            return words
+        for i, (_, text) in enumerate(self.rewritten):
+            match = ends(f"rewritten {i}", 0).get(len(words))
+            for number, start, end in match or ():
+                text = text.replace(f"{{{number}}}", " ".join(words[start:end]))
+            said = re.sub(r"{\d+}", "", text).split()
+            if match is not None and len(said) <= _WORDS and len(said) in self._ends(said)("sentences", 0):
+                return said
         return None
+
+    def _ends(self, words: list[str]) -> Callable[[str, int], Ends]:
+        """Return a function of a key and a start: where matches end, first what a regular expression prefers.
+
+        Of all ways to one end the first is known alone: time grows with the words, not with the ways.
+        """
+
+        @cache
+        def ends(key: str, start: int) -> Ends:
+            entry, result = self.table[key], Ends()
+            if isinstance(entry, frozenset):
+                return {end: () for end in range(len(words), start, -1) if " ".join(words[start:end]) in entry}
+            for sequence in entry:
+                reached: Ends = {start: ()}
+                for name, number in sequence:
+                    before, reached = reached, {}
+                    for at, taken in before.items():
+                        for end, inside in ends(name, at).items():
+                            reached.setdefault(end, (*taken, *(((number, at, end),) if number else inside)))
+                for end, taken in reached.items():
+                    result.setdefault(end, taken)
+            return result
+
+        return ends
+
+
+def _add(table: Table, key: str, form: str, *, numbered: bool = False) -> str:
+    """Add a form, after its words and brackets, to a table, and return its key."""
+    opened: list[tuple[str, Sequences]] = [("", [[]])]
+    braces = count(1) if numbered else repeat(0)
+    for name, opening, closing, bar, word in _TOKEN.findall(f"({form})"):
+        if opening:
+            opened.append((opening, [[]]))
+        elif bar:
+            opened[-1][1].append([])
+        elif closing:
+            bracket, sequences = opened.pop()
+            if not opened or bracket + closing not in ("[]", "()"):
+                break
+            inner = f"{bracket}{len(table)}"
+            table[inner] = [*sequences, []] if closing == "]" else sequences
+            opened[-1][1][-1].append((inner, 0))
+        else:
+            table |= {f"={word}": frozenset({word})} if word else {}
+            opened[-1][1][-1].append((f"{{{name}", next(braces)) if name else (f"={word}", 0))
+    if len(opened) != 1:
+        raise ValueError(f"the form {form[:60]!r} of the grammar misses a bracket")
+    table[key] = opened[0][1]
+    return key
 
 
 def _joined(words: list[str]) -> str:
     return " ".join(words).replace(" ,", ",")
-
-
-def _line(words: list[str]) -> str:
-    return "".join(f"{word} " for word in words)
 
 
 def either(words: Iterable[str]) -> str:

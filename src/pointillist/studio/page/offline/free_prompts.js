@@ -38,7 +38,7 @@ function misspelling(text, other) {
 /** Names of five letters or more that are a misspelling of a word in one letter. @param {string} word @param {Iterable<string>} names */
 export const singleEdits = (word, names) => [...names].filter((name) => name.length >= SHORTEST && misspelling(word, name) < TWICE);
 
-/** @typedef {{forms: [string[], [string, string][]], content: string[], colours: Record<string, string[]>}} Grammar */
+/** @typedef {{table: Record<string, string[] | [string, number][][]>, rewritten: string[], content: string[], colours: Record<string, string[]>}} Grammar */
 /** @typedef {{kinds: Record<string, string>, nouns: string[], relations: string, readAs: Record<string, string>, grammar: Grammar | null}} WordKinds as `KnownWords.exported` in Python writes them */
 
 /** Let "a" and "an" agree with the words after them. @param {string[]} words */
@@ -49,23 +49,49 @@ function tidied(text) {
   return agreeing(words.filter((word, i) => !isArticle(word) || (i + 1 < words.length && !isArticle(words[i + 1]) && !words[i + 1].startsWith(",")))).replaceAll(" ,", ",");
 }
 
+/** A function of a key and a start that returns where its matches end, the preferred first, with the number, start and end of braces that are rewritten; of all ways to one end the first is known. @param {Grammar["table"]} table @param {string[]} words */
+function matcher(table, words) {
+  /** @typedef {Map<number, [number, number, number][]>} Ends */
+  const known = /** @type {Map<string, Ends>} */ (new Map()), add = (/** @type {Ends} */ map, /** @type {number} */ end, /** @type {[number, number, number][]} */ taken) => void (map.has(end) || map.set(end, taken));
+  const ends = (/** @type {string} */ key, /** @type {number} */ start) => {
+    const at = `${start} ${key}`, old = known.get(at), /** @type {Ends} */ result = old ?? new Map();
+    if (old) return old;
+    for (const sequence of table[key]) {
+      if (typeof sequence === "string") {
+        const end = start + sequence.split(" ").length;
+        if (words.slice(start, end).join(" ") === sequence) add(result, end, []);
+        continue;
+      }
+      let reached = /** @type {Ends} */ (new Map([[start, []]]));
+      for (const element of sequence) {
+        const after = /** @type {Ends} */ (new Map());
+        for (const [from, taken] of reached) for (const [end, inside] of ends(element[0], from)) add(after, end, [...taken, .../** @type {[number, number, number][]} */ (element[1] ? [[element[1], from, end]] : inside)]);
+        reached = after;
+      }
+      for (const [end, taken] of reached) add(result, end, taken);
+    }
+    known.set(at, result);
+    return result;
+  };
+  return ends;
+}
+
 /** Parse texts by a grammar: the sentence that is sampled, and what no form covers. @param {Grammar} grammar */
-function parser({ forms: [covered, rewritten], content }) {
-  const whole = (/** @type {string} */ form) => new RegExp(`^(?:${form})$`), forms = covered.map(whole), inside = new Set(content);
-  const others = rewritten.map(([each, text]) => /** @type {const} */ ([whole(each), text]));
-  const line = (/** @type {string[]} */ words) => words.map((word) => `${word} `).join(""), joined = (/** @type {string[]} */ words) => words.join(" ").replaceAll(" ,", ",");
-  const sampled = (/** @type {string[]} */ words) => {
-    if (forms.some((form) => form.test(line(words)))) return words;
-    for (const [each, text] of others) {
-      const match = each.exec(line(words)), said = match && text.replace(/\{(\d+)\}/g, (_, number) => match[Number(number)] ?? "").split(/\s+/).filter(Boolean);
-      if (said && forms.some((form) => form.test(line(said)))) return said;
+function parser({ table, rewritten, content }) {
+  const inside = new Set(content), joined = (/** @type {string[]} */ words) => words.join(" ").replaceAll(" ,", ",");
+  const sampled = (/** @type {string[]} */ words, /** @type {ReturnType<typeof matcher>} */ ends) => {
+    if (ends("sentences", 0).has(words.length)) return words;
+    for (const [i, text] of rewritten.entries()) {
+      const taken = ends(`rewritten ${i}`, 0).get(words.length), parts = new Map(taken?.map(([number, from, to]) => [number, words.slice(from, to).join(" ")]));
+      const said = text.replace(/\{(\d+)\}/g, (_, number) => parts.get(Number(number)) ?? "").split(/\s+/).filter(Boolean);
+      if (taken && said.length <= WORDS && matcher(table, said)("sentences", 0).has(said.length)) return said;
     }
     return null;
   };
   return (/** @type {string} */ text) => {
-    const words = text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*|,/gu) ?? [];
+    const words = text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*|,/gu) ?? [], ends = matcher(table, words.slice(0, WORDS));
     for (let cut = Math.min(words.length, WORDS); cut > 0; cut--) {
-      const said = cut < words.length && inside.has(words[cut]) ? null : sampled(words.slice(0, cut));
+      const said = cut < words.length && inside.has(words[cut]) ? null : sampled(words.slice(0, cut), ends);
       if (said) return joined(said) === joined(words) ? { text, rest: "" } : { text: joined(said), rest: joined(words.slice(cut)) };
     }
     return { text, rest: joined(words) };
