@@ -138,7 +138,7 @@ def test_states_of_an_s_curve(check: Check, engine: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "kept"), [(check_select, "buffers.Buffers.select"), (check_restore, "interpreter.Interpreter._restore")]
+    ("check", "kept"), [(check_select, "buffers.Buffers.select"), (check_restore, "buffers.Buffers.restore")]
 )
 def test_a_state_that_stays_is_found(check: Check, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation test: feature maps that stay behind."""

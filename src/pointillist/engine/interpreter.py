@@ -183,17 +183,17 @@ class Interpreter(ProgramStepper):
         size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(program, batch, size)
-        self._buffers = self._allocate(inputs or {})
-        self._calls = RowCalls(self._buffers, self._operations)
-        run_part(self._buffers, self._operations, program.per_image, 0, 1)
+        self.state: Buffers = self._allocate(inputs or {})
+        self._calls = RowCalls(self.state, self._operations)
+        run_part(self.state, self._operations, program.per_image, 0, 1)
 
     def _allocate(self, inputs: Mapping[str, NDArray[Any]]) -> Buffers:
         return allocate(self.program, self.batch, (self.height, self.width), inputs, "site")
 
     def _run_row(self) -> None:
         row = self.site[0]
-        self._buffers.begin(row)
-        self._buffers.shift(row)
+        self.state.begin(row)
+        self.state.shift(row)
         self._calls.run(self.program.per_row, row, None)
 
     def _run_sub_step(self) -> None:
@@ -209,21 +209,12 @@ class Interpreter(ProgramStepper):
 
     def _params(self) -> Array:
         """Return the parameters `[b, p]` at the current site, as an array of the buffers."""
-        params = self._buffers.read(self.program.params, Region.of_site(0, self.site[1]))
+        params = self.state.read(self.program.params, Region.of_site(0, self.site[1]))
         return params.reshape(self.batch, -1)
 
     def _write(self, values: Array, first: int) -> None:
-        site = self._buffers.sites(self.program.canvas, Region.of_site(0, self.site[1]))
+        site = self.state.sites(self.program.canvas, Region.of_site(0, self.site[1]))
         site[:, 0, 0, first : first + self.program.canvas_width] = values
-
-    def _select(self, indices: Array) -> None:
-        self._buffers.select(indices)
-
-    def _save(self) -> Any:
-        return self._buffers.save()
-
-    def _restore(self, arrays: Any) -> None:
-        self._buffers.restore(arrays)
 
 
 def allocate(

@@ -33,6 +33,7 @@ class ProgramStepper(ABC):
         height, width: size of the images.
         site: the current row, column and channel.
         done: True after the last sub-pixel.
+        state: memory of the images, with `select`, `save` and `restore`; see `Buffers`.
         check: called at each new row before anything runs, such as `WeightVersionCheck.check`; None for nothing.
 
     Raises:
@@ -43,6 +44,7 @@ class ProgramStepper(ABC):
     batch: int
     height: int
     width: int
+    state: Any
 
     check: Callable[[], None] | None = None
 
@@ -124,17 +126,17 @@ class ProgramStepper(ABC):
             stepper.select(np.array([0, 0, 2]))  # the second of three images becomes a copy of the first
         """
         self._pixel = self._pixel[indices]
-        self._select(indices)
+        self.state.select(indices)
 
     def save(self) -> Any:
         """Save the state at the beginning of a row, for `restore`."""
-        return self.site, self._stride, self._save()
+        return self.site, self._stride, self.state.save()
 
     def restore(self, state: Any) -> None:
         """Return to a saved state; it may be restored any number of times."""
         self.site, self._stride, arrays = state
         self._row_begun = self._has_run = self.done = False
-        self._restore(arrays)
+        self.state.restore(arrays)
 
     def _run(self) -> None:
         if self.done:
@@ -185,15 +187,3 @@ class ProgramStepper(ABC):
     @abstractmethod
     def _write(self, values: NDArray[Any], first: int) -> None:
         """Write values to the canvas at the current site, from its channel `first` on."""
-
-    @abstractmethod
-    def _select(self, indices: IntArray) -> None:
-        """Copy the state of images; indices are checked."""
-
-    @abstractmethod
-    def _save(self) -> Any:
-        """Copy the state of all images."""
-
-    @abstractmethod
-    def _restore(self, arrays: Any) -> None:
-        """Copy a saved state back."""

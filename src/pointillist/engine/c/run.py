@@ -137,6 +137,11 @@ class Run:
             start, slots, size = block
             yield self.workspace[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
 
+    def select(self, indices: IntArray) -> None:
+        """Copy the state of images: image i becomes a copy of image `indices[i]`."""
+        for block in self.blocks():
+            block[...] = block[:, indices]
+
     def save(self) -> list[NDArray[np.uint8]]:
         """Copy the state of all images, at the beginning of a row."""
         return [block.copy() for block in self.blocks()]
@@ -158,8 +163,8 @@ class CStepper(ProgramStepper):
     ) -> None:
         super().__init__(program, batch, size)
         size = (self.height, self.width)
-        self._run_of = Run(program, batch, size, prepare_inputs(program, batch, inputs or {}, size))
-        self._library, self._address = self._run_of.library, self._run_of.address
+        self.state: Run = Run(program, batch, size, prepare_inputs(program, batch, inputs or {}, size))
+        self._library, self._address = self.state.library, self.state.address
 
     def _run_row(self) -> None:
         self._library.pt_row(self._address, self.site[0])
@@ -183,16 +188,6 @@ class CStepper(ProgramStepper):
         if not self.program.head.has_table:
             return super()._distribution(params, pixels, channel)
         return Frequencies(frequencies_in_c(self.program, params, pixels, channel))
-
-    def _select(self, indices: IntArray) -> None:
-        for block in self._run_of.blocks():
-            block[...] = block[:, indices]
-
-    def _save(self) -> Any:
-        return self._run_of.save()
-
-    def _restore(self, arrays: Any) -> None:
-        self._run_of.restore(arrays)
 
 
 def sample_in_c(

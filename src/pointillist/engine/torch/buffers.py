@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pointillist.engine.arithmetic import Shift, prepare
 from pointillist.engine.buffers import Buffers
-from pointillist.engine.program import Instruction, KeyValueCache, Program
+from pointillist.engine.program import Instruction, IntArray, KeyValueCache, Program
 from pointillist.errors import EngineError
 
 
@@ -126,6 +126,14 @@ class TorchBuffers(Buffers):
 
     def copy(self, array: Tensor) -> Tensor:
         return array.clone()
+
+    @torch.inference_mode()
+    def select(self, indices: IntArray) -> None:
+        super().select(torch.as_tensor(indices, device=self.device))
+
+    @torch.inference_mode()
+    def restore(self, state: Any) -> None:
+        super().restore(state)
 
     def new_cache(self, cache: KeyValueCache) -> Tensor:
         """Allocate a KV cache."""

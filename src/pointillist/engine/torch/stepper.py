@@ -77,14 +77,6 @@ class TorchStepper(Interpreter):
         with _full_precision():
             super()._write(torch.as_tensor(values).to(self.device), first)
 
-    def _select(self, indices: IntArray) -> None:
-        with _full_precision():
-            super()._select(torch.as_tensor(indices, device=self.device))
-
-    def _restore(self, arrays: Any) -> None:
-        with _full_precision():
-            super()._restore(arrays)
-
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
