@@ -51,7 +51,7 @@ def check_devices(program: Program) -> None:
         assert stepping._params().shape == (2, program.params.channels)
         assert stepping._params().device == meta
         stepping.observe(np.zeros(2, np.int64))
-    for value, tensor in stepping._buffers.values():
+    for value, tensor in stepping.state.values():
         at_site = value.phase in (Phase.IMAGE, Phase.SITE, Phase.POST_DRAW)
         columns = 1 if at_site else -(-program.width // value.scale)
         assert (tensor.shape, tensor.device) == ((2, 1, columns, value.channels), meta)

@@ -132,7 +132,7 @@ def reliability_chart(
     return Chart(310, 314, label, tuple(marks))
 
 
-def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | None = None, label: str = "") -> Chart:
+def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | None = None) -> Chart:
     """Draw a bar for each row, from zero to either side, with its number."""
     step, left, right = 24.0, 130.0, _WIDTH - 62
     low = min(0.0, *(v for _, v in rows))
@@ -155,7 +155,7 @@ def bars_chart(rows: Sequence[tuple[str, float]], unit: str, *, marked: int | No
             marks.append(Text(a - 6, y + 16, f"\u2212{-value:,.1f}", "end", "soft"))
     marks.append(Path(((zero, 6), (zero, axes.bottom)), "axis"))
     marks.append(Text((left + right) / 2, axes.bottom + 18, unit, kind="soft"))
-    words = label or f"{unit}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows)
+    words = f"{unit}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows)
     return Chart(_WIDTH, axes.bottom + 26, words, tuple(marks))
 
 

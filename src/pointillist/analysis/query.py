@@ -187,9 +187,7 @@ class ImageQuery:
     @cached_property
     def order_index(self) -> Int[np.ndarray, "c h w"]:
         """Index of each sub-pixel in the generation order, from 0."""
-        channels, height, width = self.shape
-        pixels = self.model.generation_rank(height, width, self.order)
-        return pixels[None] * channels + np.arange(channels)[:, None, None]
+        return order_index(self.model, (self.shape[1], self.shape[2]), self.order)
 
     def cached(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the result that is kept under a key; compute and keep it the first time."""
@@ -219,6 +217,17 @@ class ImageQuery:
         """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
         for rows in self.iter_rows():
             yield rows, self.likelihood.conditional(self.params[:, :, rows], self.x[:, :, rows], channel)[0]
+
+
+def order_index(model: LikelihoodModel, size: tuple[int, int], order: PixelOrder) -> Int[np.ndarray, "c h w"]:
+    """Return the index of each sub-pixel in a generation order, from 0; channels of a pixel follow one another.
+
+    ```python
+    order_index(model, (2, 2), model.order())  # [[[0, 1], [2, 3]]], for one channel
+    ```
+    """
+    channels = model.image.channels
+    return model.generation_rank(*size, order)[None] * channels + np.arange(channels)[:, None, None]
 
 
 def with_weights(model: LikelihoodModel) -> PixelModel:

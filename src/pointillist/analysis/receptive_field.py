@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from pointillist.analysis.query import order_index
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import as_array
 from pointillist.images import channel_names
@@ -182,25 +183,14 @@ def dependence(
     row, column, channel = model.image.check_site(row, column, channel, size)
     pixel_order, site = model.order(order), (channel, row, column)
     probe = _probe(model)
-    earlier = _earlier(probe, (model.image.channels, height, width), site, pixel_order)
+    index = order_index(model, (height, width), pixel_order)
+    earlier = index < index[0 if model.likelihood.coupled else channel, row, column]
     return _depends(probe, earlier, site, torch.Generator().manual_seed(0), pixel_order), earlier
 
 
 def _probe(model: PixelModel) -> PixelModel:
     """Copy a model in double precision, whose gradients are 0 only without a path."""
     return copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
-
-
-def _earlier(
-    model: PixelModel, shape: tuple[int, int, int], site: tuple[int, int, int], order: PixelOrder
-) -> np.ndarray:
-    """Mark the sub-pixels before a site; channels of a pixel follow one another."""
-    channel, row, column = site
-    channels, index = np.indices(shape)[0], model.generation_rank(*shape[1:], order)[None]
-    here = index[0, row, column]
-    same_pixel = (index == here) & (channels < (0 if model.likelihood.coupled else channel))
-    before: np.ndarray = (index < here) | same_pixel
-    return before
 
 
 def _depends(

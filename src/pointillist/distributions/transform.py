@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from pointillist.errors import ABOVE_0, FINITE, check_number
 
-Floats = NDArray[np.float64]
 MAX_GUIDANCE = 1000
 GUIDANCE_BITS, TOP_P_BITS = 16, 30
 UNIT = 1 << GUIDANCE_BITS
@@ -91,10 +90,6 @@ class Transform:
             sharpness = max(_HOTTEST, math.floor(UNIT / self.temperature + 0.5))
         top_p = max(1, math.floor(self.top_p * 2.0**TOP_P_BITS + 0.5))
         return TransformIntegers(math.floor(self.guidance * UNIT + 0.5), sharpness, top_p)
-
-    def as_array(self) -> Floats:
-        """Return guidance, temperature and top-p as compiled code takes them, `[3]`."""
-        return np.array([self.guidance, self.temperature, self.top_p], np.float64)
 
     def integer_array(self) -> NDArray[np.int64]:
         """Return whether there is guidance, and `integers`, as compiled code takes them, `[4]`."""

@@ -39,19 +39,6 @@ class SampleBatch:
     mask: LevelMask | None = None
     sizes: IntArray | None = None
 
-    def part(self, images: slice) -> SampleBatch:
-        """Return some of the images; the arrays are shared."""
-        params, mask, sizes = self.params, self.mask, self.sizes
-        return SampleBatch(
-            self.levels[images],
-            self.known[images],
-            self.uniforms[images],
-            self.nats[images],
-            None if params is None else params[images],
-            None if mask is None else mask.part(images),
-            None if sizes is None else sizes[images],
-        )
-
 
 def prepare_inputs(
     program: Program, batch: int, inputs: Mapping[str, NDArray[Any]], size: tuple[int, int] | None = None

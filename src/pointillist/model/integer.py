@@ -16,11 +16,9 @@ from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data.tilemaps import Tileset
-from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.engine.library import load_library
 from pointillist.engine.weights import VERIFIED, modules_of, weights_of
-from pointillist.errors import EngineError, ShapeError
-from pointillist.images import ImageSpec
+from pointillist.errors import EngineError
 from pointillist.images.array_types import Float
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
@@ -29,6 +27,7 @@ from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import IntegerModel, load
 from pointillist.model.portable.files import has_program
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.nn import Condition, Tokens
 
 
@@ -77,7 +76,7 @@ def _digest(tensors: list[Tensor]) -> int | bytes:
 
 
 @runtime_checkable
-class StoredModel(Protocol):
+class StoredModel(LikelihoodModel, Protocol):
     """A pixel model as its integer program and its folder see it; see `PixelModel`."""
 
     config: ModelConfig
@@ -93,22 +92,7 @@ class StoredModel(Protocol):
     snapshot: WeightSnapshot | None
 
     @property
-    def image(self) -> ImageSpec: ...
-
-    @property
     def device(self) -> torch.device: ...
-
-    @property
-    def model_type(self) -> str: ...
-
-    @property
-    def likelihood_name(self) -> LikelihoodKind: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def num_parameters(self) -> int:
-        """Return the number of weights."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the weights."""
@@ -120,10 +104,8 @@ class StoredModel(Protocol):
         """Yield itself and all modules inside."""
 
 
-def find_program(
-    model: StoredModel, size: tuple[int, int] | None, *, by_default: bool
-) -> ProgramModel | EngineError | ShapeError:
-    """Return the integer model of a pixel model, or the reason why there is none for images of a size.
+def find_program(model: StoredModel, size: tuple[int, int] | None, *, by_default: bool) -> ProgramModel:
+    """Return the integer model of a pixel model.
 
     ```python
     find_program(pt.load("digits"), (28, 28), by_default=True).engine  # "integer"
@@ -131,12 +113,15 @@ def find_program(
 
     Args:
         by_default: whether it has to be worth its measured cost, as the engine `auto` asks.
+
+    Raises:
+        EngineError, ShapeError: if there is none of the present weights, or it does not know images of this size.
     """
     cost, integer_model = model.integer_cost, stored_or_attached(model)
     if by_default and cost is not None and not cost.is_default:
-        return EngineError(cost.why_floats)
+        raise EngineError(cost.why_floats)
     if integer_model is None:
-        return EngineError(
+        raise EngineError(
             "This model has no integer program: make it with `pointillist quantize MODEL DATA --out DIR`, or in "
             "Python with `pt.quantize_integer(model, data)`."
         )
@@ -144,7 +129,7 @@ def find_program(
     is_compared = verified is not None and any(each is model for each in verified)
     if model.snapshot is None or not (is_compared or model.snapshot.matches(weights_of(modules_of(root)))):
         if integer_model.source != model.fingerprint:
-            return EngineError(
+            raise EngineError(
                 "The weights of the model have changed since its integer program was made: make it again with "
                 "`pt.quantize_integer(model, data)`."
             )
@@ -152,10 +137,7 @@ def find_program(
     if verified is not None and not is_compared:
         verified.append(model)
     if size is not None:
-        try:
-            integer_model.check_size(*size)
-        except ShapeError as error:
-            return error
+        integer_model.check_size(*size)
     return ProgramModel(
         integers=on_device(integer_model, model.device),
         image=model.image,
@@ -200,8 +182,7 @@ def _other_features(
     for name, encoder in model.conditions.encoders.items():
         value, other_size = inputs.parts[name], encoder.map_width and size != (image.height, image.width)
         if name not in stored and (value.known.any() or other_size):
-            if isinstance(program := find_program(model, None, by_default=False), EngineError):
-                raise program  # the encoder must be of the same weights as the program
+            find_program(model, None, by_default=False)  # the encoder must be of the same weights as the program
             features = encoder.encode(value)
             packed = features.packed() if isinstance(features, Tokens) else features
             array = packed.cpu().double().numpy()

@@ -16,7 +16,7 @@ from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.registry import build_likelihood
 from pointillist.engine.weights import inference_mode
-from pointillist.errors import ConfigError, clause, quote
+from pointillist.errors import ConfigError, EngineError, ShapeError, clause, quote
 from pointillist.files.arrays import as_array
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.tensors import fingerprint
@@ -134,22 +134,24 @@ class PixelModel(AnsweredNames, nn.Module):
         Raises:
             EngineError, ShapeError: if there is none of the present weights, or it does not know the size.
         """
-        program = find_program(self, size, by_default=False)
-        if isinstance(program, ProgramModel):
-            return program
-        raise program
+        return find_program(self, size, by_default=False)
 
     def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
         """Return what scores images: this model or its integer model, as `auto` prefers; see `why_floats`."""
         if engine == "integer":
             return self.integer_model(size)
-        program = find_program(self, size, by_default=True) if engine == "auto" else None
-        return program if isinstance(program, ProgramModel) else self
+        try:
+            return find_program(self, size, by_default=True) if engine == "auto" else self
+        except (EngineError, ShapeError):
+            return self
 
     def why_floats(self, size: tuple[int, int] | None = None) -> str:
         """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program."""
-        program = find_program(self, size, by_default=True)
-        return "" if isinstance(program, ProgramModel) else clause(str(program))
+        try:
+            find_program(self, size, by_default=True)
+        except (EngineError, ShapeError) as error:
+            return clause(str(error))
+        return ""
 
     @property
     def image(self) -> ImageSpec:
@@ -291,10 +293,7 @@ class PixelModel(AnsweredNames, nn.Module):
     def forward(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None, order: str | None = None
     ) -> Float[Tensor, " b"]:
-        """Log-likelihood of each image in nats, under `model.conditions.inputs(...)`: the training step.
-
-        Errors as `log_prob`, which takes conditions as keywords.
-        """
+        """Log-likelihood of each image in nats, under `model.conditions.inputs(...)`; errors as `log_prob`."""
         if inputs is not None and not isinstance(inputs, ConditionInputs):
             raise ConfigError(
                 f"`inputs` (={quote(inputs)}) must come from `model.conditions.inputs`: "

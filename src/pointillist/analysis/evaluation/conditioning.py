@@ -13,7 +13,7 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
-from pointillist.images.array_types import Float, Int
+from pointillist.images.array_types import Float
 from pointillist.model.batches import BatchReader, check_spec, match_labels
 from pointillist.model.protocols import LikelihoodModel, scorer_of
 
@@ -97,11 +97,11 @@ def conditional_gain(
             x, inputs = reader.read(start, start + batch_size)
             dropped = inputs.unconditional()
             used |= {name for name in names if any(inputs.parts[part].known.any() for part in names[name])}
-            baseline = _log_likelihood(scorer, x, dropped)
+            (baseline,) = guided_log_likelihoods(scorer, x, dropped, (1.0,))
             for name in gains:
                 used_parts = names.get(name, tuple(inputs.parts))
                 parts = {part: (inputs if part in used_parts else dropped).parts[part] for part in inputs.parts}
-                conditional = _log_likelihood(scorer, x, ConditionInputs(len(inputs), parts), guidance)
+                (conditional,) = guided_log_likelihoods(scorer, x, ConditionInputs(len(inputs), parts), (guidance,))
                 gains[name].append((conditional - baseline) / math.log(2))
             bar.show(start + len(x))
     if not used:
@@ -148,7 +148,7 @@ def bayes_classify(
             x = model.check_array(data.batch(index).levels)
             for label in range(classes):
                 inputs = model.conditions.inputs(label, len(x), size=(x.shape[2], x.shape[3]))
-                scores[index, label] = _log_likelihood(scorer, x, inputs, guidance)
+                (scores[index, label],) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
             bar.show(int(index[-1]) + 1)
     return RetrievalMetrics.of(ranks_of(scores, truth)[:, None], classes), scores
 
@@ -159,11 +159,4 @@ def _conditions_by_keyword(model: LikelihoodModel) -> dict[str, tuple[str, ...]]
     for name, reader in model.conditions.readers.items():
         keyword = reader.keyword
         result[keyword] = (*result.get(keyword, ()), name)
-    return result
-
-
-def _log_likelihood(
-    scorer: LikelihoodModel, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
-) -> Float[np.ndarray, " b"]:
-    (result,) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
     return result

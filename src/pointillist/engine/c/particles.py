@@ -92,7 +92,7 @@ def _draw_rows(
     arrays = (batch.levels[:count], batch.roles, batch.uniforms[:count], batch.draws)
     pointers = [array.ctypes.data for array in (*arrays, weights.mantissas, weights.exponents)]
     factors = None if batch.factors is None else batch.factors.ctypes.data
-    where = (None, factors, 0) if mask is None else (mask.address, factors, mask.first)
+    where = (None, factors, 0) if mask is None else (mask.address, factors, 0)
     particles = _Particles(count, *pointers, float(marginal.mantissas[0]), int(marginal.exponents[0]), *where)
     address, numbers = ctypes.addressof(particles), transform.integer_array()
     memory = aligned(run.library.pt_particles_memory(run.address, address))

@@ -220,7 +220,7 @@ def sample_in_c(
             return
         memory = aligned(library.pt_search_memory(images.address, mask.address))
         last = (pointer, memory.ctypes.data, signal.ctypes.data)
-        fits = library.pt_sample_in_mask(images.address, mask.address, mask.first + part.start, *pointers, *last)
+        fits = library.pt_sample_in_mask(images.address, mask.address, part.start, *pointers, *last)
         assert fits, "a batch that does not fit its mask"
 
     def finished(rows: int) -> None:

@@ -10,7 +10,6 @@ same for other engines.
 
 from __future__ import annotations
 
-import copy
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -50,17 +49,15 @@ class LevelMask:
         count: number of images.
 
     Attributes:
-        first: number of the first image in the memory that it shares with other parts of a batch.
         bits: levels that a sub-pixel may still have, uint64 `[n, c, sites, words]`; site = row * width + column.
         counts: sites that must, and that may, have a level of each set of the constraints, int64 `[n, sets, 2]`.
         state: columns of `solver.py`, int64 `[n, 10]`.
     """
 
     rules: RuleArrays
-    first: int
 
     def __init__(self, rules: RuleArrays, count: int = 1) -> None:
-        self.rules, self.first = rules, 0
+        self.rules = rules
         self._memory, self._fields = rules.begin(count)
         fields, sites = self._fields, rules.height * rules.width
         shape, sets = (count, rules.channels, sites, fields.words), len(rules.constraints.sets)
@@ -139,7 +136,7 @@ class LevelMask:
         """
         result, library = LevelMask(self.rules, count), solver_library()
         for b in range(count):
-            library.pt_mask_copy(result.address, b, self.address, self.first)
+            library.pt_mask_copy(result.address, b, self.address, 0)
         result.state[:, solver.ATTEMPT] = attempt << 20
         return result
 
@@ -154,24 +151,16 @@ class LevelMask:
         result._keep()
         return result
 
-    def part(self, images: slice) -> LevelMask:
-        """Return the mask of some of the images; the domains are shared."""
-        result = copy.copy(self)
-        result.first = self.first + images.start
-        result.bits, result.counts, result.state = self.bits[images], self.counts[images], self.state[images]
-        result._mass = self._mass[images]
-        return result
-
     def make_arc_consistent(self) -> int | None:
         """Make the domains of the first image arc consistent; return the site without levels, None if there is none."""
-        if not solver_library().pt_mask_propagate(self.address, self.first):
+        if not solver_library().pt_mask_propagate(self.address, 0):
             return int(self.state[0, solver.SITE])
         empty = np.flatnonzero(~self.bits[0].any(-1).all(0))
         return int(empty[0]) if len(empty) else None
 
     def broken(self) -> Check | None:
         """Return the first rule of the whole image that no choice from the domains of the first image obeys."""
-        number = solver_library().pt_mask_broken(self.address, self.first)
+        number = solver_library().pt_mask_broken(self.address, 0)
         return None if number < 0 else self.rules.checks[number]
 
     def begin_stage(
@@ -239,9 +228,7 @@ class LevelMask:
             if not self.propagates:
                 break
             failed = [
-                int(b)
-                for b in pending[alive]
-                if not library.pt_mask_assign(self.address, self.first + int(b), site, int(levels[b]))
+                int(b) for b in pending[alive] if not library.pt_mask_assign(self.address, int(b), site, int(levels[b]))
             ]
             pending, tries = np.array(failed, np.int64), tries + 1
         return levels
@@ -250,7 +237,7 @@ class LevelMask:
         """Take all levels from a sub-pixel that would leave another site without levels; return those that are left."""
         library = solver_library()
         for b in np.flatnonzero(self.status == ALIVE).tolist():
-            library.pt_mask_try(self.address, self.first + b, site)
+            library.pt_mask_try(self.address, b, site)
         return from_bits(self.bits[:, channel, site], self.rules.levels)
 
     def multiply_mass(self, shares: Float[np.ndarray, " n"]) -> None:
@@ -280,7 +267,7 @@ class LevelMask:
         result, trial = np.zeros(len(levels), bool), self.repeat(1)
         sites, library = np.arange(levels.shape[1]), solver_library()
         for i, image in enumerate(levels):
-            library.pt_mask_copy(trial.address, 0, self.address, self.first)
+            library.pt_mask_copy(trial.address, 0, self.address, 0)
             result[i] = bool((trial.bits[0, 0] & self._only(image)).any(-1).all())
             if result[i] and self.propagates:
                 result[i] = trial._fix(0, sites, image) and trial.broken() is None
@@ -289,7 +276,7 @@ class LevelMask:
     def reject_broken(self) -> None:
         """Reject the images that break a rule of the whole image: they are not taken back."""
         for b in np.flatnonzero(self.status == ALIVE).tolist():
-            number = solver_library().pt_mask_broken(self.address, self.first + b)
+            number = solver_library().pt_mask_broken(self.address, b)
             if number >= 0:
                 self.state[b, [solver.STATUS, solver.BROKEN]] = REJECTED, number
 
@@ -300,13 +287,13 @@ class LevelMask:
 
     def _keep(self) -> None:
         """Take the domains as those to which an image is taken back."""
-        solver_library().pt_mask_keep(self.address, self.first, len(self.state))
+        solver_library().pt_mask_keep(self.address, 0, len(self.state))
 
     def _fix(self, b: int, sites: IntArray, levels: IntArray) -> bool:
         """Give sites of an image their levels, and propagate; return False if a site ran out of levels."""
         sites, levels = np.ascontiguousarray(sites, np.int64), np.ascontiguousarray(levels, np.int64)
         pointers = (sites.ctypes.data, levels.ctypes.data)
-        return bool(solver_library().pt_mask_fix(self.address, self.first + b, *pointers, len(sites)))
+        return bool(solver_library().pt_mask_fix(self.address, b, *pointers, len(sites)))
 
     def _only(self, levels: IntArray) -> np.ndarray:
         """Return the set of each level alone."""
@@ -358,7 +345,7 @@ class Backtracking:
         library, mask, states = solver_library(), self._mask, [None] * SLOTS
         search, count = Search(), len(self._levels)
         address = ctypes.addressof(search)
-        fits = library.pt_search_begin(address, mask.address, mask.first, count, *self._levels.shape[1:])
+        fits = library.pt_search_begin(address, mask.address, 0, count, *self._levels.shape[1:])
         assert fits, "a batch that does not fit its mask"
         while True:
             levels = np.ascontiguousarray(self._levels, np.int64)

@@ -102,16 +102,14 @@ def shifts(to: Array | float, of: Array | float) -> Array:
     return result
 
 
-def function_table(
-    function: Callable[[NDArray[Any]], NDArray[Any]], unit: float, reach: int = REACH
-) -> NDArray[np.int64]:
-    """Tabulate a function at multiples of `STEP` from `-reach` to `reach`, in integers times `unit`.
+def function_table(function: Callable[[NDArray[Any]], NDArray[Any]], unit: float) -> NDArray[np.int64]:
+    """Tabulate a function at multiples of `STEP` from `-REACH` to `REACH`, in integers times `unit`.
 
     ```python
     function_table(np.tanh, 2.0**-14)[0]  # -16384
     ```
     """
-    count = int(reach / STEP)
+    count = int(REACH / STEP)
     arguments = np.arange(-count, count + 1) * STEP
     return np.floor(function(arguments) / unit + 0.5).astype(np.int64)
 
