@@ -66,7 +66,7 @@ function windowsOf(model, encoder, words) {
 /** The maximum of a convolution over the embeddings of words. @param {any} model @param {any} encoder @param {string[]} words */
 function maximumOf(model, encoder, words) {
   const each = windowsOf(model, encoder, embeddingsOf(model, encoder, words));
-  return each[0].map((_, j) => Math.max(...each.map((x) => x[j])));
+  return each[0].map((_, j) => each.reduce((most, x) => Math.max(most, x[j]), -Infinity));
 }
 /** Features of a prompt for each part of the condition that reads it, in steps of 2^-18.
  *  @param {import("./pointillist.js").Model} model @param {string} text @param {Float32Array | null} sentence vector of the

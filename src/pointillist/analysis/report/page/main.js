@@ -1,9 +1,8 @@
 // Behaviour of the page: the chosen pixel, and everything that is shown of it.
 
 import { decodeArrays, decodeDistributions, inflate } from "./decode.js";
-import { patch, topList } from "./format.js";
 import { Chart } from "./shared/chart.js";
-import { balance, balanceOver, heat } from "./shared/colour.js";
+import { balance, balanceOver, css, heat, levelName, swatch } from "./shared/colour.js";
 import { formatFixed, formatPercent, html, oneIn } from "./shared/dom.js";
 import { fill } from "./shared/fill.js";
 import { WordBar, decodeWords } from "./words.js";
@@ -197,3 +196,21 @@ async function pixelsOf(source, h, w) {
 }
 
 start().catch((error) => { part("where").textContent = `This browser cannot decode the page: ${error.message}`; });
+
+/** A patch in the colour of a level. @param {Api.ImageKind} image @param {number} channel @param {number} level */
+function patch(image, channel, level) {
+  const element = html("i");
+  element.style.background = css(swatch(image, channel, level));
+  return element;
+}
+
+/**
+ * List the five most probable levels.
+ * @param {import("./decode.js").Distribution} d @param {number} observed @param {Api.ImageKind} image @param {number} channel
+ */
+function topList(d, observed, image, channel) {
+  const levels = Array.from(d.probs, (p, level) => ({ p, level })).sort((a, b) => b.p - a.p).slice(0, 5);
+  const items = levels.map(({ p, level }) =>
+    html("li", { className: level === observed ? "seen" : "" }, patch(image, channel, level), levelName(image, level), html("b", {}, formatPercent(p))));
+  return html("ol", { className: "top" }, ...items);
+}

@@ -3,7 +3,6 @@
 import { blankLevels } from "../transport/encoded_arrays.js";
 import { PaintingTrace } from "./painting_trace.js";
 
-/** @typedef {import("../transport/encoded_arrays.js").Levels} Levels */
 /** @typedef {{guidance: number, temperature: number, top_p: number, order: string | null, negative_prompt?: string | null, rules?: Api.MapRules | null, best_of?: number, seamless?: "x" | "y" | "both" | null}} Settings */
 /** @typedef {{same: boolean, text: string}} Verdict the result of reproducing a manifest */
 /** @typedef {{region: Uint8Array, levels: number[]}} Allowed levels that a fill may use in a region */

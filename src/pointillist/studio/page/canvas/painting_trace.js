@@ -2,8 +2,6 @@
 
 import { blankLevels, decodeFloats, decodeLevels } from "../transport/encoded_arrays.js";
 
-/** @typedef {import("../transport/encoded_arrays.js").Levels} Levels */
-
 const MAX_PROB = 65535; // encodes a probability of 1 in the stream
 
 /**

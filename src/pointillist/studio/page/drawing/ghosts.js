@@ -1,7 +1,7 @@
 // Ghosts: while one draws, completions of the drawing appear faintly in what is not drawn yet. Tab takes the one that is shown.
 // A model whose completions take too long shows none.
 
-import { html, setText, updateChildren } from "../shared/dom.js";
+import { html, numberOf, setText, updateChildren } from "../shared/dom.js";
 import { hasHole, sameGrid } from "../canvas/canvas_model.js";
 import { pictureOf } from "../canvas/draw_image.js";
 import { conditionsOf } from "../state/paint_jobs.js";
@@ -23,9 +23,6 @@ export class Ghosts {
     this.stop = null;
     /** @type {Canvas["levels"] | null} the drawing whose completions were put away */
     this.dismissed = null;
-    /** @type {WeakMap<Canvas["levels"], number>} numbers of drawings */
-    this.numbers = new WeakMap();
-    this.serial = 0;
     /** @type {Map<string, number[]>} milliseconds that the first completion of a drawing took, by model */
     this.times = new Map();
     this.box = html("input", { type: "checkbox", title: "Completions appear faintly while you draw; Tab takes one", onchange: () => this.#switch() });
@@ -48,7 +45,7 @@ export class Ghosts {
       state.ghost = null;
     } else if (!this.stop && this.#nameOf(canvas) !== this.completed) void this.#ask(canvas, model);
     const shown = state.ghost;
-    updateChildren(this.list, shown ? `${this.#number(shown.levels)},${shown.step},${shown.canvases.length}` : "", () => (shown ? shown.canvases.map((one, i) => this.#button(one, i)) : []));
+    updateChildren(this.list, shown ? `${numberOf(shown.levels)},${shown.step},${shown.canvases.length}` : "", () => (shown ? shown.canvases.map((one, i) => this.#button(one, i)) : []));
     if (ghost !== state.ghost) state.changed();
   }
 
@@ -81,16 +78,10 @@ export class Ghosts {
     this.state.changed();
   }
 
-  /** @param {Canvas["levels"]} levels */
-  #number(levels) {
-    if (!this.numbers.has(levels)) this.numbers.set(levels, ++this.serial);
-    return this.numbers.get(levels);
-  }
-
   /** Name a drawing, and what it is completed by. @param {Canvas} canvas */
   #nameOf(canvas) {
     const { request: { guidance, temperature, top_p, seed, order, text, label }, stroke, modelId } = this.state;
-    return [this.#number(canvas.levels), stroke, modelId, guidance, temperature, top_p, seed, order, text, label].join();
+    return [numberOf(canvas.levels), stroke, modelId, guidance, temperature, top_p, seed, order, text, label].join();
   }
 
   /** @param {Canvas} drawn @param {Api.ModelInfo} model */

@@ -9,8 +9,6 @@ import { isOfNumbers } from "../transport/numeric_hints.js";
 import { pixelAt } from "./shapes.js";
 import { isDrawingTool, Stroke } from "./strokes.js";
 
-/** @typedef {import("../transport/encoded_arrays.js").Levels} Levels */
-
 /** Return the image of a model's hint if it can be drawn, else null. @param {Api.ModelDetails | null} details */
 export function drawableHint(details) {
   const hint = details?.conditions.hint;

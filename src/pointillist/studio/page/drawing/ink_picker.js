@@ -29,13 +29,7 @@ export class InkPicker {
   /** Buttons that show the model's images in the colours of a file, and in its own. */
   #paletteButtons() {
     const { state } = this;
-    const take = async (/** @type {File | undefined} */ file) => {
-      try {
-        if (file) state.recolour(await readPalette(file));
-      } catch (error) {
-        state.notify("error", error instanceof Error ? error.message : String(error));
-      }
-    };
+    const take = (/** @type {File | undefined} */ file) => state.attempt(async () => file && state.recolour(await readPalette(file)));
     const choose = () => {
       const input = html("input", { type: "file", accept: ".gpl,.hex,.txt,image/png" });
       input.addEventListener("change", () => void take(input.files?.[0]));

@@ -12,7 +12,7 @@ const MIRRORS = { "": "no mirror", x: "left and right", y: "up and down", both: 
 const MOST_LEVELS = 256; // that can be chosen one by one
 
 export class ToolOptions {
-  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {import("./ghosts.js").Ghosts} ghosts */
+  /** @param {State} state @param {Commands} commands @param {import("./ghosts.js").Ghosts} ghosts */
   constructor(state, commands, ghosts) {
     this.state = state;
     this.ghosts = ghosts;

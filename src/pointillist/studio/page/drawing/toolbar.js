@@ -4,8 +4,6 @@ import { button, html } from "../shared/dom.js";
 import { iconButton } from "../widgets/icons.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
 
-/** @typedef {import("../state/commands.js").Commands} Commands */
-
 /** @type {[State["view"], string, string][]} */
 const VIEWS = [
   ["image", "Image", "The image (1)"], ["entropy", "Entropy", "Bits that the model expects at each pixel (2)"],

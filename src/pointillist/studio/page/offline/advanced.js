@@ -3,7 +3,6 @@
 
 import { uniforms, wordsOf } from "../runtime/pointillist.js";
 
-/** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Options} Options */
 /** @typedef {ArrayLike<number>} Levels `[channels, height, width]` */
 

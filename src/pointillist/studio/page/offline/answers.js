@@ -5,8 +5,7 @@ import { World } from "../runtime/world.js";
 import { png } from "../transport/picture_files.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { divergence, probabilities, subPixel } from "../canvas/distributions.js";
-import { Painting } from "./painting.js";
-import { Score, nameOfQuery } from "./scores.js";
+import { Painting, Score, nameOfQuery } from "./painting.js";
 import { wordMaps } from "./word_maps.js";
 
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
@@ -14,7 +13,7 @@ import { wordMaps } from "./word_maps.js";
 const ELSEWHERE = "An exported page cannot do this: `pointillist studio` can.";
 
 export class Answers {
-  /** @param {import("./model.js").OfflineModel} opened */
+  /** @param {OfflineModel} opened */
   constructor(opened) {
     this.opened = opened;
     this.painting = new Painting(opened);

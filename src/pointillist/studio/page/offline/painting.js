@@ -4,11 +4,9 @@ import { POWERS } from "../runtime/arithmetic.js";
 import { draws, uniforms } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray, sha256Of } from "../transport/encoded_arrays.js";
 import { information, probabilities } from "../canvas/distributions.js";
-import { Score, nameOfQuery } from "./scores.js";
 import { bestOf, seamless } from "./advanced.js";
 import { holeOf, varied } from "./variations.js";
 
-/** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
 
 const INTERVAL = 30; // milliseconds between events
@@ -81,6 +79,40 @@ class Batch {
     return { type: "pixels", first, count, levels: cut(this.levels, channels), entropy: cut(this.entropy, channels), surprisal: cut(this.surprisal, channels), probs };
   }
 }
+
+/** Bits of an image under the model, sub-pixel by sub-pixel, as the maps of the studio show them. */
+export class Score {
+  bits = 0;
+  expected = 0;
+  variance = 0;
+
+  /** @param {number[]} shape of the levels */
+  constructor(shape) {
+    const size = shape.reduce((a, b) => a * b);
+    this.shape = shape;
+    this.surprisal = new Float32Array(size);
+    this.entropy = new Float32Array(size);
+  }
+
+  /** @param {Draw} draw of each sub-pixel */
+  take({ at, frequencies, level }) {
+    const { entropy, variance, surprisal } = information(/** @type {Float64Array} */ (frequencies), level);
+    this.surprisal[at] = surprisal;
+    this.entropy[at] = entropy;
+    this.bits += surprisal;
+    this.expected += entropy;
+    this.variance += variance;
+  }
+
+  /** @param {number[]} sequence of the pixels @returns {Api.ScoreMaps} */
+  maps(sequence) {
+    const { shape, surprisal, entropy, bits, expected, variance } = this, z = variance > 0 ? (bits - expected) / Math.sqrt(variance) : 0;
+    return { surprisal: encodeArray(surprisal, shape), entropy: encodeArray(entropy, shape), bits, bits_per_dim: bits / surprisal.length, expected, z, sequence };
+  }
+}
+
+/** Name an image and what it is conditioned on, for what was computed of it before. @param {Api.CanvasQuery} query @param {string} order */
+export const nameOfQuery = ({ levels, conditions = {} }, order) => JSON.stringify([levels.data, levels.shape, conditions, order]);
 
 /** @typedef {{levels: Uint16Array, frequencies: Float64Array, score: Score | null}} Drawn levels, the frequency of each, and bits under the model */
 

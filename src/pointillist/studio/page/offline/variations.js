@@ -12,7 +12,7 @@ const BELOW_ONE = 1 - 2 ** -53;
 
 /**
  * Find uniforms from which an image is drawn, as `recover_uniforms` does: one within the interval that gives each level.
- * @param {import("./model.js").OfflineModel} opened @param {Api.Variation} variation with levels
+ * @param {OfflineModel} opened @param {Api.Variation} variation with levels
  * @param {Options} settings guidance, temperature, top-p, order and size
  */
 function recovered(opened, { levels, conditions = {}, seed = 0 }, settings) {
@@ -34,7 +34,7 @@ function recovered(opened, { levels, conditions = {}, seed = 0 }, settings) {
 
 /**
  * Return the uniforms of a variation.
- * @param {import("./model.js").OfflineModel} opened @param {Api.Variation} variation @param {Float64Array} others of the sample itself
+ * @param {OfflineModel} opened @param {Api.Variation} variation @param {Float64Array} others of the sample itself
  * @param {Options} settings with which the image is inverted
  */
 export function varied(opened, variation, others, settings) {

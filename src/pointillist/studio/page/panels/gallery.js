@@ -2,7 +2,7 @@
 
 import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { isDeep } from "../shared/colour.js";
-import { button, html, isDark, updateChildren } from "../shared/dom.js";
+import { button, html, isDark, numberOf, updateChildren } from "../shared/dom.js";
 import { pictureOf } from "../canvas/draw_image.js";
 import { iconButton } from "../widgets/icons.js";
 import { GalleryPage } from "./gallery_page.js";
@@ -17,7 +17,7 @@ export class Gallery {
     this.exporter = exporter;
     this.dialogs = dialogs;
     this.clear = clear;
-    const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => button(name, title, () => this.#try(act));
+    const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => button(name, title, () => state.attempt(act));
     const active = () => /** @type {Canvas} */ (state.canvas);
     this.exact = action("PNG", "", () => exporter.png(active(), 1));
     this.large = action("PNG large", "", () => exporter.png(active(), exporter.scale(active())));
@@ -29,7 +29,7 @@ export class Gallery {
     this.menu = html("details", { className: "menu" }, html("summary", {}, "More"), html("div", { className: "menu-items" }, ...this.maps, deleteAll));
     this.menu.addEventListener("click", (event) => { if (event.target instanceof HTMLButtonElement) this.menu.open = false; });
     const tool = (/** @type {import("../widgets/icons.js").Icon} */ name, /** @type {string} */ title, /** @type {(item: GalleryItem) => unknown} */ act) =>
-      iconButton(name, title, () => { const item = this.#item; if (item) this.#try(() => act(item)); });
+      iconButton(name, title, () => { const item = this.#item; if (item) state.attempt(() => act(item)); });
     this.favourite = tool("star", "Favourite", (item) => this.#change(item, { favourite: !item.favourite }));
     this.tools = [
       this.favourite, tool("label", "Name", (item) => this.#name(item)),
@@ -39,7 +39,7 @@ export class Gallery {
     this.actions = html("div", { className: "export-actions", role: "group", "aria-label": "Save the active canvas" }, html("h2", {}, "Save"), this.exact, this.large, this.gif, this.manifest, this.menu);
     this.itemTools = html("div", { className: "group item-tools", role: "group", "aria-label": "The shown image of the gallery" }, ...this.tools);
     this.list = html("ul", { className: "thumbnails", "aria-label": "Gallery" });
-    this.page = new GalleryPage(state, exporter, dialogs, (act) => void this.#try(act));
+    this.page = new GalleryPage(state, exporter, dialogs, (act) => void state.attempt(act));
     this.all = button("Gallery", "The gallery as a page: search, filter, choose several", () => this.page.open());
     this.el = html("section", { className: "gallery", "aria-label": "Save" }, this.actions, this.itemTools, this.list, this.all, this.page.el);
     this.el.addEventListener("keydown", (event) => { // the menu closes with Esc, which would release a pixel, too
@@ -49,10 +49,8 @@ export class Gallery {
       this.menu.querySelector("summary")?.focus();
     });
     document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this.menu)) this.menu.open = false; });
-    this.serial = new WeakMap();
     /** @type {WeakMap<Canvas, {picture: HTMLCanvasElement, arrived: number}>} */
     this.pictures = new WeakMap();
-    this.count = 0;
   }
 
   update() {
@@ -73,7 +71,7 @@ export class Gallery {
     this.itemTools.hidden = !item;
     this.favourite.setAttribute("aria-pressed", String(item?.favourite ?? false));
     const shownCanvases = state.canvases;
-    const key = [...state.gallery.map((item) => this.#number(item)), "/", ...state.gallery.map((item) => Number(shownCanvases.includes(item.canvas))), state.kept].join();
+    const key = [...state.gallery.map((item) => numberOf(item)), "/", ...state.gallery.map((item) => Number(shownCanvases.includes(item.canvas))), state.kept].join();
     const none = state.kept ? "Your paintings are collected here, and kept in this browser." : "Your paintings are collected here until you close the page.";
     updateChildren(this.list, key, () => (state.gallery.length ? state.gallery.map((item) => this.#thumbnail(item)) : [html("li", { className: "none" }, none)]));
   }
@@ -111,12 +109,6 @@ export class Gallery {
     if (state.details) state.forget([blankCanvas(state.modelId, state.details)]);
   }
 
-  /** @param {GalleryItem} item */
-  #number(item) {
-    if (!this.serial.has(item)) this.serial.set(item, ++this.count);
-    return this.serial.get(item);
-  }
-
   /** Return the picture of a canvas, drawn once for as many pixels as it has. @param {Canvas} canvas */
   #picture(canvas) {
     const arrived = canvas.trace?.arrived ?? 0, known = this.pictures.get(canvas);
@@ -135,15 +127,6 @@ export class Gallery {
     const visible = this.state.canvases.includes(canvas);
     const show = () => this.exporter.painter.showAgain(canvas);
     return html("li", { className: [item.favourite && "favourite", !isComplete(visibleImage(canvas)) && "drawing"].filter(Boolean).join(" ") }, html("button", { type: "button", title: text, "aria-label": `Show again: ${text}${item.favourite ? ", favourite" : ""}`, "aria-pressed": visible, onclick: show }, thumbnail));
-  }
-
-  /** @param {() => unknown} act */
-  async #try(act) {
-    try {
-      await act();
-    } catch (error) {
-      this.state.notify("error", error instanceof Error ? error.message : String(error));
-    }
   }
 }
 

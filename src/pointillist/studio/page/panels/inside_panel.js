@@ -6,8 +6,6 @@ import { decodeFloats, decodeLevels } from "../transport/encoded_arrays.js";
 import { fill } from "../shared/fill.js";
 import { formatBits, formatFixed, formatInteger, html, setText, svg, updateChildren } from "../shared/dom.js";
 
-/** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
-
 const HERE = [217, 72, 28], SEEN = [107, 164, 214], BLIND = [40, 37, 48], LATER = [128, 124, 134];
 const WIDTH = 320, LEFT = 62, RIGHT = 268, ROW = 17, TOP = 4;
 

@@ -14,13 +14,12 @@ import { WordsPanel } from "./words_panel.js";
 import { chosenLevels, saliencyOverlay } from "../canvas/overlays.js";
 import { showColour } from "../canvas/tiles.js";
 
-/** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
 /** @typedef {import("./pixel_info.js").SubPixel} SubPixel */
 
 const LIKELIEST = 5;
 
 export class PixelPanel {
-  /** @param {State} state @param {import("../transport/queries.js").Queries} queries @param {import("../state/commands.js").Commands} commands @param {HTMLElement} training shown while no pixel is */
+  /** @param {State} state @param {import("../transport/queries.js").Queries} queries @param {Commands} commands @param {HTMLElement} training shown while no pixel is */
   constructor(state, queries, commands, training) {
     this.state = state;
     this.queries = queries;

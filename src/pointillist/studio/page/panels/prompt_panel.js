@@ -18,7 +18,7 @@ const TILES = [["", "no"], ["x", "from left to right"], ["y", "from top to botto
 const isConditional = ({ labels, attributes, text, hint, others }) => Boolean(labels.length || Object.keys(attributes).length || text || hint || Object.keys(others).length);
 
 export class PromptPanel {
-  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/upload.js").Uploader} uploader @param {import("../state/commands.js").Commands} commands */
+  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/upload.js").Uploader} uploader @param {Commands} commands */
   constructor(state, painter, uploader, commands) {
     this.state = state;
     this.painter = painter;

@@ -8,8 +8,6 @@ import { candidatesFor } from "../state/prompt_words.js";
 import { formatBits, formatFixed, html, setText, updateChildren } from "../shared/dom.js";
 import { lightWords, namedBits } from "../shared/words.js";
 
-/** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
-
 export class WordsPanel {
   /** @param {State} state @param {import("../transport/queries.js").Queries} queries */
   constructor(state, queries) {

@@ -316,6 +316,15 @@ export class State {
     return true;
   }
 
+  /** Act, and show what goes wrong. @param {() => unknown} act */
+  async attempt(act) {
+    try {
+      await act();
+    } catch (error) {
+      this.notify("error", error instanceof Error ? error.message : String(error));
+    }
+  }
+
   /** @param {Notice["kind"]} kind @param {string} text @param {number} [seconds] for which it stays */
   notify(kind, text, seconds = kind === "error" ? LONG_NOTICE : SHORT_NOTICE) {
     const notice = { kind, text };

@@ -43,3 +43,21 @@ export function parseManifest(text) {
   }
   throw new RequestError({ error: "The file is not a manifest: choose a manifest, or a PNG, that the studio saved.", code: "invalid" }, 0);
 }
+
+/** Return the text of a PNG file under a keyword; null if it has none, or is not a PNG. @param {Blob} file @param {string} keyword */
+export async function pngText(file, keyword) {
+  const buffer = await file.arrayBuffer();
+  const view = new DataView(buffer);
+  if (buffer.byteLength < 20 || view.getUint32(0) !== 0x89504e47) return null;
+  const latin = new TextDecoder("latin1");
+  for (let at = 8; at + 12 <= buffer.byteLength; ) {
+    const length = view.getUint32(at);
+    const kind = latin.decode(buffer.slice(at + 4, at + 8));
+    if (kind === "tEXt") {
+      const [name, ...text] = latin.decode(buffer.slice(at + 8, at + 8 + length)).split("\0");
+      if (name === keyword) return text.join("\0");
+    }
+    at += 12 + length;
+  }
+  return null;
+}

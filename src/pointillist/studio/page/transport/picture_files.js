@@ -3,7 +3,7 @@
 import { shownKind } from "../canvas/draw_image.js";
 import { colourOf, isDeep } from "../shared/colour.js";
 import { decodeArray, decodeLevels } from "./encoded_arrays.js";
-import { crc32 } from "./png_text.js";
+import { crc32 } from "./zip.js";
 
 /** @typedef {{height: number, width: number, pixels: Uint8Array}} Picture straight-alpha RGBA `[h w 4]` */
 

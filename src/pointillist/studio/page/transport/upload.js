@@ -2,8 +2,7 @@
 
 import { decodeLevels } from "./encoded_arrays.js";
 import { RequestError } from "./api.js";
-import { parseManifest } from "./manifests.js";
-import { pngText } from "./png_text.js";
+import { parseManifest, pngText } from "./manifests.js";
 import { partsOf } from "./project.js";
 import { blankCanvas, traceImage } from "../canvas/canvas_model.js";
 

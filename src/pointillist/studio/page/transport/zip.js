@@ -1,9 +1,20 @@
-// ZIP files without compression: PNG files are compressed already.
-
-import { crc32 } from "./png_text.js";
+// ZIP files without compression, as PNG files are compressed already, and the checksum of both.
 
 const UTF8 = 0x0800; // names are UTF-8
 const DATE = 0x21; // 1980-01-01, as files have no date of their own
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  let c = n;
+  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+  return c;
+});
+
+/** Compute the CRC-32 of some bytes. @param {Uint8Array} bytes */
+export function crc32(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
 
 /** Join files to a ZIP. @param {{name: string, bytes: Uint8Array}[]} files */
 export function zip(files) {

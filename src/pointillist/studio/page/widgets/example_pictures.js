@@ -3,8 +3,6 @@
 import { erase } from "../drawing/selecting.js";
 import { button, formatInteger, html, setText } from "../shared/dom.js";
 
-/** @typedef {import("../state/commands.js").Commands} Commands */
-
 const HOLE = 0.14; // of the width and of the height of a picture: the models of photographs know near pixels, so small holes suit them
 
 export class ExamplePictures {

@@ -5,7 +5,7 @@ import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
 export class FirstRun {
-  /** @param {State} state @param {import("../state/commands.js").Commands} commands */
+  /** @param {State} state @param {Commands} commands */
   constructor(state, commands) {
     this.state = state;
     const draw = () => {

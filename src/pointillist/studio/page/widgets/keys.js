@@ -10,8 +10,6 @@ export const KEYS = [
   ["Ctrl+Z Ctrl+Y", "undo, redo"], ["+ − 0", "zoom in, out, fit"], ["G", "grid"], ["N Shift+N", "next, previous canvas"], ["O", "open a picture or a manifest"], ["?", "this list"],
 ];
 
-/** @typedef {import("../state/commands.js").Commands} Commands */
-
 export const TYPED = "input:not([type=range], [type=radio], [type=checkbox], [type=button]), textarea, select, dialog *";
 
 /** Subscribe to keys. @param {HTMLElement} root @param {State} state @param {Commands} commands */

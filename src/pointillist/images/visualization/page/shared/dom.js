@@ -52,6 +52,16 @@ export function updateChildren(el, key, create) {
   el.replaceChildren(...create());
 }
 
+/** @type {WeakMap<object, number>} */
+const NUMBERS = new WeakMap();
+let numbered = 0;
+
+/** Return a number that names an object, for keys of what is shown. @param {object} object */
+export function numberOf(object) {
+  if (!NUMBERS.has(object)) NUMBERS.set(object, ++numbered);
+  return NUMBERS.get(object);
+}
+
 /** Format a number with fixed decimals. @param {number} value @param {number} [decimals] */
 export const formatFixed = (value, decimals = 2) => value.toFixed(decimals).replace("-", "\u2212").replace(/^\u2212(0(?:\.0*)?)$/, "$1");
 
