@@ -122,7 +122,6 @@ def _complete_image(
     if animate is not None and canvas is not None:
         raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
     started = time.perf_counter()
-    results: Completed
     steps, times = count(1), settings.n if settings.vary is not None else 1
     with Bar("completing", times * (size[0] + settings.moves)) as bar:
         how["on_row"] = lambda *_: bar.show(next(steps))
@@ -152,16 +151,13 @@ def _complete(
     how: dict[str, Any],
 ) -> Completed:
     """Complete an image, or extend it, or let it tile."""
-    results: Completed
     if settings.vary is not None:
-        results = vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
-    elif canvas is None:
-        results = complete(model, read, known, **how)
-    elif settings.seamless is not None:
-        results = make_seamless(model, read, settings.seamless, **how)  # type: ignore[arg-type]
-    else:
-        results = extend(model, read, *canvas, **how)
-    return results
+        return vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
+    if canvas is None:
+        return complete(model, read, known, **how)
+    if settings.seamless is not None:
+        return make_seamless(model, read, settings.seamless, **how)  # type: ignore[arg-type]
+    return extend(model, read, *canvas, **how)
 
 
 def write(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -42,25 +42,8 @@ def unfinished_seed(out: Path) -> int | None:
     return result if isinstance(result, int) else None
 
 
-@runtime_checkable
-class Sink(Protocol):
-    """A kind of output that is made batch by batch, in the format `form`, of at least so many bytes an image."""
-
-    form: str
-    image_bytes: int
-
-    def write(self, output: BatchOutput, part: Samples) -> Iterable[dict[str, Any]]:
-        """Write the files of a batch, and return the row of each image, with its `bits_per_dim`."""
-
-    def finish(self, output: BatchOutput, out: Path) -> None:
-        """Make the output of the batches, and remove the folder in progress.
-
-        Interrupted anywhere, it is finished by the same command.
-        """
-
-
 def write_batches(
-    sink: Sink,
+    sink: FolderSink | ArchiveSink,
     out: Path,
     draws: Draws,
     settings: SampleSettings,
@@ -72,7 +55,7 @@ def write_batches(
     """Sample images into a folder or an archive, after those that an interrupted command has made.
 
     Args:
-        sink: the kind of output.
+        sink: the kind of output; an image takes at least its `image_bytes`.
         out: its path.
         draws: what is sampled.
         settings: of the command; `force` discards an unfinished output of other settings.
@@ -156,7 +139,7 @@ class FolderSink:
         self._companions: tuple[str, ...] = ()  # files that maps share
 
     def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
-        """Write a file for each image."""
+        """Write a file for each image of a batch, and yield its row, with its `bits_per_dim`."""
         texts = part.texts or ("",) * len(part)
         saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
         result = zip(
@@ -184,7 +167,10 @@ class FolderSink:
         return encode_files(part, self.form, self._target)
 
     def finish(self, output: BatchOutput, out: Path) -> None:
-        """Make the folder in progress the output; in a folder that exists, its files replace the samples."""
+        """Make the folder in progress the output; in a folder that exists, its files replace the samples.
+
+        Interrupted anywhere, it is finished by the same command.
+        """
         with atomic_path(output.folder / LIST) as listing, listing.open("w", encoding="utf-8") as file:
             file.writelines(_lines(output.rows()))
         if not out.exists():
