@@ -103,7 +103,6 @@ def _tileset_of_xml(element: ET.Element) -> dict[str, Any]:
 
 Table = Mapping[str, Any]
 _FLAGS = np.uint32(0xF000_0000)  # a tile may be flipped or rotated: its level is the same
-_DEPTH = 16  # of groups of layers
 _SAVE = "save it again with Tiled"
 
 
@@ -183,12 +182,12 @@ def _whole(table: Table, key: str, low: int, high: int, name: str, default: int 
     return int(value)
 
 
-def _tile_layers(layers: Any, name: str, depth: int = 0) -> Iterator[Table]:
+def _tile_layers(layers: Any, name: str) -> Iterator[Table]:
     """Yield the tile layers from the lowest to the highest, layers of groups in their place."""
     for layer in _list(layers, name):
         table = _table(layer, name)
-        if table.get("type") == "group" and depth < _DEPTH:
-            yield from _tile_layers(table.get("layers"), name, depth + 1)
+        if table.get("type") == "group":
+            yield from _tile_layers(table.get("layers"), name)
         elif table.get("type") == "tilelayer":
             yield table
 
