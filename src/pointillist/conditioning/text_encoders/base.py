@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from pointillist.errors import ConfigError, PointillistError, closest, quote
+
+KINDS = ("use", "minilm", "clip")
 
 
 @runtime_checkable
@@ -90,26 +92,23 @@ def open_encoder(name: str) -> TextEncoder:
         MissingExtraError: if its package is not installed.
     """
     kind, _, rest = name.partition(":")
-    makers: dict[str, Callable[[], TextEncoder]] = {
-        "use": _use,
-        "minilm": lambda: _minilm(rest),
-        "clip": lambda: _clip(rest),
-    }
-    if kind not in makers or (kind == "use" and rest):
-        near = closest(kind, makers)
+    if kind not in KINDS or (kind == "use" and rest):
+        near = closest(kind, KINDS)
         hint = f"did you mean {near!r}? Choose" if near and near != kind else "choose"
         raise ConfigError(f"There is no text encoder {quote(name)}: {hint} use, minilm:FOLDER or clip:FOLDER.")
-    return makers[kind]() if kind == "use" else _tried(name, makers[kind])
+    return _use() if kind == "use" else _in_folder(name, kind, rest)
 
 
-def _tried(name: str, make: Callable[[], TextEncoder]) -> TextEncoder:
+def _in_folder(name: str, kind: str, folder: str) -> TextEncoder:
     """Open the encoder of a folder, whose files may hold anything, and encode a word.
 
     Raises:
         ConfigError: if it cannot be opened, or gives no vector.
     """
     try:
-        encoder = make()
+        from pointillist.conditioning.text_encoders.local_folder import CLIPText, MiniLM
+
+        encoder: TextEncoder = (MiniLM if kind == "minilm" else CLIPText)(folder)
         vector = encoder.encode("a")
         states = encoder.tokens("a") if isinstance(encoder, TokenEncoder) else vector
     except PointillistError:
@@ -126,15 +125,3 @@ def _use() -> TextEncoder:
     from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
 
     return UniversalSentenceEncoder()
-
-
-def _minilm(folder: str) -> TextEncoder:
-    from pointillist.conditioning.text_encoders.local_folder import MiniLM
-
-    return MiniLM(folder)
-
-
-def _clip(folder: str) -> TextEncoder:
-    from pointillist.conditioning.text_encoders.local_folder import CLIPText
-
-    return CLIPText(folder)
