@@ -168,6 +168,7 @@ def test_sample_by_rules(plain: Path, tmp_path: Path) -> None:
         ("regions = [{levels = [0], rows = '4:2'}]", "`rows` (='4:2') of a region must be FIRST:END within 0:6"),
         ("fixed = [{row = 9, column = 0, level = 0}]", "lies outside the grid of 6x6: move it"),
         ("counts = [{levels = [0], at_least = 3, at_most = 2}]", "`at_least` (=3) of `counts` must be at most"),
+        ("counts = [{levels = [0]}]", "`counts` has levels without a bound: give `at_least` or `at_most`"),
         ("counts = [{levels = [0], at_least = 37}]", "The rule `counts` 0 at least 37 cannot be met in a grid of 6x6"),
         ("adjacency = 'observed'", "which this model does not store"),
         ("adjacency = {right = [[0, 1]]}", "The rule `adjacency` cannot be met"),

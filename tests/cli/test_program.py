@@ -13,7 +13,7 @@ import typer.main
 from pointillist import __version__
 from pointillist.commands.cli import app
 from pointillist.commands.cli.app import COMMANDS
-from pointillist.commands.cli.messages import user_message
+from pointillist.commands.cli.messages import for_command_line, user_message
 from pointillist.errors import ConfigError
 
 from ..scripts import script
@@ -118,6 +118,16 @@ def test_faults_are_sentences(error: Exception, words: list[str]) -> None:
     told = user_message(error)
     assert told is not None
     assert all(word in told for word in words)
+
+
+def test_a_missing_extra_names_the_command_and_no_option() -> None:
+    """`text` is an extra there, though `sample` has an option of this name."""
+    command = typer.main.get_command(app).get_command(None, "sample")  # type: ignore[attr-defined]
+    told = user_message(ModuleNotFoundError("No module named 'torch'", name="torch"), "sample")
+    assert told is not None
+    assert told.startswith("`pointillist sample`, with these settings, needs the extra `train`: run")
+    sentence = "'a quokka' needs the extra `text`: leave out `text`."
+    assert for_command_line(sentence, command) == "'a quokka' needs the extra `text`: leave out `--text`."
 
 
 def test_our_own_faults_stay_tracebacks() -> None:

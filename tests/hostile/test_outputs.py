@@ -47,11 +47,33 @@ def test_links_in_a_circle_and_empty_names_are_named(picture: Path) -> None:
     assert ". is a folder" in fails("detect", "digits", picture, "--sheet", "")
 
 
+@pytest.mark.parametrize("form", ["c", "js"])
+def test_an_export_that_is_stopped_leaves_nothing(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is repeated by the same command: the folder appears when all of its files are written."""
+    written: list[Path] = []
+
+    def stop(path: Path, text: str) -> None:
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        write_text(path, text)
+
+    with monkeypatch.context() as context:
+        context.setattr("pointillist.studio.export.write_text", stop)
+        assert "out cannot be written (No space left on device)" in fails("export", "digits", f"--{form}", "out")
+    assert files_in(Path()) == []
+    run("export", "digits", f"--{form}", "out")
+    assert {path.name for path in written} < {path.name for path in Path("out").iterdir()}
+    Path("out", written[0].name).write_text("x")
+    run("export", "digits", f"--{form}", "out", "--force")
+    assert Path("out", written[0].name).read_text(encoding="utf-8") != "x"
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 def test_a_folder_that_takes_no_files_is_named() -> None:
     """Where no lock can be made, either, which was waited for without an end."""
     assert "as its folder takes no files" in fails("sample", "digits", "-n", 1, "--out", "/proc/x.png")
-    with pytest.raises(pt.ConfigError, match="cannot be made"):
+    with pytest.raises(pt.ConfigError, match="/proc/x cannot be written"):
         pt.export("digits", html="/proc/x/y.html")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from pointillist.data import ImageDataset
 from pointillist.training.augmentation import HOLES, KNOWN, draw_mask
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import CompletionSettings, TrainConfig
+from pointillist.training.runs.config import RunConfig
 from tests.equality import equal
 from tests.tolerances import network_rounding
 
@@ -69,6 +72,15 @@ def test_masks_of_settings() -> None:
     for wrong in ({"density": [0.2, 0.1]}, *({"masks": masks} for masks in masks_of)):
         with pytest.raises(pt.ConfigError, match="completion"):
             TrainConfig.from_dict({"completion": wrong})
+
+
+def test_masks_need_a_model_that_completes() -> None:
+    """Defaults, which a stored run has, are no request."""
+    tree: dict[str, Any] = {"data": {"source": "uci-digits"}, "train": {"completion": {"density": [0.1, 0.2]}}}
+    with pytest.raises(pt.ConfigError, match=r"`train.completion` has masks for a model that completes"):
+        RunConfig.from_dict(tree)
+    assert RunConfig.from_dict({**tree, "model": {"conditions": {"known": {"completion": True}}}}).model.conditions
+    assert RunConfig.from_dict({**tree, "train": {"completion": CompletionSettings().model_dump()}}).to_dict()
 
 
 def test_a_batch_reveals_pixels_of_its_own_images() -> None:

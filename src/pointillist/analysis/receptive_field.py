@@ -101,6 +101,7 @@ class ReceptiveField(ShownAsPicture):
         )
 
 
+@torch.enable_grad()
 def receptive_field(
     model: PixelModel | str | Path,
     row: int,
@@ -156,6 +157,7 @@ def receptive_field(
     return ReceptiveField(title, (row, column, channel), depends, earlier, strength, channel_names(model.image))
 
 
+@torch.enable_grad()
 def dependence(
     model: PixelModel,
     row: int,

@@ -55,7 +55,6 @@ class CompressSettings(Settings):
         REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_stream=True
     )
     label: str | None = option(None, "LABEL", "Class of all images. Default: of large ones the cheapest.")
-    order: Any = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
     per_record: int | None = option(
         None, "N", "Images decoded together; 1 costs ten bytes more an image. Default: by size.", low=1
     )
@@ -123,7 +122,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     bar.total = inputs.count
     labels = resolve_labels(integer_model, settings.label, 1)
     coding: Facts = {"per_record": settings.per_record, "verify": settings.verify}
-    coding |= {"order": settings.order, "labels": labels is not None, "largest": inputs.largest}
+    coding |= {"labels": labels is not None, "largest": inputs.largest}
     coding["threads"] = settings.threads or default_threads()
     started, sub_pixels = time.perf_counter(), 0
     with _opened(out) as file, ArchiveWriter(file, integer_model, **coding) as archive:
@@ -245,7 +244,7 @@ def job(settings: CompressSettings) -> Work:
     label = None if labels is None else labels[0]
     sizes = [_size(path) for path, _ in files]
     largest = max((max(size) for size in sizes if size is not None), default=0)
-    codec = make_codec(integer_model, settings.order, label is not None, largest)
+    codec = make_codec(integer_model, None, label is not None, largest)
     items = _plan(sizes, integer_model.channels, settings.per_record, codec.side)
     read = lru_cache(1)(lambda number: read_levels(*files[number], image))  # for the tiles of a large picture
 

@@ -167,6 +167,8 @@ def test_models_that_do_not_complete_images_are_rejected(model: Path) -> None:
         World("outline-to-tile", 0)
     with pytest.raises(pt.ConfigError, match=r"`label` .* trained without label"):
         World(open_world_model(model), 0, label="window")
+    with pytest.raises(pt.ConfigError, match="worlds need a model that draws any size"):
+        pt.World("digits")  # of seed 0
 
 
 @pytest.mark.parametrize("place", [1.5, True, "1", None, 10**30])

@@ -117,10 +117,11 @@ class Commands(TyperGroup):
             print_error("stopped.", label="")
             raise typer.Exit(EXIT_STOPPED) from None
         except Exception as error:
-            sentence = user_message(error)
+            command = self._typed_command(ctx)
+            sentence = user_message(error, getattr(command, "name", ""))
             if sentence is None or os.environ.get(_DEBUG, "0") not in ("", "0"):
                 raise
-            print_error(for_command_line(sentence, self._typed_command(ctx)))
+            print_error(for_command_line(sentence, command))
             raise typer.Exit(2) from None
 
     def _typed_command(self, ctx: Any) -> Any:

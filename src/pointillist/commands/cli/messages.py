@@ -116,18 +116,23 @@ _REMEDIES = {
     errno.EISDIR: "it is a folder, so choose another path",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
-_NAMED = re.compile(r"`([a-z][a-z_0-9]*(?:\.[a-z_0-9]+)*)(?:=([^`]*))?`")
+_NAMED = re.compile(r"(?<!the extra )`([a-z][a-z_0-9]*(?:\.[a-z_0-9]+)*)(?:=([^`]*))?`")
 
 Speller = Callable[[str | None], str]
 """Spells an option, with a value or without one."""
 
 
-def user_message(error: BaseException) -> str | None:
-    """Return the sentence for an error that a user can cause; None for any other."""
+def user_message(error: BaseException, command: str = "") -> str | None:
+    """Return the sentence for an error that a user can cause; None for any other.
+
+    Args:
+        error: the error.
+        command: name of the command that raised it.
+    """
     if isinstance(error, PointillistError):
         return str(error)
     if isinstance(error, ImportError):
-        missing = missing_training(error, "This command, with these settings,")
+        missing = missing_training(error, f"`pointillist {command}`, with these settings,")
         return None if missing is None else str(missing)
     if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
         where = f"{shorten(str(error.filename), MAX_VALUE)}: " if error.filename else ""

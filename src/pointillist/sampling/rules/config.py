@@ -67,6 +67,8 @@ class Count(_Table):
 
     @model_validator(mode="after")
     def _ordered(self) -> Count:
+        if not self.model_fields_set & {"at_least", "at_most"}:
+            raise ConfigError("`counts` has levels without a bound: give `at_least` or `at_most`.")
         if self.at_most is not None and self.at_most < self.at_least:
             raise ConfigError(
                 f"`at_least` (={self.at_least}) of `counts` must be at most `at_most` (={self.at_most}): change one."

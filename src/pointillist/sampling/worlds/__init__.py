@@ -61,7 +61,7 @@ class World:
 
     Args:
         model: a bundled model, a folder, or an open model, that completes images and has an integer program.
-        seed: names the world.
+        seed: names the world; 0 is one as any other.
         rules: rules, a dictionary or a TOML file; see `WorldRules`.
         label: class of the maps; None for `window`, where the model has such a class.
         chunk_size: side of a chunk.
@@ -80,7 +80,7 @@ class World:
     def __init__(
         self,
         model: Any,
-        seed: int,
+        seed: int = 0,
         rules: Rules | Mapping[str, Any] | str | Path | None = None,
         *,
         label: str | int | None = None,

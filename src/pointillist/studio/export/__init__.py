@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pointillist.errors import CheckpointError, ConfigError, not_a_model
 from pointillist.files.reading import check_path
-from pointillist.files.writing import atomic_path
+from pointillist.files.writing import write_text
 from pointillist.model.folder.portable import program_files
 from pointillist.model.folder.settings import find_model
 from pointillist.sampling.rules.config import Rules, parse_rules
@@ -76,17 +78,38 @@ def export(
         return _export_open(model, html=html, c=c, js=js, **of_c)
     folder = find_model(str(model), {})
     name = folder.resolve().name
-    files = {} if html is None else {Path(html): export_page(name, folder)}
-    files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder, (), **of_c).items()}
-    files |= {} if js is None else {Path(js) / file: text for file, text in export_module(name, folder).items()}
-    for path, text in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(f"{path.parent} cannot be made ({error.strerror}): give another path.") from error
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return Exported(name, license_of(folder), {str(path): path.stat().st_size for path in files})
+    files: dict[Path, int] = {}
+    if html is not None:
+        files |= _write(Path(html).parent, {Path(html).name: export_page(name, folder)}, whole=False)
+    if c is not None:
+        files |= _write(Path(c), export_c(name, folder, (), **of_c))
+    if js is not None:
+        files |= _write(Path(js), export_module(name, folder))
+    return Exported(name, license_of(folder), {str(path): size for path, size in files.items()})
+
+
+def _write(folder: Path, files: Mapping[str, str], whole: bool = True) -> dict[Path, int]:
+    """Write files into a folder, and return their sizes; if `whole`, a folder without files gets all at once."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not whole or not _moved(folder, files):
+            for name, text in files.items():
+                write_text(folder / name, text)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written ({error.strerror}): give another path.") from error
+    return {folder / name: (folder / name).stat().st_size for name in files}
+
+
+def _moved(folder: Path, files: Mapping[str, str]) -> bool:
+    """Write files next to a folder, and rename theirs to it; return False if it has files."""
+    parent = folder.parent if os.access(folder.parent, os.W_OK) else folder
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", suffix=".tmp", dir=parent) as temporary:
+        for name, text in files.items():
+            write_text(Path(temporary, "all", name), text)
+        with suppress(OSError):
+            Path(temporary, "all").replace(folder)
+            return True
+    return False
 
 
 def _export_open(model: Any, **files: Any) -> Exported:

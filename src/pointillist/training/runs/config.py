@@ -27,7 +27,14 @@ from pointillist.files.settings_tree import (
     without_none,
 )
 from pointillist.model.protocols import recorded_settings
-from pointillist.training.config import DataSection, IntervalsConfig, MachineConfig, ModelSection, TrainConfig
+from pointillist.training.config import (
+    CompletionSettings,
+    DataSection,
+    IntervalsConfig,
+    MachineConfig,
+    ModelSection,
+    TrainConfig,
+)
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
@@ -64,6 +71,13 @@ class RunConfig(BaseModel):
         check_keys(model.network, entry(model.type).backbone.Config, "model.network.")
         data = parse_section(DataSection, tree.get("data", {}), "data")
         train = parse_section(TrainConfig, tree.get("train", {}), "train")
+        known = model.conditions.get("known")
+        completes = model.init_from is not None or getattr(known, "completion", False)
+        if train.completion != CompletionSettings() and not completes:
+            raise ConfigError(
+                "`train.completion` has masks for a model that completes images, and this one does not: set "
+                "`model.conditions.known.completion=True`, or leave it out."
+            )
         return cls(model=model, data=data, train=train)
 
     def to_dict(self) -> Tree:

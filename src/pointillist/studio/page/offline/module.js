@@ -55,6 +55,7 @@ export class Model {
   #options({ label = null, text = null, topP, guidance, temperature, rules: _, ...rest }) {
     const { generation } = this.opened.details;
     if (text !== null && typeof text !== "string") throw new Error(`The text (=${JSON.stringify(text)}) must be a string, or null for none.`);
+    if (text !== null && !this.opened.details.conditions.text) throw new Error("This model takes no text: leave it out.");
     const known = label === null || (typeof label === "number" ? Number.isInteger(label) && label >= 0 && label < this.labels.length : this.labels.includes(label));
     if (!known) throw new Error(`There is no label ${label}: ${this.labels.length ? `choose from ${this.labels.join(", ")}` : "this model takes none"}.`);
     checkNumber("guidance", guidance, (value) => value >= 0 && value <= 1000, "from 0 to 1000");
