@@ -20,7 +20,7 @@ from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_notes
-from pointillist.sampling.config import OnRow, SampleKwargs, reject_arguments
+from pointillist.sampling.config import OnRow, SampleKwargs
 from pointillist.sampling.draws import Draws, best_of
 from pointillist.sampling.methods import SOFT
 from pointillist.sampling.request import Request
@@ -123,7 +123,6 @@ def completion_request(
     Example:
         completion_request(4, label=3, seed=0)
     """
-    reject_arguments(settings)
     keywords: Any = {name: value for name, value in settings.items() if name not in _OF_REQUEST}
     further: Any = {name: value for name, value in settings.items() if name in _OF_REQUEST}
     return replace(Request.of(n, seed=seed, uniforms=uniforms, **keywords), method=method, **further)

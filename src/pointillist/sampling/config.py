@@ -198,18 +198,9 @@ def split_keywords(keywords: SampleKwargs) -> tuple[SamplingKwargs, ConditionKwa
     conditions = {name: value for name, value in values.items() if name not in fields}
     allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
     check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *fields))
-    reject_arguments(conditions, _OUTER)
-    return cast(SamplingKwargs, settings), cast(ConditionKwargs, conditions)
-
-
-def reject_arguments(keywords: Mapping[str, Any], names: tuple[str, ...] = ("size",)) -> None:
-    """Reject arguments of `sample` where something else says them, as an image says its size.
-
-    Raises:
-        TypeError: naming the argument.
-    """
-    for name in sorted(keywords.keys() & names):
+    for name in sorted(conditions.keys() & _OUTER):
         raise TypeError(f"`{name}` is an argument of `sample`, and has no meaning here: leave it out.")
+    return cast(SamplingKwargs, settings), cast(ConditionKwargs, conditions)
 
 
 def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:

@@ -25,7 +25,7 @@ from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import SampleKwargs, reject_arguments
+from pointillist.sampling.config import SampleKwargs
 from pointillist.sampling.draws import Draws, guided_inputs
 from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, Uniforms, seed_of
@@ -66,7 +66,6 @@ def recover_uniforms(
         uniforms = pt.recover_uniforms("digits", "three.png", label=3)
         pt.sample("digits", 1, label=3, uniforms=uniforms).levels  # the levels of three.png
     """
-    reject_arguments(settings)
     opened = open_scored(model, settings.get("engine", "auto"))
     x = single_image(opened, image)
     request = replace(Request.of(1, label, text, seed=seed, **settings), size=(x.shape[2], x.shape[3]))
