@@ -221,6 +221,7 @@ def test_c_walks_the_worlds_of_python(sanitizers: str, rules: dict[str, Any] | N
     [
         ("{ label: 99 }", "There is no label 99: choose from 0, 1, 2, 3, 4, 5, 6, 7, 8, 9."),
         ("{ label: 3.5 }", "There is no label 3.5: choose from 0, 1, 2, 3, 4, 5, 6, 7, 8, 9."),
+        ("{}); model.world(1, { chunk: 8 }", "There is no setting chunk: choose from label, chunkSize,"),
         ('{ text: "cat" }', "This model takes no text: leave it out."),
         ("{ labl: 3 }", "There is no setting labl: choose from seed, index, label,"),
         ("{ guidance: 'x' }", 'The guidance (="x") must be a number, from 0 to 1000.'),

@@ -15,14 +15,16 @@ import { probabilities } from "../canvas/distributions.js";
  * @property {ArrayLike<number> | null} [hint] @property {import("../runtime/rules.js").Rules | null} [rules]
  */
 
-/** What a request may name. */
+/** What a request may name, and the settings of a world. */
 const REQUEST = ["seed", "index", "label", "text", "guidance", "temperature", "topP", "height", "width", "known", "order", "hint", "rules"];
 
-/** Throw for a request that is not an object, or has unknown settings. @param {Request} request */
-function checkRequest(request) {
+const WORLD = ["label", "chunkSize", "margin", "remembered", "rules"];
+
+/** Throw for a request that is not an object, or has unknown settings. @param {object | null} request @param {string[]} names */
+function checkRequest(request, names) {
   if (typeof request !== "object" || request === null) throw new Error(`The request (=${JSON.stringify(request)}) must be an object, such as { seed: 1 }.`);
-  const unknown = Object.keys(request).find((name) => !REQUEST.includes(name));
-  if (unknown !== undefined) throw new Error(`There is no setting ${unknown}: choose from ${REQUEST.join(", ")}.`);
+  const unknown = Object.keys(request).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`There is no setting ${unknown}: choose from ${names.join(", ")}.`);
 }
 
 /** Throw for a setting that is given and no number of a range. @param {string} name @param {unknown} value @param {(value: number) => boolean} fits @param {string} range */
@@ -76,7 +78,7 @@ export class Model {
 
   /** Paint a picture sub-pixel by sub-pixel; what is known has no probabilities. @param {Request} [request] */
   *steps(request = {}) {
-    checkRequest(request);
+    checkRequest(request, REQUEST);
     const { image } = this.opened.details, { height = this.height, width = this.width } = request, options = this.#options(request);
     const observed = request.rules ? this.#obeying(request.rules, options) : null;
     this.opened.compiled?.release();
@@ -100,6 +102,7 @@ export class Model {
   /** An endless map, of a model that completes maps of one channel. @param {number} seed
    *  @param {{label?: string, chunkSize?: number, margin?: number, remembered?: number, rules?: import("../runtime/rules.js").Rules | null}} [settings] */
   world(seed, settings = {}) {
+    checkRequest(settings, WORLD);
     const { model, begin, compiled, levels, open } = this.opened;
     return new World(model, seed, { ...settings, begin, levels, open, ready: () => compiled?.release() });
   }
