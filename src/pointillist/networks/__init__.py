@@ -7,7 +7,6 @@ from pointillist.networks.backbone import (
     Stage,
     run_stages,
     sampling_order,
-    sampling_passes,
 )
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
@@ -49,5 +48,4 @@ __all__ = [
     "register_network",
     "run_stages",
     "sampling_order",
-    "sampling_passes",
 ]

@@ -127,23 +127,6 @@ def sampling_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.n
     return stage_rank((stage.step for stage in stages), height, width)
 
 
-def sampling_passes(stages: Sequence[Stage], height: int, width: int) -> int:
-    """Count the steps in which the stages sample an image, each of one pixel or of a whole group at once.
-
-    ```python
-    sampling_passes(model.stages(32, 32), 32, 32)  # 1024, for a model of one stage
-    ```
-    """
-    known = np.zeros((height, width), bool)
-    passes = 0
-    for stage in stages:
-        part = known[:: stage.step[0], :: stage.step[1]]
-        new = int((~part).sum())
-        passes += min(new, 1) if stage.independent else new
-        part[:] = True
-    return passes
-
-
 @dataclass(frozen=True, kw_only=True)
 class BackboneDims:
     """Input and output dimensions of a network.
