@@ -288,3 +288,10 @@ def test_some_images_are_evaluated(tmp_path: Path) -> None:
     assert few == again
     assert few["count"] == few["bits_saved"]["text"]["count"] == 5 < all_of_them["count"]
     assert "caption_retrieval" not in few
+
+
+@pytest.mark.parametrize("prompt", ["", "\U0001f600\U0001f600", "\u53ea\u732b", "\x01\x02", "cat " * 10_000])
+def test_a_prompt_without_a_known_word_is_an_error(prompt: str, tmp_path: Path) -> None:
+    """Empty, emoji, another script, control characters, or without an end."""
+    said = fails("sample", "scenes", "-n", "1", "--text", prompt, "-o", tmp_path / "image.png")
+    assert "names nothing" in said or "no word that this model knows, such as" in said or "characters, over" in said

@@ -67,7 +67,6 @@ def scenes(captions: list[str] | None = None) -> pt.PixelModel:
         ("birthday cake", "birthday cake"),
         ("a cat atop the bed", "a cat on top of the bed"),
         ("a zxcv on a sofa", "on a sofa"),
-        ("zxcv qwrt", ""),
         ('"zxcv"', "zxcv"),
     ],
 )
@@ -98,7 +97,9 @@ def test_each_change_has_a_sentence() -> None:
     ]
     (sentence,) = notes_of(model, ["a cat and zxcv"])[1:]
     assert sentence.startswith("'zxcv' is unknown to this model, and is left out: the nearest are '")
-    assert notes_of(model, ["zxcv"]) == ["The prompt 'zxcv' has no word that this model knows: it is left out."]
+    for prompt in ("zxcv qwrt", "the \x1b\x02", "\U0001f600", "!?", "\u4e00\u4e8c"):
+        with pytest.raises(ConfigError, match=r"has no word that this model knows, such as 'bed', 'birthday cake', "):
+            notes_of(model, [prompt])
     sentences = notes_of(model, [" ".join(f"zxcv{number}" for number in range(1000)) + " cat"])
     assert len(sentences) == 9
     assert sentences[-1] == "992 more words are sampled as others, or left out."
@@ -163,13 +164,20 @@ def test_an_exported_page_reads_words_alike(words: WordKinds) -> None:
     code = f"import {{ PromptNames }} from {json.dumps(script)}; const names = new PromptNames({given});"
     code += f"const prompts = {json.dumps(PROMPTS)};"
     code += (
-        "const each = prompts.map((prompt) => [names.read(prompt).text, names.notes([prompt]), names.literal(prompt)]);"
+        "const each = prompts.map((prompt) => { try {"
+        " return [names.read(prompt).text, names.notes([prompt]), names.literal(prompt)];"
+        " } catch (error) { return [null, error.message, null]; } });"
     )
     code += "console.log(JSON.stringify(each));"
     done = subprocess.run(["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True)
     for prompt, (sampled, notes, literal) in zip(PROMPTS, json.loads(done.stdout), strict=True):
         if prompt == '"zxcv"':
             assert (sampled, notes, literal) == ("zxcv", [], prompt)
+            continue
+        if sampled is None:
+            with pytest.raises(ConfigError, match="has no word that this model knows") as error:
+                known.read(prompt)
+            assert notes == str(error.value) or not prompt.isascii()
             continue
         expected = known.read(prompt)
         assert sampled == expected.text

@@ -28,7 +28,6 @@ QUESTIONS: list[dict[str, Any]] = [
     {},
     {"exchange": {"index": 1, "replacement": "green"}},
     {"exchange": {"index": 2, "replacement": "owls"}},
-    {"exchange": {"index": 1, "replacement": "zxcv"}},
 ]
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the page")
@@ -67,7 +66,7 @@ def answers(folder: Path, tmp_path: Path, requests: list[dict[str, Any]]) -> lis
 
 
 def test_a_page_measures_words_as_the_studio_does(folder: Path, tmp_path: Path) -> None:
-    """Each word left out, exchanged, exchanged by a plural of a known word, and by an unknown one."""
+    """Each word left out, exchanged, and exchanged by a plural of a known word."""
     model = pt.load(folder)
     levels = pt.sample(model, 1, text=PROMPT, seed=1).levels[0]
     image = {"levels": schemas.EncodedArray.of(levels, "uint8").model_dump(), "conditions": {"text": PROMPT}}
@@ -84,7 +83,6 @@ def test_a_page_measures_words_as_the_studio_does(folder: Path, tmp_path: Path) 
         np.testing.assert_allclose([word["bits"] for word in answer["words"]], bits, rtol=0, atol=within * 16)
         said = [note.partition(": the nearest")[0].rstrip(".") for note in (answer["note"], expected.note)]
         assert said[0] == said[1]
-    assert np.abs(expected.saved.array()).sum() == 0
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ class KnownWords:
         phrases = dict.fromkeys(chain(*self.kinds.kinds.values(), *grammar.words.values()))
         self.seen: set[str] = {*words, *(word for phrase in phrases for word in phrase.split())}
         self.names: list[str] = list(phrases) or [word for word in words if word not in ARTICLES]
+        self.examples: list[str] = (sorted(self.nouns) or self.names)[:_SHOWN]
         self._spellings = [word for word in dict.fromkeys([*words, *sorted(self.seen)]) if len(word) > 2]
         self._relations = ", ".join(self.kinds.kinds.get("relation", ()))
         self._read_as = rf"(?<!\w)(?:{either(grammar.read_as)})(?!\w)"
@@ -84,7 +85,7 @@ class KnownWords:
         """Return what is sampled for a prompt, with a sentence for whatever is sampled as something else, or left out.
 
         Raises:
-            ConfigError: for a negation, which the model has not learned.
+            ConfigError: for a negation, which the model has not learned, and for a prompt without a word that it knows.
         """
         for word in re.findall(r"\w+(?:['’]\w+)?", prompt.lower()):
             if (word in _NEGATIONS or word.endswith("n't")) and word not in self.seen:
@@ -92,10 +93,9 @@ class KnownWords:
                 raise ConfigError(f"The prompt has {quote(word)}, and this model has learned no negation: {what}.")
         notes: list[str] = []
         text = self._replaced(self._known(self._replaced(prompt, notes), notes), notes)
-        if notes and not {word for word in re.findall(r"\w+", normalize_text(text)) if word not in ARTICLES}:
-            return PromptReading(
-                "", (f"The prompt {quote(prompt)} has no word that this model knows: it is left out.",)
-            )
+        if prompt.strip() and not {*re.findall(r"\w+", normalize_text(text))} - ARTICLES:
+            some = ", ".join(map(quote, self.examples))
+            raise ConfigError(f"The prompt {quote(prompt)} has no word that this model knows, such as {some}.")
         if self.kinds.grammar.sentences and text.strip():
             text = self._covered(text, notes)
         different = list(dict.fromkeys(notes))
@@ -162,7 +162,12 @@ class KnownWords:
             "content": sorted(grammar.content),
             "colours": grammar.colours,
         }
-        known = {"kinds": self._kinds, "nouns": sorted(self.nouns), "relations": self._relations}
+        known = {
+            "kinds": self._kinds,
+            "nouns": sorted(self.nouns),
+            "relations": self._relations,
+            "examples": self.examples,
+        }
         return {**known, "readAs": grammar.read_as, "grammar": parsed if grammar.sentences else None}
 
     def _place(self, before: str, after: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ function misspelling(text, other) {
 export const singleEdits = (word, names) => [...names].filter((name) => name.length >= SHORTEST && misspelling(word, name) < TWICE);
 
 /** @typedef {{table: Record<string, string[] | [string, number][][]>, rewritten: string[], content: string[], colours: Record<string, string[]>}} Grammar */
-/** @typedef {{kinds: Record<string, string>, nouns: string[], relations: string, readAs: Record<string, string>, grammar: Grammar | null}} WordKinds as `KnownWords.exported` in Python writes them */
+/** @typedef {{kinds: Record<string, string>, nouns: string[], relations: string, examples: string[], readAs: Record<string, string>, grammar: Grammar | null}} WordKinds as `KnownWords.exported` in Python writes them */
 
 /** Let "a" and "an" agree with the words after them. @param {string[]} words */
 const agreeing = (words) => words.map((word, i) => (["a", "an"].includes(word) && i + 1 < words.length ? ("aeiou".includes(words[i + 1][0].toLowerCase()) ? "an" : "a") : word)).join(" ");
@@ -99,7 +99,7 @@ function parser({ table, rewritten, content }) {
 }
 
 /** A function that reads prompts by the words of all captions: what is sampled, and a sentence for whatever is sampled as something else or left out; a negation is refused. @param {string[]} words @param {WordKinds} learned */
-export function promptReader(words, { kinds, nouns, relations, readAs, grammar }) {
+export function promptReader(words, { kinds, nouns, relations, examples, readAs, grammar }) {
   const table = new Map(Object.entries(kinds)), names = new Set(nouns), seen = new Set([...words, ...Object.keys(kinds).flatMap((phrase) => phrase.split(" "))]);
   const spellings = [...new Set([...words, ...[...seen].sort()])].filter((word) => word.length > 2);
   const parse = grammar && parser(grammar), knows = relations ? `: this model knows ${relations}, and one scene in a sentence.` : ".";
@@ -153,7 +153,7 @@ export function promptReader(words, { kinds, nouns, relations, readAs, grammar }
     /** @type {string[]} */
     const notes = [];
     const text = replaced(known(replaced(prompt, notes), notes), notes);
-    if (notes.length && wordsOf(text).every((word) => ARTICLES.has(word))) return { text: "", notes: [`The prompt ${quote(prompt)} has no word that this model knows: it is left out.`] };
+    if (prompt.trim() && wordsOf(text).every((word) => ARTICLES.has(word))) throw new Error(`The prompt ${quote(prompt)} has no word that this model knows, such as ${examples.map(quote).join(", ")}.`);
     const sampled = grammar && text.trim() ? covered(text, notes) : text, different = [...new Set(notes)], more = different.length - SAID;
     return { text: sampled, notes: more > 0 ? [...different.slice(0, SAID), `${more.toLocaleString("en")} more words are sampled as others, or left out.`] : different };
   };
