@@ -40,7 +40,8 @@ MODULE = """
 import { open } from "./NAME.js";
 const model = await open();
 const answer = ({ request, world, tiles }) => {
-  if (world) return { levels: [...model.world(world.seed, world).tiles(...tiles)] };
+  const { seed, ...settings } = world ?? {};
+  if (world) return { levels: [...model.world(seed, settings).tiles(...tiles)] };
   const { levels, notes } = model.paint(request);
   return { levels: [...levels], notes };
 };
