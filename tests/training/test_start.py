@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 import pointillist as pt
 from pointillist.training import Interrupted
 from pointillist.training import trainer as trainer_module
+from pointillist.training.setup import keep_memory
 from tests.equality import equal
 from tests.tolerances import ADAM
 
@@ -90,6 +92,25 @@ def test_two_processes_start_and_end_alike(tmp_path: Path) -> None:
     first, second = ((tmp_path / f"rank-{rank}.txt").read_text() for rank in range(2))
     assert first == second
     assert first.endswith("bits/dim on 12 validation images")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is of glibc")
+def test_memory_is_kept_for_the_next_step_until_the_run_ends() -> None:
+    import resource
+
+    def faults() -> int:
+        """Pages that the system clears for 64 MB, after as much was freed: 16,384, or 32 huge ones."""
+        torch.ones(2**24)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(2**24)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    keep_memory(True)
+    try:
+        assert faults() < 10
+    finally:
+        keep_memory(False)
+    assert faults() > 20
 
 
 def test_a_batch_that_cannot_fit_is_refused_before_it_is_tried(monkeypatch: Any) -> None:

@@ -24,7 +24,13 @@ from pointillist.training.batches import BatchPrefetcher, order_of_step
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, write_by_program
 from pointillist.training.logging import DivergenceGuard, MetricsLogger
-from pointillist.training.setup import ExponentialMovingAverage, build_optimizer, initialise_from_data, learning_rate
+from pointillist.training.setup import (
+    ExponentialMovingAverage,
+    build_optimizer,
+    initialise_from_data,
+    keep_memory,
+    learning_rate,
+)
 from pointillist.training.state import (
     Interrupted,
     Intervals,
@@ -104,6 +110,8 @@ class Trainer:
             stack.enter_context(self.stop.handle_signals())
             logger = stack.enter_context(self._logger())
             stack.callback(torch.set_num_threads, torch.get_num_threads())
+            stack.callback(keep_memory, False)
+            keep_memory(True)
             threads = ThreadChoice(self.threads, self.progress.threads)
             self.begin()
             started, images = time.perf_counter(), 0
