@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -17,6 +17,7 @@ from pointillist.images import as_pil
 from pointillist.images.array_types import Bool, Float, Int, UInt8
 from pointillist.sampling.samples import Samples
 
+PaintedT = TypeVar("PaintedT", bound="Painted")
 MAX_LEVELS = 64
 """Most levels whose probabilities are written as a map each."""
 
@@ -58,7 +59,7 @@ class Painted(Samples):
         """PIL images; the known pixels have the colours of the picture that was given."""
         return super().images if self.picture is None else [as_pil(array) for array in self.array]
 
-    def recoloured(self, palette: Sequence[Sequence[int]]) -> Self:
+    def recoloured(self: PaintedT, palette: Sequence[Sequence[int]]) -> PaintedT:
         """Return the same images with another palette, the known pixels too; see `ImageSpec.recoloured`."""
         return super(Painted, replace(self, picture=None)).recoloured(palette)
 

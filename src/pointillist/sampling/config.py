@@ -99,7 +99,7 @@ class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
     """Keywords of `sample`, `stream` and `inpaint`: sampling settings, and conditions other than `label` and `text`."""
 
 
-def _within(default: float, **bounds: float) -> Any:
+def _within(default: int | float, **bounds: int | float) -> Any:
     """Declare a number with its bounds, which messages of the studio and links have too."""
     return field(default=default, metadata=bounds)
 
