@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pointillist.conditioning.text_encoders.base import WordEncoder, open_encoder
-from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache, normalize_text
+from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache
 from pointillist.conditioning.text_encoders.spelling import LIKELY, NEIGHBOUR, SHORTEST, TWICE, misspelling, singulars
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.model.folder.generation import WordKinds
@@ -93,7 +93,7 @@ class KnownWords:
                 raise ConfigError(f"The prompt has {quote(word)}, and this model has learned no negation: {what}.")
         notes: list[str] = []
         text = self._replaced(self._known(self._replaced(prompt, notes), notes), notes)
-        if prompt.strip() and not {*re.findall(r"\w+", normalize_text(text))} - ARTICLES:
+        if prompt.strip() and not {*re.findall(r"\w+", text.lower())} - ARTICLES:
             some = ", ".join(map(quote, self.examples))
             raise ConfigError(f"The prompt {quote(prompt)} has no word that this model knows, such as {some}.")
         if self.kinds.grammar.sentences and text.strip():
