@@ -141,7 +141,7 @@ class _WarmupDone(Exception):  # noqa: N818
 def _warm_up(loaded: LoadedModel, limits: schemas.Limits) -> None:
     """Do once what the first user would wait for: compiled code, the text encoder, torch's own preparations."""
     model = loaded.model
-    text = "a" if model.condition(TextConfig) is not None else None
+    text = '"a"' if model.condition(TextConfig) is not None else None  # quoted: no word has to be known
     spec = schemas.SampleSpec(seed=0, conditions=schemas.ConditionValues(text=text))
     request = schemas.SampleRequest(samples=[spec])
 
