@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-
 from pointillist.completion.canvas import Canvases, Painter, Sides, check_sides, tile
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
@@ -74,7 +72,6 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
     check_sides(sides)
     samples, settings = draws.sample(on_row), dict(draws.request.settings)
     settings.pop("best_of", None)
-    inputs = draws.part(np.arange(draws.count)).inputs
     completing = replace(
         draws.request.with_prompts(draws.prompts),
         settings=settings,
@@ -83,5 +80,5 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
         seed=samples.seed,
     )
     tiles = tile(Painter(draws.model, samples.levels, completing), sides)
-    maps = log_prob_maps(replace(draws, inputs=inputs), tiles.levels)
+    maps = log_prob_maps(replace(draws, inputs=draws.encoded), tiles.levels)
     return replace(tiles, nats=maps.reshape(len(maps), -1).sum(1), order=samples.order, texts=samples.texts)

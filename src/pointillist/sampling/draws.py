@@ -101,6 +101,13 @@ class Draws:
         """Prompt of each image, as it is sampled; None if absent."""
         return None if self.prompts is None else tuple(self.prompts.texts)
 
+    @cached_property
+    def encoded(self) -> ConditionInputs:
+        """Conditions of all images with their prompts, at once."""
+        if self.pending is None:
+            return self.inputs
+        return self.model.conditions.with_prompts(self.inputs, self.pending)
+
     @property
     def levels(self) -> Int[np.ndarray, "n c h w"]:
         """Levels of the images, read where they are known."""

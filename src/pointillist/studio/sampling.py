@@ -15,7 +15,6 @@ from pointillist.engine.weights import compare_weights_once
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import SingleImage
-from pointillist.sampling.config import OnRow
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_floats, encode_levels, sampled_image
 from pointillist.studio.jobs import SamplingJob, num_outputs
@@ -78,7 +77,7 @@ def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.n
 def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images, and then report all of their pixels; return levels and log-likelihoods."""
     levels = _draw_in_advance(job, check)
-    scorer, inputs = job.draws.scorer, job.draws.part(np.arange(job.draws.count)).inputs
+    scorer, inputs = job.draws.scorer, job.draws.encoded
     emit(_started_event(job))
     params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.draws.order) for i in range(len(levels))]
     outputs = np.moveaxis(job.draws.order.array_to_raster(np.concatenate(params)), 1, -1)
@@ -96,7 +95,10 @@ def _draw_in_advance(job: SamplingJob, check: Callable[[], None]) -> Int[np.ndar
         ConfigError: if no map obeys the rules.
     """
     request, model = job.request, job.draws.model
-    on_row: OnRow = lambda rows, x: check()  # noqa: E731
+
+    def on_row(rows: int, levels: Int[np.ndarray, "b c h w"]) -> None:
+        check()
+
     if request.redraws:
         # variation `index` of `pointillist.vary` with the seed of the sample
         parts = []
@@ -137,8 +139,7 @@ def _level_table(
 
 def _nats(job: SamplingJob, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
     """Log-likelihood of images that were partly known."""
-    inputs = job.draws.part(np.arange(job.draws.count)).inputs
-    return sum_images(job.draws.scorer.unchecked_log_prob_map(levels, inputs, job.draws.order))
+    return sum_images(job.draws.scorer.unchecked_log_prob_map(levels, job.draws.encoded, job.draws.order))
 
 
 class _EventBatcher:
