@@ -63,6 +63,9 @@ def test_field_coordinates(tmp_path: Path) -> None:
     assert [note.split(" of ")[0] for note in cells.notes] == ["1 row", "columns"]
     with pytest.raises(pt.ConfigError, match="`cell`"):
         read_cells(path, FACIES, cell=0)
+    counted = table(tmp_path, "row,column,facies\n1,1,sand\n")
+    with pytest.raises(pt.DataError, match="measure x and y: leave them out"):
+        read_cells(counted, FACIES, cell=25)
 
 
 def test_grids_that_are_written_are_read(tmp_path: Path) -> None:

@@ -92,5 +92,8 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no function 'cats'"):
         pt.load_data(f"{tmp_path}/draw.py:cats")
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(DataError, match="folder of a model"):
-        pt.load_data(f"{tmp_path}/draw.py:squares")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "draw.py").write_text(FILE)
+    for file in ("draw.py", "scripts/draw.py"):
+        with pytest.raises(DataError, match="folder of a model"):
+            pt.load_data(f"{tmp_path}/{file}:squares")

@@ -80,7 +80,8 @@ def read_cells(
         cell: side of a cell, in the units of x and y.
 
     Raises:
-        DataError: naming the row that is outside of the grid, has an unknown level or contradicts another one.
+        DataError: naming the row that is outside of the grid, has an unknown level or contradicts another one; or for
+            an origin or a cell of a table that has rows and columns.
 
     Example:
         read_cells("holes.csv", model.image, (100, 100)).known.sum()
@@ -142,6 +143,8 @@ class _Table:
             raise DataError(
                 f"{path} has the columns {', '.join(columns)}: give row and column, or x and y, and not both."
             )
+        if None in self._xy and grid != (0.0, 0.0, 1.0):
+            raise DataError(f"{path} has rows and columns, and `origin` and `cell` measure x and y: leave them out.")
         if len(set(columns.get("z", ()))) > 1:
             raise DataError(f"{path} has several values of z, and the grid has one layer: give its rows alone.")
         self._soft = {name: self._number(name.removeprefix(_SOFT), name) for name in columns if name.startswith(_SOFT)}
@@ -167,9 +170,8 @@ class _Table:
     def places(self) -> Iterator[tuple[int, int]]:
         """Yield the row and the column of each cell of the grid."""
         (row, column), (x, y), (height, width) = self._rows, self._xy, self._size
-        counted = row is not None and column is not None
+        counted, (left, bottom, side) = row is not None and column is not None, self._grid
         for number in range(len(next(iter(self._columns.values())))):
-            left, bottom, side = (0.0, 0.0, 1.0) if counted else self._grid
             across = math.floor((self._coordinate(column if counted else x, number) - left) / side)
             down = math.floor((self._coordinate(row if counted else y, number) - bottom) / side)
             place = (down if counted else height - 1 - down), across

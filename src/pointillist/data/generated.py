@@ -132,19 +132,19 @@ def _function_of_file(source: str) -> Generator:
     """Run a Python file, and return its function: `FILE.py:NAME`.
 
     Raises:
-        DataError: if the file is in the folder of a model, fails, or has no such function.
+        DataError: if the file is in the folder of a model or a run, or below one, fails, or has no such function.
     """
     path, _, name = source.rpartition(":")
     file = Path(path).expanduser().resolve()
-    if (file.parent / "model.safetensors").exists():
+    if any((parent / name).exists() for parent in file.parents for name in ("model.safetensors", "run.toml")):
         raise DataError(f"{path} is in the folder of a model, whose code is never run: copy it, if you trust it.")
     sys.path.insert(0, str(file.parent))
     try:
-        function = runpy.run_path(str(file), run_name=file.stem).get(name)
+        function: Generator | None = runpy.run_path(str(file), run_name=file.stem).get(name)
     except Exception as error:
         raise DataError(f"{path} failed with {type(error).__name__} ({error}): correct it.") from error
     finally:
         sys.path.remove(str(file.parent))
     if not callable(function):
         raise DataError(f"{path} has no function {name!r}: name one, as in {file.name}:scenes.")
-    return function  # type: ignore[no-any-return]
+    return function
