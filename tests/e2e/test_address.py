@@ -223,7 +223,8 @@ def declared(request: str) -> str:
 
 def test_every_control_of_an_exported_page_is_in_the_address(browser: Browser, tmp_path: Path) -> None:
     """The same law, of a model with conditions of several kinds; the controls of the studio can be seen."""
-    folder = saved(tmp_path / "model", classes=["cat", "dog"], attributes={"hair": ["red", "blue"]}, vector=2)
+    conditions: dict[str, Any] = {"classes": ["cat", "dog"], "attributes": {"hair": ["red", "blue"]}, "vector": 2}
+    folder = saved(tmp_path / "model", known=True, **conditions)
     pt.export(folder, html=tmp_path / "page.html")
     url, base = (tmp_path / "page.html").as_uri(), "label=dog&a.hair=blue&c.vector=1,2"
     names = " ".join(check_every_control(browser, url, base))
@@ -234,3 +235,13 @@ def test_every_control_of_an_exported_page_is_in_the_address(browser: Browser, t
             expect(control).to_be_visible()
         for name in ("Best of", "Vector"):
             expect(page.get_by_label(name, exact=True)).to_be_visible()
+
+
+def test_an_exported_page_offers_what_it_can_paint(browser: Browser, tmp_path: Path) -> None:
+    """No image that tiles, and no part that is drawn again, of a model that was not trained to complete images."""
+    pt.export(saved(tmp_path / "model", classes=["cat", "dog"]), html=tmp_path / "page.html")
+    with opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        expect(page.get_by_label("Best of", exact=True)).to_have_count(1)
+        expect(page.get_by_role("combobox", name="Tiles", include_hidden=True)).to_have_count(0)
+        expect(page.locator("option[value=replace]")).to_have_count(1)
+        expect(page.locator("option[value=regions]")).to_have_count(0)

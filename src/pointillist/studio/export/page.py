@@ -15,6 +15,7 @@ from string import Template
 from typing import Any
 
 from pointillist.analysis.condition_gain import prompt_words
+from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.portable import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.engine.c.blob import TYPES, constants_of, pack
@@ -184,7 +185,7 @@ def license_of(folder: Path) -> str:
 
 
 def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetails:
-    """Leave out conditions that a page cannot encode."""
+    """Leave out what a page cannot do: encode some conditions, and draw again by particles."""
     keywords = {part.keyword for part in program.parts[0]}
     held = details.conditions
     conditions = held.model_copy(
@@ -196,7 +197,8 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
             "hint": held.hint if _is_drawn(held.hint) and "hint" in keywords else None,
         }
     )
-    return details.model_copy(update={"conditions": conditions, "orders": list(program.orders), "engine": "integer"})
+    able = {"conditions": conditions, "orders": list(program.orders), "redraws": OBSERVED in keywords}
+    return details.model_copy(update={**able, "engine": "integer"})
 
 
 def missing_conditions(name: str, folder: Path) -> str:

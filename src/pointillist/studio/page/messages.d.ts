@@ -223,6 +223,7 @@ declare namespace Api {
     engine: string;
     generation: GenerationDefaults;
     endless: boolean;
+    redraws?: boolean;
   }
   interface ModelInfo {
     id: string;

@@ -154,6 +154,8 @@ class ModelDetails(Schema):
         engine: the engine that `auto` selects on this machine.
         generation: the sampling settings that suit the model, and example prompts and labels.
         endless: whether the model draws endless maps.
+        redraws: whether parts of an image can be drawn again, given the rest, so that it tiles, too; on an exported
+            page a model has to be trained for that.
     """
 
     network: str
@@ -169,6 +171,7 @@ class ModelDetails(Schema):
     engine: str
     generation: GenerationDefaults
     endless: bool
+    redraws: bool = True
 
 
 class ModelInfo(Schema):

@@ -96,7 +96,7 @@ export class PromptPanel {
         this.#slider("temperature", "Temperature", 0, 2, 0.05, "0 takes the most likely level, 1 is the model"),
         this.#slider("top_p", "Top-p", 0.05, 1, 0.05, "Keep only the most likely levels up to this total probability; 1 keeps all")),
       html("div", { className: "batch" }, this.#seed(), this.canvases),
-      this.#variations(),
+      this.#variations(details),
       details.endless && html("button", { type: "button", className: "endless", title: "A map without an end, drawn as you walk through it", onclick: () => this.commands.walk() }, "Endless map"),
       canGuess(details.image) && html("button", { type: "button", className: "endless", title: "A picture comes pixel by pixel: who needs fewer bits for it?", onclick: () => this.commands.guess() }, "You against the model"),
       this.#more(details),
@@ -172,12 +172,12 @@ export class PromptPanel {
     return [axis("by", "values", "Compare"), ...(compare.by ? [axis("by2", "values2", "and, in columns")] : [])];
   }
 
-  /** Fields for variations of the active canvas. */
-  #variations() {
+  /** Fields for variations of the active canvas. @param {Api.ModelDetails} details */
+  #variations(details) {
     const { variation } = this.state.request;
     const strength = html("input", { type: "range", min: "0", max: "1", step: "0.05", value: variation.strength, "aria-label": "Strength", oninput: () => { variation.strength = Number(strength.value); shown.textContent = strength.value; } });
     const shown = html("output", {}, String(variation.strength));
-    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it again, given the rest"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
+    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it again, given the rest"]].slice(0, details.redraws ? 3 : 2).map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
     const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {import("../state/request.js").VariationChoice["kind"]} */ (kind.value)) }, ...kinds);
     const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
     return html("details", { className: "more variations" }, html("summary", { title }, "Variations of the canvas"),
@@ -204,7 +204,7 @@ export class PromptPanel {
     const tiles = html("select", { onchange: () => (request.seamless = /** @type {Request["seamless"]} */ (tiles.value)) }, ...TILES.map(([value, name]) => html("option", { value, selected: value === request.seamless }, name)));
     const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.bestOf, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.bestOf = Number(best.value)) });
     return html("details", { className: "more", open: request.bestOf > 1 || request.seamless !== "" }, html("summary", {}, "More"),
-      html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
+      details.redraws && html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
       isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and one is shown that its prompt or label explains and that is not odd" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
       !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
