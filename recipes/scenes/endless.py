@@ -160,11 +160,10 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     )
 
 
-def paint(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Paint a scene in palette indices."""
+def paint(scene: Scene, dx: int, floor: int) -> NDArray[np.uint8]:
+    """Paint a scene in palette indices, shifted by `dx` columns, on a row."""
     painter = drawings()[1]
     levels = painter._places[scene.place, scene.time].copy()
-    dx, floor = pick(rng, SHIFTS), pick(rng, FLOORS)
     placed: list[tuple[Thing, int, int]] = []
     things, ground, relation = scene.things, scene.ground, scene.relation
     middles = {1: (16,), 2: (8, 24), 3: (4, 16, 28)}[len(things)]
@@ -276,7 +275,7 @@ def scenes(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
         if scene.ground is not None:
             combination += f"|{scene.relation}|{scene.ground.name}{scene.ground.colour}"
         yield {
-            "image": palette[paint(scene, rng)],
+            "image": palette[paint(scene, pick(rng, SHIFTS), pick(rng, FLOORS))],
             "caption": describe(scene, rng),
             "combination": combination,
         }

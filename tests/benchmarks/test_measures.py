@@ -237,6 +237,19 @@ def test_words_are_exchanged(modules: dict[str, ModuleType]) -> None:
     assert measure.other_captions(left, rng)["relation"] == "a black cat to the right of a red sofa"
 
 
+def test_colours_change_places() -> None:
+    """Of a caption of two things, by its kind; a place names no thing, and a thing takes its colours alone."""
+    exchanged, grammar = script("measure_sentences").exchanged, pt.load("scenes").measured_prompts.words.grammar
+    both = exchanged(grammar, "an orange cat standing on a pink sofa at home")
+    assert both == ("on, both coloured", "a pink cat standing on an orange sofa at home")
+    assert exchanged(grammar, "a sofa on the left of a red car") == (
+        "next to, one coloured",
+        "a red sofa on the left of a car",
+    )
+    assert exchanged(grammar, "a frog on a pink bed") is None
+    assert exchanged(grammar, "a cat in the dark") is None
+
+
 def test_bits_of_words_are_compared_with_masks(modules: dict[str, ModuleType]) -> None:
     """A model whose words save a bit at each pixel of the ground has the ground's share, and of the image as much."""
     measure = modules["measure_scenes"]
