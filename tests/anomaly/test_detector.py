@@ -185,7 +185,7 @@ def test_mistakes_are_one_sentence(fitted: pt.AnomalyDetector, tmp_path: Path) -
     with pytest.raises(pt.DataError, match=r"torn\.png cannot be read as an image"):
         fitted.predict(tmp_path)
     for nothing in ([], x[:0]):
-        with pytest.raises(pt.DataError, match="no image to score"):
+        with pytest.raises(pt.DataError, match="There is no image"):
             fitted.predict(nothing)
     with pytest.raises(pt.DataError, match="A dict is not a source of images"):
         fitted.predict({"images": x})

@@ -57,7 +57,7 @@ VALUES: dict[str, Any] = {
         "text": "x", "set": "data.size=20", "order": "raster-br", "guidance": 2, "condition_metrics": None,
         "retrieval_candidates": 3,
         "retrieval_repeats": 3, "captions": "a;b", "captions_file": "texts.txt", "caption_prior": "1,2",
-        "memorization": 2, "code_length": None,
+        "memorization": 2,
     },
     "explain": {
         "index": 2, "split": "test", "label": "4", "text": "x", "exchange": "a=b", "attributes": "hair=red",

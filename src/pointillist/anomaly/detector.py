@@ -33,7 +33,7 @@ from pointillist.anomaly.density import (
 )
 from pointillist.anomaly.files import FITTED, StoredDetector, fitted_engine, read_detector, write_detector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
-from pointillist.anomaly.reading import Windows, normal_images, training_images
+from pointillist.anomaly.reading import Windows, open_images
 from pointillist.anomaly.statistics import NearestImages, ScoredBatch, Scorer
 from pointillist.model.batches import several_images
 from pointillist.model.folder.opening import open_scored
@@ -139,12 +139,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.background_: LikelihoodModel | None = (
             None if self.background is None else open_scored(self.background, self.engine)
         )
-        images = normal_images(self.model_, X, self.conditions)
-        self.neighbours_: NearestImages | None = (
-            None
-            if neighbours is None
-            else nearest_images(self.model_, images, training_images(self.model_, neighbours))
-        )
+        images, _ = open_images(self.model_, X, "valid?", conditions=self.conditions)
+        self.neighbours_: NearestImages | None = None
+        if neighbours is not None:
+            self.neighbours_ = nearest_images(self.model_, images, open_images(self.model_, neighbours, "train?")[0])
         scorer = self._scorer(self.engine)
         normals = collect_normals(scorer.score(images))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
+from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.data.readers.image_folder import FolderStream
-from pointillist.errors import ConfigError, DataError, ShapeError
-from pointillist.files.arrays import as_array, is_tensor
+from pointillist.errors import ConfigError, DataError
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.model.batches import BatchReader, check_kind, select_images
+from pointillist.model.folder.image_sources import is_training_source, read_splits
 from pointillist.model.protocols import LikelihoodModel
 
 
@@ -128,56 +128,30 @@ class ImageBatches:
     """
 
     def __init__(self, model: LikelihoodModel, images: Any, conditions: bool = False) -> None:
-        self._model, self._conditions = model, conditions
-        self._said: set[str] = set()
-        if isinstance(images, (list, tuple)) and not len(images):
-            raise DataError("There is no image to score: the list is empty.")
-        if isinstance(getattr(images, "levels", None), np.ndarray):  # a batch or samples
-            images = images.levels
-        if isinstance(images, (str, Path)):
-            images = _open(model, images, conditions)
-        self._images = images if isinstance(images, FolderStream) else select_images(model, images)[1]
-        if not isinstance(self._images, (FolderStream, ImageDataset)):
-            if not isinstance(self._images, (np.ndarray, list, tuple)) and not is_tensor(self._images):
-                raise DataError(
-                    f"A {type(self._images).__name__} is not a source of images: give a folder, a data set, levels or "
-                    "PIL images."
-                )
-            self._images = as_array(self._images)
-            if self._images.ndim != 4:
-                raise ShapeError(
-                    f"Levels of shape {self._images.shape} must be (n, c, h, w): convert pictures with "
-                    "`model.to_levels`."
-                )
+        self._model, self._conditions, self._said = model, conditions, set[str]()
+        self._images, _ = open_images(model, images, conditions=conditions)
+        if not len(self._images):
+            raise DataError("There is no image to score: the data set is empty.")
         if conditions and not isinstance(self._images, ImageDataset):
             raise ConfigError(
                 "`conditions` (=True) needs a data set with labels or captions, and these are images alone: read them "
                 "with `load_data`, or leave it out."
             )
         self.count: int = len(self._images)
-        if not self.count:
-            raise DataError("There is no image to score: the data set is empty.")
 
     def read(self, batch_size: int) -> Iterator[ImageBatch]:
         """Yield the images in order, `batch_size` windows at once and at least one image."""
-        if isinstance(self._images, FolderStream):
-            for part in self._images.batches(batch_size):
-                yield from self._read(part, part.files or (), batch_size)
-        else:
-            names = self._images.files if isinstance(self._images, ImageDataset) else None
-            yield from self._read(self._images, names or [str(number) for number in range(self.count)], batch_size)
+        for part in self._images.batches(batch_size) if isinstance(self._images, FolderStream) else [self._images]:
+            yield from self._read(part, batch_size)
 
-    def _read(self, images: ImageDataset | np.ndarray, names: Any, batch_size: int) -> Iterator[ImageBatch]:
+    def _read(self, images: ImageDataset | np.ndarray, batch_size: int) -> Iterator[ImageBatch]:
+        trained, files = self._model.image, None
         if isinstance(images, ImageDataset):
-            for text in images.changes:
-                if re.sub(r"\d", "", text) not in self._said:  # each batch of a folder counts by itself
-                    self._said.add(re.sub(r"\d", "", text))
-                    _log.warning("%s: %s", images.name, text)
+            self._log_changes(images)
             check_kind(self._model, images)
-            size = images.spec.height, images.spec.width
+            size, files = (images.spec.height, images.spec.width), images.files
         else:
             size = images.shape[2], images.shape[3]
-        trained = self._model.image
         windows = Windows.of(size, (trained.height, trained.width))
         if self._conditions and len(windows) > 1:
             raise ConfigError(
@@ -187,72 +161,76 @@ class ImageBatches:
         reader = BatchReader(self._model, images) if self._conditions else None
         step = max(1, batch_size // len(windows))
         for start in range(0, len(images), step):
-            stop = min(len(images), start + step)
+            index = np.arange(start, min(len(images), start + step))
             if reader is not None:
-                levels, inputs = reader.read(start, stop)
-                x = levels
+                x, inputs = reader.read_at(index)
+                levels = x
             else:
-                levels = (
-                    images.batch(np.arange(start, stop)).levels
-                    if isinstance(images, ImageDataset)
-                    else images[start:stop]
-                )
+                levels = images.batch(index).levels if isinstance(images, ImageDataset) else images[index]
                 x = self._model.check_array(windows.cut(levels))
                 inputs = self._model.conditions.inputs(None, len(x), size=windows.window)
-            yield ImageBatch(tuple(names[start:stop]), levels, x, inputs, windows)
+            yield ImageBatch(tuple(files[i] if files else str(i) for i in index), levels, x, inputs, windows)
+
+    def _log_changes(self, images: ImageDataset) -> None:
+        """Log once what reading changed, without its numbers: each batch of a folder counts by itself."""
+        for text in images.changes:
+            if re.sub(r"\d", "", text) not in self._said:
+                self._said.add(re.sub(r"\d", "", text))
+                _log.warning("%s: %s", images.name, text)
 
 
-def _is_folder(source: Any) -> bool:
-    """Return True for a folder or an image file, which is read batch by batch."""
-    return isinstance(source, (str, Path)) and (Path(source).is_dir() or FolderStream.reads(Path(source)))
-
-
-def normal_images(model: LikelihoodModel, source: Any, conditions: bool = False) -> Any:
-    """Return the validation split of a named source, a file or splits that have one; everything else unchanged.
-
-    The training images would make unseen normal images look anomalous, and the test images are those to score.
-    """
-    if isinstance(source, (str, Path)) and not _is_folder(source):
-        return validation_images(model, source, DataOptions(valid_fraction=0.0), conditions)[0]
-    if isinstance(source, DataSplits):
-        return source.get("all" if source.valid is None else "valid")
-    return source
-
-
-def training_images(model: LikelihoodModel, source: Any) -> Any:
-    """Return the training split of a named source, a file or splits that have one; everything else unchanged."""
-    if isinstance(source, (str, Path)) and not _is_folder(source):
-        source = load_data(source, spec=model.image)
-    return training_split(source) if isinstance(source, DataSplits) else source
-
-
-def training_split(splits: DataSplits) -> ImageDataset:
-    return splits.get("all" if splits.train is None else "train")
-
-
-def validation_images(
-    model: LikelihoodModel, source: str | Path, options: DataOptions, conditions: bool, *, hold_out: bool = True
-) -> tuple[ImageDataset, str]:
-    """Return the validation split of a source with its name; if it has none all images, and `all`.
+def open_images(
+    model: LikelihoodModel,
+    source: Any,
+    split: str | None = None,
+    *,
+    conditions: bool = False,
+    options: DataOptions | None = None,
+) -> tuple[FolderStream | ImageDataset | np.ndarray, str]:
+    """Open images: a folder as a stream, which is read batch by batch, everything else whole.
 
     Args:
-        model: the model that reads them.
-        source: a name or a path.
-        options: how they are read, with labels: what is held out is stratified by them, as in a training.
-        conditions: whether the labels are conditions, so that they must be classes of the model.
-        hold_out: whether a source of other splits holds out validation images, as in a training by default.
+        model: the model that scores them.
+        source: as for `ImageBatches`.
+        split: name of a split of the source; `valid?` and `train?` are these splits if there are any, else all images;
+            None is all images of a source that is named, and the natural split of splits. A source of other splits that
+            the model was not trained on holds out validation images, as in a training. The training images would make
+            unseen normal images look anomalous, and the test images are those to score.
+        conditions: whether they are read with labels and captions.
+        options: how a source that is named is read.
+
+    Returns:
+        The images, and the name of their split.
+
+    Raises:
+        DataError, ShapeError, ConfigError: if the source cannot be read, or has no such split.
     """
+    if isinstance(source, (str, Path)):
+        opened = _open(model, source, split, conditions, options)
+        if isinstance(opened, FolderStream):
+            return opened, "all"
+        source, split = opened, split or "all"
+    if isinstance(source, DataSplits) and split is not None:
+        name = split.removesuffix("?")
+        name = name if name == split or name in source.names else "all"
+        return source.get(name), name
+    if isinstance(source, FolderStream):
+        return source, "all"
+    chosen, images = select_images(model, getattr(source, "levels", source))  # also of a batch, or of samples
+    return images, chosen or "all"
+
+
+def _open(
+    model: LikelihoodModel, source: str | Path, split: str | None, conditions: bool, options: DataOptions | None
+) -> FolderStream | DataSplits:
+    path, trained = Path(source), options is not None and is_training_source(model, str(source))
+    reading = options or DataOptions(valid_fraction=0.0)
+    if (path.is_dir() or FolderStream.reads(path)) and split in (None, "all", "valid?", "train?") and not conditions:
+        stream = FolderStream(path, reading, model.image)
+        if split in (None, "all") or not (stream.has_splits or trained):
+            return stream
     classes = model.classes if conditions else ()
-    splits = load_data(source, options, spec=model.image, classes=classes)
-    if hold_out and splits.valid is None and len(splits.names) > 1:
-        options = options.changed(valid_fraction=DataOptions().valid_fraction)
-        splits = load_data(source, options, spec=model.image, classes=classes)
-    name = "all" if splits.valid is None else "valid"
-    return splits.get(name), name
-
-
-def _open(model: LikelihoodModel, source: str | Path, conditions: bool) -> Any:
-    """Open a folder as a stream, and read everything else whole."""
-    if _is_folder(source) and not conditions:
-        return FolderStream(Path(source), DataOptions(), model.image)
-    return load_data(source, spec=model.image, classes=model.classes, valid_fraction=0.0).get("all")
+    splits = read_splits(model, source, reading, classes)
+    if split == "valid?" and splits.valid is None and len(splits.names) > 1 and not trained:
+        return read_splits(model, source, reading.changed(valid_fraction=DataOptions().valid_fraction), classes)
+    return splits

@@ -259,13 +259,10 @@ def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequenc
 
     It becomes the default whatever it costs: it was requested.
     """
-    from pointillist.data import load_data
-    from pointillist.model.folder.image_sources import resolve_data_options
+    from pointillist.model.folder.image_sources import read_splits, resolve_data_options
     from pointillist.model.quantize_integer import quantize_integer
     from pointillist.training.integers import measure_cost
 
-    options = resolve_data_options(model, data, sets, labels=True)
-    classes = model.config.classes if options.labels else ()
-    splits = load_data(data, options, spec=model.image, classes=classes)
+    splits = read_splits(model, data, resolve_data_options(model, data, sets, labels=True))
     quantize_integer(model, splits, images=images)
     model.integer_cost = measure_cost(model, splits, is_default=True)

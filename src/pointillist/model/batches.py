@@ -18,7 +18,7 @@ from pointillist.files.arrays import as_array, is_tensor
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Shaped, UInt8
 from pointillist.images.pictures import composite_on_white, picture_array
-from pointillist.model.folder.image_sources import resolve_data_options
+from pointillist.model.folder.image_sources import read_splits, resolve_data_options
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.system import check_memory
 
@@ -124,12 +124,7 @@ class BatchReader:
             self._data, self._conditions, self.notes = x, DatasetConditions(model, x), x.notes
             self.count, self.height, self.width = len(x), x.spec.height, x.spec.width
         else:
-            self._levels = model.image.level_array(x) if model.image.is_picture(x) else as_array(x)
-            if self._levels.ndim != 4:
-                raise ShapeError(
-                    f"Levels of shape {self._levels.shape} must be (n, c, h, w): convert pictures with "
-                    "`model.to_levels`."
-                )
+            self._levels = _level_batch(model, x)
             self.count, _, self.height, self.width = self._levels.shape
         keywords = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
         self._passed = {name for name, reader in model.conditions.readers.items() if reader.keyword in keywords}
@@ -205,7 +200,19 @@ def check_kind(model: LikelihoodModel, data: ImageDataset) -> None:
             )
 
 
-def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, Any]:
+def _level_batch(model: LikelihoodModel, x: Any) -> Shaped[np.ndarray, "n c h w"]:
+    """Return the levels of pictures, or levels as an array; their values are not checked."""
+    levels = model.image.level_array(x) if model.image.is_picture(x) else as_array(x)
+    if not levels.size and levels.ndim == 1:
+        raise DataError("There is no image to read: the list is empty.")
+    if levels.ndim != 4:
+        raise ShapeError(
+            f"Levels of shape {levels.shape} must be (n, c, h, w): convert pictures with `model.to_levels`."
+        )
+    return levels
+
+
+def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, ImageDataset | Shaped[np.ndarray, "n c h w"]]:
     """Return what `BatchReader` reads for a data set, splits, a source of `load_data`, levels or PIL images.
 
     Returns:
@@ -217,10 +224,10 @@ def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, Any]:
     if not (isinstance(x, (ImageDataset, DataSplits, Image.Image, np.ndarray, list, tuple)) or is_tensor(x)):
         named = isinstance(x, (str, Path)) and hasattr(model, "training_record")
         options = resolve_data_options(model, str(x), (), labels=True) if named else None  # as the commands do
-        x = load_data(x, options, spec=model.image, classes=model.classes, tiles=model.tileset)
+        x = read_splits(model, x, options)
     if isinstance(x, DataSplits):
         return x.natural()
-    return None, model.image.level_array(x) if model.image.is_picture(x) else x
+    return None, x if isinstance(x, ImageDataset) else _level_batch(model, x)
 
 
 @dataclass(frozen=True)

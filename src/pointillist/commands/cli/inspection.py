@@ -46,7 +46,6 @@ EXAMPLES = {
         pointillist evaluate runs/mine held-out/ --per-image nats.csv
         pointillist evaluate runs/tiles tiles/ --condition-metrics --memorization 64
         pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
-        pointillist evaluate digits scans/ --code-length
         pointillist evaluate scenes cat.png --captions "a cat on a red sofa; a dog on a red sofa; a cat on a red bed"
         pointillist evaluate runs/a digits.npz --with runs/b --order average
         pointillist evaluate runs/mine held-out/ --json

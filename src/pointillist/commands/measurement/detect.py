@@ -20,6 +20,8 @@ from pointillist.errors import ConfigError, counted
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector, AnomalyRecord
     from pointillist.commands.jobs.folder import Parts
+    from pointillist.data import ImageDataset
+    from pointillist.data.readers.image_folder import FolderStream
     from pointillist.model.protocols import LikelihoodModel
 
 _SHOWN = 12  # most anomalous images, on a sheet
@@ -50,7 +52,7 @@ def detect(settings: DetectSettings) -> Facts:
         detector = load_detector(folder, model, background, settings)
     else:
         detector, fit = fit_detector(folder, model, background, settings)
-    images, _ = open_images(model, settings.data, settings, split=settings.split, conditions=detector.conditions)
+    images, _ = _open(model, settings.data, settings, settings.split, detector.conditions)
     records, also_scored, largest = _Records(settings), 0, 0
     for record in detector.records(images):
         records.add(record)
@@ -264,51 +266,25 @@ def fit_detector(
         model, background=background, conditions=conditions, engine=settings.engine, **_scoring(settings)
     )
     split = split if split in ("all", "valid?") else split_name(split, "`fit_split`")
-    images, split = open_images(model, data, settings, split=split, conditions=conditions)
-    trained = images if split == "train" else None
-    if split == "all" and is_training_source(model, data):
-        trained, _ = open_images(model, data, settings, split="train", conditions=conditions)
-    neighbours = None
-    if settings.neighbours is not None:
-        neighbours, _ = open_images(model, settings.neighbours, settings, split="train?", conditions=False)
-    detector.fit(images, neighbours=neighbours)
+    images, split = _open(model, data, settings, split, conditions)
+    in_training = 0
+    if split in ("all", "train") and is_training_source(model, data):
+        in_training = len(images if split == "train" else _open(model, data, settings, "train", conditions)[0])
+    name = settings.neighbours
+    detector.fit(images, neighbours=None if name is None else _open(model, name, settings, "train?", False)[0])
     if folder is not None:
         detector.save(folder)
-    in_training = len(trained) if trained is not None and is_training_source(model, data) else 0
     return detector, {"data": data, "split": split, "count": len(images), "in_training": in_training}
 
 
-def open_images(
-    model: LikelihoodModel, data: str, settings: DetectSettings, *, split: str | None, conditions: bool
-) -> tuple[Any, str]:
-    """Open images as the model was trained to read them: a folder as a stream, everything else whole.
+def _open(
+    model: LikelihoodModel, data: str, settings: DetectSettings, split: str | None, conditions: bool
+) -> tuple[FolderStream | ImageDataset | np.ndarray, str]:
+    """Open images as the model was trained to read them, and return them with the name of their split."""
+    from pointillist.anomaly.reading import open_images
+    from pointillist.model.folder.image_sources import resolve_data_options
 
-    Args:
-        model: the model that scores them.
-        data: their source.
-        settings: of the command.
-        split: name of a split; `valid?` and `train?` are these splits, if there are any; None is all images.
-        conditions: whether they are read with labels and captions.
-
-    Returns:
-        The images and the name of their split.
-    """
-    from pointillist.anomaly.reading import training_split, validation_images
-    from pointillist.data import load_data
-    from pointillist.data.readers.image_folder import FolderStream
-    from pointillist.model.folder.image_sources import is_training_source, resolve_data_options
-
+    # with labels in any case: what is held out is stratified by them, as in a training
     options = resolve_data_options(model, data, settings.set, labels=conditions or split == "valid?")
-    if settings.windows:
-        options = options.changed(size=None)
-    path = Path(data)
-    if (path.is_dir() or FolderStream.reads(path)) and split in (None, "valid?", "train?") and not conditions:
-        stream = FolderStream(path, options, model.image)
-        if split is None or not (stream.has_splits or is_training_source(model, data)):
-            return stream, "all"
-    if split == "valid?":
-        return validation_images(model, data, options, conditions, hold_out=not is_training_source(model, data))
-    splits = load_data(data, options, spec=model.image, classes=model.classes if options.labels else ())
-    if split == "train?":
-        return training_split(splits), "train"
-    return splits.get(split or "all"), split or "all"
+    options = options.changed(size=None) if settings.windows else options
+    return open_images(model, data, split, conditions=conditions, options=options)

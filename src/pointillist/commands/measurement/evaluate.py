@@ -15,7 +15,6 @@ from pointillist.commands.paths import open_scored_model, reject_existing
 from pointillist.commands.report import Facts
 from pointillist.commands.sampling.conditions import parse_texts
 from pointillist.data.raw import SPLITS
-from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.analysis.evaluation.conditioning import MeanWithCI, RetrievalMetrics
@@ -63,23 +62,18 @@ def evaluate(settings: EvaluateSettings) -> Facts:
 
 
 def _read(model: LikelihoodModel, settings: EvaluateSettings, *, rejects: bool = False) -> _Images:
-    from pointillist.data import load_data
-    from pointillist.model.folder.image_sources import limit_images, resolve_data_options, select_split
+    from pointillist.model.folder.image_sources import limit_images, read_splits, resolve_data_options, select_split
 
     options = resolve_data_options(model, settings.data, settings.set, labels=not settings.no_labels)
     if rejects:
         options = item_options(options, settings.data, (model.image.height, model.image.width))
-    classes = model.classes if options.labels else ()
-    splits = load_data(settings.data, options, spec=model.image, classes=classes, tiles=model.tileset)
+    splits = read_splits(model, settings.data, options)
     name, images = select_split(splits, settings.split)
     return _Images(name, limit_images(images, settings.max_images), splits, options.binarise)
 
 
 def _metrics(model: LikelihoodModel, source: _Images, settings: EvaluateSettings) -> Facts:
     facts: Facts = condition_metrics(model, source.images, settings) if settings.condition_metrics else {}
-    if settings.code_length:
-        order = None if settings.order in ("average", "each") else settings.order
-        facts["code_length"] = code_length(model, source.images, order)
     if settings.memorization:
         facts["memorization"] = memorization(model, source, settings.memorization)
     return facts
@@ -172,30 +166,6 @@ def memorization(model: LikelihoodModel, source: _Images, n: int) -> Facts:
         share = nearest_training_match(levels, training, model.image)[0]
         out[name] = {"count": len(share), "median": float(np.median(share)), "above_0.9": float((share >= 0.9).mean())}
     return out
-
-
-def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None) -> Facts:
-    """Compress all images, each with its label if there are labels, and count the bytes of the archive.
-
-    Raises:
-        EngineError: if the model has no integer program.
-    """
-    import io
-
-    from pointillist.compression import ArchiveWriter
-    from pointillist.system import default_threads
-
-    labelled = _labelled(model, images)
-    written = ArchiveWriter(io.BytesIO(), model, order=order, labels=labelled, verify=False, threads=default_threads())
-    with Bar("compressing", len(images)) as bar, written as archive:
-        for start in range(0, len(images), 64):
-            batch = images.batch(range(start, min(start + 64, len(images))))
-            labels = batch.labels.tolist() if labelled and batch.labels is not None else [-1] * len(batch)
-            for levels, label in zip(batch.levels, labels, strict=True):
-                archive.add(levels, label)
-            bar.show(start + len(batch))
-    bits = 8 * archive.bytes_written / max(1, len(images) * images.spec.dims)
-    return {"bytes": archive.bytes_written, "bits_per_dim": bits, "labels": "coded too" if labelled else "none"}
 
 
 def _mean(mean: MeanWithCI) -> Facts:

@@ -117,13 +117,10 @@ def _images(
     model: LikelihoodModel, source: str, split: str | None, sets: Sequence[str], *, labels: bool
 ) -> tuple[str, ImageDataset]:
     """Read the images of a source with the data settings of the model; return the split's name and the split."""
-    from pointillist.data import load_data
-    from pointillist.model.folder.image_sources import resolve_data_options, select_split
+    from pointillist.model.folder.image_sources import read_splits, resolve_data_options, select_split
 
     options = resolve_data_options(model, source, sets, labels=labels)
-    classes = model.classes if options.labels else ()
-    splits = load_data(source, options, spec=model.image, classes=classes, tiles=model.tileset)
-    return select_split(splits, split)
+    return select_split(read_splits(model, source, options), split)
 
 
 def _query(model: LikelihoodModel, images: ImageDataset, number: int, settings: ExplainSettings) -> ImageQuery:

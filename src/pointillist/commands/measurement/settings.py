@@ -36,7 +36,7 @@ class EvaluateSettings(Settings):
     merged: ClassVar[str] = ".csv"
     plain_only: ClassVar[str] = (
         "mixture max_images per_image as_json condition_metrics retrieval_candidates retrieval_repeats "
-        "captions captions_file caption_prior memorization code_length force"
+        "captions captions_file caption_prior memorization force"
     )
 
     model: str = MODEL.field()
@@ -48,7 +48,7 @@ class EvaluateSettings(Settings):
     max_images: int | None = option(None, "N", "Evaluate at most N images, drawn at random with seed 0.", low=1)
     batch_size: Any = BATCH_SIZE.sampling_field(64)
     per_image: Path | None = option(
-        None, "CSV", "Also write nats and bits/dim of each image, with its file where it has one."
+        None, "CSV", "Also write nats and bits/dim of each image, with its file if any; a job goes on after a stop."
     )
     as_json: bool = ONLY_JSON.field(False)
     no_labels: bool = option(False, FLAG, "Do not condition on labels.")
@@ -77,7 +77,6 @@ class EvaluateSettings(Settings):
     )
     memorization: int = _METRICS.option(0, "N", "Compare N samples with training images.", low=0)
     engine: Any = _ENGINE.sampling_field("auto")
-    code_length: bool = option(False, FLAG, "Also compress the images, and count the real bytes.")
     force: bool = option(False, FLAG, "Replace an existing CSV.")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.data import DataOptions, DataSplits, ImageDataset
+from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import assign, parse_assignment, parse_section
 from pointillist.model.protocols import LikelihoodModel, recorded_settings
@@ -50,6 +50,22 @@ def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, l
             raise ConfigError(f"`{key}` (={value}) has no effect: the model decides how images are read. Leave it out.")
         assign(tree, key, value)
     return parse_section(DataOptions, tree["data"], "data")
+
+
+def read_splits(
+    model: LikelihoodModel, source: Any, options: DataOptions | None, classes: Sequence[str] | None = None
+) -> DataSplits:
+    """Read images as a model's own kind.
+
+    Args:
+        classes: names that number the labels; None for the model's, where labels are read.
+
+    Raises:
+        ConfigError, DataError: as `load_data`.
+    """
+    if classes is None:
+        classes = model.classes if options is None or options.labels else ()
+    return load_data(source, options, spec=model.image, classes=classes, tiles=model.tileset)
 
 
 def is_training_source(model: LikelihoodModel, data: str) -> bool:
