@@ -113,7 +113,7 @@ def measure_threads(
     cost = workload.cost()
 
     def sampling(engine: str, count: int) -> Case:
-        return lambda: _with_threads(count, lambda: workload.time_sampling(engine, batch, threads=threads))
+        return lambda: _with_threads(count, lambda: workload.time_sampling(engine, batch, count, wall=True))
 
     cases = {f"{e} {t}": sampling(e, t) for e in engines for t in (1, threads)}
     for name in engines:

@@ -85,10 +85,12 @@ class Workload:
             generator = torch.Generator().manual_seed(0)
             quantize_integer(self.model, torch.randint(0, self.model.image.levels, shape, generator=generator))
 
-    def time_sampling(self, engine: str, batch: int, threads: int = 1) -> float:
-        """Time sampling a batch through `sample`, in seconds."""
-        work = lambda: sample(self.model, batch, seed=1, engine=engine, size=self.size, batch_size=batch)  # noqa: E731
-        return cpu_time(work, threads, wall=self.on_gpu)
+    def time_sampling(self, engine: str, batch: int, threads: int = 1, *, wall: bool = False) -> float:
+        """Time sampling a batch through `sample`, in seconds: wall time if `wall` is set, CPU time else."""
+        asked = {"seed": 1, "engine": engine, "size": self.size, "batch_size": batch}
+        if engine == "integer":  # others have the threads of torch
+            asked["threads"] = threads
+        return cpu_time(lambda: sample(self.model, batch, **asked), wall=wall or self.on_gpu)
 
     def time_setup(self, engine: str, batch: int, threads: int = 1) -> float:
         """Time until an engine can sample the first site, in seconds, summed over the stages."""
