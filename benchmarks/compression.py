@@ -139,7 +139,7 @@ def measure_pictures(name: str, model: str, images: int | None, more: dict[str, 
     """Measure the Kodak photographs, one after the other: bytes of a file each, by every codec and some more."""
     torch.set_num_threads(1)
     loaded, (shrink, _) = pt.load(model), PICTURES[name]
-    integer_model, folder = loaded.integer_model().integers, resolve(model)
+    integer_model, folder = loaded.integer_model(), resolve(model)
     assert folder is not None
     versions = {each: version(each) for each in ("imagecodecs", "pillow")}
     before = read().get(name, {})
@@ -215,8 +215,7 @@ def bytes_of_integers(integer_model: Any, x: np.ndarray, labels: list[int]) -> f
     bits = 0.0 if max(labels) < 0 else len(x) * math.log2(len(integer_model.classes) + 1)
     for start in range(0, len(x), 256):
         part = slice(start, start + 256)
-        inputs = integer_model.inputs(len(x[part]), x.shape[2:], integer_model.order(), known(labels[part]))
-        bits -= float(integer_model.log_prob(x[part], inputs).sum()) / math.log(2)
+        bits -= float(integer_model.log_prob(x[part], known(labels[part])).sum()) / math.log(2)
     return bits / 8
 
 
@@ -268,7 +267,7 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
 
 def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[str, Any]:
     """Compress the set, some images alone, and time the coding of some."""
-    integer_model = model.integer_model().integers
+    integer_model = model.integer_model()
     archive = encode(integer_model, x, labels, per_record=None)
     chosen = labels or labels_of(archive, integer_model)
     floats = bytes_of_floats(model, x, chosen) if labels is None else None

@@ -41,10 +41,11 @@ COMMANDS = {
     "explain scenes": ("explain", "scenes", "cat.png", *CAT, "--out", "cat.html", "--force"),
 }
 FIRST_PIXEL = """
+from dataclasses import replace
 import pointillist.model.portable
 model = pointillist.model.portable.load({folder!r})
-size = 28, 28
-steps = model.steps(1, size, model.inputs(1, size, model.order()), model.order(), executor={executor!r})
+size, order = (28, 28), model.order()
+steps = replace(model, executor={executor!r}).steps(1, size, model.encode(None, 1, size, order), order)
 steps.frequencies()
 """
 """The distribution of the first pixel of `digits`, from the import on and without torch."""

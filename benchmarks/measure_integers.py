@@ -118,7 +118,7 @@ def measure(
     model: PixelModel, library: ctypes.CDLL, batch: int, repeats: int, text: str | None = None
 ) -> dict[str, float]:
     """Return milliseconds an image: all of a call, and its parts."""
-    program = lowered(model.integer_model().integers.programs[0])
+    program = lowered(model.integer_model().programs[0])
     plain = program.library
 
     def call() -> None:

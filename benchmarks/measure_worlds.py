@@ -53,8 +53,7 @@ def seams(world: World, chunks: int) -> dict[str, float]:
     """Compare bits a tile at seams and inside, of as many windows each as there are chunks."""
     side, step = round(chunks**0.5), world.chunk_size
     tiles = world.tiles(0, 0, side * step + SIDE, side * step + SIDE).astype(np.int64)
-    integers = world.model.integer_model
-    inputs = integers.inputs(1, (SIDE, SIDE), integers.order(), world.label)
+    integers, label = world.model, world.label
     middle = np.zeros((SIDE, SIDE), bool)
     middle[SIDE // 2 - 1 : SIDE // 2 + 1] = middle[:, SIDE // 2 - 1 : SIDE // 2 + 1] = True
     bits: dict[str, float] = {}
@@ -62,7 +61,7 @@ def seams(world: World, chunks: int) -> dict[str, float]:
         first = (centre - SIDE // 2) % step
         starts = range(first, first + side * step, step)
         windows = [tiles[row : row + SIDE, column : column + SIDE] for row in starts for column in starts]
-        nats = np.concatenate([integers.log_prob_map(window[None, None], inputs)[:, 0] for window in windows])
+        nats = np.concatenate([integers.log_prob_map(window[None, None], label)[:, 0] for window in windows])
         values = -nats[:, middle].mean(1) / np.log(2)
         bits[name], bits[f"{name}_error"] = float(values.mean()), float(values.std() / len(values) ** 0.5)
     return {**bits, "ratio": bits["seams"] / bits["inside"]}
@@ -79,11 +78,10 @@ def control(model: str, path: Path) -> dict[str, dict[str, float]]:
     drawn = [
         pt.inpaint(opened, image[None], known, 1, label=WINDOW, seed=i).levels[0, 0] for i, image in enumerate(maps)
     ]
-    integers = World(model, 7).model.integer_model
-    inputs = integers.inputs(1, size, integers.order(), WINDOW)
+    integers = World(model, 7).model
     result = {}
     for name, images in (("real", maps), ("drawn", np.stack(drawn))):
-        nats = np.concatenate([integers.log_prob_map(image[None, None], inputs)[:, 0] for image in images])
+        nats = np.concatenate([integers.log_prob_map(image[None, None], WINDOW)[:, 0] for image in images])
         bits = -nats.mean(0) / np.log(2)
         lines = {
             "above": bits[margin, middle],

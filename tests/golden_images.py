@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from pointillist.distributions.transform import Transform
-from pointillist.model.portable import IntegerModel, load
+from pointillist.model.portable import ProgramModel, load
 from pointillist.zoo import list_pretrained
-from tests.integer_draws import draw_encoded
+from tests.integer_draws import draw_encoded, encoded, intervals_of
 
 PATH = Path(__file__).with_suffix(".json")
 
@@ -51,7 +51,7 @@ class Case:
     def shape(self) -> tuple[int, int, int, int]:
         """Images, channels, height and width."""
         model = integer_model(self.model)
-        return (self.count, model.channels, *(self.size or (model.height, model.width)))
+        return (self.count, model.image.channels, *(self.size or (model.image.height, model.image.width)))
 
     @property
     def guided(self) -> bool:
@@ -65,7 +65,7 @@ class Case:
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """Keywords of `pt.sample` and of `IntegerModel.inputs`."""
+        """Keywords of `pt.sample` and of `ProgramModel.inputs`."""
         given = {"label": self.label, "text": self.text}
         conditions = {name: list(value) for name, value in given.items() if value is not None}
         return {**conditions, "hint": outline(self.shape[2], self.shape[3])} if self.outline else conditions
@@ -105,7 +105,7 @@ CASES = {
 
 
 @cache
-def integer_model(name: str) -> IntegerModel:
+def integer_model(name: str) -> ProgramModel:
     """Open the integer model of a bundled model."""
     return load(next(model.folder for model in list_pretrained() if model.name == name))
 
@@ -122,7 +122,7 @@ def outline(height: int, width: int) -> np.ndarray:
 def condition_integers(case: Case) -> dict[str, np.ndarray]:
     """Return the conditions of the images as this processor turns them into integers."""
     model = integer_model(case.model)
-    return model.inputs(case.count, case.shape[2:], model.order(case.order), **case.conditions)
+    return encoded(model, case.count, case.shape[2:], model.order(case.order), **case.conditions)
 
 
 def stored_integers(case: Case, entry: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -137,7 +137,7 @@ def draw(case: Case, inputs: dict[str, np.ndarray], executor: str) -> np.ndarray
     order = model.order(case.order)
     if case.guided:
         given = model.conditions.inputs(case.label, case.count, case.text, size=case.shape[2:])
-        reference = model.encode(given.guidance_reference(), case.shape[2:], order)
+        reference = model.encode(given.guidance_reference(), case.count, case.shape[2:], order)
         inputs = {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
     transform = Transform(case.guidance, case.temperature, case.top_p)
     return draw_encoded(model, case.uniforms, inputs, order, transform, executor=executor)[0]
@@ -146,7 +146,7 @@ def draw(case: Case, inputs: dict[str, np.ndarray], executor: str) -> np.ndarray
 def intervals(case: Case, inputs: dict[str, np.ndarray], levels: np.ndarray, executor: str) -> np.ndarray:
     """Compute where the interval of each level begins and how long it is, in one pass, `[2, n, c, h, w]`."""
     model = integer_model(case.model)
-    return np.stack(model.intervals(levels, inputs, model.order(case.order), executor=executor))
+    return np.stack(intervals_of(model, levels, inputs, model.order(case.order), executor=executor))
 
 
 def digest(array: np.ndarray) -> str:

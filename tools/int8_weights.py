@@ -23,7 +23,7 @@ from pointillist import PixelModel
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.files.arrays import SCALE_SUFFIX, WEIGHTS, read_config, settings_digest
 from pointillist.files.tensors import decode_weights, read_tensors, write_tensors
-from pointillist.model.portable import IntegerModel, IntegerPart
+from pointillist.model.portable import IntegerPart, ProgramModel
 
 SCALE_BITS = -1 << (24 - 17)
 TINY = 2.0**-100
@@ -75,7 +75,7 @@ def pack_folder(folder: Path) -> None:
     write_tensors(folder / WEIGHTS, pack(read_tensors(folder / WEIGHTS)), settings=settings_digest(config))
 
 
-def pack_encoders(model: IntegerModel) -> IntegerModel:
+def pack_encoders(model: ProgramModel) -> ProgramModel:
     """Pack the stored encoders of an integer program of rounded weights."""
 
     def packed(part: IntegerPart) -> IntegerPart:

@@ -11,7 +11,7 @@ import numpy as np
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders.cache import normalize_text
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import TABLE, UniversalSentenceEncoder
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable.files import has_program
 from pointillist.model.vocabulary import Vocabulary
 from pointillist.studio.export.page import WORDS
@@ -21,7 +21,7 @@ from pointillist.zoo import list_pretrained
 def tabled_prompts() -> list[str]:
     """Return names, examples and frequent words of captions of the models that read prompts by the encoder."""
     prompts: set[str] = set()
-    for model in (ProgramModel.open(each.folder) for each in list_pretrained() if has_program(each.folder)):
+    for model in (open_folder(each.folder) for each in list_pretrained() if has_program(each.folder)):
         text = model.condition(TextConfig)
         if text is None or text.frozen != UniversalSentenceEncoder.name:
             continue

@@ -86,7 +86,7 @@ def make_program(name: str, data: str, zoo: Path = ZOO) -> Path:
     folder = zoo / name
     model = pt.load(folder)
     add_integer_program(model, data, CALIBRATION, [])
-    save(pack_encoders(model.integer_model().integers), folder)
+    save(pack_encoders(model.integer_model()), folder)
     return folder
 
 

@@ -97,8 +97,12 @@ class Workload:
         total, (rows, columns) = 0.0, self.order.raster_size(*self.size)
 
         if engine == "integer":
-            integers = self.model.integer_model().integers
-            return cpu_time(lambda: integers.steps(batch, self.size, order=self.order), threads, wall=self.on_gpu)
+            integers = self.model.integer_model()
+
+            def open_steps() -> None:
+                integers.steps(batch, self.size, integers.encode(None, batch, self.size, self.order), self.order)
+
+            return cpu_time(open_steps, threads, wall=self.on_gpu)
 
         def prepare(stage: Stage, condition: Condition) -> None:
             create_stepper(self.model, condition, batch, rows, columns, engine, stage=stage, order=self.order)

@@ -20,8 +20,8 @@ from pointillist.analysis import (
     surprisal_maps,
 )
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.hooks import run_with_cache
+from pointillist.model.portable import ProgramModel
 from tests.laws.strategies import make_model, randomise_weights
 
 ORDERS = ("raster", "raster-bl", "raster-columns-tr")

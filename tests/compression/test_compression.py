@@ -134,7 +134,9 @@ def test_images_of_any_sizes_come_back(data: st.DataObject) -> None:
     _, integer_model, _ = integer_case(name)
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     sizes = data.draw(st.lists(st.tuples(st.integers(1, 13), st.integers(1, 13)), min_size=1, max_size=5))
-    images = [rng.integers(0, integer_model.levels, (1, *size)) for size in sizes for _ in range(rng.integers(1, 4))]
+    images = [
+        rng.integers(0, integer_model.image.levels, (1, *size)) for size in sizes for _ in range(rng.integers(1, 4))
+    ]
     per_record = data.draw(st.sampled_from([None, 1, 2]))
     archive = compress(integer_model, images, per_record=per_record)
     assert compress(integer_model, images, per_record=per_record, threads=3) == archive
@@ -244,15 +246,17 @@ def test_noise_is_stored(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["pixelcnn", "gated-256", "pixelcnn-pp", "gated-pixelcnn"]))
     _, integer_model, _ = integer_case(name)
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    shape = (integer_model.channels, data.draw(st.integers(20, 60)), data.draw(st.integers(20, 60)))
+    shape = (integer_model.image.channels, data.draw(st.integers(20, 60)), data.draw(st.integers(20, 60)))
     last = data.draw(st.booleans())  # the last level has the largest share
     images = (
-        np.full((2, *shape), integer_model.levels - 1) if last else rng.integers(0, integer_model.levels, (2, *shape))
+        np.full((2, *shape), integer_model.image.levels - 1)
+        if last
+        else rng.integers(0, integer_model.image.levels, (2, *shape))
     )
     labels = data.draw(st.sampled_from([None, ["dog", None]])) if integer_model.classes else None
     archive = compress(integer_model, images, label=labels, per_record=data.draw(st.sampled_from([None, 1])))
     assert np.array_equal(decompress(archive, integer_model), images)
-    raw = images.size * np.log2(integer_model.levels) / 8
+    raw = images.size * np.log2(integer_model.image.levels) / 8
     assert len(archive) <= raw + 2 * (OVERHEAD + 4) + 24
 
 

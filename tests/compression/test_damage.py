@@ -20,11 +20,12 @@ from pointillist.compression.writer import SIDE
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError
 from pointillist.images.pictures import tiles_of
-from pointillist.model.portable import IntegerModel
+from pointillist.model.portable import ProgramModel
+from tests.integer_draws import encoded
 from tests.portable.networks import integer_case
 
 
-def small() -> tuple[IntegerModel, bytes, np.ndarray]:
+def small() -> tuple[ProgramModel, bytes, np.ndarray]:
     """An archive of three records, and its images."""
     _, integer_model, x = integer_case("pixelcnn")
     return integer_model, compress(integer_model, x, per_record=1), x.numpy()
@@ -65,7 +66,7 @@ def test_every_executor_decodes_the_same(name: str) -> None:
             (outcome,) = codec.decode([replace(record, content=content)])
             decoder = RangeDecoder(content)
             coded = np.ones((1, *codec.order.raster_size(*x.shape[2:])), bool)
-            inputs = codec.integer_model.inputs(1, tuple(x.shape[2:]), codec.order)
+            inputs = encoded(codec.integer_model, 1, tuple(x.shape[2:]), codec.order)
             levels = codec.integer_model.decode(coded, [decoder], np.zeros(1, int), inputs, codec.order)
             state = decoder.state
             place = (state.next, state.lower, state.range, state.point, state.is_wrong)

@@ -22,7 +22,7 @@ from pointillist.engine.program import IntegerHead
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.portable import load, save
 from tests.equality import equal
-from tests.integer_draws import draw_integers
+from tests.integer_draws import draw_integers, intervals_of
 from tests.portable.networks import integer_case
 
 
@@ -118,7 +118,8 @@ def test_every_kernel_draws_scores_and_decodes(name: str, kernels: str, monkeypa
         for a, b in zip(draw_integers(integer_model, uniforms, executor=executor), expected, strict=True):
             assert np.array_equal(a, b)
         for a, b in zip(
-            integer_model.intervals(x.numpy(), executor=executor), integer_model.intervals(x.numpy(), executor="numpy"),
+            intervals_of(integer_model, x.numpy(), executor=executor),
+            intervals_of(integer_model, x.numpy(), executor="numpy"),
             strict=True,
         ):  # fmt: skip
             assert np.array_equal(a, b)

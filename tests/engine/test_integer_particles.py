@@ -28,7 +28,8 @@ from pointillist.engine.program import (
     View,
 )
 from pointillist.engine.sampler import draw_particles
-from pointillist.model.portable.model import join_inputs
+from pointillist.model.portable.conditions import join_inputs
+from tests.integer_draws import encoded
 from tests.portable.networks import integer_case
 from tests.rules.test_integer import constraints_of
 
@@ -47,11 +48,13 @@ def draw(name: str, transform: Transform, executor: str, *, masked: bool = False
     mask = None
     levels = np.repeat(x[:1].numpy(), MOST, 0)
     if masked:
-        allowed = rng.random((channels, height, width, model.levels)) < 0.35  # so that weights differ
+        allowed = rng.random((channels, height, width, model.image.levels)) < 0.35  # so that weights differ
         np.put_along_axis(allowed, x[0].numpy()[..., None], True, 3)
-        pieces = Check(name="one piece", kind=Kind.ONE_PIECE, levels=to_bits(np.arange(model.levels) != 1))
+        pieces = Check(name="one piece", kind=Kind.ONE_PIECE, levels=to_bits(np.arange(model.image.levels) != 1))
         checks = [pieces] if channels == 1 else []
-        mask = LevelMask.open(allowed, 1, constraints_of(channels, model.levels), checks, weighted=True).repeat(MOST)
+        mask = LevelMask.open(allowed, 1, constraints_of(channels, model.image.levels), checks, weighted=True).repeat(
+            MOST
+        )
         mask.begin_stage(order, (1, 1), levels, np.zeros((height, width), bool))
     batch = ParticleBatch(
         levels=levels.astype(np.int64),
@@ -59,11 +62,11 @@ def draw(name: str, transform: Transform, executor: str, *, masked: bool = False
         counts=counts,
         uniforms=rng.random((MOST, channels, height, width)),
         draws=rng.random((height, width + 1)),
-        factors=rng.random((height, width, model.levels)) if channels == 1 else None,
+        factors=rng.random((height, width, model.image.levels)) if channels == 1 else None,
     )
-    inputs = model.inputs(1, (height, width), order, ["cat"] if model.classes else None)
+    inputs = encoded(model, 1, (height, width), order, ["cat"] if model.classes else None)
     if transform.is_guided:
-        inputs = join_inputs(inputs, model.inputs(1, (height, width), order))
+        inputs = join_inputs(inputs, encoded(model, 1, (height, width), order))
     draw_particles(model.program(order), inputs, batch, transform, mask=mask, executor=executor)
     count = len(batch.weights)
     state = () if mask is None else (mask.bits, mask.status)

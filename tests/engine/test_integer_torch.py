@@ -31,10 +31,10 @@ from pointillist.engine.torch import TorchStepper, stepper
 from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
 from pointillist.engine.torch.operations import INTEGER as OPERATIONS
 from pointillist.engine.torch.stepper import head_of, score
-from pointillist.model.integer import on_device
-from pointillist.model.portable import IntegerModel, load
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.portable import ProgramModel, load
 from tests.equality import equal
-from tests.integer_draws import draw_integers
+from tests.integer_draws import draw_integers, encoded, intervals_of, steps_of
 from tests.portable.golden.make import EXPECTED, HERE, MODELS, facts
 from tests.portable.networks import CASES, integer_case
 
@@ -46,10 +46,12 @@ DEVICES = [
 ]
 
 
-def small_images(integer_model: IntegerModel, batch: int = 2) -> np.ndarray:
+def small_images(integer_model: ProgramModel, batch: int = 2) -> np.ndarray:
     """Return random images, smaller than those of the model where it allows any size."""
-    size = (integer_model.height, integer_model.width) if integer_model.fixed_size else (3, 3)
-    return np.random.default_rng(0).integers(0, integer_model.levels, (batch, integer_model.channels, *size))
+    size = (integer_model.image.height, integer_model.image.width) if integer_model.fixed_size else (3, 3)
+    return np.random.default_rng(0).integers(
+        0, integer_model.image.levels, (batch, integer_model.image.channels, *size)
+    )
 
 
 @pytest.mark.parametrize("executor", DEVICES)
@@ -61,8 +63,8 @@ def test_scores_and_draws_are_those_of_numpy(name: str, executor: str) -> None:
     uniforms = np.random.default_rng(1).random(levels.shape)
     for order in map(integer_model.order, integer_model.orders):
         inputs = model.integer_model().encode(None, len(x), x.shape[2:], order)
-        due = integer_model.intervals(x.numpy(), inputs, order, executor="numpy")
-        assert np.array_equal(due, integer_model.intervals(x.numpy(), inputs, order, executor=executor))
+        due = intervals_of(integer_model, x.numpy(), inputs, order, executor="numpy")
+        assert np.array_equal(due, intervals_of(integer_model, x.numpy(), inputs, order, executor=executor))
         drawn, nats = draw_integers(integer_model, uniforms, order=order.name, executor="numpy")
         found, own = draw_integers(integer_model, uniforms, order=order.name, executor=executor)
         assert np.array_equal(found, drawn)
@@ -80,10 +82,10 @@ def test_golden_models(name: str, executor: str) -> None:
 def test_images_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little memory there is."""
     _, integer_model, x = integer_case("pixelcnn-pp-rgb")
-    due = integer_model.intervals(x.numpy(), executor="torch")
+    due = intervals_of(integer_model, x.numpy(), executor="torch")
     monkeypatch.setattr(stepper, "BYTES", 1)
     monkeypatch.setattr(stepper, "NUMBERS", 1)
-    assert np.array_equal(due, integer_model.intervals(x.numpy(), executor="torch"))
+    assert np.array_equal(due, intervals_of(integer_model, x.numpy(), executor="torch"))
 
 
 @pytest.mark.parametrize("name", ["gated-binary", "pixelsnail"])
@@ -91,7 +93,7 @@ def test_states_are_copied(name: str) -> None:
     """`select` continues each image from the history of another."""
     _, integer_model, _ = integer_case(name)
     x = small_images(integer_model, 3)
-    both = [integer_model.steps(3, x.shape[2:], executor=executor) for executor in ("numpy", "torch")]
+    both = [steps_of(integer_model, 3, x.shape[2:], executor=executor) for executor in ("numpy", "torch")]
     while not both[0].done:
         row, column, channel = both[0].site
         due, found = (steps.frequencies() for steps in both)
@@ -112,7 +114,7 @@ def test_every_user_of_a_model_takes_its_executor() -> None:
     found: list[Any] = []
     for executor in ("auto", "torch"):
         model.attach_integer_model(replace(integer_model, executor=executor))
-        own = model.integer_model().integers
+        own = model.integer_model()
         u = np.random.default_rng(0).random((2, 3, 2, 3))
         transform = Transform(2.0, 0.8, 0.9)
         found.append((
@@ -126,11 +128,12 @@ def test_every_user_of_a_model_takes_its_executor() -> None:
         assert equal(one, other) if isinstance(one, np.ndarray) else one == other
 
 
-def test_a_model_on_a_gpu_runs_there() -> None:
+def test_a_model_on_a_gpu_runs_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """And any other with the executor that its integer model has."""
-    _, integer_model, _ = integer_case("pixelcnn")
-    assert on_device(integer_model, torch.device("cuda", 1)).executor == "cuda:1"
-    assert on_device(integer_model, torch.device("cpu")) is integer_model
+    model, integer_model, _ = integer_case("pixelcnn")
+    assert model.integer_model().executor == integer_model.executor
+    monkeypatch.setattr(PixelModel, "device", torch.device("cuda", 1))
+    assert model.integer_model().executor == "cuda:1"
 
 
 def check_devices(name: str) -> None:
@@ -138,7 +141,7 @@ def check_devices(name: str) -> None:
     _, integer_model, _ = integer_case(name)
     count, channels, height, width = small_images(integer_model, 1).shape
     program, order = replace(integer_model.programs[0], cache={}), integer_model.order()
-    inputs = integer_model.inputs(count, (height, width), order)
+    inputs = encoded(integer_model, count, (height, width), order)
     meta = torch.device("meta")
     for numbers in score(program, torch.zeros(count, height, width, channels, dtype=torch.int64, device=meta), inputs):
         assert numbers.device == meta
@@ -183,10 +186,10 @@ def entries_of(buffers: TorchBuffers, cache: Any) -> torch.Tensor:
     return torch.cat([part.transpose(1, 2).flatten(2) for part in (keys, values)], -1)
 
 
-def check_values(integer_model: IntegerModel, program: Program, x: torch.Tensor) -> None:
+def check_values(integer_model: ProgramModel, program: Program, x: torch.Tensor) -> None:
     """Check that every value, map and cache of a run is that of numpy."""
     count, _, height, width = x.shape
-    inputs = integer_model.inputs(count, (height, width), integer_model.order())
+    inputs = encoded(integer_model, count, (height, width), integer_model.order())
     canvas = program.canvas_values[x.permute(0, 2, 3, 1).numpy()].reshape(count, height, width, -1)
     due = allocate(program, count, (height, width), inputs)
     inputs = prepare_inputs(program, count, inputs, (height, width))
@@ -228,7 +231,7 @@ def test_an_opcode_that_is_wrong_by_one_is_found(opcode: str, monkeypatch: pytes
         check_values(integer_model, program, x)
 
 
-def case_with(opcode: str) -> tuple[IntegerModel, Program, torch.Tensor]:
+def case_with(opcode: str) -> tuple[ProgramModel, Program, torch.Tensor]:
     """Return a program with an opcode, or else with the opcode in the place of an addition."""
     for name in CASES:
         _, integer_model, x = integer_case(name)
@@ -264,8 +267,8 @@ def test_frequencies_of_any_parameters(name: str, reach: int) -> None:
     head = head_of(program, torch.device("cpu"))
     rng = np.random.default_rng(reach)
     params = rng.integers(-reach, reach + 1, (40, program.params.channels)).astype(np.int32)
-    pixel = rng.integers(0, integer_model.levels, (40, integer_model.channels))
-    for channel in range(integer_model.channels):
+    pixel = rng.integers(0, integer_model.image.levels, (40, integer_model.image.channels))
+    for channel in range(integer_model.image.channels):
         due = frequencies(program.head, params, pixel, channel)
         found = frequencies(head, torch.from_numpy(params).long(), torch.from_numpy(pixel), channel)
         assert np.array_equal(found.numpy(), due)
@@ -297,9 +300,10 @@ def test_products_of_wide_values() -> None:
 def test_what_is_not_there_is_named(executor: str, message: str) -> None:
     """GPUs and executors."""
     _, integer_model, x = integer_case("pixelcnn")
-    for call in (integer_model.intervals, lambda x, executor: integer_model.steps(len(x), executor=executor)):
-        with pytest.raises(pt.EngineError, match=message):
-            call(x.numpy(), executor=executor)
+    with pytest.raises(pt.EngineError, match=message):
+        intervals_of(integer_model, x.numpy(), executor=executor)
+    with pytest.raises(pt.EngineError, match=message):
+        steps_of(integer_model, len(x), executor=executor)
 
 
 def test_torch_is_needed_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:

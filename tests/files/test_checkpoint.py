@@ -25,7 +25,7 @@ from pointillist.files import tensors as checkpoint
 from pointillist.files.arrays import CARD, CONFIG, WEIGHTS, read_config
 from pointillist.files.tensors import write_tensors
 from pointillist.files.writing import atomic_path, write_text
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.folder.opening import open_folder
 from tests.cli.helpers import fails
 
 pytestmark = pytest.mark.proof
@@ -321,7 +321,7 @@ def test_a_program_of_other_weights_is_rejected(
     (tmp_path / "whole.pxl").write_bytes(pt.compress(folder, images))
     with_weight(folder, value)
     sentence = r"program\.json was made from other weights than those in \S*model\.safetensors: copy the whole folder"
-    for open_model in (pt.load, pointillist.model.portable.load, ProgramModel.open, lambda m: pt.compress(m, images)):
+    for open_model in (pt.load, pointillist.model.portable.load, open_folder, lambda m: pt.compress(m, images)):
         with pytest.raises(pt.CheckpointError, match=sentence):
             open_model(folder)
     monkeypatch.chdir(tmp_path)

@@ -139,7 +139,7 @@ def readers() -> list[Reader]:
             for other, content in {**programs, name: data}.items():
                 file(other, content, folder)
             model = portable.load(folder)
-            return model.log_prob(np.zeros((1, model.channels, model.height, model.width), np.int64))
+            return model.log_prob(np.zeros((1, model.image.channels, model.image.height, model.image.width), np.int64))
 
         return read
 

@@ -21,6 +21,7 @@ from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from tests.datasets import dataset_of
+from tests.integer_draws import steps_of
 
 from .strategies import random_levels
 
@@ -124,7 +125,7 @@ def check_integer_scores_agree(model: PixelModel, x: Any, how: Mapping[str, Any]
         channel, row, column = (int(position) for position in np.unravel_index(7 * i % maps[i].size, maps[i].shape))
         here = explanation.distribution(row, column, channel)
         _identical("the distribution of a sub-pixel", here.log_probs[here.observed], maps[i, channel, row, column])
-        total = 2 ** integer_model.integers.programs[0].head.precision
+        total = 2 ** integer_model.programs[0].head.precision
         _identical("the sum of its frequencies", np.rint(total * np.exp(here.log_probs)).sum(), total)
         _identical("frequencies that a decoder sees", decoded_log_prob_map(explanation.query), maps[i])
     return nats
@@ -133,9 +134,9 @@ def check_integer_scores_agree(model: PixelModel, x: Any, how: Mapping[str, Any]
 def decoded_log_prob_map(query: ImageQuery) -> np.ndarray:
     """Return the log-probabilities of an image from the frequencies of one sub-pixel after the other."""
     integer_model, size = query.model.integer_model(), query.shape[1:]
-    program, levels = integer_model.integers.program(query.order), query.order.array_to_raster(query.levels[None])
+    program, levels = integer_model.program(query.order), query.order.array_to_raster(query.levels[None])
     inputs = integer_model.encode(query.conditions, 1, size, query.order)
-    steps = integer_model.integers.steps(1, size, inputs, query.order)
+    steps = steps_of(integer_model, 1, size, inputs, query.order)
     sizes = np.zeros_like(levels)
     while not steps.done:
         row, column, channel = steps.site

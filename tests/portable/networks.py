@@ -13,8 +13,9 @@ from pointillist.engine.executors import Inputs
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.portable import IntegerModel
+from pointillist.model.portable import ProgramModel
 from pointillist.networks import names
+from tests.integer_draws import steps_of
 from tests.tolerances import FIXED_POINT
 
 INTEGER_NETWORKS = tuple(name for name in names() if "multiscale" not in name)
@@ -106,12 +107,12 @@ def build_case(name: str) -> tuple[PixelModel, torch.Tensor]:
 
 
 @cache
-def _kept(name: str) -> tuple[PixelModel, IntegerModel, torch.Tensor]:
+def _kept(name: str) -> tuple[PixelModel, ProgramModel, torch.Tensor]:
     model, x = build_case(name)
     return model, pt.quantize_integer(model, x), x
 
 
-def integer_case(name: str, *, fresh: bool = False) -> tuple[PixelModel, IntegerModel, torch.Tensor]:
+def integer_case(name: str, *, fresh: bool = False) -> tuple[PixelModel, ProgramModel, torch.Tensor]:
     """Return a model, its integer model, and the images of the calibration; a fresh one may be changed."""
     return _kept.__wrapped__(name) if fresh else _kept(name)
 
@@ -122,7 +123,7 @@ def few_images(name: str) -> np.ndarray:
     return x if CASES[name]["levels"] < 10_000 else x[:1, :, :3]
 
 
-def check_features(model: IntegerModel, actual: np.ndarray, expected: np.ndarray) -> None:
+def check_features(model: ProgramModel, actual: np.ndarray, expected: np.ndarray) -> None:
     """Compare features with those of torch, `[n, h, w, d]`, which may exceed what the program holds."""
     unit = model.programs[0].inputs["map"].unit[: expected.shape[-1]]
     errors = np.abs(actual - expected.clip(-128 * unit, 127 * unit))
@@ -130,7 +131,7 @@ def check_features(model: IntegerModel, actual: np.ndarray, expected: np.ndarray
     assert errors.max() < 16 * FIXED_POINT, errors.max()
 
 
-def features_of(model: IntegerModel, value: Any, count: int, size: tuple[int, int]) -> np.ndarray:
+def features_of(model: ProgramModel, value: Any, count: int, size: tuple[int, int]) -> np.ndarray:
     """Compute the features of a map for the value that a user gives for `count` images of a size."""
     part = next(part for part in model.parts[0] if part.program is not None)
     assert part.encoder is not None
@@ -139,7 +140,7 @@ def features_of(model: IntegerModel, value: Any, count: int, size: tuple[int, in
 
 
 def check_steps(
-    integer_model: IntegerModel,
+    integer_model: ProgramModel,
     x: np.ndarray,
     inputs: Inputs,
     order: PixelOrder,
@@ -148,7 +149,7 @@ def check_steps(
 ) -> None:
     """Compare the frequencies of one sub-pixel after the other with the intervals of whole images, to the bit."""
     pixels, starts, sizes = (order.array_to_raster(array) for array in (x, *due))
-    steps = integer_model.steps(len(x), (x.shape[2], x.shape[3]), inputs, order, executor=executor)
+    steps = steps_of(integer_model, len(x), (x.shape[2], x.shape[3]), inputs, order, executor=executor)
     while not steps.done:
         row, column, channel = steps.site
         found = steps.frequencies()

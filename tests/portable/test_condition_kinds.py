@@ -19,6 +19,7 @@ from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS, ArrayReader
 from pointillist.model.integer import condition_features
 from pointillist.model.portable import load, save
 from pointillist.model.portable.decode import decode_model
+from tests.integer_draws import encoded
 from tests.laws.strategies import random_inputs
 from tests.portable.test_without_torch import run
 from tests.tolerances import FIXED_POINT
@@ -74,7 +75,7 @@ def test_every_kind_is_listed() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_portable(kind: str) -> None:
     """Its settings name the half that works without torch, and each of its encoders makes one."""
-    parts = model_with(kind).integer_model().integers.parts[0]
+    parts = model_with(kind).integer_model().parts[0]
     part = [part for part in parts if part.name not in ("order", "position")][-1]
     if kind in BY_ROWS:
         assert part.names
@@ -89,15 +90,15 @@ def test_a_kind_is_portable(kind: str) -> None:
 def test_a_value_becomes_the_same_integers(kind: str, tmp_path: Path) -> None:
     """With torch, stored and loaded without, in a batch or alone; within a step or two of the features of torch."""
     model = model_with(kind)
-    assert save(model.integer_model().integers, tmp_path).fingerprint == load(tmp_path).fingerprint
+    assert save(model.integer_model(), tmp_path).fingerprint == load(tmp_path).fingerprint
     stored = load(tmp_path)
     for name in stored.orders:
         order = stored.order(name)
         inputs = model.conditions.inputs(count=3, size=SIZE, **{keyword_of(kind): VALUES[kind]})
         expected = model.integer_model().encode(inputs, 3, SIZE, order)
-        actual = stored.inputs(3, SIZE, order, **{keyword_of(kind): VALUES[kind]})
-        alone = stored.inputs(1, SIZE, order, **{keyword_of(kind): VALUES[kind]})
-        unknown = stored.inputs(1, SIZE, order)
+        actual = encoded(stored, 3, SIZE, order, **{keyword_of(kind): VALUES[kind]})
+        alone = encoded(stored, 1, SIZE, order, **{keyword_of(kind): VALUES[kind]})
+        unknown = encoded(stored, 1, SIZE, order)
         assert actual.keys() == expected.keys()
         for key, array in actual.items():
             assert np.array_equal(array, expected[key])
@@ -125,14 +126,14 @@ def test_a_batch_has_one_encoder(kind: str) -> None:
         for key, array in alone.items():
             assert np.array_equal(array[0], together[key][i])
     nothing = model.integer_model().encode(None, 1, SIZE, order)
-    for key, array in model.integer_model().integers.inputs(1, SIZE, order).items():
+    for key, array in encoded(model.integer_model(), 1, SIZE, order).items():
         assert np.array_equal(array, nothing[key])
 
 
 def test_orders_share_their_units() -> None:
     """So features of a condition, rounded for one order, are those of another."""
     for kind in KINDS:
-        integers = model_with(kind, orders=("raster", "raster-columns", "raster-tr")).integer_model().integers
+        integers = model_with(kind, orders=("raster", "raster-columns", "raster-tr")).integer_model()
         for program in integers.programs[1:]:
             for key, entry in program.inputs.items():
                 assert np.array_equal(entry.unit, integers.programs[0].inputs[key].unit)
@@ -143,18 +144,18 @@ def test_a_map_has_any_size(kind: str) -> None:
     """Known or not, with torch and without."""
     model, size = model_with(kind), (4, 9)
     value = np.ones((1, *size), np.int64) if kind == "hint" else (np.ones((1, *size), np.int64), np.ones(size, bool))
-    integers, order = model.integer_model().integers, model.order()
+    integers, order = model.integer_model(), model.order()
     for given in (None, value):
         inputs = model.conditions.inputs(count=2, size=size, **{keyword_of(kind): given})
         expected = model.integer_model().encode(inputs, 2, size, order)
-        assert np.array_equal(integers.inputs(2, size, order, **{keyword_of(kind): given})["map"], expected["map"])
+        assert np.array_equal(encoded(integers, 2, size, order, **{keyword_of(kind): given})["map"], expected["map"])
 
 
 @pytest.mark.parametrize("change", ["width", "missing", "nan", "shape", "part", "names"])
 @pytest.mark.parametrize("kind", ["attributes", "vector"])
 def test_a_damaged_encoder_is_rejected(kind: str, change: str, tmp_path: Path) -> None:
     """With a named error, before anything is computed."""
-    save(model_with(kind).integer_model().integers, tmp_path)
+    save(model_with(kind).integer_model(), tmp_path)
     document = json.loads((tmp_path / PROGRAM).read_text())
     arrays, key = load_file(tmp_path / PROGRAM_TENSORS), "attributes" if kind == "attributes" else "vectors"
     assert document["format_version"] == 3

@@ -24,7 +24,7 @@ def test_the_interpreter_computes_the_same() -> None:
     expected = json.loads((HERE / EXPECTED).read_text(encoding="utf-8"))["gated-pixelcnn"]
     integer_model = load(HERE / "gated-pixelcnn")
     rng = np.random.default_rng(7)
-    shape = (2, integer_model.channels, integer_model.height, integer_model.width)
-    rng.integers(0, integer_model.levels, shape)
+    shape = (2, integer_model.image.channels, integer_model.image.height, integer_model.image.width)
+    rng.integers(0, integer_model.image.levels, shape)
     drawn, _ = draw_integers(integer_model, rng.integers(0, 2**53, shape) / 2.0**53, 1, executor="numpy")
     assert " ".join(map(str, drawn.reshape(-1).tolist())) == expected["orders"][integer_model.order().name]["draws"]

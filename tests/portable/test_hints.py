@@ -13,11 +13,11 @@ import pointillist as pt
 from pointillist.conditioning import HintConfig
 from pointillist.files.arrays import PROGRAM_TENSORS, ArrayReader
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable import load, save
 from pointillist.model.portable.decode import decode_model
 from pointillist.sampling.request import Request
-from tests.integer_draws import draw_integers
+from tests.integer_draws import draw_integers, encoded
 from tests.portable.networks import check_features, features_of
 
 SIZE = (5, 7)
@@ -52,7 +52,7 @@ def hints_for(model: pt.PixelModel, count: int) -> np.ndarray:
 def test_features_are_those_of_torch(kind: str, tmp_path: Path) -> None:
     """Stored and loaded, within the steps of fixed point; unknown hints are the rows that are stored."""
     model = model_with(kind)
-    integer_model = save(model.integer_model().integers, tmp_path)
+    integer_model = save(model.integer_model(), tmp_path)
     stored = load(tmp_path)
     assert stored.fingerprint == integer_model.fingerprint
     hint = hints_for(model, 3)
@@ -63,15 +63,15 @@ def test_features_are_those_of_torch(kind: str, tmp_path: Path) -> None:
         found = features_of(stored, hint, 3, SIZE)
         check_features(stored, found, features)
         assert np.array_equal(features_of(stored, hint[1], 1, SIZE)[0], found[1])
-        found = stored.inputs(3, SIZE, order, [0, None, 1], hint=hint)
+        found = encoded(stored, 3, SIZE, order, [0, None, 1], hint=hint)
         due = model.integer_model().encode(inputs, 3, SIZE, order)
         assert found.keys() == due.keys() == {"vector", "map"}
         for key in found:
             assert np.array_equal(found[key], due[key])
-        one = stored.inputs(2, SIZE, order, hint=hint[0])["map"]
+        one = encoded(stored, 2, SIZE, order, hint=hint[0])["map"]
         assert np.array_equal(one[0], found["map"][0])
         nothing = model.integer_model().encode(model.conditions.inputs(None, 1), 1, SIZE, order)
-        assert np.array_equal(stored.inputs(1, SIZE, order)["map"], nothing["map"])
+        assert np.array_equal(encoded(stored, 1, SIZE, order)["map"], nothing["map"])
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
@@ -80,7 +80,7 @@ def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None
     model = model_with("outline")
     model.save_pretrained(tmp_path)
     hint = hints_for(model, 5)
-    stored = ProgramModel.open(tmp_path)
+    stored = open_folder(tmp_path)
     parts = Request.of(5, [0, 1, -1, 0, 1], hint=hint, seed=3, guidance=guidance, batch_size=2).resolve(stored).stream()
     found = np.concatenate([part.levels for part in parts])
     due = pt.sample(
@@ -96,8 +96,8 @@ def test_what_does_not_fit_is_refused() -> None:
     pt.quantize_integer(plain, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
     u = np.zeros((1, 1, 3, 3))
     with pytest.raises(pt.ConfigError, match="trained without `hint`"):
-        draw_integers(plain.integer_model().integers, u, hint=np.zeros((1, 3, 3), int))
-    integer_model = model_with("outline").integer_model().integers
+        draw_integers(plain.integer_model(), u, hint=np.zeros((1, 3, 3), int))
+    integer_model = model_with("outline").integer_model()
     u = np.zeros((1, 3, *SIZE))
     with pytest.raises(pt.ShapeError, match="size of the image"):
         draw_integers(integer_model, u, hint=np.zeros((1, 4, 4), int))
@@ -114,7 +114,7 @@ def test_a_damaged_encoder_is_refused(change: str, tmp_path: Path) -> None:
 
     from safetensors.numpy import load_file
 
-    save(model_with("codes").integer_model().integers, tmp_path)
+    save(model_with("codes").integer_model(), tmp_path)
     document = json.loads((tmp_path / "program.json").read_text())
     arrays = load_file(tmp_path / PROGRAM_TENSORS)
     parts = [part for each in document["parts"] for part in each if part.get("hints")]

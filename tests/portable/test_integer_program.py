@@ -24,11 +24,10 @@ from pointillist.engine.library import KERNELS, LEVELS, available_levels
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
 from pointillist.files.arrays import PROGRAM, PROGRAM_TENSORS
-from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.portable import load, save
+from pointillist.model.portable import ProgramModel, load, save
 from pointillist.model.portable.files import has_program
 from tests.equality import assert_close, equal
-from tests.integer_draws import draw_encoded, draw_integers
+from tests.integer_draws import draw_encoded, draw_integers, encoded, intervals_of, steps_of
 from tests.portable.networks import CASES, check_steps, few_images, integer_case
 from tests.tolerances import DOUBLE, FORMULA
 
@@ -44,7 +43,7 @@ def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
     for order_name in integer_model.orders:
         order = integer_model.order(order_name)
         inputs = model.integer_model().encode(None, len(x), (x.shape[2], x.shape[3]), order)
-        check_steps(integer_model, x, inputs, order, integer_model.intervals(x, inputs, order), executor)
+        check_steps(integer_model, x, inputs, order, intervals_of(integer_model, x, inputs, order), executor)
 
 
 @cache
@@ -55,8 +54,8 @@ def visits(name: str) -> list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray
     pixels, result = order.array_to_raster(x.numpy()).copy(), []
     for first, stop in ((0, 3), (1, 4), (1, 2), (0, pixels.shape[2])):
         if result:
-            pixels[:, :, first:] = rng.integers(0, integer_model.levels, pixels[:, :, first:].shape)
-        intervals = integer_model.intervals(order.array_from_raster(pixels), None, order, executor="numpy")
+            pixels[:, :, first:] = rng.integers(0, integer_model.image.levels, pixels[:, :, first:].shape)
+        intervals = intervals_of(integer_model, order.array_from_raster(pixels), None, order, executor="numpy")
         starts, sizes = (order.array_to_raster(array) for array in intervals)
         result.append((first, stop, pixels.copy(), starts, sizes))
     return result
@@ -68,7 +67,7 @@ def test_states_are_restored(name: str, executor: str) -> None:
     """Back at an earlier row, other levels give the integers of another image, to the bit, twice from one state."""
     _, integer_model, x = integer_case(name)
     order = integer_model.order()
-    steps = integer_model.steps(len(x), x.shape[2:], None, order, executor=executor)
+    steps = steps_of(integer_model, len(x), x.shape[2:], None, order, executor=executor)
     saved: dict[int, Any] = {}
     for first, stop, pixels, starts, sizes in visits(name):
         if first in saved:
@@ -93,12 +92,12 @@ def test_compiled_code_gives_the_bits_of_numpy(name: str) -> None:
     rng = np.random.default_rng(0)
     sizes = [tuple(x.shape[2:])] if integer_model.fixed_size else [(1, 1), (3, 2), (4, 9)]
     for batch, size in zip((1, 3, 7), sizes, strict=False):
-        levels = rng.integers(0, integer_model.levels, (batch, integer_model.channels, *size))
-        due = integer_model.intervals(levels, executor="numpy")
+        levels = rng.integers(0, integer_model.image.levels, (batch, integer_model.image.channels, *size))
+        due = intervals_of(integer_model, levels, executor="numpy")
         uniforms = rng.random(levels.shape)
         drawn, nats = draw_integers(integer_model, uniforms, executor="numpy")
         for threads in (1, 3):
-            assert np.array_equal(due, integer_model.intervals(levels, executor="auto", threads=threads))
+            assert np.array_equal(due, intervals_of(integer_model, levels, executor="auto", threads=threads))
             found, found_nats = draw_integers(integer_model, uniforms, executor="auto", threads=threads)
             assert np.array_equal(found, drawn)
             np.testing.assert_allclose(found_nats, nats, rtol=FORMULA)
@@ -111,8 +110,9 @@ def test_parameters_give_the_frequencies(name: str, executor: str) -> None:
     _, integer_model, _ = integer_case(name)
     levels = few_images(name)
     for order in map(integer_model.order, integer_model.orders):
-        params = integer_model.params(levels, order=order, executor=executor, threads=2)
-        starts, sizes = integer_model.intervals(levels, order=order)
+        by = replace(integer_model, executor=executor)
+        params = np.moveaxis(by.params(levels, None, order), 1, 3)
+        starts, sizes = intervals_of(integer_model, levels, order=order)
         for channel in range(levels.shape[1]):
             table = frequencies(integer_model.program(order).head, params, levels.transpose(0, 2, 3, 1), channel)
             start, size = Frequencies(table).interval(levels[:, channel])
@@ -126,7 +126,7 @@ def by_numpy(name: str) -> tuple[Any, np.ndarray, tuple[np.ndarray, np.ndarray]]
     integer_model, x = integer_case(name)[1], few_images(name)
     uniforms = np.random.default_rng(3).random(x.shape)
     return (
-        integer_model.intervals(x, executor="numpy"),
+        intervals_of(integer_model, x, executor="numpy"),
         uniforms,
         draw_integers(integer_model, uniforms, executor="numpy"),
     )
@@ -142,8 +142,8 @@ def test_all_kernels_give_the_same_bits(name: str, kernels: str, monkeypatch: py
     x, order = few_images(name), integer_model.order()
     due, uniforms, (drawn, nats) = by_numpy(name)
     monkeypatch.setenv(KERNELS, kernels)
-    assert np.array_equal(due, integer_model.intervals(x, executor="compiled"))
-    inputs = integer_model.inputs(len(x), (x.shape[2], x.shape[3]), order)
+    assert np.array_equal(due, intervals_of(integer_model, x, executor="compiled"))
+    inputs = encoded(integer_model, len(x), (x.shape[2], x.shape[3]), order)
     check_steps(integer_model, x, inputs, order, due, "compiled")
     for threads in (1, 2):
         found = draw_integers(integer_model, uniforms, executor="compiled", threads=threads)
@@ -165,7 +165,7 @@ def test_rows_as_tiles_read_them_give_the_same_bits(
     for kernels in available_levels():
         monkeypatch.setenv(KERNELS, kernels)
         drawn = draw_integers(integer_model, uniforms, executor="compiled")
-        found.append((*drawn, *integer_model.intervals(x.numpy(), executor="compiled")))
+        found.append((*drawn, *intervals_of(integer_model, x.numpy(), executor="compiled")))
     assert all(np.array_equal(a, b) for each in found for a, b in zip(found[0], each, strict=True))
 
 
@@ -181,13 +181,13 @@ def test_levels_are_found_among_many(spread: float, least: int, most: int, monke
         bias.copy_(spread * torch.randn(256))
     x = torch.randint(0, 256, (9, 1, 5, 6))
     integer_model = pt.quantize_integer(model, x)
-    expected = integer_model.intervals(x.numpy(), executor="numpy")
+    expected = intervals_of(integer_model, x.numpy(), executor="numpy")
     uniforms = np.random.default_rng(1).random(x.shape)
     drawn, nats = draw_integers(integer_model, uniforms, executor="numpy")
-    assert least <= integer_model.intervals(drawn, executor="numpy")[1].max() <= most
+    assert least <= intervals_of(integer_model, drawn, executor="numpy")[1].max() <= most
     for kernels in available_levels():
         monkeypatch.setenv(KERNELS, kernels)
-        assert np.array_equal(expected, integer_model.intervals(x.numpy(), executor="compiled"))
+        assert np.array_equal(expected, intervals_of(integer_model, x.numpy(), executor="compiled"))
         levels, own = draw_integers(integer_model, uniforms, executor="compiled")
         assert np.array_equal(levels, drawn)
         assert np.array_equal(own, nats)
@@ -223,17 +223,17 @@ def test_transforms_in_c_draw_what_numpy_draws(name: str, transform: Transform) 
 def test_numpy_runs_without_a_library(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """One sentence says so, and the bits are the same; a name of kernels that are not here is an error."""
     _, integer_model, x = integer_case("pixelcnn")
-    due = integer_model.intervals(x.numpy())
+    due = intervals_of(integer_model, x.numpy())
     executors._warn_once.cache_clear()
     monkeypatch.setenv(KERNELS, "none")
-    assert np.array_equal(due, integer_model.intervals(x.numpy()))
-    assert np.array_equal(due, integer_model.intervals(x.numpy()))
+    assert np.array_equal(due, intervals_of(integer_model, x.numpy()))
+    assert np.array_equal(due, intervals_of(integer_model, x.numpy()))
     assert [KERNELS in record.getMessage() for record in caplog.records] == [True]
     with pytest.raises(EngineError, match=KERNELS):
-        integer_model.intervals(x.numpy(), executor="compiled")
+        intervals_of(integer_model, x.numpy(), executor="compiled")
     monkeypatch.setenv(KERNELS, "sse9")
     with pytest.raises(EngineError, match="sse9"):
-        integer_model.intervals(x.numpy())
+        intervals_of(integer_model, x.numpy())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -301,7 +301,7 @@ def test_samples_carry_the_likelihood_of_the_exact_model() -> None:
 def test_stored_programs_run_without_torch(tmp_path: Path) -> None:
     """Loading, scoring and sampling import no torch."""
     model, _, x = integer_case("gated-pixelcnn")
-    expected = float(model.integer_model().integers.log_prob(x.numpy()).sum())
+    expected = float(model.integer_model().log_prob(x.numpy()).sum())
     model.save_pretrained(tmp_path)
     np.save(tmp_path / "x.npy", x.numpy())
     code = f"""
@@ -322,7 +322,7 @@ def test_an_exact_model_belongs_to_its_weights(tmp_path: Path) -> None:
     """A changed model has none, and does not keep one in its folder."""
     model, _, _ = integer_case("pixelcnn", fresh=True)
     model.save_pretrained(tmp_path)
-    assert pt.load(tmp_path).integer_model().integers.fingerprint == model.integer_model().integers.fingerprint
+    assert pt.load(tmp_path).integer_model().fingerprint == model.integer_model().fingerprint
     with torch.no_grad():
         next(model.parameters()).add_(1)
     with pytest.raises(pt.EngineError, match="have changed"):

@@ -12,8 +12,8 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.portable import IntegerModel
-from tests.integer_draws import draw_encoded
+from pointillist.model.portable import ProgramModel
+from tests.integer_draws import draw_encoded, intervals_of, log_probs_of
 from tests.laws.strategies import models, random_inputs, random_levels
 from tests.portable.networks import INTEGER_NETWORKS, check_steps
 from tests.tolerances import DOUBLE, FORMULA
@@ -21,28 +21,28 @@ from tests.tolerances import DOUBLE, FORMULA
 pytestmark = pytest.mark.proof
 
 
-def integer_model_of(model: PixelModel) -> IntegerModel:
+def integer_model_of(model: PixelModel) -> ProgramModel:
     """Rewrite a model in integers; what cannot be exact by its design is another test's subject."""
     assume(not model.image.ordered or model.image.levels <= 256)
     return pt.quantize_integer(model.float().eval(), random_levels(model, 3))
 
 
-def check_executors(integer_model: IntegerModel, x: IntArray, inputs: dict[str, IntArray], order: PixelOrder) -> None:
+def check_executors(integer_model: ProgramModel, x: IntArray, inputs: dict[str, IntArray], order: PixelOrder) -> None:
     """Check that whole maps, steps, compiled code, torch, single images and threads give the same integers."""
-    due = integer_model.intervals(x, inputs, order, executor="numpy")
-    assert np.array_equal(due, integer_model.intervals(x, inputs, order, executor="torch"))
+    due = intervals_of(integer_model, x, inputs, order, executor="numpy")
+    assert np.array_equal(due, intervals_of(integer_model, x, inputs, order, executor="torch"))
     for threads in (1, 2):
-        assert np.array_equal(due, integer_model.intervals(x, inputs, order, executor="auto", threads=threads))
+        assert np.array_equal(due, intervals_of(integer_model, x, inputs, order, executor="auto", threads=threads))
     for i in range(len(x)):
         own = {name: array[i : i + 1] for name, array in inputs.items()}
-        alone = integer_model.intervals(x[i : i + 1], own, order)
+        alone = intervals_of(integer_model, x[i : i + 1], own, order)
         assert all(np.array_equal(a[0], b[i]) for a, b in zip(alone, due, strict=True))
     for executor in ("numpy", "auto"):
         check_steps(integer_model, x, inputs, order, due, executor)
 
 
 def check_draws(
-    integer_model: IntegerModel, uniforms: IntArray, inputs: dict[str, IntArray], order: PixelOrder
+    integer_model: ProgramModel, uniforms: IntArray, inputs: dict[str, IntArray], order: PixelOrder
 ) -> None:
     """Check that samples are the same for every executor and number of threads, and carry their likelihood."""
     due, nats = draw_encoded(integer_model, uniforms, inputs, order, executor="numpy")
@@ -53,10 +53,12 @@ def check_draws(
     found, own = draw_encoded(integer_model, uniforms, inputs, order, executor="torch")
     assert np.array_equal(found, due)
     assert np.array_equal(own, nats)
-    np.testing.assert_allclose(integer_model.log_prob(due, inputs, order), nats, rtol=DOUBLE, atol=DOUBLE)
+    scored = log_probs_of(integer_model, due, inputs, order).sum((1, 2, 3))
+    np.testing.assert_allclose(scored, nats, rtol=DOUBLE, atol=DOUBLE)
     sharp = Transform(temperature=0.5, top_p=0.9)
     found, own = draw_encoded(integer_model, uniforms, inputs, order, sharp)
-    np.testing.assert_allclose(integer_model.log_prob(found, inputs, order), own, rtol=DOUBLE, atol=DOUBLE)
+    scored = log_probs_of(integer_model, found, inputs, order).sum((1, 2, 3))
+    np.testing.assert_allclose(scored, own, rtol=DOUBLE, atol=DOUBLE)
 
 
 @pytest.mark.one_in(3)
@@ -84,5 +86,5 @@ def test_the_check_can_fail() -> None:
     x = random_levels(model, 2).numpy()
     other = x.copy()
     other[:, :, 0, 0] = (other[:, :, 0, 0] + 1) % 4
-    first, second = (integer_model.intervals(levels, {}, integer_model.order()) for levels in (x, other))
+    first, second = (intervals_of(integer_model, levels, {}, integer_model.order()) for levels in (x, other))
     assert not np.array_equal(first[1][..., 1:, :], second[1][..., 1:, :])

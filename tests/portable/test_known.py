@@ -11,9 +11,9 @@ import torch
 import pointillist as pt
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable import conditions, load, save
-from tests.integer_draws import draw_integers
+from tests.integer_draws import draw_integers, encoded, log_probs_of
 from tests.portable.networks import check_features, features_of
 from tests.scripts import script
 
@@ -39,7 +39,7 @@ def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[in
     levels = rng.integers(0, model.image.levels, (4, model.image.channels, *size))
     known = rng.random(levels.shape) < np.array([0.0, 0.3, 0.7, 1.0])[:, None, None, None]
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, model.image.levels, (4, *model.image.shape))), images=4)
-    stored = model.integer_model().integers
+    stored = model.integer_model()
     save(weights.pack_encoders(stored) if int8 else stored, tmp_path)
     loaded = load(tmp_path)
     features = features_of(loaded, (levels, known), 4, size)
@@ -75,17 +75,17 @@ def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_
     model, rng = completing("map"), np.random.default_rng(2)
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, 5, (8, 1, 8, 8))), images=8)
     model.save_pretrained(tmp_path / "model")
-    portable = ProgramModel.open(tmp_path / "model")
+    portable = open_folder(tmp_path / "model")
     assert portable.has_size((5, 13))
-    integers, uniforms = portable.integers, rng.random((3, 1, 5, 13))
-    levels, nats = draw_integers(integers, uniforms)
+    uniforms = rng.random((3, 1, 5, 13))
+    levels, nats = draw_integers(portable, uniforms)
     samples = pt.sample(model, 3, size=(5, 13), uniforms=uniforms, engine="integer")
     assert np.array_equal(samples.levels, levels)
     assert np.array_equal(samples.nats, nats)
     x, known = levels[:1], rng.random((1, 5, 13)) < 0.5
     with_torch = model.integer_model().log_prob_map(x, known=(x, known))
-    inputs = integers.inputs(1, (5, 13), integers.order(), known=(x, known))
-    assert np.array_equal(with_torch[:, ~known], integers.log_prob_map(x, inputs)[:, ~known])
+    inputs = encoded(portable, 1, (5, 13), portable.order(), known=(x, known))
+    assert np.array_equal(with_torch[:, ~known], log_probs_of(portable, x, inputs)[:, ~known])
 
 
 @pytest.mark.parametrize("value", [(np.zeros((8, 8)), np.zeros((8, 8))), (np.zeros((8, 7)), np.zeros((8, 8), bool))])

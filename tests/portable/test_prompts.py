@@ -11,7 +11,7 @@ import torch
 import pointillist as pt
 from pointillist.files.arrays import PROGRAM_TENSORS
 from pointillist.model.portable import load, save
-from tests.integer_draws import draw_integers
+from tests.integer_draws import draw_integers, encoded
 from tests.scripts import script
 
 PROMPTS = ["a red dragon", "", "  ", "Heart, outline", "!"]
@@ -31,17 +31,17 @@ def model() -> pt.PixelModel:
 
 def test_features_are_those_of_torch(model: pt.PixelModel, tmp_path: Path) -> None:
     """The integers of prompts, stored and loaded, differ by rounding at most; those without words are unknown."""
-    save(model.integer_model().integers, tmp_path)
+    save(model.integer_model(), tmp_path)
     stored = load(tmp_path)
     for name in stored.orders:
         order = stored.order(name)
         inputs = model.conditions.inputs([0, 1, None, 1, 0], len(PROMPTS), PROMPTS)
         due = model.integer_model().encode(inputs, len(PROMPTS), (6, 5), order)
-        found = stored.inputs(len(PROMPTS), (6, 5), order, [0, 1, None, 1, 0], PROMPTS)
+        found = encoded(stored, len(PROMPTS), (6, 5), order, [0, 1, None, 1, 0], PROMPTS)
         assert found.keys() == due.keys() == {"vector", "map"}
         assert np.array_equal(found["map"], due["map"])
         assert np.abs(found["vector"] - due["vector"]).max() <= 1
-        silent = stored.inputs(1, (6, 5), order, [1])["vector"][0]
+        silent = encoded(stored, 1, (6, 5), order, [1])["vector"][0]
         assert np.array_equal(found["vector"][1], silent)
 
 

@@ -11,7 +11,8 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import Constraints
 from pointillist.engine.sampler import sample_batch
-from pointillist.model.portable.model import join_inputs
+from pointillist.model.portable.conditions import join_inputs
+from tests.integer_draws import encoded
 from tests.portable.networks import integer_case
 
 from ..golden_images import digest
@@ -44,9 +45,9 @@ def draw(
     """Draw images of which some pixels are known, within a mask: levels, frequencies, and the state of the mask."""
     _, model, x = integer_case(name)
     rng, shape, order = np.random.default_rng(1), tuple(x.shape), model.order()
-    allowed = rng.random((*shape[1:], model.levels)) < 0.8
+    allowed = rng.random((*shape[1:], model.image.levels)) < 0.8
     allowed[..., 0] = True
-    constraints = constraints_of(shape[1], model.levels)
+    constraints = constraints_of(shape[1], model.image.levels)
     mask = LevelMask.open(allowed, len(x), constraints, weighted=weighted)
     mask.make_arc_consistent()
     mask = mask.repeat(len(x))
@@ -56,9 +57,9 @@ def draw(
         levels[:, channel, 1, 2] = mask.allowed(channel, np.array([1]), np.array([2])).argmax()
     mask.begin_stage(order, (1, 1), levels, known[0, 0])
     label = ["cat", "dog", "cat"] if model.classes else None
-    inputs = model.inputs(len(x), shape[2:], order, label)
+    inputs = encoded(model, len(x), shape[2:], order, label)
     if transform.is_guided:
-        inputs = join_inputs(inputs, model.inputs(len(x), shape[2:], order))
+        inputs = join_inputs(inputs, encoded(model, len(x), shape[2:], order))
     arrays = (order.array_to_raster(array) for array in (levels, known, rng.random(shape)))
     batch = SampleBatch(*map(np.ascontiguousarray, arrays), np.zeros(len(x)), mask=mask)  # type: ignore[arg-type]
     sample_batch(model.program(order), inputs, batch, transform, executor=executor, threads=threads)

@@ -84,7 +84,7 @@ def test_the_integer_program_draws_by_rules() -> None:
     assert violations(rules, whole) == 0
     assert_close(whole.nats, model.integer_model().log_prob(whole.levels, label=how["label"]))
     assert equal(pt.sample(model, 4, batch_size=1, **how).levels, whole.levels)
-    model.attach_integer_model(replace(model.integer_model().integers, executor="numpy"))
+    model.attach_integer_model(replace(model.integer_model(), executor="numpy"))
     assert equal(pt.sample(model, 4, **how).levels, whole.levels)
 
 

@@ -29,11 +29,12 @@ from pointillist.conditioning.portable import to_fixed
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.library import KERNELS, available_levels
 from pointillist.files.writing import write_text
-from pointillist.model.portable.model import IntegerModel, join_inputs
+from pointillist.model.portable import ProgramModel
+from pointillist.model.portable.conditions import join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.golden_images import integer_model
-from tests.integer_draws import draw_encoded
+from tests.integer_draws import draw_encoded, encoded
 
 if TYPE_CHECKING:
     from .in_wasmtime import WasmtimeProgram
@@ -75,15 +76,15 @@ def by_python(pictures: list[Picture], executor: str) -> dict[int, np.ndarray]:
     result: dict[int, np.ndarray] = {}
     for (name, transform), members in groups.items():
         model = integer_model(name)
-        size, order = (model.height, model.width), model.order()
+        size, order = (model.image.height, model.image.width), model.order()
         for batch in _batches(members):
             labels = [picture.label for picture in batch] if model.classes else None
             texts = [picture.prompt for picture in batch] if model.conditions.reader("text") is not None else None
             given = model.conditions.inputs(labels, len(batch), texts, size=size)
-            inputs = model.encode(given, size, order)
+            inputs = model.encode(given, len(given), size, order)
             if transform.is_guided:
-                inputs = join_inputs(inputs, model.encode(given.guidance_reference(), size, order))
-            uniforms = seeded_uniforms(SEED, [picture.index for picture in batch], (model.channels, *size))
+                inputs = join_inputs(inputs, model.encode(given.guidance_reference(), len(given), size, order))
+            uniforms = seeded_uniforms(SEED, [picture.index for picture in batch], (model.image.channels, *size))
             if executor == "wasmtime":
                 levels = _in_wasmtime(name).sample(uniforms, inputs, transform)
             else:
@@ -110,7 +111,9 @@ def by_web(pictures: list[Picture], implementation: str) -> dict[int, np.ndarray
         members, jobs, model = [one for one in pictures if one.model == name], [], integer_model(name)
         for picture in members:
             transform = picture.transform
-            inputs = model.inputs(1, (model.height, model.width), model.order(), picture.label, picture.prompt)
+            inputs = encoded(
+                model, 1, (model.image.height, model.image.width), model.order(), picture.label, picture.prompt
+            )
             jobs.append({
                 "seed": SEED, "index": picture.index, "inputs": flat(inputs, 0) if inputs else None,
                 "label": picture.label, "features": features(model, picture.prompt),
@@ -122,7 +125,7 @@ def by_web(pictures: list[Picture], implementation: str) -> dict[int, np.ndarray
     return result
 
 
-def features(model: IntegerModel, prompt: str | None) -> dict[str, list[int]]:
+def features(model: ProgramModel, prompt: str | None) -> dict[str, list[int]]:
     """Return the features of a prompt for each part that reads it, in steps of 2^-18."""
     result: dict[str, list[int]] = {}
     for part in model.parts[0]:

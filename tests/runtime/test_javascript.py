@@ -25,14 +25,14 @@ from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.library import WEBASSEMBLY
 from pointillist.images import ImageSpec
 from pointillist.model.portable import load, save
-from pointillist.model.portable.model import join_inputs
+from pointillist.model.portable.conditions import join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.compression.golden.make import ARCHIVES, stored_images
 from tests.compression.golden.make import HERE as GOLDEN_ARCHIVES
 from tests.engine.test_integer_transform import SETTINGS, frequencies
 from tests.golden_images import CASES, PATH, digest, integer_model, stored_integers
-from tests.integer_draws import draw_encoded, draw_integers
+from tests.integer_draws import draw_encoded, draw_integers, encoded, intervals_of
 from tests.laws.strategies import models, random_inputs
 from tests.portable.golden.make import EXPECTED, MODELS
 from tests.portable.golden.make import HERE as GOLDEN_MODELS
@@ -158,8 +158,8 @@ def test_golden_programs(name: str) -> None:
         json.loads((GOLDEN_MODELS / EXPECTED).read_text(encoding="utf-8"))[name],
         load(GOLDEN_MODELS / name),
     )
-    rng, shape = np.random.default_rng(7), (2, model.channels, model.height, model.width)
-    rng.integers(0, model.levels, shape)
+    rng, shape = np.random.default_rng(7), (2, model.image.channels, model.image.height, model.image.width)
+    rng.integers(0, model.image.levels, shape)
     uniforms = rng.integers(0, 2**53, shape) / 2.0**53
     label = {"label": 1} if model.classes else {}
     for order in model.orders:
@@ -216,8 +216,8 @@ def test_known_pixels(shape: tuple[int, int, int], levels: int, tmp_path: Path) 
     order, jobs, due = stored.order(), [], []
     for size in (shape[1:], (7, 3)):
         x, known = rng.integers(0, levels, (1, shape[0], *size)), rng.random(size) < 0.6
-        inputs = stored.inputs(1, size, order, known=(x, known))
-        _, sizes = stored.intervals(x, inputs, order)
+        inputs = encoded(stored, 1, size, order, known=(x, known))
+        _, sizes = intervals_of(stored, x, inputs, order)
         due.append(sizes.reshape(-1).tolist())
         options = {"height": size[0], "width": size[1], "observed": x.reshape(-1).tolist(), "all": True}
         options["known"] = [level if is_known else None for level, is_known in _flat_known(x, known)]
@@ -232,14 +232,14 @@ def test_grids_of_the_library(kind: str, tmp_path: Path) -> None:
     image = ImageSpec(channels=1, height=6, width=5, levels=5, ordered=kind == "known", mode="codes")
     model, rng = pt.build("gated-pixelcnn", shape=image, channels=8, layers=2, known=True), np.random.default_rng(5)
     pt.quantize_integer(model, rng.integers(0, 5, (6, 1, 6, 5)), images=6)
-    stored = save(model.integer_model().integers, tmp_path)
+    stored = save(model.integer_model(), tmp_path)
     programs = [*stored.programs, *(part.program for part in stored.parts[0] if part.program is not None)]
     paths = [tmp_path / f"{number}.bin" for number in range(len(programs))]
     for path, program in zip(paths, programs, strict=True):
         path.write_bytes(lower(program).tobytes())
     for size in ((6, 5), (9, 4)):
         x, known = rng.integers(0, 5, (1, 1, *size)), rng.random(size) < 0.6
-        due = stored.inputs(1, size, stored.order(), known=(x, known))["map"].reshape(-1)
+        due = encoded(stored, 1, size, stored.order(), known=(x, known))["map"].reshape(-1)
         job: dict[str, Any] = {"job": "grids", "folder": str(tmp_path), "library": str(WEBASSEMBLY)}
         job |= {"lowered": list(map(str, paths)), "height": size[0], "width": size[1]}
         (results,) = javascript(job | {"known": [n if is_known else None for n, is_known in _flat_known(x, known)]})
@@ -251,7 +251,7 @@ def test_grids_of_the_library(kind: str, tmp_path: Path) -> None:
 def test_values_of_conditions(kind: str, tmp_path: Path) -> None:
     """Named values, a vector of large numbers, and a hint in another size: the frequencies of Python."""
     model = model_with(kind)
-    stored = save(model.integer_model().integers, tmp_path)
+    stored = save(model.integer_model(), tmp_path)
     order, size, jobs, expected = stored.order("raster-tr"), (5, 6), [], []
     values: list[Any] = [VALUES[kind], None]
     if kind == "hint":
@@ -259,8 +259,8 @@ def test_values_of_conditions(kind: str, tmp_path: Path) -> None:
     x = np.random.default_rng(3).integers(0, 4, (1, 1, *size))
     keyword = kind.partition("+")[0]
     for value in values:
-        inputs = stored.inputs(1, size, order, **{keyword: value})
-        expected.append(stored.intervals(x, inputs, order)[1].reshape(-1).tolist())
+        inputs = encoded(stored, 1, size, order, **{keyword: value})
+        expected.append(intervals_of(stored, x, inputs, order)[1].reshape(-1).tolist())
         given = value.reshape(-1).tolist() if isinstance(value, np.ndarray) else value
         options = {"height": size[0], "width": size[1], "observed": x.reshape(-1).tolist(), "all": True, keyword: given}
         jobs.append({"job": "sample", "folder": str(tmp_path), "options": {**options, "order": "raster-tr"}})
@@ -330,8 +330,8 @@ def test_features_of_tokens(tmp_path: Path, ngrams: str) -> None:
     text = TextConfig.model_validate({"encoder": "learned+tokens", "ngrams": ngrams}).completed()
     model = pt.build("gated-pixelcnn", shape=(1, 5, 6), levels=4, preset="tiny", text=text)
     pt.quantize_integer(model, torch.randint(0, 4, (3, 1, 5, 6)))
-    save(model.integer_model().integers, tmp_path)
-    (part,) = (p for p in model.integer_model().integers.parts[0] if p.name == "tokens")
+    save(model.integer_model(), tmp_path)
+    (part,) = (p for p in model.integer_model().parts[0] if p.name == "tokens")
     assert part.encoder is not None
     for prompt in ("a cat", "a red cat sitting on a blue sofa", "cat " * 40):
         (result,) = javascript({"job": "features", "folder": str(tmp_path), "text": prompt, "sentence": None})
@@ -360,10 +360,10 @@ def test_random_programs(name: str, data: st.DataObject, tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("program")
     stored = save(integer_model_of(model), folder)
     order = stored.order(data.draw(st.sampled_from(list(stored.orders))))
-    shape = (1, stored.channels, stored.height, stored.width)
+    shape = (1, stored.image.channels, stored.image.height, stored.image.width)
     inputs = model.integer_model().encode(random_inputs(model, 1), 1, shape[2:], order)
     transform = Transform(data.draw(st.sampled_from([1.0, 2.5])) if inputs else 1.0, 0.8, 0.9)
-    joined = join_inputs(inputs, stored.inputs(1, shape[2:], order)) if transform.is_guided else inputs
+    joined = join_inputs(inputs, encoded(stored, 1, shape[2:], order)) if transform.is_guided else inputs
     uniforms = np.random.default_rng(data.draw(st.integers(0, 99))).random(shape)
     levels, nats = draw_encoded(stored, uniforms, joined, order, transform)
     options = {"uniforms": uniforms.reshape(-1).tolist(), "inputs": flat(inputs, 0), "order": order.name}

@@ -13,7 +13,7 @@ import pytest
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import Constraints
 from tests.golden_images import integer_model
-from tests.integer_draws import draw_encoded
+from tests.integer_draws import draw_encoded, encoded
 
 from . import matrix
 
@@ -35,13 +35,13 @@ def test_webassembly_draws_by_rules() -> None:
     from .in_wasmtime import WasmtimeProgram
 
     model, uniforms = integer_model("dungeons"), np.random.default_rng(3).random((2, 1, 9, 11))
-    rng, levels = np.random.default_rng(5), model.levels
+    rng, levels = np.random.default_rng(5), model.image.levels
     right, down = (rng.random((levels, levels)) < 0.5 for _ in range(2))
     rules = Constraints(adjacency=np.stack([right, down, right.T, down.T]), sets=[np.arange(levels) == 1], limits=[20])
     mask = LevelMask.open(np.ones((1, 9, 11, levels), bool), 1, rules)
     assert mask.make_arc_consistent() is None
     order = model.order()
-    inputs = model.inputs(2, (9, 11), order)
+    inputs = encoded(model, 2, (9, 11), order)
     expected, _ = draw_encoded(model, uniforms, inputs, order, mask=mask.repeat(2))
     drawn = WasmtimeProgram(model.program(order)).sample_by_rules(uniforms, inputs, rules)
     assert np.array_equal(drawn, expected)

@@ -10,14 +10,16 @@ import torch
 
 import pointillist as pt
 from pointillist.distributions.transform import Transform
+from pointillist.engine.batch import empty_batch
 from pointillist.engine.head.frequencies import frequencies, log_probs
 from pointillist.engine.weights import inference_mode
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.portable.model import empty_batch, join_inputs
+from pointillist.model.portable.conditions import join_inputs
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.state import UniformSampler
+from tests.integer_draws import encoded, log_probs_of
 from tests.laws.strategies import make_model
 from tests.tolerances import DOUBLE
 
@@ -95,10 +97,10 @@ def test_outputs_of_integers_are_log_probabilities_of_the_program(case: str, gui
     name, image, further = CASES[case]
     model, rng = make_model(name, image, **further), np.random.default_rng(0)
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, image.levels, (4, *image.shape))), images=4)
-    integers, order, size = model.integer_model().integers, model.order(), (image.height, image.width)
+    integers, order, size = model.integer_model(), model.order(), (image.height, image.width)
     x, mask = rng.integers(0, image.levels, (2, *image.shape)), rng.random(size) < 0.3
-    conditional = integers.inputs(2, size, order, label=1 if model.config.classes else None)
-    both = join_inputs(conditional, integers.inputs(2, size, order)) if guidance != 1 else conditional
+    conditional = encoded(integers, 2, size, order, label=1 if model.config.classes else None)
+    both = join_inputs(conditional, encoded(integers, 2, size, order)) if guidance != 1 else conditional
     batch = empty_batch(rng.random(x.shape), order, (x, np.broadcast_to(mask, image.shape)))
     batch.params = np.full((2, *batch.levels.shape[2:], image.channels * image.levels), np.nan)
     seen: list[int] = []
@@ -110,12 +112,14 @@ def test_outputs_of_integers_are_log_probabilities_of_the_program(case: str, gui
     outputs = order.array_from_raster(np.moveaxis(batch.params, 3, 1)).reshape(2, image.channels, image.levels, *size)
     assert np.array_equal(levels[:, :, mask], x[:, :, mask])
     assert np.isnan(outputs[..., mask]).all()
-    params, head = integers.params(levels, conditional, order), integers.program(order).head
+    read = model.conditions.inputs(1 if model.config.classes else None, 2, size=size)
+    params = np.moveaxis(integers.params(levels, read, order), 1, 3)
+    head = integers.program(order).head
     for channel in range(image.channels):
         for row, column in np.argwhere(~mask):
             table = frequencies(head, params[:, row, column], levels[:, :, row, column], channel)
             np.testing.assert_array_equal(outputs[:, channel, :, row, column], log_probs(table, head.precision))
-    nats = integers.log_prob_map(levels, conditional, order)[:, :, ~mask].sum((1, 2))
+    nats = log_probs_of(integers, levels, conditional, order)[:, :, ~mask].sum((1, 2))
     np.testing.assert_allclose(batch.nats, nats, rtol=DOUBLE)
     assert seen == sorted(seen)
     assert seen[-1] == int((~mask).sum()) * 2 * image.channels * image.levels

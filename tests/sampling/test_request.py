@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.folder.opening import open_folder
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.request import Request
 from pointillist.zoo import resolve
@@ -27,7 +27,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 def portable(name: str) -> ProgramModel:
     folder = resolve(name)
     assert folder is not None
-    return ProgramModel.open(folder)
+    return open_folder(folder)
 
 
 @pytest.mark.parametrize("case", CASES)

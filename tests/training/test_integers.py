@@ -82,7 +82,7 @@ def test_costly_integers_are_not_the_default(tmp_path: Path, monkeypatch: pytest
     again = pt.quantize_integer(model, data)  # by request, whatever it costs
     assert pt.sample(model, 1, seed=0).engine == "integer"
     model.save_pretrained(tmp_path / "a")
-    assert pt.load(tmp_path / "a").integer_model().integers.fingerprint == again.fingerprint
+    assert pt.load(tmp_path / "a").integer_model().fingerprint == again.fingerprint
     assert pt.load(tmp_path / "a").why_floats() == ""
     assert "Integer program" not in (pt.load(tmp_path / "a").card or "")
 
@@ -115,7 +115,7 @@ def test_sheets_are_drawn_by_a_program_of_the_moment(
     seen: list[tuple[int, str, str]] = []
 
     def write(model: pt.PixelModel, folder: Path, step: int) -> None:
-        program = model.integer_model().integers.source if possible else ""
+        program = model.integer_model().source if possible else ""
         seen.append((step, pt.sample(model, 1, seed=0).engine, program))
         assert program in ("", model.fingerprint)
 

@@ -82,7 +82,7 @@ model = small_model(data.train, seed=int(os.environ["RANK"]), dropout=0.0)
 pt.train(model, data, tiny_config(steps=2, **{"condition_dropout.label": 0.0}))
 state = {k: v.contiguous() for k, v in model.named_parameters()}
 save_file(state, f"{sys.argv[1]}/rank-{os.environ['RANK']}.safetensors")
-program = model.integer_model().integers.fingerprint
+program = model.integer_model().fingerprint
 Path(sys.argv[1], f"rank-{os.environ['RANK']}.txt").write_text(f"{program} {model.integer_cost}")
 """
 

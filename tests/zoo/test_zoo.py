@@ -91,10 +91,12 @@ def test_every_bundled_model_has_its_exact_program(bundled: pt.BundledModel) -> 
     integer_model = load(bundled.folder)
     assert integer_model.source == pt.load(bundled.name).fingerprint
     assert sum(path.stat().st_size for path in bundled.folder.iterdir()) <= MAX_BYTES.get(bundled.name, 3e6)
-    size = (integer_model.height, integer_model.width) if integer_model.fixed_size else (6, 5)
+    size = (integer_model.image.height, integer_model.image.width) if integer_model.fixed_size else (6, 5)
     if any(part.kind == "map" for parts in integer_model.parts for part in parts):
-        size = (integer_model.height, integer_model.width)
-    levels, nats = draw_integers(integer_model, np.random.default_rng(0).random((1, integer_model.channels, *size)))
+        size = (integer_model.image.height, integer_model.image.width)
+    levels, nats = draw_integers(
+        integer_model, np.random.default_rng(0).random((1, integer_model.image.channels, *size))
+    )
     np.testing.assert_allclose(integer_model.log_prob(levels), nats)
 
 

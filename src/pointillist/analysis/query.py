@@ -23,7 +23,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel, scorer_of
 from pointillist.system import single_threaded
 

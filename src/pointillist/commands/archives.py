@@ -245,7 +245,7 @@ def job(settings: CompressSettings) -> Work:
     sizes = [_size(path) for path, _ in files]
     largest = max((max(size) for size in sizes if size is not None), default=0)
     codec = make_codec(integer_model, None, label is not None, largest)
-    items = _plan(sizes, integer_model.channels, settings.per_record, codec.side)
+    items = _plan(sizes, integer_model.image.channels, settings.per_record, codec.side)
     read = lru_cache(1)(lambda number: read_levels(*files[number], image))  # for the tiles of a large picture
 
     def record(pictures: slice, tile: int | None) -> tuple[Record, list[PictureFile]]:

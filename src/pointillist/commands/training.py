@@ -250,7 +250,7 @@ def quantize(settings: QuantizeSettings) -> Facts:
         reject_filled(out, settings.force, "the model in it")  # by a command that ended meanwhile
         model.save_pretrained(out)
     assert model.integer_cost is not None
-    fingerprint = model.integer_model().integers.fingerprint
+    fingerprint = model.integer_model().fingerprint
     return {"out": str(out), "fingerprint": fingerprint, "integers_cost": model.integer_cost.bits_per_dim}
 
 

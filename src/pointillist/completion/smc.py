@@ -36,7 +36,7 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError, counted
 from pointillist.images.array_types import Float, Int
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.portable import ProgramModel
 from pointillist.sampling.draws import Draws, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.system import check_memory
@@ -133,7 +133,7 @@ def _draw_by_program(
 ) -> Int[np.ndarray, "n c h w"]:
     """Draw the particles of an image by the integer program of the model, in place; return their levels."""
     inputs, transform = guided_inputs(scorer, draws.part(np.array([image])))
-    return scorer.integers.draw_particles(batch, inputs, draws.order, transform, mask=mask, on_row=draws.on_row)
+    return scorer.draw_particles(batch, inputs, draws.order, transform, mask=mask, on_row=draws.on_row)
 
 
 def _check_alive(draws: Draws, batch: ParticleBatch, mask: LevelMask | None) -> None:

@@ -24,7 +24,7 @@ from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError,
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images import ImageSpec
 from pointillist.images.pictures import picture_array
-from pointillist.model.portable import IntegerModel
+from pointillist.model.portable import ProgramModel
 
 __all__ = ["Archive", "ArchiveWriter", "compress", "decompress"]
 
@@ -175,7 +175,7 @@ def _pixels(pictures: Any, image: ImageSpec) -> np.ndarray:
     return np.asarray([np.asarray(picture) for picture in each])
 
 
-def resolve_labels(integer_model: IntegerModel, label: Any, count: int) -> list[int] | None:
+def resolve_labels(integer_model: ProgramModel, label: Any, count: int) -> list[int] | None:
     """Return the class of each image by number, -1 for none; None without labels.
 
     Raises:

@@ -152,9 +152,9 @@ class Archive:
     def sub_pixels(self) -> int:
         """Number of sub-pixels of all pictures, as the archive declares it."""
         integer_model = self.codec.integer_model
-        sizes = [place.entry.size or (integer_model.height, integer_model.width) for place in self._places]
+        sizes = [place.entry.size or (integer_model.image.height, integer_model.image.width) for place in self._places]
         counts = [place.pictures for place in self._places]
-        return integer_model.channels * sum(n * h * w for n, (h, w) in zip(counts, sizes, strict=True))
+        return integer_model.image.channels * sum(n * h * w for n, (h, w) in zip(counts, sizes, strict=True))
 
     @property
     def records(self) -> list[Entry]:

@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
+from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import BITS, WORD, RangeDecoder
 from pointillist.engine.library import chosen_level, load_library
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.pictures import Tiling, tiles_of
-from pointillist.model.portable import IntegerModel
+from pointillist.model.portable import ProgramModel
 
 _MASK, _ONES = (1 << 64) - 1, (1 << 32) - 1
 
@@ -159,12 +160,12 @@ class Codec:
         side: pixels of the side of the tiles of large pictures, each coded as a record; 0 for none.
     """
 
-    integer_model: IntegerModel
+    integer_model: ProgramModel
     order: PixelOrder
     labels: bool
 
     def __init__(
-        self, integer_model: IntegerModel, order: str | None = None, *, labels: bool = False, side: int = 0
+        self, integer_model: ProgramModel, order: str | None = None, *, labels: bool = False, side: int = 0
     ) -> None:
         self.side = side
         self.integer_model, self.order, self.labels = integer_model, integer_model.order(order), labels
@@ -175,7 +176,9 @@ class Codec:
         """Return how pictures of a size are cut."""
         integer_model = self.integer_model
         return Tiling(
-            height, width, (integer_model.height, integer_model.width) if integer_model.fixed_size else (height, width)
+            height,
+            width,
+            (integer_model.image.height, integer_model.image.width) if integer_model.fixed_size else (height, width),
         )
 
     def size(self, record: Record) -> tuple[int, int]:
@@ -183,7 +186,7 @@ class Codec:
         if record.size is not None and record.tile is not None:
             rows, columns = tiles_of(*record.size, self.side).box(record.tile)
             return rows.stop - rows.start, columns.stop - columns.start
-        return record.size or (self.integer_model.height, self.integer_model.width)
+        return record.size or (self.integer_model.image.height, self.integer_model.image.width)
 
     def encode(self, levels: IntArray, classes: Sequence[int | None] | IntArray) -> Record:
         """Code pictures `[n, c, h, w]` of one size, with a class each, -1 for none; None chooses it.
@@ -205,7 +208,7 @@ class Codec:
         content = encoder.finish()
         if len(content) > self._least_stored(levels.size):
             content = min(content, self._store(levels, labels), key=len)
-        usual = (height, width) == (self.integer_model.height, self.integer_model.width)
+        usual = (height, width) == (self.integer_model.image.height, self.integer_model.image.width)
         return Record(PICTURES if usual else SIZED, len(levels), content, None if usual else (height, width))
 
     def choose_label(self, picture: IntArray) -> int:
@@ -223,8 +226,8 @@ class Codec:
         blocks = np.stack([picture[:, top : top + BLOCK, left : left + BLOCK] for top, left in corners])
         tiling = self.tiling(BLOCK, BLOCK)
         inputs = (self._inputs(np.full(count, label), tiling) for label in range(-1, self._classes))
-        log_probs = [self.integer_model.log_prob_map(blocks, each, self.order).sum() for each in inputs]
-        return int(np.argmax(log_probs)) - 1
+        sizes = (self.integer_model.intervals(blocks, each, self.order)[1] for each in inputs)
+        return int(np.argmax([log_probs(each, self._precision).sum() for each in sizes])) - 1
 
     def _encoder(self, labels: IntArray) -> RangeEncoder:
         encoder = RangeEncoder()
@@ -235,13 +238,13 @@ class Codec:
     def _store(self, levels: IntArray, labels: IntArray) -> bytes:
         """Return the content of pictures `[n, c, h, w]` whose levels are equally likely."""
         encoder = self._encoder(labels)
-        encoder.add_uniform(np.asarray(levels).reshape(-1), self.integer_model.levels)
+        encoder.add_uniform(np.asarray(levels).reshape(-1), self.integer_model.image.levels)
         encoder.add_uniform(np.array([check_of(levels)]), CHECK)
         return STORED + encoder.finish()
 
     def _least_stored(self, sub_pixels: int) -> int:
         """Return bytes below which no stored content of so many sub-pixels is: the last level has the largest share."""
-        largest = uniform_rest(self.integer_model.levels)
+        largest = uniform_rest(self.integer_model.image.levels)
         return int(sub_pixels * math.log2((1 << BITS) / largest) / 8)
 
     def encode_tile(self, picture: IntArray, label: int | None, tile: int) -> Record:
@@ -264,14 +267,14 @@ class Codec:
 
     def _load(self, record: Record, size: tuple[int, int]) -> Decoded | ArchiveError:
         """Return the pictures of stored content."""
-        shape = (record.count, self.integer_model.channels, *size)
+        shape = (record.count, self.integer_model.image.channels, *size)
         # before anything of the declared size is allocated, or its symbols are counted
         if not record.content.startswith(STORED) or len(record.content) < self._least_stored(math.prod(shape)):
             return ArchiveError("A stored record is shorter than its pictures: the archive is damaged.")
         decoder = RangeDecoder(record.content[len(STORED) :])
         labels = self._decode_labels(decoder, record.count)
-        levels = decoder.uniform(math.prod(shape), self.integer_model.levels).reshape(shape)
-        return _checked(decoder, levels.astype(np.min_scalar_type(self.integer_model.levels - 1)), labels)
+        levels = decoder.uniform(math.prod(shape), self.integer_model.image.levels).reshape(shape)
+        return _checked(decoder, levels.astype(np.min_scalar_type(self.integer_model.image.levels - 1)), labels)
 
     def _decode_coded(self, records: Sequence[Record], size: tuple[int, int]) -> list[Decoded | ArchiveError]:
         tiling, decoders = self.tiling(*size), [RangeDecoder(record.content) for record in records]
@@ -286,7 +289,7 @@ class Codec:
             self.order,
         )
         bounds = np.cumsum([0, *counts])
-        tiles = tiles.astype(np.min_scalar_type(self.integer_model.levels - 1))
+        tiles = tiles.astype(np.min_scalar_type(self.integer_model.image.levels - 1))
         parts = [tiling.join(tiles[start:end]) for start, end in itertools.pairwise(bounds)]
         return [_checked(*each) for each in zip(decoders, parts, labels, strict=True)]
 
@@ -295,7 +298,9 @@ class Codec:
 
     def _inputs(self, labels: IntArray, tiling: Tiling) -> dict[str, IntArray]:
         each = np.repeat(labels, tiling.count)
-        return self.integer_model.inputs(len(each), tiling.tile, self.order, each if self.labels else None)
+        model, size = self.integer_model, tiling.tile
+        inputs = model.conditions.inputs(each if self.labels else None, len(each), size=size)
+        return model.encode(inputs, len(each), size, self.order)
 
     def _in_order(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return values of sub-pixels `[n, c, h, w]` in generation order, `[h w c, n]`."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, not_a_model
 from pointillist.files.arrays import GENERATION, WEIGHTS, read_config
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
-from pointillist.model.portable import IntegerModel, load
+from pointillist.model.portable import ProgramModel, load
 from pointillist.model.portable.files import has_program, stored_fingerprint
+from pointillist.model.protocols import has_likelihood
 from pointillist.zoo import ZOO, resolve
 
 
@@ -48,8 +49,8 @@ def image_of(model: str | Path) -> ImageSpec:
     return image
 
 
-def as_integer_model(model: Any) -> IntegerModel:
-    """Return the integer model of a model: an `IntegerModel`, a `PixelModel`, or a name or folder.
+def as_integer_model(model: Any) -> ProgramModel:
+    """Return the integer model of a model: an open model, or a name or folder.
 
     Raises:
         EngineError: if it has none.
@@ -57,15 +58,15 @@ def as_integer_model(model: Any) -> IntegerModel:
     """
     if isinstance(model, (str, Path)):
         return load(_folder(model))
-    if not isinstance(model, IntegerModel) and not hasattr(model, "scorer"):
+    if not has_likelihood(model):
         raise not_a_model(model)
-    result: IntegerModel = model if isinstance(model, IntegerModel) else model.scorer("integer").integers
+    result = cast("ProgramModel", model.scorer("integer"))
     if not result.fingerprint:
         raise EngineError("This integer model has no fingerprint: make it with `pt.quantize_integer`, or load it.")
     return result
 
 
-def find_integer_model(prefix: bytes, model: Any = None, hint: str = "") -> IntegerModel:
+def find_integer_model(prefix: bytes, model: Any = None, hint: str = "") -> ProgramModel:
     """Return the integer model with a fingerprint that begins with `prefix`.
 
     Args:
@@ -86,7 +87,7 @@ def find_integer_model(prefix: bytes, model: Any = None, hint: str = "") -> Inte
     return load(find_folder(prefix, None, hint))
 
 
-def prefix_of(integer_model: IntegerModel) -> bytes:
+def prefix_of(integer_model: ProgramModel) -> bytes:
     """Return the part of the fingerprint that an archive holds."""
     return bytes.fromhex(integer_model.fingerprint)[:PREFIX]
 

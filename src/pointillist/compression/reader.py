@@ -25,7 +25,7 @@ from pointillist.compression.models import find_integer_model
 from pointillist.engine.batch import in_threads
 from pointillist.errors import ArchiveError
 from pointillist.images.pictures import tiles_of
-from pointillist.model.portable import IntegerModel
+from pointillist.model.portable import ProgramModel
 
 MAX_SUB_PIXELS = 1 << 28
 """Most sub-pixels of a record: an archive can declare any number, whatever its size."""
@@ -55,7 +55,7 @@ class Part:
     error: ArchiveError | None = None
 
 
-def open_codec(header: Header, integer_model: IntegerModel) -> Codec:
+def open_codec(header: Header, integer_model: ProgramModel) -> Codec:
     """Return the codec of an archive.
 
     Raises:
@@ -145,8 +145,8 @@ class TiledPicture:
         self.size, self._record, self._tiling = size, record, tiles_of(*size, codec.side)
         self.due: int | None = 0
         integer_model = codec.integer_model
-        shape = (1, integer_model.channels, *size)
-        self._levels = np.zeros(shape, np.min_scalar_type(integer_model.levels - 1))
+        shape = (1, integer_model.image.channels, *size)
+        self._levels = np.zeros(shape, np.min_scalar_type(integer_model.image.levels - 1))
         self._label, self._lost = -1, dict.fromkeys(range(self._tiling.count), "it is missing")
 
     @property
@@ -184,7 +184,7 @@ def check_size(codec: Codec, record: Record) -> None:
         ArchiveError: if it has too many pixels, or none.
     """
     height, width = record.size or codec.size(record)
-    declared = record.count * codec.integer_model.channels * height * width
+    declared = record.count * codec.integer_model.image.channels * height * width
     if not 0 < declared <= MAX_SUB_PIXELS:
         raise ArchiveError(
             f"A record declares {record.count:,} pictures of {height}x{width}, over the limit of {MAX_SUB_PIXELS:,} "
@@ -209,7 +209,7 @@ def _grouped(
     for entry, result in records:
         if isinstance(result, Record):
             size = codec.size(result)
-            area = entry.count * codec.integer_model.channels * size[0] * size[1]
+            area = entry.count * codec.integer_model.image.channels * size[0] * size[1]
             most = max(TOGETHER, area if entry.tile is not None else 0) * threads
             if held is not None and (size != held[0] or held[1] + area > most):
                 yield group

@@ -17,7 +17,8 @@ from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError, check_whole
 from pointillist.images.pictures import tiles_of
-from pointillist.model.portable import IntegerModel
+from pointillist.model.portable import ProgramModel
+from pointillist.model.protocols import check_levels
 
 SUB_PIXELS = 32_768
 """Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""
@@ -94,7 +95,7 @@ class ArchiveWriter:
         Raises:
             ShapeError: if it does not fit the model.
         """
-        self._codec.integer_model.check_levels(levels[None])
+        check_levels(levels[None], self._codec.integer_model.image)
         if self._codec.side and max(levels.shape[1:]) > self._codec.side:
             self._flush()
             self._add_tiles(levels, label, on_share)
@@ -194,7 +195,7 @@ class RecordWriter:
         self.bytes_written += len(data)
 
 
-def make_codec(integer_model: IntegerModel, order: str | None, labels: bool, largest: int) -> Codec:
+def make_codec(integer_model: ProgramModel, order: str | None, labels: bool, largest: int) -> Codec:
     """Return the codec of pictures of up to so many rows or columns; see `ArchiveWriter`."""
     cut, chosen = largest > SIDE, largest >= CHOOSE and bool(integer_model.classes)
     if integer_model.fixed_size:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from pointillist.engine.program import Array, ConditionInput, DType, FloatArray, IntArray, Program
 from pointillist.errors import EngineError
+from pointillist.images.array_types import Bool, Float, Int
+from pointillist.images.ordering import PixelOrder
 from pointillist.system import MemoryUse
 
 if TYPE_CHECKING:
@@ -38,6 +40,36 @@ class SampleBatch:
     params: FloatArray | None = None
     mask: LevelMask | None = None
     sizes: IntArray | None = None
+
+
+def empty_batch(
+    uniforms: Float[np.ndarray, "n c h w"],
+    order: PixelOrder,
+    known: tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]] | None = None,
+) -> SampleBatch:
+    """Make a batch of images that are to be drawn, in the raster frame of an order.
+
+    Args:
+        uniforms: in [0, 1).
+        known: levels of the images, and which of their sub-pixels are kept: they add no nats. None draws all.
+    """
+    nothing = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape[1:], bool)
+    levels, certain = (order.array_to_raster(array) for array in (nothing if known is None else known))
+    u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
+    sites = np.array(np.broadcast_to(certain, u.shape), order="C")
+    return SampleBatch(np.array(np.where(certain, levels, 0), np.int64, order="C"), sites, u, np.zeros(len(u)))
+
+
+def row_report(
+    levels: IntArray, shown: IntArray, order: PixelOrder, on_row: Callable[[int, IntArray], None]
+) -> Callable[[int], None]:
+    """Return what reports finished rows; the library draws on, so later ones are shown as they were."""
+
+    def finished(rows: int) -> None:
+        shown[:, :, :rows] = levels[:, :, :rows]
+        on_row(rows, order.array_from_raster(shown))
+
+    return finished
 
 
 def prepare_inputs(

@@ -23,9 +23,8 @@ from pointillist.images.array_types import Float
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import IntegerCost
-from pointillist.model.portable import IntegerModel, load
+from pointillist.model.portable import ProgramModel, load
 from pointillist.model.portable.files import has_program
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.nn import Condition, Tokens
@@ -88,7 +87,7 @@ class StoredModel(LikelihoodModel, Protocol):
     tileset: Tileset | None
     integer_cost: IntegerCost | None
     program_folder: Path | None
-    attached: IntegerModel | None
+    attached: ProgramModel | None
     snapshot: WeightSnapshot | None
 
     @property
@@ -138,8 +137,9 @@ def find_program(model: StoredModel, size: tuple[int, int] | None, *, by_default
         verified.append(model)
     if size is not None:
         integer_model.check_size(*size)
-    return ProgramModel(
-        integers=on_device(integer_model, model.device),
+    return replace(
+        integer_model,
+        executor=str(model.device) if model.device.type == "cuda" else integer_model.executor,
         image=model.image,
         generation_config=model.generation_config,
         measured_prompts=model.measured_prompts,
@@ -148,21 +148,20 @@ def find_program(model: StoredModel, size: tuple[int, int] | None, *, by_default
         integer_cost=model.integer_cost,
         model_type=model.model_type,
         weights=model.snapshot.count,
-        likelihood_name=model.likelihood_name,
         condition_settings=model.config.conditions,
         conditions=model.conditions,
         other_features=partial(_other_features, model, integer_model),
     )
 
 
-def stored_or_attached(model: StoredModel) -> IntegerModel | None:
+def stored_or_attached(model: StoredModel) -> ProgramModel | None:
     """Return the integer model that is attached to a model, or stored in its folder; None if there is none."""
     if model.attached is None and model.program_folder is not None and has_program(model.program_folder):
         model.attached = load(model.program_folder)
     return model.attached
 
 
-def current_integer_model(model: StoredModel) -> IntegerModel | None:
+def current_integer_model(model: StoredModel) -> ProgramModel | None:
     """Return the integer model of the present weights; None if there is none, or it is of other weights."""
     integer_model = stored_or_attached(model)
     return None if integer_model is None or integer_model.source != model.fingerprint else integer_model
@@ -170,7 +169,7 @@ def current_integer_model(model: StoredModel) -> IntegerModel | None:
 
 @torch.no_grad()
 def _other_features(
-    model: StoredModel, integers: IntegerModel, inputs: ConditionInputs, size: tuple[int, int]
+    model: StoredModel, integers: ProgramModel, inputs: ConditionInputs, size: tuple[int, int]
 ) -> dict[str, Float[np.ndarray, ...]]:
     """Compute the features of known conditions without a stored encoder.
 
@@ -188,11 +187,6 @@ def _other_features(
             array = packed.cpu().double().numpy()
             result[name] = array.transpose(0, 2, 3, 1) if encoder.map_width else array[:, :, 0, 0]
     return result
-
-
-def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:
-    """Return an integer model with the executor of a device: torch on a GPU, and no other one elsewhere."""
-    return replace(integer_model, executor=str(device)) if device.type == "cuda" else integer_model
 
 
 def condition_features(condition: Condition, count: int) -> dict[str, Float[np.ndarray, ...]]:

@@ -28,12 +28,11 @@ from pointillist.model.config import ModelConfig
 from pointillist.model.float_likelihood import FloatLikelihood, as_doubles
 from pointillist.model.folder import files
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.folder.settings import find_model
 from pointillist.model.integer import WeightSnapshot, find_program, stored_or_attached
 from pointillist.model.integer_cost import IntegerCost
-from pointillist.model.portable.model import IntegerModel, check_trained_size
-from pointillist.model.protocols import LikelihoodModel, Settings
+from pointillist.model.portable import ProgramModel
+from pointillist.model.protocols import LikelihoodModel, Settings, check_trained_size
 from pointillist.networks import Backbone, BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -67,7 +66,7 @@ class PixelModel(AnsweredNames, nn.Module):
     engine: ClassVar[str] = "torch"
     program_folder: Path | None = None  # which the model was loaded from
     integer_cost: IntegerCost | None = None  # if it was measured
-    attached: IntegerModel | None = None
+    attached: ProgramModel | None = None
     snapshot: WeightSnapshot | None = None  # of the integer model: weights are not hashed again while they stay
 
     def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
@@ -118,7 +117,7 @@ class PixelModel(AnsweredNames, nn.Module):
         stored_or_attached(self)
         return {**self.__dict__, "snapshot": None}
 
-    def attach_integer_model(self, integer_model: IntegerModel | None, cost: IntegerCost | None = None) -> None:
+    def attach_integer_model(self, integer_model: ProgramModel | None, cost: IntegerCost | None = None) -> None:
         """Attach an integer model that was made from the present weights, or none.
 
         Args:
@@ -383,7 +382,7 @@ class PixelModel(AnsweredNames, nn.Module):
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
         if self.fixed_size:
-            check_trained_size((self.image.height, self.image.width), height, width)
+            check_trained_size(self.image, height, width)
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_che
 import numpy as np
 
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.errors import check_name
+from pointillist.errors import ShapeError, check_name
 from pointillist.images.array_types import Float, Int, Shaped
 
 if TYPE_CHECKING:
@@ -157,6 +157,29 @@ def scorer_of(model: LikelihoodModel, engine: str = "auto", size: tuple[int, int
     """
     check_name("An evaluation has no `engine`", engine, SCORING_ENGINES)
     return model.scorer(engine, size)
+
+
+def check_levels(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> None:
+    """Raise a `ShapeError` for levels that are not images of a kind, whatever their size."""
+    if x.ndim != 4 or x.shape[1] != image.channels or not np.issubdtype(x.dtype, np.integer):
+        raise ShapeError(
+            f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {image.channels}, h, w): "
+            "convert pictures with `model.to_levels`."
+        )
+    if x.size and not 0 <= int(x.min()) <= int(x.max()) < image.levels:
+        raise ShapeError(
+            f"Levels from {x.min()} to {x.max()} must lie in 0 to {image.levels - 1}: "
+            "convert pictures with `model.to_levels`."
+        )
+
+
+def check_trained_size(image: ImageSpec, height: int, width: int) -> None:
+    """Raise a `ShapeError` for another size than the trained one, of a model that knows no other."""
+    if (height, width) != (image.height, image.width):
+        raise ShapeError(
+            f"Size {height}x{width} does not fit a model with learned positions, which knows only "
+            f"{image.height}x{image.width}: resize the images."
+        )
 
 
 def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:

@@ -27,8 +27,8 @@ from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.portable import IntegerModel, IntegerPart
-from pointillist.model.portable.conditions import quantize_inputs
+from pointillist.model.portable import IntegerPart, ProgramModel
+from pointillist.model.portable.conditions import StoredConditions, quantize_inputs
 from pointillist.model.portable.files import with_fingerprint
 from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
@@ -41,7 +41,7 @@ PIXELS = 8 * 28 * 28
 
 
 @checked_keywords
-def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = 64) -> IntegerModel:
+def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = 64) -> ProgramModel:
     """Rewrite a model in integers, calibrated on training images, and attach the result to the model.
 
     The result is a separate model with its own likelihood (`model.integer_model().log_prob`). It gives the same
@@ -74,7 +74,7 @@ def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int =
     return integer_model
 
 
-def make_integer_model(model: PixelModel, data: Any, *, images: int) -> IntegerModel:
+def make_integer_model(model: PixelModel, data: Any, *, images: int) -> ProgramModel:
     """Make the integer model as `quantize_integer` does, and leave the model as it is.
 
     Args:
@@ -103,7 +103,7 @@ def make_integer_model(model: PixelModel, data: Any, *, images: int) -> IntegerM
         return with_fingerprint(_make(model, reader, images))
 
 
-def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
+def _make(model: PixelModel, reader: BatchReader, images: int) -> ProgramModel:
     size = reader.height, reader.width
     chosen = [(x, _prompted(model, _revealed(inputs))) for x, inputs in spread(reader, images)]
     groups: list[_Recorded] = []
@@ -117,16 +117,14 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
         else:
             groups.append(recorded)
     programs = tuple(_rewrite(model, group) for group in groups)
-    image = model.image
-    return IntegerModel(
-        channels=image.channels,
-        height=image.height,
-        width=image.width,
-        levels=image.levels,
+    parts = tuple(_parts(model, program, chosen) for program in programs)
+    return ProgramModel(
+        image=model.image,
         fixed_size=model.fixed_size or any(program.size is not None for program in programs),
         programs=programs,
-        orders={order.name: n for n, group in enumerate(groups) for order in group.orders},
-        parts=tuple(_parts(model, program, chosen) for program in programs),
+        program_numbers={order.name: n for n, group in enumerate(groups) for order in group.orders},
+        parts=parts,
+        conditions=StoredConditions(parts[0], model.image),
         source=model.fingerprint,
     )
 

@@ -17,13 +17,14 @@ import numpy as np
 from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.label import labels_from_input
 from pointillist.distributions.transform import Transform
+from pointillist.engine.batch import empty_batch
 from pointillist.engine.program import IntArray
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
-from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.portable.model import empty_batch, join_inputs
+from pointillist.model.portable import ProgramModel
+from pointillist.model.portable.conditions import join_inputs
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import OnBatchRow, OnRow, SamplingConfig
 from pointillist.sampling.masks import Known, draw_until_accepted
@@ -269,7 +270,7 @@ def draw_by_program(scorer: ProgramModel, draws: Draws) -> Drawn:
     batch = empty_batch(draws.uniforms.of(range(draws.count)), draws.order, draws.observed)
     batch.mask, batch.params = draws.mask, draws.outputs
     threads = draws.config.threads or default_threads()
-    levels = scorer.integers.draw(batch, inputs, draws.order, transform, on_row=draws.on_row, threads=threads)
+    levels = scorer.draw(batch, inputs, draws.order, transform, on_row=draws.on_row, threads=threads)
     return levels, batch.nats
 
 

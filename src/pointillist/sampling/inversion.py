@@ -23,7 +23,7 @@ from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import SampleKwargs
 from pointillist.sampling.draws import Draws, guided_inputs
@@ -112,7 +112,7 @@ def _invert_program(
         intervals.note(channel, row, column, level, cdf)
         return np.full(copies, level)
 
-    scorer.integers.steps(copies, size, encoded, order).visit(inverted)
+    scorer.steps(copies, size, encoded, order).visit(inverted)
 
 
 def _repaired(

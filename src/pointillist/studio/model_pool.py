@@ -20,7 +20,7 @@ from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.conditioning import TextConfig
 from pointillist.errors import PointillistError
 from pointillist.model.folder.opening import load
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details

@@ -43,8 +43,8 @@ def images_of(name: str) -> np.ndarray:
     model, settings = ARCHIVES[name]
     integer_model = load(MODELS / model)
     rng = np.random.default_rng(len(name))
-    size = settings.get("size", (integer_model.height, integer_model.width))
-    x = rng.integers(0, integer_model.levels, (settings["count"], integer_model.channels, *size))
+    size = settings.get("size", (integer_model.image.height, integer_model.image.width))
+    x = rng.integers(0, integer_model.image.levels, (settings["count"], integer_model.image.channels, *size))
     x[rng.random(x.shape) < 0.5] = 1
     return np.sort(x) if name == "tiles" else x  # smooth, for a local gain
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.model.portable import IntegerModel, load, save
-from tests.integer_draws import draw_integers
+from pointillist.model.portable import ProgramModel, load, save
+from tests.integer_draws import draw_integers, intervals_of
 from tests.portable.networks import integer_case
 
 HERE = Path(__file__).parent
@@ -28,15 +28,15 @@ Local gains are of version 2, two factors and tokens of 3, mixtures of many leve
 """
 
 
-def facts(integer_model: IntegerModel) -> dict[str, Any]:
+def facts(integer_model: ProgramModel) -> dict[str, Any]:
     """Return what must stay: the fingerprint, draws, and the hash of the intervals of random images, in each order."""
     rng = np.random.default_rng(7)
-    shape = (2, integer_model.channels, integer_model.height, integer_model.width)
-    x, uniforms = rng.integers(0, integer_model.levels, shape), rng.integers(0, 2**53, shape) / 2.0**53
+    shape = (2, integer_model.image.channels, integer_model.image.height, integer_model.image.width)
+    x, uniforms = rng.integers(0, integer_model.image.levels, shape), rng.integers(0, 2**53, shape) / 2.0**53
     found: dict[str, Any] = {"fingerprint": integer_model.fingerprint, "orders": {}}
     for name in integer_model.orders:
         order = integer_model.order(name)
-        coded = np.stack(integer_model.intervals(x, None, order)).astype("<i8").tobytes()
+        coded = np.stack(intervals_of(integer_model, x, None, order)).astype("<i8").tobytes()
         drawn, _ = draw_integers(integer_model, uniforms, 1 if integer_model.classes else None, name)
         found["orders"][name] = {
             "intervals": hashlib.sha256(coded).hexdigest(),

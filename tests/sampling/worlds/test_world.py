@@ -20,6 +20,7 @@ import pointillist as pt
 from pointillist.sampling.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds import World, open_world_model
 from pointillist.sampling.worlds.rules import ChunkWindow, earlier_neighbours, phase
+from tests.integer_draws import encoded, log_probs_of
 from tests.tolerances import DOUBLE
 
 SIGMAS = 5.0
@@ -72,7 +73,7 @@ def test_another_process_and_another_executor_give_the_same_bytes(model: Path) -
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(other.stdout) == expected.tolist()
     portable = open_world_model(model)
-    slow = replace(portable, integers=replace(portable.integers, executor="numpy"))
+    slow = replace(portable, executor="numpy")
     assert np.array_equal(World(slow, 7, chunk_size=6, margin=2).tiles(-7, -9, 20, 22), expected)
     assert not np.array_equal(small(model, seed=8).tiles(-7, -9, 20, 22), expected)
 
@@ -95,7 +96,7 @@ def test_a_chunk_is_drawn_from_its_distribution_given_its_neighbours(model: Path
         world.seed = seed
         world._remembered.clear()
         counts[world.chunk(0, 0).reshape(-1).astype(int) @ 3 ** np.arange(4)] += 1
-    integers = open_world_model(model).integers
+    integers = open_world_model(model)
     window = ChunkWindow((0, 0), -1, -1, 4, 4, 2) if known != "sides" else ChunkWindow((0, 0), 0, -1, 2, 4, 2)
     given_tiles, mask = (ring, ring) if known != "sides" else (ring[1:3], ring[1:3])
     values = around if known != "sides" else around[1:3]
@@ -103,8 +104,8 @@ def test_a_chunk_is_drawn_from_its_distribution_given_its_neighbours(model: Path
     images = np.repeat(values[None, None], 3 ** len(open_sites), 0)
     for image, levels in zip(images, itertools.product(range(3), repeat=len(open_sites)), strict=True):
         image[0][tuple(open_sites.T)] = levels
-    inputs = integers.inputs(len(images), values.shape, integers.order(), known=(values[None], given_tiles))
-    nats = integers.log_prob_map(images, inputs)[:, 0][:, ~mask].sum(1)
+    inputs = encoded(integers, len(images), values.shape, integers.order(), known=(values[None], given_tiles))
+    nats = log_probs_of(integers, images, inputs)[:, 0][:, ~mask].sum(1)
     assert abs(np.exp(nats).sum() - 1) < DOUBLE
     expected = np.zeros(3**4)
     np.add.at(

@@ -24,7 +24,7 @@ from pointillist.files.writing import write_text
 from pointillist.images.visualization import html
 from pointillist.model.batches import QueryKwargs, single_image
 from pointillist.model.folder.opening import load_weights, open_scored
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_unlearned
 from pointillist.system import __version__

@@ -35,8 +35,8 @@ from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import ProgramModel
 from pointillist.model.integer_cost import engine_text
+from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import EngineChoice, SamplingConfig, choose_model_engine
 from pointillist.sampling.request import Request

@@ -29,10 +29,10 @@ from pointillist.compression.models import as_integer_model
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, ShapeError
-from pointillist.model.portable import IntegerModel
+from pointillist.model.portable import ProgramModel
 
 
-def encode_array(array: IntArray, model: IntegerModel, name: str = "") -> bytes:
+def encode_array(array: IntArray, model: ProgramModel, name: str = "") -> bytes:
     """Compress an array of integers, whose values and type the archive restores.
 
     ```python
@@ -48,8 +48,8 @@ def encode_array(array: IntArray, model: IntegerModel, name: str = "") -> bytes:
         ShapeError: if the last axis does not hold the channels of the model.
         DataError: if the model has too few levels.
     """
-    values = ValueMap.choose(array, model.levels)
-    images = _as_images(values.to_levels(array), model.channels)
+    values = ValueMap.choose(array, model.image.levels)
+    images = _as_images(values.to_levels(array), model.image.channels)
     file = io.BytesIO()
     with ArchiveWriter(file, model, verify=False, largest=max(images.shape[2:])) as archive:
         archive.add_metadata({"model": name, "values": values.to_json()})
@@ -58,7 +58,7 @@ def encode_array(array: IntArray, model: IntegerModel, name: str = "") -> bytes:
     return file.getvalue()
 
 
-def decode_array(archive: bytes, model: IntegerModel) -> IntArray:
+def decode_array(archive: bytes, model: ProgramModel) -> IntArray:
     """Return the values of `encode_array`, in one axis.
 
     Raises:
@@ -115,7 +115,7 @@ class Pointillist(BytesBytesCodec):
         return {"name": "pointillist", "configuration": {"model": self.model}}
 
     @cached_property
-    def integer_model(self) -> IntegerModel:
+    def integer_model(self) -> ProgramModel:
         """The model, which is loaded at the first use."""
         return as_integer_model(self.model)
 

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pointillist.errors import EngineError, MissingExtraError, not_a_model, quote
+from pydantic import ValidationError
+
+from pointillist.conditioning.registry import condition_kinds
+from pointillist.errors import CheckpointError, ConfigError, EngineError, MissingExtraError, not_a_model, quote
+from pointillist.files.arrays import CONFIG, WEIGHTS, count_weights, read_config
+from pointillist.files.reading import ReadOnce
 from pointillist.files.suggestions import check_keywords
-from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.folder.settings import HUB_KEYWORDS, find_model
-from pointillist.model.portable.files import has_program
+from pointillist.images import ImageSpec
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+from pointillist.model.folder.settings import HUB_KEYWORDS, find_model, read_tileset
+from pointillist.model.integer_cost import IntegerCost
+from pointillist.model.portable.conditions import StoredConditions
+from pointillist.model.portable.files import has_program, load_integer_model
+from pointillist.model.portable.model import ProgramModel
 from pointillist.model.protocols import LikelihoodModel, has_likelihood
 from pointillist.zoo import resolve
 
@@ -26,6 +35,56 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model")
 LISTING = Path(__file__).with_name("listing.json")
+
+
+def open_folder(folder: Path) -> ProgramModel:
+    """Open the integer programs of a model folder; the same model while its files have not changed.
+
+    Raises:
+        CheckpointError: if it holds no integer program, or is damaged.
+    """
+    return _open(folder)
+
+
+def _read(folder: Path) -> ProgramModel:
+    """Read a model folder; see `open_folder`."""
+    program, config = load_integer_model(folder), read_config(folder)
+    try:
+        generation = GenerationConfig.read(folder)
+        image = generation.shown(ImageSpec(**config["image"]))
+    except (ConfigError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / CONFIG} describes no images: copy the whole folder again.") from error
+    if (image.shape, image.levels) != (program.image.shape, program.image.levels):
+        raise CheckpointError(
+            f"{folder / CONFIG} and the integer program next to it do not belong together: copy both."
+        )
+    training = config.get("training")
+    record = training if isinstance(training, dict) else {}
+    weights, known = folder / WEIGHTS, condition_kinds()
+    try:
+        settings = {kind: known[kind](**values) for kind, values in config["conditions"].items() if kind in known}
+        model_type = str(config["model_type"])
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise CheckpointError(
+            f"{folder / CONFIG} describes no model ({error}): copy the whole folder again."
+        ) from error
+    return replace(
+        program,
+        image=image,
+        conditions=StoredConditions(program.parts[0], image),
+        integer_cost=IntegerCost.pop(record),
+        training_record=record,
+        generation_config=generation,
+        measured_prompts=MeasuredPrompts.read(folder),
+        tileset=read_tileset(folder, image.levels),
+        model_type=model_type,
+        weights=count_weights(weights) if weights.is_file() else 0,
+        condition_settings=settings,
+        folder=folder,
+    )
+
+
+_open = ReadOnce(_read)
 
 
 def open_program(folder: Path, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramModel | None:
@@ -40,7 +99,7 @@ def open_program(folder: Path, engine: str = "auto", size: tuple[int, int] | Non
     """
     if engine not in ("auto", "integer") or not has_program(folder):
         return None
-    model = ProgramModel.open(folder)
+    model = open_folder(folder)
     if engine == "auto" and model.integer_cost is not None and not model.integer_cost.is_default:
         return None
     return model if model.reads_all_conditions and model.has_size(size) else None
@@ -58,7 +117,7 @@ def open_any_program(model: Any) -> ProgramModel:
     if isinstance(model, (str, Path)):
         folder = resolve(str(model))
         if folder is not None and has_program(folder):
-            return ProgramModel.open(folder)
+            return open_folder(folder)
         model = load_weights(model)
     opened = model.scorer("integer") if has_likelihood(model) else None
     if not isinstance(opened, ProgramModel):

@@ -12,6 +12,6 @@ from pointillist.engine.program import Program
 from pointillist.model.portable.conditions import IntegerPart
 from pointillist.model.portable.files import load_integer_model as load
 from pointillist.model.portable.files import save_integer_model as save
-from pointillist.model.portable.model import IntegerModel
+from pointillist.model.portable.model import ProgramModel
 
-__all__ = ["IntegerModel", "IntegerPart", "Program", "load", "save"]
+__all__ = ["IntegerPart", "Program", "ProgramModel", "load", "save"]

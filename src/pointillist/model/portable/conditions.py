@@ -134,7 +134,7 @@ def encode_inputs(
     order: PixelOrder,
     features: Mapping[str, Array],
 ) -> dict[str, IntArray]:
-    """Return the conditions of images as integers; see `IntegerModel.encode`."""
+    """Return the conditions of images as integers; see `ProgramModel.encode`."""
     joined: dict[str, list[IntArray]] = {}
     starts = {"vector": 0, "map": 0, "tokens": 0}
     for part in parts:
@@ -161,6 +161,11 @@ def encode_inputs(
         turned = order.array_to_raster(np.moveaxis(result["map"], -1, 1))
         result["map"] = np.ascontiguousarray(np.moveaxis(turned, 1, -1))
     return result
+
+
+def join_inputs(inputs: Mapping[str, IntArray], reference: Mapping[str, IntArray]) -> dict[str, IntArray]:
+    """Return the conditions of images, and then the reference of guidance."""
+    return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
 
 
 def quantize_inputs(

@@ -34,8 +34,9 @@ from pointillist.engine.program import (
 )
 from pointillist.errors import quote
 from pointillist.files.arrays import ArrayReader
-from pointillist.model.portable.conditions import IntegerPart
-from pointillist.model.portable.model import IntegerModel
+from pointillist.images import ImageSpec
+from pointillist.model.portable.conditions import IntegerPart, StoredConditions
+from pointillist.model.portable.model import ProgramModel
 
 Count = Annotated[int, Field(ge=0, le=2**24, strict=True)]
 Size = Annotated[int, Field(ge=1, le=2**20, strict=True)]
@@ -144,7 +145,7 @@ class IntegerDocument(Strict):
     programs: list[StoredProgram] = Field(min_length=1, max_length=1024)
 
 
-def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> IntegerModel:
+def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> ProgramModel:
     """Read a model.
 
     Raises:
@@ -159,13 +160,18 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> Intege
     programs = tuple(ProgramDecoder(stored, arrays).decode() for stored in result.programs)
     if any(number >= len(programs) for number in result.orders.values()) or len(result.parts) != len(programs):
         raise arrays.damaged("an order has no program")
-    return IntegerModel(
-        **result.image.model_dump(),
+    parts, image = (
+        tuple(tuple(decode_part(part, arrays) for part in each) for each in result.parts),
+        ImageSpec(**result.image.model_dump()),
+    )
+    return ProgramModel(
+        image=image,
         fixed_size=result.fixed_size,
         source=result.source,
         programs=programs,
-        orders=result.orders,
-        parts=tuple(tuple(decode_part(part, arrays) for part in parts) for parts in result.parts),
+        program_numbers=result.orders,
+        parts=parts,
+        conditions=StoredConditions(parts[0], image),
         fingerprint=fingerprint,
     )
 

@@ -34,7 +34,7 @@ from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.model.portable.conditions import IntegerPart
 from pointillist.model.portable.decode import decode_model
-from pointillist.model.portable.model import IntegerModel
+from pointillist.model.portable.model import ProgramModel
 
 LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
 """Opcodes of version 2."""
@@ -49,7 +49,7 @@ ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
 """Keys of encoders of version 3."""
 
 
-def version_of(model: IntegerModel) -> int:
+def version_of(model: ProgramModel) -> int:
     """Return the least version of the format that can hold a model."""
     if any(part.program is not None for parts in model.parts for part in parts):
         return 6
@@ -63,13 +63,13 @@ def version_of(model: IntegerModel) -> int:
     return max(version, 2) if any(has_local_gain(program) for program in model.programs) else version
 
 
-def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
+def encode_model(model: ProgramModel, arrays: ArrayWriter) -> dict[str, Any]:
     """Return the JSON values of a model; its arrays are added to `arrays`."""
     return {
-        "image": {name: getattr(model, name) for name in ("channels", "height", "width", "levels")},
+        "image": {name: getattr(model.image, name) for name in ("channels", "height", "width", "levels")},
         "fixed_size": model.fixed_size,
         "source": model.source,
-        "orders": dict(model.orders),
+        "orders": dict(model.program_numbers),
         "parts": [[_encode_part(part, arrays) for part in parts] for parts in model.parts],
         "programs": [encode_program(program, arrays) for program in model.programs],
     }
@@ -178,13 +178,27 @@ def has_program(folder: Path) -> bool:
     return bool(there)
 
 
+def program_files(folder: Path) -> tuple[bytes, bytes]:
+    """Return the JSON text and the arrays of the integer program of a model folder.
+
+    Raises:
+        CheckpointError: if it holds none.
+    """
+    paths = folder / PROGRAM, folder / PROGRAM_TENSORS
+    if not all(path.is_file() for path in paths):
+        raise CheckpointError(
+            f"{folder} has no integer program, which an export runs: make one with `pointillist quantize`."
+        )
+    return paths[0].read_bytes(), paths[1].read_bytes()
+
+
 def remove_program(folder: Path) -> None:
     """Delete the integer model of a folder, if it holds one."""
     for name in (PROGRAM, PROGRAM_TENSORS):
         (folder / name).unlink(missing_ok=True)
 
 
-def save_integer_model(model: IntegerModel, folder: str | Path) -> IntegerModel:
+def save_integer_model(model: ProgramModel, folder: str | Path) -> ProgramModel:
     """Write an integer model to a folder; each file appears whole or not at all.
 
     Weights that are in the folder must be those that the integer model was made from: `program.json` names them.
@@ -210,7 +224,7 @@ def save_integer_model(model: IntegerModel, folder: str | Path) -> IntegerModel:
     return replace(model, fingerprint=fingerprint)
 
 
-def load_integer_model(folder: str | Path) -> IntegerModel:
+def load_integer_model(folder: str | Path) -> ProgramModel:
     """Load the integer model of a model folder, without torch.
 
     Raises:
@@ -276,7 +290,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
     return document
 
 
-def with_fingerprint(model: IntegerModel) -> IntegerModel:
+def with_fingerprint(model: ProgramModel) -> ProgramModel:
     """Return a model with its fingerprint, as if it had been stored."""
     arrays = ArrayWriter()
     return replace(model, fingerprint=fingerprint_of(encode_model(model, arrays), arrays.arrays))

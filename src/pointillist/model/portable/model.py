@@ -1,22 +1,26 @@
-"""An integer model: the integer programs of a pixel model with its orders and conditions. Neither needs torch.
+"""A model that computes with integer programs: read from its folder without torch, or made from a pixel model.
 
 It is a separate model. Its likelihood is given by its integer frequencies, exactly normalised: near the
-likelihood of the model it was made from, but not equal to it.
+likelihood of the pixel model that it was made from, but not equal to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.label import Label
+from pointillist.conditioning.readers import ConditionKwargs, ConditionReaders
+from pointillist.conditioning.settings import ConditionConfig
+from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch
+from pointillist.engine.batch import SampleBatch, row_report
 from pointillist.engine.executors import Inputs, decode_images, intervals_of_images, open_steps, params_of_images
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import RangeDecoder
@@ -24,192 +28,268 @@ from pointillist.engine.particles import CERTAIN, DRAWN, ParticleBatch
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import draw_particles, sample_batch
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.errors import ShapeError
+from pointillist.errors import EngineError
+from pointillist.files.arrays import as_array
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.images.spec import sum_images
-from pointillist.model.portable.conditions import IntegerPart, StoredConditions, encode_inputs
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+from pointillist.model.integer_cost import IntegerCost
+from pointillist.model.portable.conditions import ORDER, POSITION, IntegerPart, encode_inputs
+from pointillist.model.portable.likelihood import ProgramLikelihood
+from pointillist.model.protocols import Settings, check_levels, check_trained_size
+from pointillist.system import default_threads
 
 if TYPE_CHECKING:
+    from pointillist.data.tilemaps import Tileset
     from pointillist.engine.constraints.masks import LevelMask
 
+OtherFeatures = Callable[[ConditionInputs, tuple[int, int]], Mapping[str, NDArray[np.float64]]]
+"""Returns features of conditions without a stored encoder, `[n, ..., c]` by name, for images of a size."""
 
-@dataclass(frozen=True, eq=False)
-class IntegerModel:
-    """Integer programs, and what is needed to run them.
 
-        integer_model = pointillist.model.portable.load("my-model")
-        integer_model.log_prob(levels)  # levels: integers [n, c, h, w]; nats, float64 [n]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProgramModel:
+    """A model that samples and scores with its integer programs; the weights of its network are not read.
+
+        pt.load("digits").integer_model().log_prob(levels, label=3)  # nats, one for each image
 
     Attributes:
-        channels, height, width, levels: of its images.
-        fixed_size: whether they have this size only.
         programs: one for each group of orders that share it.
-        orders: names of its generation orders, with the number of the program of each.
+        program_numbers: names of its generation orders, with the number of the program of each.
         parts: parts of the condition for each program, in the order of their channels.
-        source: hash of the weights that the model was made from; empty if unknown.
-        fingerprint: SHA-256 of all of it: two models with the same fingerprint give the same bits.
-        executor: runs it, where a method names no other: `auto`, `compiled`, `numpy`, `torch`, or `cuda` on a GPU. All
-            of them give the same bits.
+        image: meaning of its integers.
+        fixed_size: whether only images of the trained size can be sampled or scored.
+        conditions: reads its conditions.
+        source: hash of the weights that the programs were made from; empty if unknown.
+        fingerprint: SHA-256 of all that is stored: two models with the same fingerprint give the same bits.
+        executor: what runs it: `auto`, `compiled`, `numpy`, `torch`, or `cuda` on a GPU. All give the same bits.
+        generation_config: sampling settings that suit it.
+        measured_prompts: names that its samples were recognised by.
+        training_record: how it was trained.
+        tileset: pictures of its levels; None if there are none.
+        integer_cost: what the programs cost, if that was measured.
+        model_type: name of the network that they were made from.
+        weights: number of weights of that network.
+        condition_settings: settings of its conditions, by kind.
+        folder: the folder, which also has the weights; None for the programs of an open model.
+        other_features: of conditions without a stored encoder; None if the program knows them as unknown only.
     """
 
-    channels: int
-    height: int
-    width: int
-    levels: int
-    fixed_size: bool
+    engine: ClassVar[str] = "integer"
+
     programs: tuple[Program, ...]
-    orders: Mapping[str, int]
+    program_numbers: Mapping[str, int]
     parts: tuple[tuple[IntegerPart, ...], ...]
+    image: ImageSpec
+    fixed_size: bool
+    conditions: ConditionReaders
     source: str = ""
-    fingerprint: str = field(default="", compare=False)
-    executor: str = field(default="auto", compare=False)
+    fingerprint: str = ""
+    executor: str = "auto"
+    generation_config: GenerationConfig = field(default_factory=GenerationConfig)
+    measured_prompts: MeasuredPrompts = field(default_factory=MeasuredPrompts)
+    training_record: dict[str, Any] = field(default_factory=dict)
+    tileset: Tileset | None = None
+    integer_cost: IntegerCost | None = None
+    model_type: str = ""
+    weights: int = 0
+    condition_settings: Mapping[str, ConditionConfig] = field(default_factory=dict)
+    folder: Path | None = None
+    other_features: OtherFeatures | None = None
+
+    def __repr__(self) -> str:
+        return f"ProgramModel({self.model_type}, {self.image}, its integer program)"
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of its classes; none for a model without labels."""
+        """Names of the labels; empty for none."""
         return next((part.names for part in self.parts[0] if part.name == "label"), ())
 
     @property
-    def conditions(self) -> StoredConditions:
-        """Conditions that the program reads."""
-        image = ImageSpec(channels=self.channels, height=self.height, width=self.width, levels=self.levels)
-        return StoredConditions(self.parts[0], image)
+    def likelihood_name(self) -> LikelihoodKind:
+        """Name of the distribution of a pixel; the programs of all orders have the same."""
+        return self.programs[0].head.kind
+
+    @property
+    def mixtures(self) -> int:
+        """Components of a mixture; 0 for other distributions."""
+        head = self.programs[0].head
+        return head.mixtures if head.kind == "mixture" else 0
+
+    @property
+    def distribution(self) -> ProgramLikelihood:
+        """Distribution of a pixel, given `params`."""
+        return ProgramLikelihood(self.programs[0])
+
+    @property
+    def weights_fingerprint(self) -> str:
+        """SHA-256 of the weights and settings that the programs were made from."""
+        return self.source
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Names of its generation orders; the first is the usual one."""
+        return tuple(self.program_numbers)
+
+    @property
+    def reads_all_conditions(self) -> bool:
+        """True if the programs read each condition of the model: of others they know "unknown" only."""
+        return all(part.reader is not None or part.name in (ORDER, POSITION) for part in self.parts[0])
+
+    def num_parameters(self) -> int:
+        """Return the number of weights of the network."""
+        return self.weights
+
+    def condition(self, kind: type[Settings]) -> Settings | None:
+        """Return the settings of a kind of condition; None for a model without it."""
+        settings = self.condition_settings.get(kind.kind)
+        return settings if isinstance(settings, kind) else None
 
     def order(self, name: str | None = None) -> PixelOrder:
-        """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
-        return resolve_order(tuple(self.orders), name)
+        """Return one of its generation orders; without a name, its first. Another one is a `ConfigError`."""
+        return resolve_order(self.orders, name)
 
     def program(self, order: PixelOrder) -> Program:
-        return self.programs[self.orders[order.name]]
+        """Return the program of a generation order."""
+        return self.programs[self.program_numbers[order.name]]
 
-    def inputs(
-        self,
-        count: int,
-        size: tuple[int, int],
-        order: PixelOrder,
-        label: Label = None,
-        text: Any = None,
-        **further: Any,
-    ) -> dict[str, IntArray]:
-        """Return the conditions of images as integers, from what a user gives.
+    def stage_count(self, height: int, width: int) -> int:
+        """Return the number of stages in which an image of this size is generated."""
+        return 1
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
+        """Return the rank of each pixel in a generation order."""
+        return order.rank(height, width)
+
+    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramModel:
+        """Return what scores images: this model, which is the only one without the weights.
 
         Args:
-            count: number of images.
-            size: their height and width.
-            order: generation order.
-            label, text, further: conditions by keyword; see `ConditionReaders.inputs`.
+            engine: `auto` or `integer`.
+            size: height and width of the images; None for the model's own.
 
         Raises:
-            ConfigError, DataError: if the program does not take a condition, or not this value of it.
-            ShapeError: if the size differs from the stored maps, or a value does not fit.
+            ConfigError, EngineError: if it is another engine.
+            ShapeError: if the program does not know the size.
         """
-        return self.encode(self.conditions.inputs(label, count, text, size=size, **further), size, order)
+        if engine not in ("auto", "integer"):
+            raise EngineError(
+                f"`engine` (={engine!r}) computes with the weights of a model, and this one is opened by its integer "
+                "program alone: load it with `pt.load`, or leave the engine out."
+            )
+        if size is not None:
+            self.check_size(*size)
+        return self
+
+    def why_floats(self, size: tuple[int, int] | None = None) -> str:
+        """Return an empty clause: this model never computes in floating point."""
+        return ""
+
+    def log_prob(
+        self,
+        x: Any,
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[np.ndarray, " b"]:
+        """Compute the exact log-likelihood of each image, in nats, float64.
+
+        Args:
+            x: levels, integers `[b c h w]`.
+            label, text, further: conditions; see `ConditionReaders.inputs`.
+            order: generation order; None for the usual one.
+
+        Raises:
+            ShapeError, ConfigError: if the model does not take the images, or a condition.
+        """
+        return sum_images(self.log_prob_map(x, label, text, order=order, **further))
+
+    def log_prob_map(
+        self,
+        x: Any,
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute the log-probability of each sub-pixel given those before it, in nats. Arguments as `log_prob`."""
+        levels = self.check_array(x)
+        size = (levels.shape[2], levels.shape[3])
+        inputs = self.conditions.inputs(label, len(levels), text, size=size, **further)
+        return self.unchecked_log_prob_map(levels, inputs, self.order(order))
+
+    def unchecked_log_prob_map(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute `log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
+        order = self.order() if order is None else order
+        encoded = self.encode(inputs, len(x), (x.shape[2], x.shape[3]), order)
+        _, sizes = self.intervals(x, encoded, order, threads=default_threads())
+        maps = np.ascontiguousarray(log_probs(sizes, self.program(order).head.precision))
+        if inputs is not None and inputs.observed is not None:
+            maps[inputs.observed] = 0.0
+        return maps
+
+    def params(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Int[np.ndarray, "b p h w"]:
+        """Compute the parameters of the distribution at every pixel of complete images."""
+        order = self.order() if order is None else order
+        encoded = self.encode(inputs, len(x), (x.shape[2], x.shape[3]), order)
+        levels = np.ascontiguousarray(order.array_to_raster(x), np.int64)
+        params = params_of_images(self.program(order), levels, encoded, self.executor, default_threads())
+        return np.ascontiguousarray(order.array_from_raster(np.moveaxis(params, 3, 1)))
 
     def encode(
-        self,
-        inputs: ConditionInputs,
-        size: tuple[int, int],
-        order: PixelOrder,
-        features: Mapping[str, Float[np.ndarray, ...]] = MappingProxyType({}),
+        self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
     ) -> dict[str, IntArray]:
         """Return conditions as integers, each by its stored encoder: the same for an image in any batch.
 
         Args:
-            inputs: conditions of images.
+            inputs: conditions of images; None for no condition.
+            count: number of images.
             size: height and width of the images.
             order: generation order.
-            features: features of parts that the program has no encoder for, `[n, ..., c]`, by name.
 
         Raises:
             ShapeError: if the size differs from the stored maps.
         """
-        number = self.orders[order.name]
-        return encode_inputs(self.programs[number], self.parts[number], inputs, size, order, features)
+        if inputs is None:
+            inputs = self.conditions.inputs(count=count, size=size)
+        others = {} if self.other_features is None else self.other_features(inputs, size)
+        number = self.program_numbers[order.name]
+        return encode_inputs(self.programs[number], self.parts[number], inputs, size, order, others)
 
     def intervals(
-        self,
-        x: Int[np.ndarray, "b c h w"],
-        inputs: Inputs | None = None,
-        order: PixelOrder | None = None,
-        *,
-        executor: str | None = None,
-        threads: int = 1,
+        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs, order: PixelOrder, *, threads: int = 1
     ) -> tuple[Int[np.ndarray, "b c h w"], Int[np.ndarray, "b c h w"]]:
         """Return what an entropy coder needs of every sub-pixel at once: the start and the frequency of its level.
 
         Both count from 0 to `2 ** program.head.precision`. `steps` gives the same numbers, one sub-pixel after the
         other. The result is in the orientation of the image, and the same for any executor and number of threads.
+
+        Args:
+            x: levels that are validated already.
+            inputs: conditions as integers; see `encode`.
+            order: generation order.
         """
-        program, levels, inputs, order = self._scored(x, inputs, order)
-        starts, sizes = intervals_of_images(program, levels, inputs, executor or self.executor, threads)
+        levels = np.ascontiguousarray(order.array_to_raster(x), np.int64)
+        starts, sizes = intervals_of_images(self.program(order), levels, inputs, self.executor, threads)
         return order.array_from_raster(starts), order.array_from_raster(sizes)
 
-    def params(
-        self,
-        x: Int[np.ndarray, "b c h w"],
-        inputs: Inputs | None = None,
-        order: PixelOrder | None = None,
-        *,
-        executor: str | None = None,
-        threads: int = 1,
-    ) -> Int[np.ndarray, "b h w p"]:
-        """Return the parameters of the distribution at every pixel, in the orientation of the image.
-
-        `frequencies(program.head, params[:, rows], pixels, channel)` are the frequencies of all levels there.
-        """
-        program, levels, inputs, order = self._scored(x, inputs, order)
-        params = params_of_images(program, levels, inputs, executor or self.executor, threads)
-        return np.moveaxis(order.array_from_raster(np.moveaxis(params, 3, 1)), 1, 3)
-
-    def _scored(
-        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None, order: PixelOrder | None
-    ) -> tuple[Program, Int[np.ndarray, "b c h w"], Inputs, PixelOrder]:
-        """Return the program of an order, images in its raster frame, and their conditions."""
-        order = self.order() if order is None else order
-        inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order) if inputs is None else inputs
-        return self.program(order), np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64), inputs, order
-
-    def log_prob_map(
-        self,
-        x: Int[np.ndarray, "b c h w"],
-        inputs: Inputs | None = None,
-        order: PixelOrder | None = None,
-        *,
-        threads: int = 1,
-    ) -> Float[np.ndarray, "b c h w"]:
-        """Return the log-probability of each sub-pixel given those before it, in nats, float64."""
-        order = self.order() if order is None else order
-        _, sizes = self.intervals(x, inputs, order, threads=threads)
-        return log_probs(sizes, self.program(order).head.precision)
-
-    def log_prob(
-        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None = None, order: PixelOrder | None = None
-    ) -> Float[np.ndarray, " b"]:
-        """Return the exact log-likelihood of each image under this model, in nats, float64."""
-        return sum_images(self.log_prob_map(x, inputs, order))
-
-    def steps(
-        self,
-        batch: int,
-        size: tuple[int, int] | None = None,
-        inputs: Inputs | None = None,
-        order: PixelOrder | None = None,
-        *,
-        executor: str | None = None,
-    ) -> ProgramStepper:
+    def steps(self, batch: int, size: tuple[int, int], inputs: Inputs, order: PixelOrder) -> ProgramStepper:
         """Open the model at the first sub-pixel of images, in generation order: for decoding, and for sampling.
 
-        steps = integer_model.steps(batch=1)
+        steps = model.steps(1, (28, 28), inputs, order)
         while not steps.done:
             steps.observe(choose(steps.frequencies()))  # [1, levels] -> [1]
         """
-        order = self.order() if order is None else order
-        size = (self.height, self.width) if size is None else size
-        self.check_size(*size)
-        inputs = self.inputs(batch, size, order) if inputs is None else inputs
-        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor or self.executor)
+        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, self.executor)
 
     def decode(
         self,
@@ -225,10 +305,9 @@ class IntegerModel:
             coded: sites that the decoders hold, in the raster frame; the others get level 0.
             decoders: each at the first level of its first image.
             decoder_of: number of the decoder of each image.
-            inputs: conditions, see `inputs`.
-            order: generation order.
+            inputs, order: as for `intervals`.
         """
-        levels = np.zeros((len(coded), self.channels, *coded.shape[1:]), np.int64)
+        levels = np.zeros((len(coded), self.image.channels, *coded.shape[1:]), np.int64)
         decode_images(self.program(order), levels, coded, decoders, decoder_of, inputs, self.executor)
         return order.array_from_raster(levels)
 
@@ -240,7 +319,6 @@ class IntegerModel:
         transform: Transform = IDENTITY,
         *,
         on_row: Callable[[int, IntArray], None] | None = None,
-        executor: str | None = None,
         threads: int = 1,
     ) -> Int[np.ndarray, "n c h w"]:
         """Draw the unknown sub-pixels of images in the raster frame, in place; return the levels of the images.
@@ -254,11 +332,10 @@ class IntegerModel:
         """
         levels = batch.levels
         if batch.mask is not None:
-            frames = (order.array_from_raster(array) for array in (levels, np.asarray(batch.known[0].all(0))))
-            batch.mask.begin_stage(order, (1, 1), *frames)
-        report = None if on_row is None else _report(levels, levels.copy(), order, on_row)
-        executor = executor or self.executor
-        sample_batch(self.program(order), inputs, batch, transform, on_row=report, threads=threads, executor=executor)
+            _begin(batch.mask, order, levels, np.asarray(batch.known[0].all(0)))
+        report = None if on_row is None else row_report(levels, levels.copy(), order, on_row)
+        program = self.program(order)
+        sample_batch(program, inputs, batch, transform, on_row=report, threads=threads, executor=self.executor)
         return order.array_from_raster(levels)
 
     def draw_particles(
@@ -280,81 +357,42 @@ class IntegerModel:
         """
         levels = batch.levels
         if mask is not None:
-            frames = (order.array_from_raster(array) for array in (levels, (batch.roles == CERTAIN).all(0)))
-            mask.begin_stage(order, (1, 1), *frames)
+            _begin(mask, order, levels, (batch.roles == CERTAIN).all(0))
         shown = np.where(batch.roles == DRAWN, 0, levels)
-        report = None if on_row is None else _report(levels, shown, order, on_row)
+        report = None if on_row is None else row_report(levels, shown, order, on_row)
         draw_particles(self.program(order), inputs, batch, transform, mask=mask, on_row=report, executor=self.executor)
         return order.array_from_raster(levels)
 
-    def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
-        """Check that `x` is a batch of images of this model.
+    def to_levels(self, images: Any) -> Int[np.ndarray, "b c h w"]:
+        """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.level_array`."""
+        return self.image.level_array(images)
+
+    def to_images(self, levels: Any) -> np.ndarray:
+        """Convert levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
+        return self.image.to_images(levels)
+
+    def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
+        """Check that `x` is a batch of its images, and return it as an array.
 
         Raises:
             ShapeError: if channels, the size of a model with fixed size, or the levels do not fit.
         """
-        self.check_levels(x)
-        self.check_size(x.shape[2], x.shape[3])
-        return x
-
-    def check_levels(self, x: Int[np.ndarray, "b c h w"]) -> None:
-        """Check the channels and levels of images of any size; see `check`."""
-        if x.ndim != 4 or x.shape[1] != self.channels or not np.issubdtype(x.dtype, np.integer):
-            raise ShapeError(
-                f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {self.channels}, h, w): "
-                "convert pictures with `model.to_levels`."
-            )
-        if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
-            raise ShapeError(
-                f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}: "
-                "convert pictures with `model.to_levels`."
-            )
+        levels = self.image.level_array(x) if self.image.is_picture(x) else as_array(x)
+        check_levels(levels, self.image)
+        self.check_size(levels.shape[2], levels.shape[3])
+        return levels
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that the programs do not know."""
         if self.fixed_size:
-            check_trained_size((self.height, self.width), height, width)
+            check_trained_size(self.image, height, width)
+
+    def has_size(self, size: tuple[int, int] | None) -> bool:
+        """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
+        trained = size is None or size == (self.image.height, self.image.width)
+        return trained or all(part.any_size for parts in self.parts for part in parts)
 
 
-def check_trained_size(trained: tuple[int, int], height: int, width: int) -> None:
-    """Raise a `ShapeError` for another size than the trained one, of a model that knows no other."""
-    if (height, width) != trained:
-        raise ShapeError(
-            f"Size {height}x{width} does not fit a model with learned positions, which knows only "
-            f"{trained[0]}x{trained[1]}: resize the images."
-        )
-
-
-def _report(
-    levels: IntArray, shown: IntArray, order: PixelOrder, on_row: Callable[[int, IntArray], None]
-) -> Callable[[int], None]:
-    """Return what reports finished rows; the library draws on, so later ones are shown as they were."""
-
-    def finished(rows: int) -> None:
-        shown[:, :, :rows] = levels[:, :, :rows]
-        on_row(rows, order.array_from_raster(shown))
-
-    return finished
-
-
-def join_inputs(inputs: Inputs, reference: Inputs) -> dict[str, IntArray]:
-    """Return the conditions of images, and then the reference of guidance."""
-    return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
-
-
-def empty_batch(
-    uniforms: Float[np.ndarray, "n c h w"],
-    order: PixelOrder,
-    known: tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]] | None = None,
-) -> SampleBatch:
-    """Make a batch of images that are to be drawn, in the raster frame of an order.
-
-    Args:
-        uniforms: in [0, 1).
-        known: levels of the images, and which of their sub-pixels are kept: they add no nats. None draws all.
-    """
-    nothing = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape[1:], bool)
-    levels, certain = (order.array_to_raster(array) for array in (nothing if known is None else known))
-    u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
-    sites = np.array(np.broadcast_to(certain, u.shape), order="C")
-    return SampleBatch(np.array(np.where(certain, levels, 0), np.int64, order="C"), sites, u, np.zeros(len(u)))
+def _begin(mask: LevelMask, order: PixelOrder, levels: IntArray, known: Bool[np.ndarray, "rows columns"]) -> None:
+    """Begin the only stage of images in the raster frame, whose known sites are the same."""
+    mask.begin_stage(order, (1, 1), order.array_from_raster(levels), order.array_from_raster(known))

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.conditioning.known import OBSERVED
-from pointillist.engine.batch import SampleBatch
+from pointillist.engine.batch import empty_batch
 from pointillist.errors import ConfigError, check_whole
 from pointillist.images.array_types import Int
 from pointillist.model.folder.opening import open_any_program
-from pointillist.model.folder.portable import ProgramModel
+from pointillist.model.portable import ProgramModel
 from pointillist.sampling.masks import draw_until_accepted
 from pointillist.sampling.rules.config import Rules, parse_rules
 from pointillist.sampling.uniforms import seed_of
@@ -93,10 +93,9 @@ class World:
         self.margin = check_whole("margin", margin, 1, self.chunk_size)
         self.rules: Rules = parse_rules(rules) or Rules()
         self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
-        integers = self.model.integers
-        self.label: str | int | None = label if label is not None else WINDOW if WINDOW in integers.classes else None
-        self._order = integers.order()
-        integers.inputs(1, (chunk_size, chunk_size), self._order, self.label)  # rejects a label of another model
+        self.label: str | int | None = label if label is not None else WINDOW if WINDOW in self.model.classes else None
+        self._order = self.model.order()
+        self.model.conditions.inputs(self.label)  # rejects a label of another model
         self._remembered: OrderedDict[Chunk, Int[np.ndarray, "h w"]] = OrderedDict()
         self._most = check_whole("remembered", remembered, 1)
 
@@ -202,12 +201,11 @@ class World:
 
     def _sampled(self, window: ChunkWindow, tiles: Tiles, uniforms: np.ndarray, mask: LevelMask | None) -> np.ndarray:
         levels, known = (array[None, None] for array in tiles)
-        order, integers, size = self._order, self.model.integers, (window.height, window.width)
-        inputs = integers.inputs(1, size, order, self.label, **{OBSERVED: (levels[0], known[0])})
-        arrays = (order.array_to_raster(array) for array in (levels, known, uniforms[None, None]))
-        x, fixed, u = (np.ascontiguousarray(array) for array in arrays)
-        batch = SampleBatch(x.astype(np.int64), fixed, u.astype(np.float64), np.zeros(1), mask=mask)
-        result: np.ndarray = integers.draw(batch, inputs, order)[0, 0]
+        order, size = self._order, (window.height, window.width)
+        read = self.model.conditions.inputs(self.label, size=size, known=(levels[0], known[0]))
+        batch = empty_batch(uniforms[None, None], order, (levels, known[0]))
+        batch.mask = mask
+        result: np.ndarray = self.model.draw(batch, self.model.encode(read, 1, size, order), order)[0, 0]
         return result
 
 
@@ -236,7 +234,7 @@ def open_world_model(model: Any) -> ProgramModel:
             f"`model` draws images of {portable.image.height}x{portable.image.width} only, by learned positions: "
             "worlds need a model that draws any size, such as 'dungeons'."
         )
-    parts = {part.name: part for part in portable.integers.parts[0]}
+    parts = {part.name: part for part in portable.parts[0]}
     if OBSERVED not in parts or parts[OBSERVED].encoder is None:
         raise ConfigError(
             "`model` cannot draw worlds: it was not trained to complete images, or its integer program cannot encode "

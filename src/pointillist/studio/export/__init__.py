@@ -13,8 +13,8 @@ from typing import Any
 from pointillist.errors import CheckpointError, ConfigError, not_a_model
 from pointillist.files.reading import check_path
 from pointillist.files.writing import write_text
-from pointillist.model.folder.portable import program_files
 from pointillist.model.folder.settings import find_model
+from pointillist.model.portable.files import program_files
 from pointillist.sampling.rules.config import Rules, parse_rules
 from pointillist.studio.export.page import export_module, export_page, license_of
 from pointillist.studio.export.program_in_c import export_c

@@ -24,7 +24,9 @@ from pointillist.engine.library import WEBASSEMBLY, runtime_text
 from pointillist.engine.program import Program
 from pointillist.files.arrays import CARD
 from pointillist.images.visualization.html import bundle, data_uri, tokens_style
-from pointillist.model.folder.portable import ProgramModel, program_files
+from pointillist.model.folder.opening import open_folder
+from pointillist.model.portable import ProgramModel
+from pointillist.model.portable.files import program_files
 from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words
 from pointillist.sampling.rules.adjacency import RECORD
 from pointillist.studio import schemas
@@ -100,7 +102,7 @@ def prompt_table(model: ProgramModel) -> dict[str, dict[str, list[int]]]:
     shorter = [word.left_out_of(name) for name in names for word in prompt_words(name)]
     prompts = [prompt for prompt in dict.fromkeys([*names, *words, *shorter]) if prompt]
     table: dict[str, dict[str, list[int]]] = {}
-    for part in model.integers.parts[0]:
+    for part in model.parts[0]:
         if isinstance(part.encoder, SentenceFeatures) and prompts:
             read = part.encoder.read(prompts, len(prompts), (1, 1))
             features = to_fixed(part.encoder.features(read.values, read.known))
@@ -152,15 +154,14 @@ def template(name: str) -> str:
 def pack_model(name: str, folder: Path) -> tuple[str, str]:
     """Return all that a page needs of a model folder, compressed, as base64; and the fingerprint of its program."""
     written, arrays = program_files(folder)
-    opened = ProgramModel.open(folder)
-    source = opened.integers
+    opened = open_folder(folder)
     document = json.loads(written)
-    grids = [part.program for parts in source.parts for part in parts if part.program is not None]
+    grids = [part.program for parts in opened.parts for part in parts if part.program is not None]
     stored = [part["program"] for parts in document["parts"] for part in parts if part.get("program")]
-    pairs = zip([*source.programs, *grids], [*document["programs"], *stored], strict=True)
+    pairs = zip([*opened.programs, *grids], [*document["programs"], *stored], strict=True)
     packed = [PackedProgram.of(*pair) for pair in pairs]
     shown = schemas.ModelInfo(
-        id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(opened), source)
+        id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(opened), opened)
     )
     sections = [written, arrays, WEBASSEMBLY.read_bytes(), *(program.data for program in packed)]
     contents = {
@@ -174,7 +175,7 @@ def pack_model(name: str, folder: Path) -> tuple[str, str]:
         "pairs": opened.training_record.get(RECORD),
         "lengths": [len(section) for section in sections],
     }
-    return _packed(contents, sections), source.fingerprint
+    return _packed(contents, sections), opened.fingerprint
 
 
 def license_of(folder: Path) -> str:
@@ -184,7 +185,7 @@ def license_of(folder: Path) -> str:
     return "not stated" if match is None else match[1].strip()
 
 
-def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetails:
+def _details(details: schemas.ModelDetails, program: ProgramModel) -> schemas.ModelDetails:
     """Leave out what a page cannot do: encode some conditions, and draw again by particles."""
     keywords = {part.keyword for part in program.parts[0]}
     held = details.conditions
@@ -203,9 +204,9 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
 
 def missing_conditions(name: str, folder: Path) -> str:
     """Return a sentence on the conditions of a model that its page cannot encode; empty if there are none."""
-    model = ProgramModel.open(folder)
+    model = open_folder(folder)
     held = model_details(model)
-    missing = _condition_names(held.conditions) - _condition_names(_details(held, model.integers).conditions)
+    missing = _condition_names(held.conditions) - _condition_names(_details(held, model).conditions)
     if not missing:
         return ""
     names = " and ".join(sorted(missing))

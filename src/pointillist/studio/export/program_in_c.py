@@ -18,8 +18,8 @@ from pointillist.engine.library import array_in_c, runtime_text, text_in_c, text
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.folder.portable import ProgramModel
-from pointillist.model.portable import IntegerPart
+from pointillist.model.folder.opening import open_folder
+from pointillist.model.portable import IntegerPart, ProgramModel
 from pointillist.sampling.masks import open_image_mask
 from pointillist.sampling.rules.config import Level, Rules
 from pointillist.sampling.worlds.rules import WorldRules
@@ -35,12 +35,12 @@ def known_part(model: ProgramModel) -> IntegerPart | None:
 
     Its map must be all of the map of the program, of images of one channel in raster order.
     """
-    source, order = model.integers, model.order()
-    parts = [part for part in source.parts[source.orders[order.name]] if part.kind == "map"]
-    if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
+    order = model.order()
+    parts = [part for part in model.parts[model.program_numbers[order.name]] if part.kind == "map"]
+    if order.name != "raster" or model.image.channels != 1 or model.fixed_size or len(parts) != 1:
         return None
     reads = isinstance(parts[0].encoder, KnownFeatures) and model.image.levels <= 2**15
-    return parts[0] if reads and "map" in source.program(order).inputs else None
+    return parts[0] if reads and "map" in model.program(order).inputs else None
 
 
 def world_files(name: str, symbol: str, model: ProgramModel, rules: Rules | None = None) -> dict[str, str]:
@@ -60,7 +60,7 @@ def world_files(name: str, symbol: str, model: ProgramModel, rules: Rules | None
         raise ConfigError(f"`rules` bind the worlds of a program in C, and {name} draws none there: leave them out.")
     if part is None:
         return {}
-    classes = model.integers.classes
+    classes = model.classes
     walk = {"name": name, "symbol": symbol, "label": classes.index("window") if "window" in classes else -1}
     read = WorldRules(rules or Rules(), model.image, model.training_record)
     return {
@@ -125,7 +125,7 @@ def export_c(
             is none of worlds, or the rules of its maps do not fit, or cannot be met.
         EngineError: if the library in C cannot run it.
     """
-    model = ProgramModel.open(folder)
+    model = open_folder(folder)
     symbol = re.sub(r"\W", "_", f"model_{name}")
     order = model.order().name
     if order not in ("raster", "s-curve"):
@@ -159,13 +159,13 @@ def export_c(
 
 def _model_text(symbol: str, model: ProgramModel, prompts: tuple[str, ...]) -> str:
     """Return the arrays of a model, and what joins them."""
-    source, image, settings = model.integers, model.image, model.generation_config
-    has_text = any(part.keyword == "text" for part in source.parts[0])
+    image, settings = model.image, model.generation_config
+    has_text = any(part.keyword == "text" for part in model.parts[0])
     names = (prompts or tuple(settings.prompts)) if has_text else ()
     parts, arrays = _parts(model, names)
     palette = _palette(model)
     arrays += [] if palette is None else [array_in_c("const uint8_t colours", palette)]
-    program = source.program(model.order())
+    program = model.program(model.order())
     kinds = ", ".join(_KINDS[name] for name in program.inputs)
     return "\n".join(
         [
@@ -175,7 +175,7 @@ def _model_text(symbol: str, model: ProgramModel, prompts: tuple[str, ...]) -> s
             *arrays,
             array_in_c("const uint8_t values", image.values),
             f"static const pt_part parts[] = {{{', '.join(parts) or '{0}'}}};",
-            texts_in_c("labels", source.classes),
+            texts_in_c("labels", model.classes),
             texts_in_c("prompts", names),
             f"const pt_model {symbol} = {{{image.channels}, {image.height}, {image.width}, {image.levels}, "
             f"{len(program.inputs)}, {len(parts)}, program, sizeof program, inputs, parts, "
@@ -193,10 +193,11 @@ def _parts(model: ProgramModel, names: tuple[str, ...]) -> tuple[list[str], list
         model: the model.
         names: prompts that the program knows.
     """
-    source, image, order = model.integers, model.image, model.order()
-    texts = source.inputs(len(names), (image.height, image.width), order, text=list(names)) if names else {}
+    size, order = (model.image.height, model.image.width), model.order()
+    read = model.conditions.inputs(count=len(names), text=list(names)) if names else None
+    texts = {} if read is None else model.encode(read, len(names), size, order)
     arrays, parts, starts = [], [], dict.fromkeys(_KINDS, 0)
-    for number, part in enumerate(source.parts[source.orders[order.name]]):
+    for number, part in enumerate(model.parts[model.program_numbers[order.name]]):
         by, width = _BY.get(part.keyword or "", "PT_FIXED"), part.rows.shape[-1]
         rows: IntArray = part.rows if by == "PT_LABEL" else part.rows[-1:]
         if part.name == "order":
