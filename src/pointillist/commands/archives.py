@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -33,7 +33,6 @@ from pointillist.commands.settings import (
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
-    from pointillist.commands.jobs.folder import Parts
     from pointillist.compression.container import Record
     from pointillist.compression.pictures import PictureFile
 
@@ -286,7 +285,7 @@ def job(settings: CompressSettings) -> Work:
 _BATCH = 2  # records of a job that are stored together
 
 
-def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
     """Write the archive of a job, as the plain command does."""
     from pointillist.compression.container import SIZED, Record, Source, read_header
     from pointillist.compression.writer import RecordWriter

@@ -22,8 +22,8 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.commands.cli.app import Commands
-from pointillist.commands.jobs.folder import JobFolder
-from pointillist.commands.jobs.settings import JOBS, JobSpec
+from pointillist.commands.jobs.folder import JobFolder, JobSpec
+from pointillist.commands.jobs.settings import JOBS
 from pointillist.commands.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
 from pointillist.commands.sampling import sample as sampling
 from pointillist.images import dequantise
@@ -38,6 +38,8 @@ def compute(job: str, out: str, tasks: int, world: int = 1, time_limit: float | 
     for rank in reversed(range(world)):
         worker = Worker(spec)
         worker.run_share(rank, world)
+    if not worker.folder.pending(tasks):
+        worker.folder.conclude()
     return worker
 
 
@@ -168,7 +170,7 @@ def test_archives_equal_the_plain_command(model: str) -> None:
     Path("data/00004.png").write_bytes(b"x")
     compute("compress", "job", 3, model="exact", files=["data"], per_record=3)
     pt.jobs.merge("job", "rest.pxl")
-    assert pt.jobs.status("job").rejected == 1
+    assert len(pt.jobs.status("job").rejected) == 1
     rest, whole = (list(pt.Archive(name, "exact")) for name in ("rest.pxl", "p.pxl"))
     assert np.array_equal(rest, whole[:4] + whole[5:])
     large = dequantise(np.random.default_rng(0).integers(0, 8, (2, 1030)), 8)
@@ -186,13 +188,13 @@ def test_pictures_that_cannot_be_read_are_rejected(model: str, pictures: str) ->
     """With their file and reason, and the rest goes on; a second run rejects the same."""
     for tasks in (2, 5):
         worker = compute("evaluate", f"job{tasks}", tasks, model=model, data=pictures, batch_size=4)
-        assert worker.manifest["count"] == 9
+        assert worker.manifest.count == 9
         rows = [json.loads(line) for line in Path(f"job{tasks}/rejected.jsonl").read_text().splitlines()]
         assert {row["file"] for row in rows} == {"04.png", "07.png"}
         assert any("is 7x6 (height x width), not the `size` 5x6" in row["reason"] for row in rows)
     assert merged("job2", "a.csv") == merged("job5", "b.csv")
     assert "07.png" not in Path("a.csv").read_text()
-    assert pt.jobs.status("job2").rejected == 2
+    assert len(pt.jobs.status("job2").rejected) == 2
 
 
 @pytest.mark.parametrize("method", ["smc", "order"])
@@ -213,7 +215,7 @@ def test_completions_of_many_pictures(model: str, pictures: str, method: str) ->
         threads=1,
     )  # fmt: skip
     assert np.array_equal(found["levels"][4], alone.levels)
-    assert pt.jobs.status("job4").rejected == 2
+    assert len(pt.jobs.status("job4").rejected) == 2
 
 
 def test_one_bad_item_of_a_batch_is_rejected(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,10 +360,8 @@ def test_two_commands_share_a_job(model: str) -> None:
 def test_another_job_at_the_same_time_is_rejected(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes that both find no manifest: the first that writes it wins."""
     compute("sample", "job", 2, model=model, **SAMPLE)
-    first = [None]
-    original = JobFolder.manifest
-    monkeypatch.setattr(JobFolder, "manifest", lambda self: first.pop() if first else original(self))
-    monkeypatch.setattr("pointillist.commands.jobs.worker.any", lambda items: False, raising=False)
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(()))
+    monkeypatch.setattr(JobFolder, "exists", property(lambda self, found=[False]: found.pop() if found else True))
     with pytest.raises(pt.ConfigError, match="`seed` 0, now 1"):
         Worker(JobSpec(job="sample", settings={"model": model, **SAMPLE, "seed": 1}, out=Path("job"), tasks=2))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -24,7 +24,8 @@ from pointillist.commands.jobs.settings import MergeSettings, RunSettings, Statu
 from pointillist.commands.settings import REQUIRED, settings_of
 
 if TYPE_CHECKING:
-    pass
+    from pointillist.commands.jobs.api import JobStatus
+    from pointillist.commands.report import Facts
 
 EXAMPLES = """
     pointillist jobs sample digits -n 5000 --tasks 20 --workers 2 --out many
@@ -101,24 +102,22 @@ def _run(name: str, typed: dict[str, Any], options: RunSettings) -> None:
     started = time.perf_counter()
     shared = {key: getattr(options, key) for key in ("out", "tasks", "executor", "workers", "threads", "time_limit")}
     result = run(name, **shared, **values_of(JOBS[name], typed, job=True))
-    facts = {**_state(result.out), "rejected_items": list(result.rejected)}
-    facts["seconds"] = round(time.perf_counter() - started, 3)
-    if result.status.is_finished:
+    facts = {**_facts(result), "seconds": round(time.perf_counter() - started, 3)}
+    if result.is_finished:
         facts["merge"] = f"pointillist jobs merge {result.out} --out PATH"
     print_report(facts, options.as_json)
 
 
 def _status(settings: StatusSettings) -> None:
     """Show which tasks of a job are finished."""
-    print_report(_state(settings.folder), settings.as_json)
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    from dataclasses import asdict
-
     from pointillist.commands.jobs.api import status
 
-    return {"out": str(folder), **asdict(status(folder))}
+    print_report(_facts(status(settings.folder)), settings.as_json)
+
+
+def _facts(state: JobStatus) -> Facts:
+    rejected = list(state.rejected)
+    return {**asdict(state), "out": str(state.out), "rejected": len(rejected), "rejected_items": rejected}
 
 
 def _merge(settings: MergeSettings) -> None:

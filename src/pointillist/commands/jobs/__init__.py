@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pointillist.commands.jobs.api import JobResult, JobStatus, merge, run, status
+    from pointillist.commands.jobs.api import JobStatus, merge, run, status
 
-__all__ = ["JobResult", "JobStatus", "merge", "run", "status"]
+__all__ = ["JobStatus", "merge", "run", "status"]
 
 
 def __getattr__(name: str) -> Any:

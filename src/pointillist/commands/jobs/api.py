@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.commands.jobs.executors import run_local, run_ray, run_torchrun
-from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, Parts
-from pointillist.commands.jobs.settings import JOBS, JobSpec, functions_of, job_settings
+from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, JobSpec
+from pointillist.commands.jobs.settings import JOBS, functions_of, job_settings
 from pointillist.commands.settings import to_dict
 from pointillist.errors import ConfigError, JobError, check_name, check_whole, counted, is_number, quote
 from pointillist.files.batch_output import output_lock
@@ -29,45 +29,27 @@ class JobStatus:
     ```
 
     Attributes:
+        out: the folder of the job.
         job: its kind.
         tasks, finished: number of tasks, and of those that are finished.
         pending: the tasks that are not.
         count: number of items.
-        rejected: items rejected so far, with those that could not be read.
+        rejected: items that could not be computed, so far: `item` (its number), `file` and `reason`. Files that could
+            not be read have no number.
     """
 
+    out: Path
     job: str
     tasks: int
     finished: int
     pending: tuple[int, ...]
     count: int
-    rejected: int
+    rejected: tuple[Mapping[str, Any], ...]
 
     @property
     def is_finished(self) -> bool:
         """True if no task is left."""
         return not self.pending
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobResult:
-    """The state of a job after a run.
-
-    ```python
-    result = pt.jobs.run("sample", out="many", tasks=8, model="digits", n=1000)
-    result.rejected  # ()
-    ```
-
-    Attributes:
-        out: the folder of the job.
-        status: finished tasks and items.
-        rejected: items that could not be computed: `item` (its number), `file` and `reason`. Files that could
-            not be read have no number.
-    """
-
-    out: Path
-    status: JobStatus
-    rejected: tuple[Mapping[str, Any], ...]
 
 
 def run(
@@ -80,7 +62,7 @@ def run(
     threads: int = 1,
     time_limit: float | None = None,
     **settings: Any,
-) -> JobResult:
+) -> JobStatus:
     """Run a job, or what is missing of it.
 
     Results depend neither on the tasks, nor on the workers, nor on interruptions: `merge` writes the same bytes.
@@ -120,13 +102,9 @@ def run(
         run_local(spec, workers)
     else:
         run_ray(spec, workers)
-    folder = JobFolder(path)
-    if not folder.pending(tasks):
-        folder.remove_temporary()
-    manifest = folder.manifest()
-    assert manifest is not None
-    rejected = () if folder.pending(tasks) else tuple(folder.collect_rejected(manifest))
-    return JobResult(out=path, status=status(path), rejected=rejected)
+    if not JobFolder(path).pending(tasks):
+        JobFolder(path).conclude()
+    return status(path)
 
 
 def status(out: str | Path) -> JobStatus:
@@ -141,18 +119,15 @@ def status(out: str | Path) -> JobStatus:
     check_path("out", out)
     folder = JobFolder(Path(out))
     manifest = folder.manifest()
-    if manifest is None:
-        raise ConfigError(f"{out} holds no job: give a folder that `pointillist jobs` has written.")
-    tasks = manifest["tasks"]
-    pending = folder.pending(tasks)
-    rejected = sum(len(folder.rejected(task)) for task in range(tasks) if task not in set(pending))
+    pending = tuple(folder.pending(manifest.tasks))
     return JobStatus(
-        job=manifest["job"],
-        tasks=tasks,
-        finished=tasks - len(pending),
-        pending=tuple(pending),
-        count=manifest["count"],
-        rejected=rejected + len(manifest["skipped"]),
+        out=folder.path,
+        job=manifest.job,
+        tasks=manifest.tasks,
+        finished=manifest.tasks - len(pending),
+        pending=pending,
+        count=manifest.count,
+        rejected=tuple(folder.rejected()),
     )
 
 
@@ -184,14 +159,9 @@ def merge(out: str | Path, path: str | Path, *, force: bool = False) -> dict[str
     ending = JOBS[state.job].merged
     if path.suffix.lower() != ending:
         raise ConfigError(f"`out` (={path}) must end in {ending}: the result of this job is such a file.")
-    folder = JobFolder(Path(out))
-    manifest = folder.manifest()
-    assert manifest is not None
-    total = state.count - sum(len(folder.rejected(task)) for task in range(state.tasks))
-    if not total:
+    folder = JobFolder(state.out)
+    if sum(row["item"] is not None for row in state.rejected) == state.count:
         raise JobError(f"Every item of {out} was rejected: see {folder.path}/rejected.jsonl for the reasons.")
     with output_lock(path):
-        facts: dict[str, Any] = functions_of(state.job).merge(
-            manifest["facts"], Parts(folder, state.tasks, state.count, total), path
-        )
+        facts: dict[str, Any] = functions_of(state.job).merge(folder.manifest().facts, folder, path)
     return facts

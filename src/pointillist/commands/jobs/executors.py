@@ -1,10 +1,10 @@
 """Executors: they start processes and give each its share of the tasks. Results do not depend on them.
 
 `local` starts processes of this machine: `python -m pointillist.commands.jobs.executors SPEC RANK WORLD`. Such a
-process opens the job, waits for a byte on stdin, and compares the job with the manifest. Its first line on stdout is
-`ready`, or the error that a user can cause, as JSON. It ends with the process that started it, whose end closes its
-stdin. A process that is killed, or stops at an item, is started again. `torchrun` starts the processes itself, on one
-or several machines. On a Ray cluster, Ray Data gives tasks to actors, each of which opens the job once.
+process opens the job, and writes or compares the manifest. An error that a user can cause is its last line on stdout,
+as JSON. It ends with the process that started it, whose end closes its stdin. A process that is killed, or stops at an
+item, is started again. `torchrun` starts the processes itself, on one or several machines. On a Ray cluster, Ray Data
+gives tasks to actors, each of which opens the job once.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from typing import Any, NoReturn
 
 from pointillist import errors
-from pointillist.commands.jobs.folder import JobFolder
-from pointillist.commands.jobs.settings import JobSpec
+from pointillist.commands.jobs.folder import JobFolder, JobSpec
 from pointillist.errors import ConfigError, JobError, MissingExtraError, PointillistError
 from pointillist.files.progress import Bar
 
@@ -35,15 +33,12 @@ _FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 
 def main() -> None:
     """Compute a share of the tasks, as a process of `local`."""
-    released = threading.Event()
-    threading.Thread(target=_follow_parent, args=(released,), daemon=True).start()
+    threading.Thread(target=_follow_parent, daemon=True).start()
     from pointillist.commands.jobs.worker import Worker
 
-    spec, rank, world = JobSpec.from_json(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    spec, rank, world = JobSpec.model_validate_json(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     try:
-        worker = Worker(spec, on_open=released.wait)
-        print("ready", flush=True)
-        worker.run_share(rank, world)
+        Worker(spec).run_share(rank, world)
     except (PointillistError, MemoryError) as error:
         _reject(error, *map(str, error.args))
     except OSError as error:  # such as a full disk
@@ -59,9 +54,8 @@ def _reject(error: Exception, *args: Any) -> NoReturn:
     sys.exit(EXIT_REJECTED)
 
 
-def _follow_parent(released: threading.Event) -> None:
-    while os.read(0, 1):  # not sys.stdin, whose lock would be held at the end of this process
-        released.set()
+def _follow_parent() -> None:
+    os.read(0, 1)  # not sys.stdin, whose lock would be held at the end of this process
     os._exit(0)
 
 
@@ -77,13 +71,8 @@ def run_local(spec: JobSpec, workers: int) -> None:
         JobError: if processes end again and again without any progress, or by an unexpected error.
     """
     with _Processes(spec, workers) as processes, Bar("tasks", spec.tasks) as bar:
-        ranks = range(max(1, min(workers, len(processes.folder.pending(spec.tasks)))))
-        for rank in ranks:
-            processes.start(rank)  # all open the job at the same time
-        processes.release(0)
-        processes.wait_for_first()
-        for rank in ranks[1:]:
-            processes.release(rank)
+        for rank in range(max(1, min(workers, len(processes.folder.pending(spec.tasks))))):
+            processes.start(rank)
         while not processes.are_done():
             bar.show(spec.tasks - len(processes.folder.pending(spec.tasks)))
             time.sleep(_POLL)
@@ -108,7 +97,7 @@ class _Processes:
             process.communicate()
 
     def start(self, rank: int) -> None:
-        """Start the process of a rank, which opens the job and waits for `release`.
+        """Start the process of a rank.
 
         Raises:
             JobError: if the last starts led to nothing.
@@ -121,7 +110,7 @@ class _Processes:
                 f"The processes of {self._spec.out} ended {self._starts} times without any progress: give smaller "
                 "batches by `batch_size`, or free memory, and run the same command again."
             )
-        command = [sys.executable, "-m", "pointillist.commands.jobs.executors", self._spec.to_json(), str(rank)]
+        command = [sys.executable, "-m", "pointillist.commands.jobs.executors", self._spec.model_dump_json(), str(rank)]
         self._running[rank] = subprocess.Popen(
             [*command, str(self._workers)],
             stdin=subprocess.PIPE,
@@ -130,25 +119,6 @@ class _Processes:
             env={**os.environ, "OMP_NUM_THREADS": str(self._spec.threads)},
             start_new_session=True,
         )
-
-    def release(self, rank: int) -> None:
-        """Let the process of a rank compare the job with the manifest, and compute."""
-        stdin = self._running[rank].stdin
-        assert stdin is not None
-        with suppress(BrokenPipeError):  # it has ended, which is noted later
-            stdin.write("\n")
-            stdin.flush()
-
-    def wait_for_first(self) -> None:
-        """Wait until the first process has written or compared the manifest, so that an error is reported once."""
-        while True:
-            process = self._running[0]
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if line == "ready\n":
-                return
-            process.wait()
-            self._end(0, process, line)
 
     def are_done(self) -> bool:
         """Look at the processes once: restart killed ones; return True if all tasks are finished."""
@@ -162,17 +132,14 @@ class _Processes:
             return True
         if any(self.folder.is_free(task) for task in pending):
             self.start(0)
-            self.release(0)
         else:
             time.sleep(_WAIT)  # processes of another command compute them
         return False
 
-    def _end(self, rank: int, process: subprocess.Popen[str], line: str = "") -> None:
+    def _end(self, rank: int, process: subprocess.Popen[str]) -> None:
         """Take note of the end of a process, and start it again where it was stopped."""
         del self._running[rank]
-        assert process.stdout is not None
-        output = line + process.stdout.read()  # `communicate` leaves out what `readline` has read ahead
-        process.communicate()
+        output, _ = process.communicate()
         if process.returncode == 0:
             return
         if process.returncode == EXIT_REJECTED:
@@ -181,7 +148,6 @@ class _Processes:
             raise JobError(f"A process of {self._spec.out} ended by an unexpected error, which is printed above.")
         self._suspect(process)
         self.start(rank)
-        self.release(rank)
 
     def _suspect(self, process: subprocess.Popen[str]) -> None:
         """Record the items at which a process was ended by its own fault."""
@@ -228,14 +194,11 @@ def run_ray(spec: JobSpec, workers: int) -> None:
         rows = ray.data.from_items([{"task": task} for task in pending], override_num_blocks=len(pending))
         actors = ray.data.ActorPoolStrategy(size=workers)
         rows.map(
-            _TaskRunner, fn_constructor_args=(spec.to_json(),), num_cpus=spec.threads, compute=actors
+            _TaskRunner, fn_constructor_args=(spec.model_dump_json(),), num_cpus=spec.threads, compute=actors
         ).materialize()
     left = folder.pending(spec.tasks)
     if left:
         raise JobError(f"{len(left)} tasks of {spec.out} are computed by other processes: run the same command later.")
-    manifest = folder.manifest()
-    assert manifest is not None
-    folder.collect_rejected(manifest)
 
 
 class _TaskRunner:
@@ -244,7 +207,7 @@ class _TaskRunner:
     def __init__(self, spec: str) -> None:
         from pointillist.commands.jobs.worker import Worker
 
-        self._worker = Worker(JobSpec.from_json(spec))
+        self._worker = Worker(JobSpec.model_validate_json(spec))
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         self._worker.run_task(int(row["task"]))

@@ -20,10 +20,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from pointillist.commands.jobs.work import Arrays
 from pointillist.errors import ConfigError, JobError
 from pointillist.files.reading import parse_json, read_json
 from pointillist.files.writing import atomic_path, exclusive, write_text
@@ -35,30 +37,97 @@ MAX_TASKS = 99_999
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class JobFolder:
-    """The files of a job.
+class JobSpec(BaseModel):
+    """A job: what is computed, into which folder, in how many tasks.
 
     ```python
-    JobFolder(Path("scores")).pending(16)  # the tasks of 16 that are not finished
+    JobSpec(job="sample", settings={"model": "digits", "n": 1000}, out=Path("many"), tasks=8)
+    ```
+
+    Attributes:
+        job: name of its kind.
+        settings: see the settings of its kind.
+        out: the folder.
+        tasks: number of tasks.
+        threads: of each process.
+        time_limit: seconds that an item may take, and a batch as many times; None for any time. Results that are within
+            it do not depend on it.
+    """
+
+    job: str
+    settings: dict[str, JsonValue]
+    out: Path
+    tasks: int
+    threads: int = 1
+    time_limit: float | None = None
+
+
+class Manifest(BaseModel):
+    """All that the results of a job depend on.
+
+    Attributes:
+        format, format_version: of this kind of file.
+        job: kind of the job.
+        settings: settings of its command.
+        tasks, threads: see `run`.
+        count: number of items.
+        facts, skipped: see `Work`.
+        machine: versions, and the instructions of the processor.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    format: Literal["pointillist job"] = "pointillist job"
+    format_version: Literal[1] = 1
+    job: str
+    settings: dict[str, JsonValue]
+    tasks: int = Field(ge=1, le=MAX_TASKS)
+    threads: int
+    count: int = Field(ge=0)
+    facts: dict[str, JsonValue]
+    skipped: dict[str, str]
+    machine: dict[str, str]
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """The files of a job; iterating reads the results of one task after the other, in the order of the items.
+
+    ```python
+    sum(len(part["item"]) for part in JobFolder(Path("scores")))  # 1000
     ```
     """
 
     path: Path
 
-    def manifest(self) -> dict[str, Any] | None:
-        """Read the manifest; None if absent.
+    @property
+    def exists(self) -> bool:
+        """True if the folder holds a job."""
+        return (self.path / MANIFEST).exists()
+
+    def manifest(self) -> Manifest:
+        """Read the manifest.
 
         Raises:
-            ConfigError: if it is damaged.
+            ConfigError: if it is absent or damaged.
         """
         path = self.path / MANIFEST
-        if not path.exists():
-            return None
-        result = read_json(path, f"delete {self.path}", ConfigError)
-        if not isinstance(result, dict) or not _is_manifest(result):
-            raise ConfigError(f"{path} is not the manifest of a job: delete {self.path}, or give another folder.")
-        return result
+        if not self.exists:
+            raise ConfigError(f"{self.path} holds no job: give a folder that `pointillist jobs` has written.")
+        try:
+            return Manifest.model_validate(read_json(path, f"delete {self.path}", ConfigError))
+        except ValidationError as error:
+            sentence = f"{path} is not the manifest of a job: delete {self.path}, or give another folder."
+            raise ConfigError(sentence) from error
+
+    def __iter__(self) -> Iterator[Arrays]:
+        """Read the parts that are not empty; each has `item`, the numbers of its items.
+
+        Raises:
+            JobError: if a file is damaged.
+        """
+        parts = map(self.part, range(self.manifest().tasks))
+        return (part for part in parts if len(part["item"]))
 
     def pending(self, tasks: int) -> list[int]:
         return [task for task in range(tasks) if not self.is_finished(task)]
@@ -84,7 +153,7 @@ class JobFolder:
         """Lock a task; see `exclusive`. Without locks, two processes would write the same bytes."""
         return exclusive(self._file("running", task, ".lock"), self._file("parts", task, ".npz"))
 
-    def finish(self, task: int, arrays: dict[str, np.ndarray], rejected: Sequence[Row]) -> None:
+    def finish(self, task: int, arrays: Arrays, rejected: Sequence[Row]) -> None:
         """Write the results of a task, and then its marker."""
         with atomic_path(self._file("parts", task, ".npz")) as temporary:
             with temporary.open("wb") as file:
@@ -124,11 +193,14 @@ class JobFolder:
         """Return the quarantined items of a task, with `start`, `stop` and `reason`."""
         return list(_rows(self._file("quarantined", task, ".jsonl")))
 
-    def rejected(self, task: int) -> list[Row]:
-        """Return the rejected items of a finished task."""
-        return list(_rows(self._file("rejected", task, ".jsonl")))
+    def rejected(self) -> list[Row]:
+        """Return the rejected items of all finished tasks, in their order; those that could not be read come first."""
+        manifest = self.manifest()
+        rows = [{"item": None, "file": name, "reason": reason} for name, reason in manifest.skipped.items()]
+        finished = filter(self.is_finished, range(manifest.tasks))
+        return rows + [row for task in finished for row in _rows(self._file("rejected", task, ".jsonl"))]
 
-    def part(self, task: int) -> dict[str, np.ndarray]:
+    def part(self, task: int) -> Arrays:
         """Read the results of a finished task.
 
         Raises:
@@ -146,59 +218,15 @@ class JobFolder:
         except Exception as error:  # numpy and zipfile raise many kinds
             raise JobError(f"{path} is damaged ({error}): delete {marker}, and run the job again.") from error
 
-    def collect_rejected(self, manifest: Row) -> list[Row]:
-        """Write all rejected items into one file, in their order; those that could not be read come first."""
-        rows = [{"item": None, "file": name, "reason": reason} for name, reason in manifest["skipped"].items()]
-        rows += [row for task in range(manifest["tasks"]) for row in self.rejected(task)]
-        if rows:
+    def conclude(self) -> None:
+        """Write all rejected items into one file, and remove unfinished files, once all tasks are finished."""
+        if rows := self.rejected():
             write_text(self.path / REJECTED, _lines(rows))
-        return rows
-
-    def remove_temporary(self) -> None:
-        """Remove unfinished files, once all tasks are finished: a process that runs would lose its work."""
         for path in self.path.glob("*/.*"):
             path.unlink(missing_ok=True)
 
     def _file(self, kind: str, task: int, suffix: str = "") -> Path:
         return self.path / kind / f"{task:05d}{suffix}"
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Results of all tasks, in the order of the items; iterating reads one part after the other.
-
-    ```python
-    sum(len(part["item"]) for part in Parts(folder, tasks=16, count=1000, total=1000))  # 1000
-    ```
-
-    Attributes:
-        folder: the folder of the job.
-        tasks: number of tasks.
-        count: number of items.
-        total: number of items that have results.
-    """
-
-    folder: JobFolder
-    tasks: int
-    count: int
-    total: int
-
-    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
-        """Read the parts that are not empty; each has `item`, the numbers of its items.
-
-        Raises:
-            JobError: if a file is damaged.
-        """
-        parts = (self.folder.part(task) for task in range(self.tasks))
-        return (part for part in parts if len(part["item"]))
-
-
-def _is_manifest(values: Row) -> bool:
-    """Return True if a manifest has what reading a job needs, within the limits of a job."""
-    tasks, count = values.get("tasks"), values.get("count")
-    if type(tasks) is not int or type(count) is not int or not isinstance(values.get("skipped"), dict):
-        return False
-    return 1 <= tasks <= MAX_TASKS and count >= 0 and isinstance(values.get("job"), str)
 
 
 def _lines(rows: Sequence[Row]) -> str:

@@ -1,10 +1,9 @@
-"""Settings of every job and of the commands that read one, and the description of a job for its processes."""
+"""Settings of every job and of the commands that read one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -66,40 +65,6 @@ class MergeSettings(Settings):
     out: Path = option(REQUIRED, "PATH", "NAME.npz, or NAME.csv of likelihoods.", flags=("--out", "-o"))
     force: bool = FORCE.field(False)
     as_json: bool = PRINT_JSON.field(False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobSpec:
-    """A job: what is computed, into which folder, in how many tasks.
-
-    ```python
-    JobSpec(job="sample", settings={"model": "digits", "n": 1000}, out=Path("many"), tasks=8)
-    ```
-
-    Attributes:
-        job: name of its kind.
-        settings: see the settings of its kind; JSON values.
-        out: the folder.
-        tasks: number of tasks.
-        threads: of each process.
-        time_limit: seconds that an item may take, and a batch as many times; None for any time. Results that are within
-            it do not depend on it.
-    """
-
-    job: str
-    settings: dict[str, Any]
-    out: Path
-    tasks: int
-    threads: int = 1
-    time_limit: float | None = None
-
-    def to_json(self) -> str:
-        return json.dumps({**asdict(self), "out": str(self.out)})
-
-    @classmethod
-    def from_json(cls, text: str) -> JobSpec:
-        result = json.loads(text)
-        return cls(**{**result, "out": Path(result["out"])})
 
 
 def job_settings(job: str, values: Mapping[str, Any], threads: int = 1) -> Settings:

@@ -10,17 +10,17 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from pointillist import system
-from pointillist.commands.jobs.folder import MANIFEST, JobFolder, Row
-from pointillist.commands.jobs.settings import JobSpec, functions_of, job_settings
+from pointillist.commands.jobs.folder import MANIFEST, JobFolder, JobSpec, Manifest, Row
+from pointillist.commands.jobs.settings import functions_of, job_settings
 from pointillist.commands.jobs.work import Arrays, Work
-from pointillist.commands.settings import Settings, to_dict
+from pointillist.commands.settings import to_dict
 from pointillist.errors import (
     CausalityError,
     CheckpointError,
@@ -34,58 +34,47 @@ from pointillist.errors import (
 from pointillist.files.writing import write_text
 from pointillist.system import __version__, check_memory
 
-FORMAT_VERSION = 1
-_PLACES = ("model", "data", "image", "files", "mask", "texts", "hint")
+_PLACES = {"model", "data", "image", "files", "mask", "texts", "hint"}
 """Settings that say where something is: what is there is compared by its fingerprint, so it may move."""
 
 
-def check_or_write_manifest(folder: JobFolder, spec: JobSpec, settings: Settings, work: Work) -> dict[str, Any]:
-    """Write the manifest of a new job, or compare this command with it.
+def write_or_compare(folder: JobFolder, wanted: Manifest) -> None:
+    """Write the manifest of a new job, unless another process has done so; compare the one that is there.
 
     Raises:
         ConfigError: naming the first difference.
     """
-    wanted: dict[str, Any] = {
-        "format": "pointillist job",
-        "format_version": FORMAT_VERSION,
-        "job": spec.job,
-        "settings": to_dict(settings),
-        "tasks": spec.tasks,
-        "threads": spec.threads,
-        "count": work.count,
-        "facts": dict(work.facts),
-        "skipped": dict(work.skipped),
-        "machine": machine(getattr(settings, "device", "cpu"), needs_torch=work.needs_torch),
-    }
-    wanted = dict(json.loads(json.dumps(wanted)))
-    result = folder.manifest()
-    if result is None:
-        if folder.path.exists() and any(not p.name.startswith(".") for p in folder.path.iterdir()):
+    files = folder.path.iterdir() if folder.path.exists() else ()
+    others = [path.name for path in files if not path.name.startswith(".")]  # before another process writes
+    if not folder.exists:
+        if others:
             raise ConfigError(f"{folder.path} holds other files and no job: give a new folder.")
-        result = _write_first(folder, json.dumps(wanted, indent=2) + "\n") or wanted
-    difference = _difference(result, wanted)
-    if difference is not None:
-        name, old, new = difference
-        raise ConfigError(
-            f"{folder.path} is a job with `{name}` {quote(old)}, now {quote(new)}: give the same command, or another "
-            "folder."
-        )
-    return result
+        temporary = folder.path / f".{MANIFEST}.{os.getpid()}"
+        write_text(temporary, wanted.model_dump_json(indent=2) + "\n")
+        try:
+            os.link(temporary, folder.path / MANIFEST)
+        except FileExistsError:
+            pass
+        except OSError:  # a disk without hard links
+            write_text(folder.path / MANIFEST, wanted.model_dump_json(indent=2) + "\n")
+        finally:
+            temporary.unlink(missing_ok=True)
+    for name, old, new in _values(folder.manifest(), wanted):
+        if old != new:
+            raise ConfigError(
+                f"{folder.path} is a job with `{name}` {quote(old)}, now {quote(new)}: give the same command, or "
+                "another folder."
+            )
 
 
-def _write_first(folder: JobFolder, text: str) -> dict[str, Any] | None:
-    """Write the manifest, unless another process has done so; return that one then."""
-    temporary = folder.path / f".{MANIFEST}.{os.getpid()}"
-    write_text(temporary, text)
-    try:
-        os.link(temporary, folder.path / MANIFEST)
-    except FileExistsError:
-        return folder.manifest()
-    except OSError:  # a disk without hard links
-        write_text(folder.path / MANIFEST, text)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return None
+def _values(actual: Manifest, wanted: Manifest) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the name and both values of each setting, fact and field of two manifests."""
+    tables = ("settings", "facts", "machine")
+    for table in tables:
+        old, new = getattr(actual, table), getattr(wanted, table)
+        names = {**new, **old}.keys() - (_PLACES if table == "settings" else ())
+        yield from ((name, old.get(name), new.get(name)) for name in names)
+    yield from ((name, getattr(actual, name), new) for name, new in wanted if name not in tables)
 
 
 def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
@@ -131,7 +120,6 @@ class Worker:
 
     Args:
         spec: the job.
-        on_open: called when the model and the items are open, before the manifest is written or compared.
 
     Attributes:
         folder: the folder of the job.
@@ -141,7 +129,7 @@ class Worker:
         PointillistError: if the model or the items cannot be opened, or the folder holds another job.
     """
 
-    def __init__(self, spec: JobSpec, on_open: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, spec: JobSpec) -> None:
         settings = job_settings(spec.job, spec.settings, spec.threads)
         self.folder: JobFolder = JobFolder(spec.out)
         self._work: Work = functions_of(spec.job).job(settings)
@@ -152,17 +140,23 @@ class Worker:
         items = -(-self._work.count // spec.tasks)
         held = f"A task of {shorten(f'{items:,}', 40)} items"
         check_memory(2 * items * self._work.item_bytes, held, "give more tasks, or fewer images")  # 2: they are joined
-        on_open()
         self._time_limit, self._grace = spec.time_limit, _START
-        self.manifest: dict[str, Any] = check_or_write_manifest(self.folder, spec, settings, self._work)
+        self.manifest: Manifest = Manifest(
+            job=spec.job,
+            settings=to_dict(settings),
+            tasks=spec.tasks,
+            threads=spec.threads,
+            count=self._work.count,
+            facts=json.loads(json.dumps(self._work.facts)),
+            skipped=dict(self._work.skipped),
+            machine=machine(getattr(settings, "device", "cpu"), needs_torch=self._work.needs_torch),
+        )
+        write_or_compare(self.folder, self.manifest)
 
     def run_share(self, rank: int, world: int) -> None:
         """Compute every `world`-th task from number `rank` on, and then those that no other process computes now."""
-        tasks = self.manifest["tasks"]
-        for task in sorted(range(tasks), key=lambda task: (task % world != rank, task)):
+        for task in sorted(range(self.manifest.tasks), key=lambda task: (task % world != rank, task)):
             self.run_task(task)
-        if not self.folder.pending(tasks):
-            self.folder.collect_rejected(self.manifest)
 
     def run_task(self, task: int) -> None:
         """Compute a task, unless it is finished or another process computes it."""
@@ -179,7 +173,7 @@ class Worker:
     def _run_task(self, task: int) -> None:
         result: list[Arrays] = []
         rejected: list[Row] = []
-        for start, stop in batches_of_task(task, self.manifest["tasks"], self._work.count, self._work.batch_size):
+        for start, stop in batches_of_task(task, self.manifest.tasks, self._work.count, self._work.batch_size):
             self._run_batch(task, start, stop, result, rejected)
         self.folder.finish(task, _joined(result), rejected)
 
@@ -261,7 +255,7 @@ def _is_of_the_machine(error: Exception) -> bool:
     return (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE) or type(error).__name__ == "OutOfMemoryError"
 
 
-def _joined(batches: list[Arrays]) -> dict[str, Any]:
+def _joined(batches: list[Arrays]) -> Arrays:
     """Concatenate the results of the batches of a task."""
     if not batches:
         return {"item": np.empty(0, np.int64)}

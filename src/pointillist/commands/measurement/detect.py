@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ from pointillist.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector, AnomalyRecord
-    from pointillist.commands.jobs.folder import Parts
     from pointillist.data import ImageDataset
     from pointillist.data.readers.image_folder import FolderStream
     from pointillist.model.protocols import LikelihoodModel
@@ -189,7 +188,7 @@ def job(settings: DetectSettings) -> Work:
     )
 
 
-def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
     """Write the verdict on each image of a job, the most anomalous first, as `detect --csv` does."""
     rows = [json.loads(row) for part in parts for row in part["row"].tolist()]
     write_csv(out, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,6 @@ from pointillist.data.raw import SPLITS
 if TYPE_CHECKING:
     from pointillist.analysis.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.analysis.evaluation.likelihood import Evaluation
-    from pointillist.commands.jobs.folder import Parts
     from pointillist.data import DataSplits, ImageDataset
     from pointillist.model.protocols import LikelihoodModel
 
@@ -218,7 +217,7 @@ def job(settings: EvaluateSettings) -> Work:
     )
 
 
-def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
     """Write the likelihood of each image of a job, as `evaluate --per-image` does."""
     import numpy as np
 

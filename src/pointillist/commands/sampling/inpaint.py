@@ -6,7 +6,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -53,7 +53,6 @@ from pointillist.sampling.rules.config import parse_rules
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
-    from pointillist.commands.jobs.folder import Parts
     from pointillist.completion.cells import ObservedCells
     from pointillist.model.protocols import LikelihoodModel
     from pointillist.sampling.samples import Samples
@@ -290,7 +289,7 @@ def job(settings: InpaintSettings) -> Work:
 _BATCH = 16  # pictures of a job that are stored together
 
 
-def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
     """Write all completions of `m` pictures, the most probable one of each first.
 
     The archive holds `levels [m n c h w]`, `nats [m n]`, `log_weights [m n]`, `known [m c h w]` and `path [m]`.

@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,6 @@ from pointillist.sampling.request import Request
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
-    from pointillist.commands.jobs.folder import Parts
     from pointillist.commands.sampling.writers import Totals
     from pointillist.sampling.draws import Draws
 
@@ -201,6 +200,7 @@ def job(settings: SampleSettings) -> Work:
         compute=compute,
         facts={
             "model": model_facts(model),
+            "count": sheet.total,
             "size": list(draws.size),
             "engine": config.engine,
             "order": config.order,
@@ -212,12 +212,12 @@ def job(settings: SampleSettings) -> Work:
     )
 
 
-def merge(facts: Mapping[str, Any], parts: Parts, out: Path) -> Facts:
+def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
     """Write the images of a job as the plain command does."""
     image = ImageSpec(**facts["model"]["image"]).resized(*facts["size"])
     classes = facts["model"]["classes"] if facts["labelled"] else []
     known = [(part["item"], part["nats"], part["labels"]) for part in parts]  # the levels are far more
     numbers, nats, labels = (np.concatenate(column) for column in zip(*known, strict=True))
     levels = (part["levels"].tobytes() for part in parts)
-    write_npz(out, levels, nats, labels, image, classes, numbers if parts.total < parts.count else None)
+    write_npz(out, levels, nats, labels, image, classes, numbers if len(numbers) < facts["count"] else None)
     return {"images": len(nats), "bits_per_dim": float(-nats.mean() / math.log(2) / image.dims)}
