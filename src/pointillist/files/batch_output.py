@@ -60,6 +60,19 @@ class BatchOutput:
             file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         self.done += len(rows)
 
+    def extend(self, file: str, size: int, content: bytes) -> None:
+        """Append to a file of the folder, which has `size` bytes of the items that are finished.
+
+        Raises:
+            ConfigError: if it has less.
+        """
+        path = self.folder / file
+        if (path.stat().st_size if path.exists() else 0) < size:
+            raise ConfigError(f"{path} is damaged: delete {self.folder}, and run the command again.")
+        with path.open("ab") as stream:
+            stream.truncate(size)  # behind it is a batch that was not whole
+            stream.write(content)
+
     def discard(self) -> None:
         """Remove the folder: the output is finished elsewhere."""
         shutil.rmtree(self.folder)

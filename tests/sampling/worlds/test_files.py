@@ -18,6 +18,7 @@ from pointillist.commands.sampling import world as work
 from pointillist.commands.sampling.settings import WorldSettings
 from pointillist.data.tilemaps import MapFiles
 from pointillist.errors import ConfigError
+from pointillist.files.batch_output import batch_output
 from pointillist.sampling.worlds import World
 
 AT, SIZE, SIDE = (-2, 1), (3, 2), 8
@@ -59,10 +60,10 @@ def test_a_killed_command_goes_on_to_the_same_bytes(model: Path, tmp_path: Path)
     work.world(settings(model, whole, size="40x2"))
     command = [sys.executable, "-m", "pointillist", "world", str(model), "--seed", "5", "--at=-2,1", "--size", "40x2"]
     command += ["--chunk", str(SIDE), "--out", str(killed), "--json"]
-    stored = killed.with_name(".world.tmj.world")
+    stored = killed.with_name(".world.tmj.partial") / "levels.bin"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     rows = SIDE * SIDE * 2
-    while process.poll() is None and not (stored.exists() and stored.stat().st_size > 4 * rows + 200):
+    while process.poll() is None and not (stored.exists() and stored.stat().st_size > 4 * rows):
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -72,13 +73,17 @@ def test_a_killed_command_goes_on_to_the_same_bytes(model: Path, tmp_path: Path)
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(again.stdout)["resumed"] >= 1
     assert killed.read_bytes() == whole.read_bytes()
-    assert not stored.exists()
+    assert not stored.parent.exists()
 
 
 def test_stored_rows_of_another_world_are_not_taken(model: Path, tmp_path: Path) -> None:
+    """Nor thrown away, unless that is asked for."""
     out = tmp_path / "world.csv"
-    (tmp_path / ".world.csv.world").write_bytes(b"{}\n" + b"\1" * 4096)
-    work.world(settings(model, out))
+    with batch_output(out, {"command": "world", "seed": 6}) as output:
+        output.append([0])
+    with pytest.raises(ConfigError, match="is unfinished, begun with"):
+        work.world(settings(model, out))
+    work.world(settings(model, out, force=True))
     assert np.array_equal(np.loadtxt(out, delimiter=",", dtype=int), tiles_of(model))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import math
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -20,16 +20,14 @@ from pointillist.commands.report import Facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import read_conditions
 from pointillist.commands.sampling.maps import (
-    ARRAY_KINDS,
     FOLDER_KINDS,
     MAP_KINDS,
-    companion_files,
     is_map_file,
     note_source,
     target,
     write_map,
 )
-from pointillist.commands.sampling.resumable import LIST, numbered_files, remove_others
+from pointillist.commands.sampling.resumable import FolderSink
 from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.commands.sampling.writers import level_bytes, level_dtype, write_arrays, write_npz
 from pointillist.completion.api import inpaint as complete
@@ -42,18 +40,18 @@ from pointillist.data import parse_size
 from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
+from pointillist.files.batch_output import batch_output
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
 from pointillist.images import to_picture
 from pointillist.images.visualization import image_grid, save_png
 from pointillist.images.visualization.heatmap import heat_map
-from pointillist.model.batches import SingleImage, describe_image, read_image
+from pointillist.model.batches import describe_image, read_image
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.rules.config import parse_rules
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
-    from pointillist.completion.cells import ObservedCells
     from pointillist.model.protocols import LikelihoodModel
     from pointillist.sampling.samples import Samples
 
@@ -77,8 +75,12 @@ def inpaint(settings: InpaintSettings) -> Facts:
             note(f"note       {text}")
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
         how = {**keywords(settings), "seed": seed, "rules": parse_rules(settings.rules)}
+        started = time.perf_counter()
         complete_source = _complete_image if settings.data is None else _complete_grid
-        results, seconds = complete_source(settings, model, kind, path, how)
+        results, shown = complete_source(model, settings, how)
+        seconds = time.perf_counter() - started
+        _note_unused(settings, results)
+        write(model, results, shown, kind, path, settings)
         maps = [] if settings.maps is None else write_maps(settings.maps, results)
         animation, folder = (None if file is None else str(file) for file in (settings.animate, settings.maps))
         facts = {**_facts(results), "seconds": round(seconds, 3), "out": str(path)}
@@ -89,46 +91,48 @@ Completed = Completions | Canvases | Variations
 
 
 def _complete_grid(
-    settings: InpaintSettings, model: LikelihoodModel, kind: str, path: Path, how: dict[str, Any]
-) -> tuple[Completed, float]:
-    """Draw realisations given a table of cells, and write them."""
-    results, cells, seconds = draw(model, settings, how)
-    _note_unused(settings, results)
+    model: LikelihoodModel, settings: InpaintSettings, how: dict[str, Any]
+) -> tuple[Completed, np.ndarray]:
+    """Draw realisations given a table of cells; return them, and the levels of the cells."""
+    size = None if settings.size is None else parse_size(settings.size)
+    try:
+        x, y = map(float, settings.origin.split(","))
+    except ValueError:
+        raise ConfigError(f"`--origin` (={quote(settings.origin)}) must be X,Y, for example 500100,4649700.") from None
+    cells = observed_cells(model, settings.data, size, origin=(x, y), cell=settings.cell)
     for text in cells.notes:
         note(f"note       {text}")
-    write(model, results, cells.levels[None], kind, path, None, settings.force)
-    return results, seconds
+    how |= read_conditions([], None, settings.condition)
+    beyond = np.subtract(cells.known.shape, (model.image.height, model.image.width))
+    in_windows = model.fixed_size and beyond.any() and (beyond >= 0).all()
+    return (fill_grid(model, cells, **how) if in_windows else complete(model, cells, **how)), cells.levels[None]
 
 
 def _complete_image(
-    settings: InpaintSettings, model: LikelihoodModel, kind: str, path: Path, how: dict[str, Any]
-) -> tuple[Completed, float]:
+    model: LikelihoodModel, settings: InpaintSettings, how: dict[str, Any]
+) -> tuple[Completed, np.ndarray]:
+    """Complete an image, or extend it, or let it tile; return the results, and the levels of the image."""
     assert settings.image is not None
-    force, animate = settings.force, settings.animate
     read = read_image(model, settings.image)
-    x = read.levels
+    size = (read.levels.shape[2], read.levels.shape[3])
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]
     canvas = parse_canvas(settings.canvas, settings.at, settings.seamless, holes)
-    if settings.vary is not None and (canvas is not None or animate is not None):
-        raise ConfigError(
-            f"`--vary` (={settings.vary:g}) draws a share of an image again: leave out `--canvas`, `--seamless` and "
-            "`--animate`."
-        )
-    size = (x.shape[2], x.shape[3])
     known = np.zeros(size, bool)
     if canvas is None and (settings.vary is None or any(holes)):
         known = parse_known(settings.image, settings.mask, settings.region, settings.transparent, size)
-    if animate is not None and canvas is not None:
-        raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
-    started = time.perf_counter()
     steps, times = count(1), settings.n if settings.vary is not None else 1
     with Bar("completing", times * (size[0] + settings.moves)) as bar:
         how["on_row"] = lambda *_: bar.show(next(steps))
-        results = _complete(model, read, known, canvas, settings, how)
-    seconds = time.perf_counter() - started
-    _note_unused(settings, results)
-    write(model, results, x, kind, path, animate, force, settings.seamless)
-    return results, seconds
+        results: Completed
+        if settings.vary is not None:
+            results = vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
+        elif canvas is None:
+            results = complete(model, read, known, **how)
+        elif settings.seamless is not None:
+            results = make_seamless(model, read, settings.seamless, **how)  # type: ignore[arg-type]
+        else:
+            results = extend(model, read, *canvas, **how)
+    return results, read.levels
 
 
 def _note_unused(settings: InpaintSettings, results: Completed) -> None:
@@ -141,86 +145,40 @@ def _note_unused(settings: InpaintSettings, results: Completed) -> None:
             note(f"note       `--{name}` (={value}) changed nothing: the method was {', '.join(sorted(methods))}")
 
 
-def _complete(
-    model: LikelihoodModel,
-    read: SingleImage,
-    known: np.ndarray,
-    canvas: tuple[tuple[int, int], tuple[int, int]] | None,
-    settings: InpaintSettings,
-    how: dict[str, Any],
-) -> Completed:
-    """Complete an image, or extend it, or let it tile."""
-    if settings.vary is not None:
-        return vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
-    if canvas is None:
-        return complete(model, read, known, **how)
-    if settings.seamless is not None:
-        return make_seamless(model, read, settings.seamless, **how)  # type: ignore[arg-type]
-    return extend(model, read, *canvas, **how)
-
-
 def write(
-    model: LikelihoodModel,
-    results: Completed,
-    x: np.ndarray,
-    kind: str,
-    path: Path,
-    animation: Path | None,
-    force: bool,
-    seamless: str | None = None,
+    model: LikelihoodModel, results: Completed, x: np.ndarray, kind: str, path: Path, settings: InpaintSettings
 ) -> None:
-    """Write completions as a sheet, exact files, maps or an archive, and as an animation.
+    """Write completions as a sheet, files in their exact size, maps or an archive, and as an animation.
 
-    A sheet repeats images that tile in the directions `seamless`.
+    A sheet repeats images that tile.
     """
     classes = model.classes if bool((results.labels >= 0).all()) else ()
     if kind == "npz":
-        nats, labels = results.nats, results.labels
-        write_npz(path, [level_bytes(results)], nats, labels, results.image, classes)
+        write_npz(path, [level_bytes(results)], results.nats, results.labels, results.image, classes)
         return
     if kind in MAP_KINDS and is_map_file(path):
-        write_map(path, [results], kind, force)
+        write_map(path, [results], kind, settings.force)
         return
     if kind in FOLDER_KINDS or kind in MAP_KINDS:
-        _write_folder(path, results, classes, kind)
+        note_source(kind, results.image, results.tileset, path)
+        sink, digest = FolderSink(len(results), classes, path, kind), hashlib.sha256(level_bytes(results)).hexdigest()
+        with batch_output(path, {"command": "inpaint", "levels": digest}, restart=settings.force) as output:
+            output.keep(len(results) + 1)
+            output.append(list(sink.write(output, results)))
+            sink.finish(output, path)
         return
     captions = [f"{bits:.1f} bits" for bits in (-results.nats / math.log(2)).tolist()]
     if not isinstance(results, Completions):
-        save_png(image_grid(writers.repeated(results.drawn(), seamless), captions=captions), path)
+        save_png(image_grid(writers.repeated(results.drawn(), settings.seamless), captions=captions), path)
         return
     array, known = results.drawn(), results.known.all(0)
     shown = replace(results, levels=np.broadcast_to(x, results.levels.shape)).drawn()[:1].copy()
     shown[:, np.kron(~known, np.ones(np.array(shown.shape[1:3]) // known.shape, bool))] = 128
     save_png(image_grid(np.concatenate([shown, array]), captions=["known", *captions]), path)
-    if animation is not None:
+    if settings.animate is not None:
         rank = model.generation_rank(*results.image.shape[1:], model.order(results.order))
         later = np.argsort(np.argsort(rank + (~known) * rank.size, axis=None)).reshape(rank.shape)
-        writers.write_animation(animation, [results], later, captions=captions, start=int(known.sum()))
-
-
-def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: str) -> None:
-    """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole.
-
-    Numbered files that the list of an earlier call names leave.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    ending = form if form in (*MAP_KINDS, *ARRAY_KINDS) else "png"
-    note_source(form, results.image, results.tileset, folder)
-    for name, content in companion_files(results, form, folder).items():
-        with atomic_path(folder / name) as temporary:
-            temporary.write_bytes(content)
-    for number, (content, label, nats) in enumerate(
-        zip(writers.encode_files(results, form, folder), results.labels.tolist(), results.nats.tolist(), strict=True)
-    ):
-        name = f"{number:05d}.{ending}"
-        with atomic_path(folder / name) as temporary:
-            temporary.write_bytes(content)
-        label_row = {"label": classes[label]} if classes else {}
-        rows.append({"file_name": name, **label_row, "bits": round(-nats / math.log(2), 3)})
-    remove_others(numbered_files(folder), {row["file_name"] for row in rows})
-    with atomic_path(folder / LIST) as listing:
-        listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        writers.write_animation(settings.animate, [results], later, captions=captions, start=int(known.sum()))
 
 
 def _facts(results: Completed) -> Facts:
@@ -306,7 +264,7 @@ MOST_PROBABLE = "most-probable"
 
 
 def check_source(settings: InpaintSettings) -> None:
-    """Check that the known pixels come from an image or from a table.
+    """Check that the known pixels come from an image or from a table, and that no option is for the other.
 
     Raises:
         ConfigError: naming the option that does not fit.
@@ -314,32 +272,22 @@ def check_source(settings: InpaintSettings) -> None:
     if (settings.image is None) == (settings.data is None):
         raise ConfigError("What is known is missing or given twice: give IMAGE, or `--data` with a table of cells.")
     if settings.data is None:
+        on_canvas = settings.canvas is not None or settings.seamless is not None
         if settings.size is not None:
             raise ConfigError(f"`--size` (={settings.size}) is the grid of `--data`: use `--canvas` for an image.")
+        if settings.vary is not None and (on_canvas or settings.animate is not None):
+            raise ConfigError(
+                f"`--vary` (={settings.vary:g}) draws a share of an image again: leave out `--canvas`, `--seamless` "
+                "and `--animate`."
+            )
+        if settings.animate is not None and on_canvas:
+            raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
         return
     names = ("mask", "region", "vary", "canvas", "seamless", "animate", "rules")
     wrong = [name for name in names if getattr(settings, name) is not None]
     if wrong or settings.transparent:
         name = (wrong or ["transparent"])[0]
         raise ConfigError(f"`--{name}` is for an image, and `--data` gives cells: leave it out.")
-
-
-def draw(
-    model: LikelihoodModel, settings: InpaintSettings, keywords: dict[str, Any]
-) -> tuple[Completions | Canvases, ObservedCells, float]:
-    """Draw realisations given a table of cells; return them, the cells, and the seconds."""
-    size = None if settings.size is None else parse_size(settings.size)
-    try:
-        x, y = map(float, settings.origin.split(","))
-    except ValueError:
-        raise ConfigError(f"`--origin` (={quote(settings.origin)}) must be X,Y, for example 500100,4649700.") from None
-    cells = observed_cells(model, settings.data, size, origin=(x, y), cell=settings.cell)
-    keywords = {**keywords, **read_conditions([], None, settings.condition)}
-    started = time.perf_counter()
-    beyond = np.subtract(cells.known.shape, (model.image.height, model.image.width))
-    in_windows = model.fixed_size and beyond.any() and (beyond >= 0).all()
-    results = fill_grid(model, cells, **keywords) if in_windows else complete(model, cells, **keywords)
-    return results, cells, time.perf_counter() - started
 
 
 def write_maps(folder: Path, samples: Samples) -> list[str]:

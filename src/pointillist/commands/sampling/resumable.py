@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ from PIL import Image
 from pointillist.commands.report import note
 from pointillist.commands.sampling.maps import companion_files
 from pointillist.commands.sampling.writers import Totals, encode_files, level_bytes, level_dtype, write_npz
-from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path, check_disk, reject_folder
 from pointillist.sampling.config import OnBatchRow, SamplingConfig
@@ -185,23 +184,18 @@ class FolderSink:
             reject_folder(out / new.name)  # before the first of them replaces a file
         for new in files:
             new.replace(out / new.name)
-        remove_others(numbered_files(out), names)
+        for old in _numbered_files(out):
+            if old.name not in names:
+                old.unlink(missing_ok=True)
         (output.folder / LIST).replace(out / LIST)
         output.discard()
 
 
-def numbered_files(folder: Path) -> list[Path]:
+def _numbered_files(folder: Path) -> list[Path]:
     """List the numbered files of an earlier output that its list names; others of such a name stay."""
     listing = folder / LIST
     text = listing.read_text(encoding="utf-8", errors="replace") if listing.is_file() else ""
     return [folder / name for name in _NUMBERED.findall(text)]
-
-
-def remove_others(files: Iterable[Path], names: Container[str]) -> None:
-    """Remove files whose names are not among `names`."""
-    for old in files:
-        if old.name not in names:
-            old.unlink(missing_ok=True)
 
 
 class ArchiveSink:
@@ -215,10 +209,7 @@ class ArchiveSink:
 
     def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
         """Append the levels to the images that are done."""
-        done = self._checked(output, at_least=True)
-        with (output.folder / LEVELS).open("ab") as file:
-            file.truncate(done)  # behind it is a batch that was not whole
-            file.write(level_bytes(part))
+        output.extend(LEVELS, output.done * self.image_bytes, level_bytes(part))
         saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
         values = part.nats.tolist(), part.labels.tolist(), part.bits_per_dim.tolist(), saved
         for nats, label, bits, gain in zip(*values, strict=True):
@@ -227,20 +218,12 @@ class ArchiveSink:
 
     def finish(self, output: BatchOutput, out: Path) -> None:
         """Write the archive from the file of levels and the rows."""
-        self._checked(output)
+        output.extend(LEVELS, output.done * self.image_bytes, b"")
         rows = np.array([(row["nats"], row["label"]) for row in output.rows()], np.float64)
         with (output.folder / LEVELS).open("rb") as file:
             blocks = iter(lambda: file.read(_BLOCK), b"")
             write_npz(out, blocks, rows[:, 0], rows[:, 1].astype(np.int64), self._image, self._classes)
         output.discard()
-
-    def _checked(self, output: BatchOutput, at_least: bool = False) -> int:
-        """Return the bytes of the images that are done, which the file of levels must hold."""
-        levels, wanted = output.folder / LEVELS, output.done * self.image_bytes
-        size = levels.stat().st_size if levels.exists() else 0
-        if size < wanted or (size > wanted and not at_least):
-            raise ConfigError(f"{levels} is damaged: delete {output.folder}, and sample again.")
-        return wanted
 
 
 def _lines(rows: Iterable[Any]) -> Iterator[str]:

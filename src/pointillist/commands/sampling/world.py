@@ -1,6 +1,6 @@
 """Write a part of a world: rows of chunks, as they are drawn, and then the file in its format.
 
-Levels go into a file next to the output, `.NAME.world`, row of chunks after row. A command that was killed goes on
+Levels go into a file next to the output, row of chunks after row; see `batch_output`. A command that was killed goes on
 after the last whole row, and writes the same bytes, because a chunk depends on its coordinates alone. Memory holds some
 rows of chunks, however many are written.
 """
@@ -8,25 +8,27 @@ rows of chunks, however many are written.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Facts
 from pointillist.commands.sampling.maps import note_source
+from pointillist.commands.sampling.resumable import LEVELS
 from pointillist.commands.sampling.settings import WorldSettings
 from pointillist.errors import ConfigError, quote
+from pointillist.files.batch_output import BatchOutput, batch_output
 from pointillist.files.progress import Bar
-from pointillist.files.writing import atomic_path, check_disk, exclusive, reject_stream
+from pointillist.files.writing import atomic_path, check_disk
 from pointillist.system import check_memory
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from pointillist.sampling.worlds import World
 
 ENDINGS = ("tmj", "png", "csv")
@@ -41,7 +43,6 @@ def world(settings: WorldSettings) -> Facts:
     from pointillist.sampling.worlds import World
 
     path = Path(settings.out)
-    reject_stream(path)
     form = path.suffix.lower().removeprefix(".")
     if form not in ENDINGS:
         raise ConfigError(f"`--out` (={path}) must end in .tmj, .png or .csv: worlds are written in these formats.")
@@ -59,16 +60,15 @@ def world(settings: WorldSettings) -> Facts:
         remembered=_ROWS * (width + _AROUND),
     )
     started = time.perf_counter()
-    stored = path.with_name(f".{path.name}.world")
-    with exclusive(path.with_name(f".{path.name}.lock"), path):
-        contents = _companions(drawn, path, form, settings.force)
-        reject_existing(path, settings.force)
-        resumed = _draw(drawn, stored, at, (height, width))
-        _encode(drawn, stored, path, form, at, (height, width))
+    contents = _companions(drawn, path, form, settings.force)
+    reject_existing(path, settings.force)
+    with batch_output(path, _record(drawn, at, (height, width)), restart=settings.force) as output:
+        resumed = _draw(drawn, output, at, (height, width))
+        _encode(drawn, output.folder / LEVELS, path, form, at, (height, width))
         for target, content in contents.items():
             with atomic_path(target) as temporary:
                 temporary.write_bytes(content)
-        stored.unlink()
+        output.discard()
     seconds = time.perf_counter() - started
     return {
         "chunks": height * width,
@@ -107,43 +107,31 @@ def _companions(world: World, path: Path, form: str, force: bool) -> dict[Path, 
     return result
 
 
-def _header(world: World, at: tuple[int, int], size: tuple[int, int]) -> bytes:
-    """Return the first line of the stored levels: all that they depend on."""
-    facts: dict[str, Any] = {
-        "program": world.model.fingerprint,
+def _record(world: World, at: tuple[int, int], size: tuple[int, int]) -> dict[str, JsonValue]:
+    """List all that the levels depend on."""
+    return {
+        "command": "world",
+        "model": world.model.fingerprint,
         "seed": world.seed,
         "rules": hashlib.sha256(world.rules.model_dump_json().encode()).hexdigest(),
         "label": world.label,
         "chunk": [world.chunk_size, world.margin],
-        "at": at,
-        "size": size,
+        "at": list(at),
+        "size": list(size),
     }
-    return json.dumps(facts).encode() + b"\n"
 
 
-def _draw(world: World, stored: Path, at: tuple[int, int], size: tuple[int, int]) -> int:
+def _draw(world: World, output: BatchOutput, at: tuple[int, int], size: tuple[int, int]) -> int:
     """Draw the rows of chunks that are not stored yet; return how many were."""
-    header, side = _header(world, at, size), world.chunk_size
+    side, resumed = world.chunk_size, output.keep(1)
     row_bytes = side * side * size[1] * world.dtype(0).itemsize
-    stored.parent.mkdir(parents=True, exist_ok=True)
-    with stored.open("a+b") as file:
-        file.seek(0)
-        done = (os.path.getsize(stored) - len(header)) // row_bytes if file.read(len(header)) == header else -1
-        done = max(-1, min(done, size[0]))
-        if done < 0:
-            file.truncate(0)
-            file.write(header)
-        else:
-            file.truncate(len(header) + done * row_bytes)
-        done = max(done, 0)
-        with Bar("drawing rows of chunks", size[0]) as bar:
-            for number in range(done, size[0]):
-                bar.show(number)
-                row = (at[1] + number) * side
-                file.write(world.tiles(row, at[0] * side, side, size[1] * side).tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-    return done
+    with Bar("drawing rows of chunks", size[0]) as bar:
+        for number in range(resumed, size[0]):
+            bar.show(number)
+            levels = world.tiles((at[1] + number) * side, at[0] * side, side, size[1] * side)
+            output.extend(LEVELS, number * row_bytes, levels.tobytes())
+            output.append([number])
+    return resumed
 
 
 def _encode(world: World, stored: Path, path: Path, form: str, at: tuple[int, int], size: tuple[int, int]) -> None:
@@ -152,11 +140,9 @@ def _encode(world: World, stored: Path, path: Path, form: str, at: tuple[int, in
     from pointillist.data.tilemaps.write import STREAMS
 
     side = world.chunk_size
-    start = len(_header(world, at, size))
 
     def bands() -> Iterator[np.ndarray]:
         with stored.open("rb") as file:
-            file.seek(start)
             for _ in range(size[0]):
                 yield np.fromfile(file, world.dtype, side * side * size[1]).reshape(side, side * size[1])
 
