@@ -22,7 +22,7 @@ from pointillist.commands.settings import Argument, Settings, settings_of
 
 from .helpers import fails, run
 
-HOW = {"threads", "batch_size", "device", "force", "as_json", "out", "form", "verbose", "seed", "model", "engine"}
+HOW = {"threads", "batch_size", "device", "force", "as_json", "out", "form", "seed", "model", "engine"}
 """Settings of how and where, which change no picture and no number, or whose effect other tests measure."""
 
 BASES: dict[str, tuple[type[Settings], list[str]]] = {

@@ -222,9 +222,7 @@ def test_only_palettes_are_recoloured(model: Path) -> None:
 
 
 def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """`--verbose` says what was picked; the number of threads changes nothing."""
-    shown = run("sample", model, "-n", "2", "--seed", "1", "--verbose", "--out", "default.npz").output
-    assert "engine     integer: the integer program of the model gives the same image on every machine" in shown
+    """The number of threads changes nothing."""
     run("sample", model, "-n", "2", "--seed", "1", "--engine", "naive", "--out", "a.npz")
     few = run("sample", model, "-n", "2", "--seed", "1", "--threads", "2", "--engine", "numpy", "--out", "b.npz")
     many = run("sample", model, "-n", "2", "--seed", "1", "--threads", "900", "--engine", "numpy", "--out", "c.npz")

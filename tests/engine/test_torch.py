@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pointillist.engine.torch import TorchStepper, buffers, stepper
 from pointillist.engine.torch.buffers import TorchBuffers
 from pointillist.model.recorded import record_model
 from pointillist.networks import names
-from pointillist.sampling.config import choose_engine
+from pointillist.sampling.config import choose_float_engine
 from pointillist.sampling.engines import create_stepper
 from tests.engine.networks import Gated
 from tests.engine.teacher import teacher_forced
@@ -107,9 +108,14 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_auto_is_torch_where_the_model_lies_on_a_gpu_or_draws_in_groups() -> None:
-    assert choose_engine("auto", torch.device("cuda", 1)).engine == "torch"
-    assert choose_engine("auto", CPU, independent=True).engine == "torch"
-    assert choose_engine("auto", CPU).engine == "numpy"
+    def chosen(device: torch.device, independent: bool = False) -> str:
+        stages = [SimpleNamespace(independent=independent)]
+        image = SimpleNamespace(shape=(1, 2, 2))
+        return choose_float_engine(SimpleNamespace(device=device, image=image, stages=lambda *size: stages))
+
+    assert chosen(torch.device("cuda", 1)) == "torch"
+    assert chosen(CPU, independent=True) == "torch"
+    assert chosen(CPU) == "numpy"
 
 
 def test_float32_is_not_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from pointillist.engine.interpreter import Interpreter
 from pointillist.sampling.config import (
     SamplingConfig,
     SamplingKwargs,
+    choose_engine,
     choose_float_engine,
-    choose_model_engine,
     split_keywords,
 )
 from pointillist.sampling.draws import UNCONDITIONAL_SHARE
@@ -211,16 +211,16 @@ def test_settings_are_declared_alike() -> None:
 
 
 def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
-    """Also at the lower level."""
+    """At the door."""
     with pytest.raises(pt.EngineError, match="choose one of"):
-        create_stepper(model, model.encode(None, 1), 1, 2, 2, "warp")
+        pt.sample(model, 1, engine="warp")
 
 
 def test_the_loop_over_sub_pixels_computes_in_floating_point(model: pt.PixelModel) -> None:
     """Also for a model whose images are drawn from its integer program: `auto` takes an engine for floats."""
     pt.quantize_integer(model, torch.zeros(2, *model.image.shape, dtype=torch.int64), images=2)
-    assert choose_model_engine(model).engine == "integer"
-    assert choose_float_engine(model).engine == "numpy"
+    assert choose_engine(model) == "integer"
+    assert choose_float_engine(model) == "numpy"
     assert isinstance(create_stepper(model, model.encode(None, 1), 1, 2, 2), Interpreter)
     with pytest.raises(pt.EngineError, match="must compute in floating point here"):
         create_stepper(model, model.encode(None, 1), 1, 2, 2, "integer")

@@ -21,7 +21,7 @@ from .lab import Lab, NothingComparedError, SilentError, law, listening
 TOGETHER = 2
 """Most further options of the command to which one is added."""
 HARMLESS = {
-    "sample": [["--batch-size", "1"], ["--threads", "2"], ["--verbose"], ["--json"], ["--force"]],
+    "sample": [["--batch-size", "1"], ["--threads", "2"], ["--json"], ["--force"]],
     "inpaint": [["--threads", "2"], ["--json"], ["--force"]],
     "evaluate": [["--batch-size", "1"], ["--json"]],
     "detect": [["--batch-size", "3"], ["--json"]],

@@ -18,7 +18,7 @@ from pointillist.model.folder.opening import open_any_program, open_program
 from pointillist.model.integer_cost import IntegerCost, bits_text
 from pointillist.model.portable.files import has_program
 from pointillist.model.quantize_integer import make_integer_model, spread
-from pointillist.sampling.config import choose_model_engine
+from pointillist.sampling.config import choose_engine
 from pointillist.training import Interrupted, integers
 from pointillist.training.integers import measure_cost
 from tests.equality import equal
@@ -69,8 +69,7 @@ def test_costly_integers_are_not_the_default(tmp_path: Path, monkeypatch: pytest
     assert result.why_floats == f"its integers cost {bits_text(result.integers_cost or 0.0)}"
     model, data = pt.load(tmp_path / "a"), tiny_data()
     assert model.why_floats() == result.why_floats
-    assert choose_model_engine(model).why_floats == result.why_floats
-    assert choose_model_engine(model).engine != "integer"
+    assert choose_engine(model) != "integer"
     assert pt.sample(model, 1, seed=0).engine != "integer"
     assert pt.evaluate(model, data.valid).engine != "integer"
     assert open_program(tmp_path / "a", "auto") is None

@@ -179,12 +179,14 @@ def _flag(item: Field[Any]) -> str:
 def settings_of(config: type[Settings], *, job: bool = False) -> Iterator[Setting]:
     """Yield the settings of a class, or of its job, in the order of the help page, without the settings of run files.
 
+    Settings that several commands share follow its own.
+
     ```python
     [setting.name for setting in settings_of(EvaluateSettings)]  # ["model", "data", "split", ...]
     ```
     """
     types = get_type_hints(config)
-    for item in fields(config):
+    for item in sorted(fields(config), key=lambda item: item.name not in config.__annotations__):
         if "option" in item.metadata and not (job and item.name in config.plain_only.split()):
             kind = _sampling_type(item) if "sampling" in item.metadata else types[item.name]
             yield Setting(item.name, kind, item.default, item.metadata["option"])

@@ -8,15 +8,12 @@ from typing import Any, Unpack
 
 from pointillist.completion.canvas import Canvases, Painter, Sides, check_sides, tile
 from pointillist.completion.sequential import log_prob_maps
-from pointillist.conditioning import Label, count_images
+from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
-from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_notes
-from pointillist.sampling.api import SampleCallKwargs
+from pointillist.sampling.api import SampleCallKwargs, open_draws
 from pointillist.sampling.config import OnBatchRow
 from pointillist.sampling.draws import Draws
-from pointillist.sampling.request import Request
 
 
 def sample_seamless(
@@ -55,12 +52,7 @@ def sample_seamless(
         raise ConfigError(
             "`uniforms` cannot be used for images that tile, as some pixels are drawn twice: give a seed."
         )
-    keywords: Any = settings
-    opened, size = open_scored(model, settings.get("engine", "auto")), keywords.pop("size", None)
-    n = count_images({"label": label, "text": text, **settings}) if n is None else n
-    draws = replace(Request.of(n, label, text, **keywords), size=size).resolve(opened, at_once=True)
-    log_notes(draws.prompts)
-    return sample_tiling(draws, sides, on_row)
+    return sample_tiling(open_draws(model, n, label, text, settings), sides, on_row)
 
 
 def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) -> Canvases:

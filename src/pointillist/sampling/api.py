@@ -15,6 +15,7 @@ from pointillist.data.options import parse_size
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import OnBatchRow, SampleKwargs
+from pointillist.sampling.draws import Draws
 from pointillist.sampling.request import Request
 from pointillist.sampling.samples import Samples
 
@@ -68,14 +69,25 @@ def sample(
         pt.sample(model, 16, label=3, guidance=2.0, seed=0).save("threes.png")
         pt.sample("icons", text=["heart", "home"])[1]  # a picture of the second
     """
-    keywords: Any = settings
+    return open_draws(model, n, label, text, settings).sample(on_row)
+
+
+def open_draws(
+    model: LikelihoodModel | str | Path, n: int | None, label: Label, text: Any, settings: SampleCallKwargs
+) -> Draws:
+    """Open the model of a call of `sample`, resolve its request, and log what is said about its prompts.
+
+    Example:
+        open_draws("digits", 4, 3, None, {"seed": 0}).sample()
+    """
+    keywords: Any = dict(settings)
     requested_size = keywords.pop("size", None)
     size = None if requested_size is None else parse_size(requested_size)
-    opened = open_scored(model, settings.get("engine", "auto"), size)
-    n = count_images({"label": label, "text": text, **settings}) if n is None else n
+    opened = open_scored(model, keywords.get("engine", "auto"), size)
+    n = count_images({"label": label, "text": text, **keywords}) if n is None else n
     draws = replace(Request.of(n, label, text, **keywords), size=size).resolve(opened, at_once=True)
     if draws.prompts is not None:
         from pointillist.model.vocabulary import log_notes
 
         log_notes(draws.prompts)
-    return draws.sample(on_row)
+    return draws

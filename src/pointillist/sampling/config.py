@@ -9,18 +9,16 @@ up to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.readers import ConditionKwargs
-from pointillist.errors import ConfigError, EngineError, check_name, check_whole, quote
+from pointillist.errors import ConfigError, EngineError, check_name, check_whole
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
-    import torch
-
     from pointillist.distributions.transform import Transform
     from pointillist.sampling.rules.config import Rules
 
@@ -30,50 +28,6 @@ OnRow = Callable[[int, Any], None]
 OnBatchRow = Callable[[int, int, Any], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
 ENGINES = ("auto", "integer", "torch", "numpy", "naive")
-INTEGER_REASON = "the integer program of the model gives the same image on every machine"
-
-
-@dataclass(frozen=True)
-class EngineChoice:
-    """A selected engine, and the reason for it.
-
-    Attributes:
-        engine: one of `ENGINES` other than `auto`.
-        reason: a clause that completes "numpy: ...".
-        why_floats: a clause that says why `auto` computes in floating point; empty if it does not, or the engine was
-            requested by name.
-    """
-
-    engine: str
-    reason: str
-    why_floats: str = ""
-
-
-def choose_engine(name: str, device: torch.device | None = None, *, independent: bool = False) -> EngineChoice:
-    """Resolve the name of an engine that computes in floating point.
-
-    ```python
-    choose_engine("auto").engine  # "numpy"
-    ```
-
-    Args:
-        name: one of `ENGINES`.
-        device: the device of the model; None for main memory.
-        independent: True if some stage of the model draws all its pixels in one pass.
-
-    Raises:
-        EngineError: if there is no such engine.
-    """
-    check_name("Unknown `engine`", name, ENGINES, EngineError)
-    if name != "auto":
-        return EngineChoice(name, "as requested")
-    if device is not None and device.type == "cuda":
-        return EngineChoice("torch", "the model is on a GPU; its speed there is not measured yet")
-    if independent:
-        return EngineChoice("torch", "it draws groups of independent pixels in one pass")
-    return EngineChoice("numpy", "pixel by pixel it is faster than torch on a processor")
-
-
 MAX_CANDIDATES = 10_000
 """Most candidates of an image: each takes as long as the image."""
 _OUTER = ("n", "label", "text", "seed", "size", "uniforms", "seamless", "on_row")
@@ -146,8 +100,7 @@ class SamplingConfig:
             value = getattr(self, name)
             if value is not None or name != "threads":
                 check_whole(name, value, 1, most)
-        if not isinstance(self.engine, str):
-            raise EngineError(f"`engine` (={quote(self.engine)}) must be the name of an engine, such as 'auto'.")
+        check_name("Unknown `engine`", self.engine, ENGINES, EngineError)
         if self.negative_prompt is not None and self.guidance == 1:
             raise ConfigError(
                 f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "
@@ -203,40 +156,40 @@ def split_keywords(keywords: SampleKwargs) -> tuple[SamplingKwargs, ConditionKwa
     return cast(SamplingKwargs, settings), cast(ConditionKwargs, conditions)
 
 
-def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
+def choose_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
     """Choose the engine that samples from a model: `auto` takes its integer program unless `why_floats` gives a reason.
 
     ```python
-    choose_model_engine(pt.load("digits")).engine  # "integer"
+    choose_engine(pt.load("digits"))  # "integer"
     ```
 
     Args:
         size: height and width of the images; None for the model's own.
 
     Raises:
-        EngineError: if there is no such engine, or something that it needs is missing, such as the integer program.
+        EngineError: if something that it needs is missing, such as the integer program.
         ShapeError: if the integer program is asked for by name, and is of another size.
     """
-    if model.scorer(engine, size).engine == "integer":
-        return EngineChoice("integer", INTEGER_REASON if engine == "auto" else "as requested")
-    choice = choose_float_engine(model, engine, size)
-    return replace(choice, why_floats=model.why_floats(size)) if engine == "auto" else choice
+    in_integers = model.scorer(engine, size).engine == "integer"
+    return "integer" if in_integers else choose_float_engine(model, engine, size)
 
 
-def choose_float_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
+def choose_float_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
     """Choose the engine that computes in floating point, also for a model that has an integer program.
 
+    Pixel by pixel numpy is faster than torch on a processor; groups of independent pixels are drawn in one pass by
+    torch, which also runs on a GPU.
+
     ```python
-    choose_float_engine(pt.load("digits")).engine  # "numpy"
+    choose_float_engine(pt.load("digits"))  # "numpy"
     ```
 
     Raises:
-        EngineError: if there is no such engine, or it computes in integers.
+        EngineError: if it computes in integers.
     """
-
     if engine == "integer":
         raise EngineError(f"`engine` (={engine!r}) must compute in floating point here: name torch, numpy or naive.")
     if engine != "auto":
-        return choose_engine(engine)
+        return engine
     stages = model.stages(*(size or model.image.shape[1:]))
-    return choose_engine(engine, model.device, independent=any(stage.independent for stage in stages))
+    return "torch" if model.device.type == "cuda" or any(stage.independent for stage in stages) else "numpy"

@@ -49,7 +49,7 @@ def create_stepper(
         EngineError: if there is no such engine in floating point, or the model has several stages and none is given.
         CausalityError: if the model cannot be recorded.
     """
-    engine = choose_float_engine(model, engine, order.raster_size(height, width)).engine
+    engine = choose_float_engine(model, engine, order.raster_size(height, width))
     stages = model.stages(height, width) if stage is None else (stage,)
     if len(stages) > 1:
         raise EngineError(

@@ -154,7 +154,7 @@ def autoregressive_loop(
         ConfigError: if the model was not trained on the order.
     """
     config = config or SamplingConfig()
-    engine = choose_float_engine(model, config.engine, (shape[1], shape[2])).engine
+    engine = choose_float_engine(model, config.engine, (shape[1], shape[2]))
     batch, height, width = shape
     order = model.order(config.order)
     rows, columns = order.raster_size(height, width)

@@ -15,7 +15,6 @@ import numpy as np
 
 from pointillist.conditioning.inputs import ConditionInputs, has_prompt, parse_prompts
 from pointillist.conditioning.known import OBSERVED, parse_mask
-from pointillist.data.options import parse_size
 from pointillist.engine.batch import check_batch_memory
 from pointillist.errors import ConfigError, check_whole
 from pointillist.images import MAX_SIDE
@@ -72,7 +71,7 @@ class Request:
     uniforms: Any = None
     numbers: Sequence[tuple[int, int]] | None = None
     first: int = 0
-    size: int | str | tuple[int, int] | None = None
+    size: tuple[int, int] | None = None
     known: tuple[Any, Any] | None = None
     allowed: Any = None
     method: str | None = None
@@ -124,7 +123,7 @@ class Request:
         texts = None if prompts is None else prompts.texts
         scorer = model.scorer(config.engine, (height, width))
         floats = scorer.engine != "integer"
-        engine = choose_float_engine(model, config.engine, (height, width)).engine if floats else "integer"
+        engine = choose_float_engine(model, config.engine, (height, width)) if floats else "integer"
         scorer.check_size(height, width)
         known, method, order = self._known((channels, height, width)), None, None
         if known is not None and self.method is not None:
@@ -181,10 +180,8 @@ class Request:
         return draws
 
     def _size(self, model: LikelihoodModel) -> tuple[int, int]:
-        if self.size is None:
-            height, width = model.image.shape[1:] if self.known is None else self.known[0].shape[2:]
-        else:
-            height, width = parse_size(self.size)
+        own = model.image.shape[1:] if self.known is None else self.known[0].shape[2:]
+        height, width = self.size or own
         if max(height, width) > MAX_SIDE:
             raise ConfigError(f"`size` (={height}x{width}) must have at most {MAX_SIDE:,} pixels a side.")
         return height, width

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -37,8 +35,7 @@ from pointillist.files.progress import Bar
 from pointillist.images import ImageSpec
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.portable import ProgramModel
-from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import EngineChoice, SamplingConfig, choose_model_engine
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.request import Request
 from pointillist.system import describe_threads
 
@@ -59,39 +56,30 @@ DEFAULT_COUNT, DEFAULT_OF_EACH = 16, 4
 """Images without labels and prompts, and of each of them."""
 
 
-def plan_sheet(model: LikelihoodModel, settings: SampleSettings) -> SheetPlan:
-    """Return the label and the prompt of each image, and their arrangement."""
-    labels, prompts = parse_labels(settings.label, model.classes), parse_texts(settings.text, settings.texts)
-    count = settings.n or (DEFAULT_COUNT if labels is None and not prompts else DEFAULT_OF_EACH)
-    return SheetPlan.of(labels, prompts, count, model.classes)
-
-
-def plan_images(model: LikelihoodModel, settings: SampleSettings, sheet: SheetPlan, seed: int | None) -> Draws:
-    """Read the conditions, and check all settings.
+def plan_images(settings: SampleSettings, seed: int | None) -> tuple[SheetPlan, Draws]:
+    """Open the model, read labels, prompts and other conditions, and check all settings.
 
     Raises:
         PointillistError: naming what is wrong.
     """
     size = None if settings.size is None else parse_size(settings.size)
-    keywords: dict[str, Any] = {
+    model = open_scored_model(settings.model, settings.device, settings.engine, size)
+    labels, prompts = parse_labels(settings.label, model.classes), parse_texts(settings.text, settings.texts)
+    count = settings.n or (DEFAULT_COUNT if labels is None and not prompts else DEFAULT_OF_EACH)
+    sheet = SheetPlan.of(labels, prompts, count, model.classes)
+    keywords: Any = {
         **SamplingConfig.keywords_of(settings),
         **read_conditions(settings.attribute, None, settings.condition),
         **parse_hint(model, settings.hint, settings.hint_from_image, size),
     }
     request = Request.of(sheet.total, sheet.labels, sheet.texts, seed=seed, **keywords)
-    return replace(request, size=size).resolve(model)
-
-
-def _open(settings: SampleSettings) -> tuple[LikelihoodModel, EngineChoice]:
-    """Open the model, and choose its engine."""
-    size = None if settings.size is None else parse_size(settings.size)
-    model = open_scored_model(settings.model, settings.device, settings.engine, size)
-    return model, choose_model_engine(model, settings.engine, size)
+    return sheet, replace(request, size=size).resolve(model)
 
 
 def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
-    model, engine = _open(settings)
-    sheet = plan_sheet(model, settings)
+    resumed = kind in ("npz", *FOLDER_KINDS) and settings.seed is None
+    sheet, draws = plan_images(settings, unfinished_seed(path) if resumed else settings.seed)
+    model = draws.model
     if kind == "sheet" and settings.form is None and sheet.total == 1:
         kind = "image"
     writers.check_target(path, kind, sheet.total, model, settings)
@@ -103,21 +91,15 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
                 f"`--palette` (={settings.palette}) changes nothing of an .npz, which holds levels: write pictures, or "
                 "leave it out."
             )
-    seed = unfinished_seed(path) if kind in ("npz", *FOLDER_KINDS) and settings.seed is None else settings.seed
-    draws = plan_images(model, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
     writers.check_picture(kind, sheet.total, draws.size, tile)
     for text in (*describe_threads(settings.threads), *(draws.prompts.notes if draws.prompts else ())):
         note(f"note       {text}")
-    if settings.verbose:
-        logging.getLogger("pointillist").setLevel(logging.INFO)
-        line = f"engine     {engine.engine}: {engine.reason}"
-        print(line, file=sys.stderr if settings.as_json else sys.stdout)
     started = time.perf_counter()
     totals = _write(draws, settings, kind, path, sheet, colours)
     seconds = time.perf_counter() - started
     animation = None if settings.animate is None else str(settings.animate)
-    facts = {**_facts(totals, draws, engine), "seconds": round(seconds, 3), "out": str(path)}
+    facts = {**_facts(totals, draws), "seconds": round(seconds, 3), "out": str(path)}
     return {**facts, "animation": animation, "page": page_text(draws, settings)}
 
 
@@ -160,15 +142,17 @@ def _write(
     return totals
 
 
-def _facts(totals: Totals, draws: Draws, engine: EngineChoice) -> Facts:
+def _facts(totals: Totals, draws: Draws) -> Facts:
     """Describe the images: how many, their bits/dim and what these measure, and how they were sampled."""
     bits, config, integer = totals.array, draws.config, draws.config.engine == "integer"
+    chosen = draws.request.settings.get("engine", "auto") == "auto"
+    floats = engine_text(config.engine, draws.model.why_floats(draws.size) if chosen else "")
     return {
         "count": len(bits),
         "bits_per_dim": float(bits.mean()),
         "lowest": float(bits.min()),
         "highest": float(bits.max()),
-        "measure": "lower is more probable" if integer else engine_text(engine.engine, engine.why_floats),
+        "measure": "lower is more probable" if integer else floats,
         **{name: getattr(config, name) for name in TUNED},
         "seed": draws.uniforms.seed,
         "same_images": "on every computer (integer program)"
@@ -184,10 +168,8 @@ def _facts(totals: Totals, draws: Draws, engine: EngineChoice) -> Facts:
 
 def job(settings: SampleSettings) -> Work:
     """Sample images in tasks: image i depends on (seed, i) alone."""
-    model, _ = _open(settings)
-    sheet = plan_sheet(model, settings)
-    draws = plan_images(model, settings, sheet, settings.seed)
-    config, dtype = draws.config, level_dtype(model.image)
+    sheet, draws = plan_images(settings, settings.seed)
+    model, config, dtype = draws.model, draws.config, level_dtype(draws.model.image)
 
     def compute(start: int, stop: int) -> Arrays:
         drawn = draws.draw(start, stop)

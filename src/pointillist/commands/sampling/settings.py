@@ -13,30 +13,39 @@ _SAMPLING, _OUTPUT, _HOLE, _METHOD = Panel("Sampling"), Panel("Output"), Panel("
 COUNT = Option("N", "Images; of each label or prompt, where they are given.", low=1)
 SEED = Option("N", "The same seed gives the same images.", panel=_SAMPLING, low=0)
 _RULES = Option("TOML", "Rules that every map obeys.", panel=_SAMPLING)
-_ENGINE = Option(
-    "NAME", "auto (the integer program, if any), integer; torch, numpy or naive for floating point.", panel=_SAMPLING
-)
-_DEVICE = Option("NAME", "Device of the model: cpu, cuda or auto.", panel=_SAMPLING)
-_THREADS = Option(
-    "N", "Threads that share a batch on engine integer, at most one for each core.", panel=_SAMPLING, low=1
-)
-_ORDER = Option("NAME", "Pixel generation order, one the model was trained on.", panel=_SAMPLING)
-_FORMAT = Option(
-    "KIND",
-    "image, sheet, files, npz, npy, gslib, or atlas (with JSON). Of maps: tmj, tmx, csv, txt or png.",
-    flags=("--format",),
-    panel=_OUTPUT,
-)
-_ANIMATE = Option("GIF", "Also write an animation of the sampling.", panel=_OUTPUT)
-_FORCE, _JSON = replace(FORCE, panel=_OUTPUT), replace(JSON, panel=_OUTPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleSettings(Settings):
+class ImageSettings(Settings):
+    """Settings that `sample` and `inpaint` share."""
+
+    seed: int | None = SEED.field(None)
+    rules: Any = _RULES.sampling_field(None)
+    engine: Any = _SAMPLING.sampling_option(
+        "auto", "NAME", "auto (the integer program, if any), integer; torch, numpy or naive for floating point."
+    )
+    device: str = _SAMPLING.option("cpu", "NAME", "Device of the model: cpu, cuda or auto.")
+    threads: Any = _SAMPLING.sampling_option(
+        None, "N", "Threads that share a batch on engine integer, at most one for each core.", low=1
+    )
+    order: Any = _SAMPLING.sampling_option(None, "NAME", "Pixel generation order, one the model was trained on.")
+    form: str | None = _OUTPUT.option(
+        None,
+        "KIND",
+        "image, sheet, files, npz, npy, gslib, or atlas (with JSON). Of maps: tmj, tmx, csv, txt or png.",
+        flags=("--format",),
+    )
+    animate: Path | None = _OUTPUT.option(None, "GIF", "Also write an animation of the sampling.")
+    force: bool = replace(FORCE, panel=_OUTPUT).field(False)
+    as_json: bool = replace(JSON, panel=_OUTPUT).field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings(ImageSettings):
     """Settings of `sample`."""
 
     module: ClassVar[str] = "sampling.sample"
-    plain_only: ClassVar[str] = "hint_from_image seamless rules verbose threads out form palette animate force as_json"
+    plain_only: ClassVar[str] = "hint_from_image seamless rules threads out form palette animate force as_json"
 
     model: str = MODEL.field()
     n: int | None = replace(
@@ -66,17 +75,10 @@ class SampleSettings(Settings):
         "X",
         "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own.",
     )
-    seed: int | None = SEED.field(None)
     size: str | None = _SAMPLING.option(None, "SIZE", "Another size, 32 or 48x64, where the model allows it.")
     seamless: str | None = _SAMPLING.option(
         None, "SIDES", "Images that tile: x, y or both. The band across each seam is drawn given all other pixels."
     )
-    rules: Any = _RULES.sampling_field(None)
-    engine: Any = _ENGINE.sampling_field("auto")
-    device: str = _DEVICE.field("cpu")
-    threads: Any = _THREADS.sampling_field(None)
-    verbose: bool = _SAMPLING.option(False, FLAG, "Print which engine was chosen, and why.")
-    order: Any = _ORDER.sampling_field(None)
     batch_size: Any = _SAMPLING.sampling_option(64, "N", "Images sampled at once.", low=1)
     out: str | None = _OUTPUT.option(
         None,
@@ -84,15 +86,11 @@ class SampleSettings(Settings):
         "NAME.png (an image, or a sheet), DIR/, NAME.npz or a map. Default: samples.png, or a free samples-N.png.",
         flags=("--out", "-o"),
     )
-    form: str | None = _FORMAT.field(None)
     palette: Path | None = _OUTPUT.option(None, "FILE", "Other colours for a palette model.")
-    animate: Path | None = _ANIMATE.field(None)
-    force: bool = _FORCE.field(False)
-    as_json: bool = _JSON.field(False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class InpaintSettings(Settings):
+class InpaintSettings(ImageSettings):
     """Settings of `inpaint`."""
 
     module: ClassVar[str] = "sampling.inpaint"
@@ -130,22 +128,12 @@ class InpaintSettings(Settings):
     temperature: Any = _METHOD.sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.")
     particles: int = _METHOD.option(64, "N", "Histories of smc, on average, and of soft data.", low=1)
     moves: int = _METHOD.option(4, "N", "Single-pixel moves of each after smc.", low=0)
-    seed: int | None = SEED.field(None)
-    order: Any = _ORDER.sampling_field(None)
-    rules: Any = _RULES.sampling_field(None)
-    engine: Any = _ENGINE.sampling_field("auto")
-    device: str = _DEVICE.field("cpu")
-    threads: Any = _THREADS.sampling_field(None)
     out: str | None = _OUTPUT.option(
         None, "PATH", "A sheet NAME.png, DIR/, NAME.npz or a map. Default: completions.png.", flags=("--out", "-o")
     )
-    form: str | None = _FORMAT.field(None)
     maps: Path | None = _OUTPUT.option(
         None, "DIR", "Also write the probability of each level, entropy and most probable level."
     )
-    animate: Path | None = _ANIMATE.field(None)
-    force: bool = _FORCE.field(False)
-    as_json: bool = _JSON.field(False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,5 +148,5 @@ class WorldSettings(Settings):
     label: str | None = _SAMPLING.option(None, "LABEL", "Class of the maps. Default: window, if there is one.")
     chunk: int = _SAMPLING.option(32, "N", "Tiles along a side of a chunk.", low=8, high=1024)
     out: str = _OUTPUT.option("world.tmj", "PATH", "A .tmj, .png or .csv.", flags=("--out", "-o"))
-    force: bool = _FORCE.field(False)
-    as_json: bool = _JSON.field(False)
+    force: bool = replace(FORCE, panel=_OUTPUT).field(False)
+    as_json: bool = replace(JSON, panel=_OUTPUT).field(False)

@@ -17,7 +17,7 @@ from pointillist.errors import ConfigError, DataError
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.spec import sum_images
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import choose_model_engine
+from pointillist.sampling.config import choose_engine
 from pointillist.sampling.methods import choose_method, num_late
 from pointillist.sampling.request import Request
 from pointillist.studio import schemas
@@ -129,7 +129,7 @@ def _method(
     """
     image = model.image
     shown = known[: image.height, : image.width] if model.fixed_size else known
-    engine = choose_model_engine(model, request.engine, (shown.shape[0], shown.shape[1])).engine
+    engine = choose_engine(model, request.engine, (shown.shape[0], shown.shape[1]))
     mask = np.broadcast_to(shown, (image.channels, *shown.shape))
     method = choose_method(model, mask, request.method, request.order, engine)[0]
     num_params = LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)

@@ -13,7 +13,7 @@ from pointillist.conditioning.registry import DEDICATED
 from pointillist.data.tilemaps import Tileset
 from pointillist.images import ImageSpec, channel_names
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import choose_model_engine
+from pointillist.sampling.config import choose_engine
 from pointillist.studio import schemas
 from pointillist.studio.answers.queries import draws_worlds
 from pointillist.studio.conversion import encode_levels, level_dtype
@@ -34,7 +34,7 @@ def model_details(model: LikelihoodModel) -> schemas.ModelDetails:
         conditions=_supported_conditions(model),
         orders=list(model.orders),
         bits_top=color_scale_max(model),
-        engine=choose_model_engine(model).engine,
+        engine=choose_engine(model),
         generation=_generation(model),
         endless=draws_worlds(model),
     )
