@@ -180,8 +180,8 @@ class Request:
         return draws
 
     def _size(self, model: LikelihoodModel) -> tuple[int, int]:
-        own = model.image.shape[1:] if self.known is None else self.known[0].shape[2:]
-        height, width = self.size or own
+        drawn = model.image.shape[1:] if self.known is None else self.known[0].shape[2:]
+        height, width = self.size or drawn
         if max(height, width) > MAX_SIDE:
             raise ConfigError(f"`size` (={height}x{width}) must have at most {MAX_SIDE:,} pixels a side.")
         return height, width
