@@ -129,7 +129,7 @@ def test_samples_of_a_stored_exact_program_equal_the_plain_command(model: str) -
     )
     manifest = json.loads(Path("job/manifest.json").read_text(encoding="utf-8"))
     assert manifest["facts"]["engine"] == "integer"
-    assert "torch" not in manifest["machine"]
+    assert "torch" not in manifest["hardware"]
     assert merged("job", "a.npz") == Path("p.npz").read_bytes()
 
 

@@ -72,7 +72,7 @@ class Manifest(BaseModel):
         tasks, threads: see `run`.
         count: number of items.
         facts, skipped: see `Work`.
-        machine: versions, and the instructions of the processor.
+        hardware: versions, and the instructions of the processor.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -86,7 +86,7 @@ class Manifest(BaseModel):
     count: int = Field(ge=0)
     facts: dict[str, JsonValue]
     skipped: dict[str, str]
-    machine: dict[str, str]
+    hardware: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def write_or_compare(folder: JobFolder, wanted: Manifest) -> None:
 
 def _values(actual: Manifest, wanted: Manifest) -> Iterator[tuple[str, Any, Any]]:
     """Yield the name and both values of each setting, fact and field of two manifests."""
-    tables = ("settings", "facts", "machine")
+    tables = ("settings", "facts", "hardware")
     for table in tables:
         old, new = getattr(actual, table), getattr(wanted, table)
         names = {**new, **old}.keys() - (_PLACES if table == "settings" else ())
@@ -77,7 +77,7 @@ def _values(actual: Manifest, wanted: Manifest) -> Iterator[tuple[str, Any, Any]
     yield from ((name, getattr(actual, name), new) for name, new in wanted if name not in tables)
 
 
-def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
+def hardware(device: str, *, needs_torch: bool) -> dict[str, str]:
     """Describe what rounding depends on apart from the settings: versions, and the instructions of the processor."""
     result = {"pointillist": __version__, "numpy": np.__version__, "processor": system.processor()}
     if not needs_torch:
@@ -149,7 +149,7 @@ class Worker:
             count=self._work.count,
             facts=json.loads(json.dumps(self._work.facts)),
             skipped=dict(self._work.skipped),
-            machine=machine(getattr(settings, "device", "cpu"), needs_torch=self._work.needs_torch),
+            hardware=hardware(getattr(settings, "device", "cpu"), needs_torch=self._work.needs_torch),
         )
         write_or_compare(self.folder, self.manifest)
 
