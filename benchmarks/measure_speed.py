@@ -5,10 +5,14 @@
     python benchmarks/measure_speed.py runs/digits --engines naive,numpy --train-batch-size 0
     python benchmarks/measure_speed.py --set model.network.channels=128
     python benchmarks/measure_speed.py --threads 1,2 --json speed.json
+    python benchmarks/measure_speed.py scenes --train-only --text "a red cat on a sofa"
+    PYTHONPATH=src:CLONE python benchmarks/measure_speed.py --levels 2 --train-only --peer
 
 MODEL is a folder, a bundled name, hf:USER/MODEL, or an untrained NAME[:PRESET]. The roofline bound is the time of the
 multiplications at the fastest float32 matrix product measured here (for integer: of bytes), plus that of reading the
-weights at the best bandwidth. One thread is timed by its CPU time.
+weights at the best bandwidth. One thread is timed by its CPU time. `--peer` trains the same kind of network of
+pytorch-generative, of which CLONE is the folder (github.com/EugenHotaj/pytorch-generative; it is installed by nothing
+here).
 """
 
 from __future__ import annotations
@@ -49,8 +53,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--batch-sizes", type=_numbers, default=(1, 16), metavar="N,N", help="images sampled at once")
     add("--engines", type=lambda text: tuple(text.split(",")), metavar="NAME,NAME", help="by default all that run here")
     add("--threads", type=_numbers, default=(1,), metavar="N,N", help="more than one are compared with one")
+    add("--train-only", action="store_true", help="skip sampling")
     add("--train-batch-size", type=int, default=16, help="images of a training step; 0 skips it")
     add("--compile", action="store_true", help="also time compiled training; takes minutes")
+    add("--peer", action="store_true", help="also time pytorch-generative, if it is installed")
+    add("--text", help="prompt of the images of training")
     add("--no-startup", action="store_true", help="skip the first image of a process")
     add("--repeats", type=int, default=5, help="interleaved rounds; medians are reported")
     parser.add_argument("--json", type=Path, help="file for all results")
@@ -72,13 +79,15 @@ def main(arguments: list[str] | None = None) -> None:
     model, name = _model(options, size)
     config = BenchConfig(
         size=size or (model.image.height, model.image.width),
-        batch_sizes=options.batch_sizes,
-        engines=options.engines,
-        threads=options.threads,
+        batch_sizes=() if options.train_only else options.batch_sizes,
+        engines=() if options.train_only else options.engines,
+        threads=() if options.train_only else options.threads,
         repeats=options.repeats,
         startup=not options.no_startup,
         train_batch_size=options.train_batch_size,
         compiled=options.compile,
+        peer=options.peer,
+        text=options.text,
     )
     cases = 0
     with Bar("measuring", 0) as bar:

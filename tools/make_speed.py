@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -34,14 +35,19 @@ BASE = (
     *("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "parallel-multiscale"),
     *("pixelcnn-pp", "pixelsnail", "locally-masked-pixelcnn"),
 )
-SIZE = "gated-pixelcnn --set model.network.channels=64 --set model.network.layers=12 --repeats 3"
-DEEP = f"{SIZE} --threads 1,2"
-INTEGERS = f"{SIZE} --threads 1 --engines naive,integer --batch-sizes 1,16 --train-batch-size 0 --no-startup"
+SIZE = "gated-pixelcnn --set model.network.channels=64 --set model.network.layers=12"
+DEEP = f"{SIZE} --repeats 3 --threads 1,2"
+INTEGERS = (
+    f"{SIZE} --repeats 3 --threads 1 --engines naive,integer --batch-sizes 1,16 --train-batch-size 0 --no-startup"
+)
 RUNS: dict[str, str] = {
     "gated-pixelcnn-integers": INTEGERS,
     "gated-pixelcnn": DEEP,
     "gated-pixelcnn-rgb": "gated-pixelcnn:base --mode rgb --size 16",
     **{name: f"{name}:base" for name in BASE},
+    "training-two-levels": f"{SIZE} --levels 2 --train-only --peer",
+    "training-gated-pixelcnn": f"{SIZE} --train-only",
+    "training-scenes": "scenes --train-only --text 'a red cat on a sofa'",
 }
 HEAD = f"""# Speed
 
@@ -65,7 +71,7 @@ def measure(names: list[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name in names or (*RUNS, SHARES):
-        script = [SHARES_SCRIPT, "--repeats", "15"] if name == SHARES else [SCRIPT, *RUNS[name].split()]
+        script = [SHARES_SCRIPT, "--repeats", "15"] if name == SHARES else [SCRIPT, *shlex.split(RUNS[name])]
         command = [sys.executable, *script, "--json", str(FOLDER / f"{name}.json")]
         subprocess.run(command, check=True, env=environment, cwd=ROOT)
         if name in RUNS:
@@ -110,13 +116,13 @@ def _measurements(reports: dict[str, dict[str, Any]]) -> str:
     lines = [
         "## Measurements",
         "",
-        "| name | model and options | image | date, processor | busy | GFLOP/s, GOP/s of bytes, GB/s "
+        "| name | model and options | image | date, processor | busy | GFLOP/s (and of bf16), GOP/s of bytes, GB/s "
         "| parameters; MFLOP an image, by rows and by pixels |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, r in reports.items():
         peaks, cost = r["peaks"], r["cost"]
-        rates = [f"{peaks[key]:.0f}" for key in ("gflops", "byte_gops", "gigabytes") if key in peaks]
+        rates = [f"{peaks[key]:.0f}" for key in ("gflops", "bf16_gflops", "byte_gops", "gigabytes") if key in peaks]
         work = f"{cost['row_flops'] / 1e6:,.0f}, {cost['pixel_flops'] / 1e6:,.0f}"
         where = f"{r['date']}, {r['machine']}"
         busy = f"{r['busy']:.0%}"
@@ -174,8 +180,8 @@ def _all_processors() -> str:
 
 
 def _training(reports: dict[str, dict[str, Any]]) -> str:
-    """Render the images per second of the baseline, and the speedups of each variant over it."""
-    trained = {name: r["training"] for name, r in reports.items() if r["training"]}
+    """Render the images per second of the baseline, the speedups of each variant over it, and shares of the peak."""
+    trained = {n: r["training"] for n, r in reports.items() if r["training"] and "of_peak" not in r["training"][0]}
     variants = list(dict.fromkeys(row["variant"] for rows in trained.values() for row in rows))[1:]
     lines = [
         "## Training",
@@ -190,6 +196,18 @@ def _training(reports: dict[str, dict[str, Any]]) -> str:
         first, *others = rows
         ratios = [_ratio(row["over_dense_masked"], 2) for row in others]
         lines.append(_cells(name, f"{first['images_per_second']['median']:,.1f}", *ratios))
+    lines += [
+        "",
+        "Operations are of products and convolutions, forward and backward; the peak is the fastest matrix product in",
+        "the precision of the variant. pytorch-generative trains its Gated PixelCNN of as many channels and layers.",
+        "",
+        "| name | variant | images/s | over dense masked | over pytorch-generative | GFLOP an image | of the peak |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in ((n, row) for n, r in reports.items() for row in r["training"] if "of_peak" in row):
+        speed, over = _ratio(row["images_per_second"], 1), _ratio(row["over_peer"], 2)
+        case = (name, row["variant"], speed, _ratio(row["over_dense_masked"], 2), over)
+        lines.append(_cells(*case, f"{row['gflop']:.2f}", f"{row['of_peak']:.0%}"))
     return "\n".join([*lines, ""])
 
 

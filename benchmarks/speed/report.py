@@ -18,8 +18,8 @@ def print_report(report: BenchReport) -> None:
         ("busy", f"{report.busy:.0%} of all cores just before{'; trust only ratios' if report.busy > 0.2 else ''}"),
         (
             "peak",
-            f"{peaks.gflops:.0f} GFLOP/s, {peaks.byte_gops:.0f} GOP/s of bytes, {peaks.gigabytes:.0f} GB/s "
-            "(one thread)",
+            f"{peaks.gflops:.0f} GFLOP/s, {peaks.bf16_gflops:.0f} of bf16, {peaks.byte_gops:.0f} GOP/s of bytes, "
+            f"{peaks.gigabytes:.0f} GB/s (one thread)",
         ),
         (
             "cost",
@@ -34,6 +34,13 @@ def print_report(report: BenchReport) -> None:
         *(("skipped", sentence) for sentence in report.skipped),
     ]
     print_facts(facts)
+    if report.sampling:
+        _print_sampling(report)
+    if report.training:
+        _print_training(report)
+
+
+def _print_sampling(report: BenchReport) -> None:
     sampling = [
         (
             r.engine,
@@ -62,20 +69,27 @@ def print_report(report: BenchReport) -> None:
             print(
                 f"{row.engine}, batch {row.batch}, {counted(row.threads, 'thread')}: {(faster + row.note).rstrip('; ')}"
             )
-    if report.training:
-        training = [
-            (
-                r.variant,
-                f"{r.images_per_second.median:,.1f}",
-                *_ratio(r.over_dense_masked, 2),
-                f"{r.megabytes:.0f}",
-                f"{r.first_seconds:.1f}",
-            )
-            for r in report.training
-        ]
-        title = f"training, batch {report.training[0].batch}"
-        print_table((title, "images/s", "x dense", "range", "MB", "first s"), training)
-        print("x dense: speedup over dense masked kernels. NHWC: channels_last. first s: wall time of the first step.")
+
+
+def _print_training(report: BenchReport) -> None:
+    peer = any(r.over_peer for r in report.training)
+    training = [
+        (
+            r.variant,
+            f"{r.images_per_second.median:,.1f}",
+            *_ratio(r.over_peer if peer else r.over_dense_masked, 2),
+            f"{r.gflop:.2f}",
+            f"{r.of_peak:.0%}",
+            f"{r.megabytes:.0f}",
+            f"{r.first_seconds:.1f}",
+        )
+        for r in report.training
+    ]
+    title = f"training, batch {report.training[0].batch}"
+    heads = (title, "images/s", "x peer" if peer else "x dense", "range", "GFLOP", "peak", "MB", "first s")
+    print_table(heads, training)
+    print("x dense: speedup over dense masked kernels. x peer: over pytorch-generative. NHWC: channels_last.")
+    print("GFLOP: of an image. peak: share of the peak in that precision. first s: wall time of the first step.")
 
 
 def _ratio(result: MedianRange | None, digits: int) -> tuple[str, str]:

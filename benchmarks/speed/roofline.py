@@ -27,6 +27,7 @@ class Peaks:
 
     Attributes:
         gflops: float32 operations of a matrix product, in GFLOP/s.
+        bf16_gflops: the same in bf16.
         gigabytes: bandwidth of reading, in GB/s, the best over all working sets.
         products: GFLOP/s by shape `m x k x n`.
         reads: GB/s by working set in kB.
@@ -35,6 +36,7 @@ class Peaks:
     """
 
     gflops: float
+    bf16_gflops: float
     gigabytes: float
     products: dict[str, float]
     reads: dict[str, float]
@@ -55,12 +57,12 @@ class Peaks:
 def measure_peaks() -> Peaks:
     """Measure peaks with one thread: the best of several shapes, libraries and rounds."""
     with single_threaded():
+        bf16 = max(_bf16_gflops(*shape) for shape in SHAPES)
         products = {"x".join(map(str, shape)): _gflops(*shape) for shape in SHAPES}
         reads = {str(size): _gigabytes(1024 * size) for size in KILOBYTES}
         byte_products = {"x".join(map(str, shape)): _byte_gops(*shape) for shape in SHAPES}
-    return Peaks(
-        max(products.values()), max(reads.values()), products, reads, max(byte_products.values()), byte_products
-    )
+    fastest = max(products.values()), bf16, max(reads.values())
+    return Peaks(*fastest, products, reads, max(byte_products.values()), byte_products)
 
 
 def _gflops(m: int, k: int, n: int) -> float:
@@ -71,6 +73,11 @@ def _gflops(m: int, k: int, n: int) -> float:
         lambda: np.dot(x, y, out=z),
     ]
     return max(2e-9 * m * k * n / _best(kernel) for kernel in kernels)
+
+
+def _bf16_gflops(m: int, k: int, n: int) -> float:
+    a, b = torch.randn(m, k).bfloat16(), torch.randn(k, n).bfloat16()
+    return 2e-9 * m * k * n / _best(lambda: torch.mm(a, b))
 
 
 def _byte_gops(m: int, k: int, n: int) -> float:

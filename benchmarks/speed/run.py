@@ -23,7 +23,7 @@ from speed.sampling import (
 )
 from speed.startup import StartupTime, measure_startup
 from speed.timing import MedianRange
-from speed.training import TrainingTime, measure_training
+from speed.training import TrainingTime, measure_training, training_steps
 from speed.workload import Workload
 
 
@@ -40,6 +40,8 @@ class BenchConfig:
         startup: True to time the first image of fresh processes.
         train_batch_size: images of a training step; 0 skips training.
         compiled: True to include training with `torch.compile`.
+        peer: True to include training by pytorch-generative.
+        text: prompt of the images of training.
     """
 
     size: tuple[int, int]
@@ -50,6 +52,8 @@ class BenchConfig:
     startup: bool = True
     train_batch_size: int = 16
     compiled: bool = False
+    peer: bool = False
+    text: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,7 @@ def bench(
     sampling += _threads(workload, engines, peaks, config, notify)
     with single_threaded():
         startup = [measure_startup(model, config.size, engine) for engine in engines] if config.startup else []
-        training = _training(model, config, notify)
+        training, missing = _training(model, peaks, config, notify)
     spec = model.image
     return BenchReport(
         name=name,
@@ -146,7 +150,7 @@ def bench(
         sampling=sampling,
         startup=startup,
         training=training,
-        skipped=skipped,
+        skipped=[*skipped, *missing],
         seconds=time.perf_counter() - started,
     )
 
@@ -165,10 +169,12 @@ def _threads(
     ]
 
 
-def _training(model: PixelModel, config: BenchConfig, notify: Callable[[str], None]) -> list[TrainingTime]:
-    if not config.train_batch_size:
-        return []
+def _training(
+    model: PixelModel, peaks: Peaks, config: BenchConfig, notify: Callable[[str], None]
+) -> tuple[list[TrainingTime], list[str]]:
+    batch = config.train_batch_size
+    if not batch:
+        return [], []
     torch.manual_seed(0)
-    return measure_training(
-        model, config.train_batch_size, compiled=config.compiled, repeats=config.repeats, on_case=notify
-    )
+    steps, missing = training_steps(model, batch, text=config.text, compiled=config.compiled, peer=config.peer)
+    return measure_training(steps, batch, peaks, repeats=config.repeats, on_case=notify), missing

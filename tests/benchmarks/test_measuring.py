@@ -84,7 +84,9 @@ def _only(program: Any, row: list[Any]) -> Any:
 
 
 def test_the_roofline_bound_adds_operations_and_bytes() -> None:
-    peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={}, byte_gops=400.0, byte_products={})
+    peaks = Peaks(
+        gflops=100.0, bf16_gflops=400.0, gigabytes=50.0, products={}, reads={}, byte_gops=400.0, byte_products={}
+    )
     cost = Cost(row_flops=1e9, pixel_flops=1e9, row_bytes=1e9, pixel_bytes=3e9)
     assert cost.roofline_seconds(peaks, 1) == pytest.approx(0.02 + 0.08)
     assert cost.roofline_seconds(peaks, 16) == pytest.approx(0.02 + 0.005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,11 @@ FAST = ["--size", "4x3", "--repeats", "1", "--batch-sizes", "1", "--threads", "1
 def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of small images, without the peaks of the machine; a row of each engine that is on no other page."""
     page = script("make_speed")
-    monkeypatch.setattr("speed.run.measure_peaks", lambda: Peaks(100.0, 100.0, {}, {}, 400.0, {}))
+    monkeypatch.setattr("speed.run.measure_peaks", lambda: Peaks(100.0, 400.0, 100.0, {}, {}, 400.0, {}))
     monkeypatch.setattr(page, "FOLDER", tmp_path)
     for name, arguments in page.RUNS.items():
         file = tmp_path / f"{name}.json"
-        script("measure_speed").main([*arguments.split(), *FAST, "--no-startup", "--json", str(file)])
+        script("measure_speed").main([*shlex.split(arguments), *FAST, "--no-startup", "--json", str(file)])
         page.keep_processor(name, json.loads(file.read_text(encoding="utf-8")))
     text = page.page()
     for name in page.BASE:  # networks that sample in stages have no integer program

@@ -102,13 +102,6 @@ def test_a_finished_run_can_be_made_longer(pets: Path) -> None:
     assert json.loads(Path("r/config.json").read_text())["training"]["record"]["train"]["steps"] == 4
 
 
-def test_resume_keeps_the_batch_that_auto_found(pets: Path) -> None:
-    run("train", pets, *TINY[:-4], "--threads", "1", "--batch-size", "auto", "--steps", "1", "--out", "r")
-    size = json.loads(next(Path("r/state").glob("*/state.json")).read_text())["batch_size"]
-    run("train", "--resume", "--out", "r", "--steps", "2")
-    assert settings(Path("r"))["train"]["batch_size"] == size
-
-
 def test_resume_refuses_what_would_make_it_another_run(model: Path) -> None:
     before = (model / "run.toml").read_bytes()
     told = fails("train", "--resume", "--out", model, "--lr", "0.1")

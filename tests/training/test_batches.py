@@ -26,7 +26,7 @@ from .helpers import tiny_config, tiny_data, tiny_model
 def reader(**settings: Any) -> BatchPrefetcher:
     data = tiny_data().train
     config = tiny_config(**{"steps": 5, "batch_size": 8, **settings})
-    return BatchPrefetcher(tiny_model(data), data, config, 8, process=0, processes=1)
+    return BatchPrefetcher(tiny_model(data), data, config, process=0, processes=1)
 
 
 def test_what_is_read_ahead_is_what_is_read_when_asked() -> None:
@@ -103,7 +103,7 @@ def test_the_time_spent_waiting_is_known() -> None:
     images = np.random.default_rng(0).integers(0, 256, (64, 64, 64), dtype=np.uint8)
     data = dataset_of(images, options=DataOptions(binarise="dynamic"))
     model = pt.build("pixelcnn", shape=data.spec, channels=2, layers=1, head_channels=2)
-    ours = BatchPrefetcher(model, data, tiny_config(steps=4, batch_size=32), 32, process=0, processes=1)
+    ours = BatchPrefetcher(model, data, tiny_config(steps=4, batch_size=32), process=0, processes=1)
     for step in range(4):
         ours.read(step, 0)
     assert ours.waited > 0

@@ -90,7 +90,7 @@ def test_a_batch_reveals_pixels_of_its_own_images() -> None:
     data = ImageDataset(levels.numpy().astype(np.uint8), pt.ImageSpec.infer((1, 6, 5), 4))
     model = pt.build("gated-pixelcnn", shape=data.spec, preset="tiny", known=True)
     config = TrainConfig(steps=9, batch_size=20, augmentation={"random_shift": 1})
-    runs = [BatchPrefetcher(model, data, config, 20, process=0, processes=1) for _ in range(2)]
+    runs = [BatchPrefetcher(model, data, config, process=0, processes=1) for _ in range(2)]
     one, same = (run.read(1, 0) for run in runs)
     for run in runs:
         run.close()

@@ -26,7 +26,7 @@ def test_what_is_written_is_read_again() -> None:
     tree = {
         "model": {"preset": "tiny", "network": {"channels": 8}},
         "data": {"source": "a b", "size": "48x64", "palette": 16},
-        "train": {"steps": 3, "out": "runs/x", "batch_size": "auto"},
+        "train": {"steps": 3, "out": "runs/x", "batch_size": 8},
     }
     run = RunConfig.from_dict(tree)
     assert run.data.size == (48, 64)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.analysis.evaluation.memorization import LosslessSize
 from pointillist.data import Batch
-from pointillist.model.memory import training_memory
 from pointillist.networks import names
 from pointillist.system import resolve_device
 from pointillist.training import setup
@@ -26,7 +25,6 @@ from pointillist.training.logging import DivergenceGuard, training_summary
 from pointillist.training.setup import (
     ExponentialMovingAverage,
     build_optimizer,
-    largest_batch_size,
     learning_rate,
     resolve_precision,
 )
@@ -146,25 +144,6 @@ def test_shifted_images_keep_their_shape(height: int, width: int, reach: int) ->
         assert np.array_equal(moved, x)
 
 
-def test_batch_size_auto_is_a_power_of_two() -> None:
-    """The batch is found from what a training step takes."""
-    model = tiny_model(tiny_data().train)
-    batch = largest_batch_size(model)
-    assert batch & (batch - 1) == 0
-    assert 1 <= batch <= 256
-
-
-def test_batch_size_auto_fills_half_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the memory that the engines ask for too; the most that pays, where the system does not tell."""
-    model = tiny_model(tiny_data().train)
-    for images, batch in ((5, 4), (0, 1), (1000, 32)):
-        needed = training_memory(model).bytes(images, model.image.height, model.image.width)
-        monkeypatch.setattr(setup, "free_bytes", lambda device, needed=needed: 2 * needed + 2)
-        assert largest_batch_size(model) == batch
-    monkeypatch.setattr(setup, "free_bytes", lambda device: None)
-    assert largest_batch_size(model) == 32
-
-
 def test_batch_size_must_fit_the_parts() -> None:
     """A step must split evenly over processes and parts."""
     data = tiny_data()
@@ -248,7 +227,7 @@ def test_unlabelled_runs_and_runs_without_validation(tmp_path: Path) -> None:
     """A bare data set trains too; without validation images the last weights are the model."""
     data = tiny_data()
     model = pt.build("pixelcnn", shape=data.train.spec, channels=4, layers=1, head_channels=4)
-    result = pt.train(model, data.train, tiny_config(tmp_path / "a", batch_size="auto"))
+    result = pt.train(model, data.train, tiny_config(tmp_path / "a"))
     assert result.valid_bits_per_dim == math.inf
     assert "no validation images" in repr(result)
     assert (tmp_path / "a" / "model.safetensors").is_file()

@@ -60,7 +60,7 @@ RUN_OPTIONS = (
     RunOption("--init-from", "model.init_from", _MODEL, "MODEL"),
     RunOption("--epochs", "train.epochs", _TRAINING, "X"),
     RunOption("--steps", "train.steps", _TRAINING, "N"),
-    RunOption("--batch-size", "train.batch_size", _TRAINING, "N|auto"),
+    RunOption("--batch-size", "train.batch_size", _TRAINING, "N"),
     RunOption("--grad-accumulation", "train.grad_accumulation", _TRAINING, "N"),
     RunOption("--quantization-aware", "train.quantization_aware", _TRAINING),
     RunOption("--lr", "train.optimizer.lr", _TRAINING, "X"),

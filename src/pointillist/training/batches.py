@@ -115,7 +115,6 @@ class BatchPrefetcher:
         model: PixelModel,
         data: ImageDataset,
         config: TrainConfig,
-        batch_size: int,
         *,
         process: int,
         processes: int,
@@ -124,8 +123,8 @@ class BatchPrefetcher:
         self.conditions: DatasetConditions = DatasetConditions(model, data)
         self.sampler: EpochSampler = EpochSampler(len(data), config.seed)
         self.waited: float = 0.0
-        self._batch_size, self._process, self._processes = batch_size, process, processes
-        self._end = config.total_steps(len(data), batch_size), 0
+        self._process, self._processes = process, processes
+        self._end = config.total_steps(len(data)), 0
         self._ahead: tuple[BatchIndex, Future[MicroBatch]] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="images")
 
@@ -159,8 +158,8 @@ class BatchPrefetcher:
     def _load(self, index: BatchIndex) -> MicroBatch:
         step, micro_step = index
         config, augmentation = self.config, self.config.augmentation
-        size = self._batch_size // (self._processes * config.grad_accumulation)
-        start = step * self._batch_size + (micro_step * self._processes + self._process) * size
+        size = config.batch_size // (self._processes * config.grad_accumulation)
+        start = step * config.batch_size + (micro_step * self._processes + self._process) * size
         levels: list[np.ndarray] = []
         inputs: list[ConditionInputs] = []
         indices: list[int] = []

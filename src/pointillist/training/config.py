@@ -227,7 +227,7 @@ class TrainConfig(_Settings):
     Attributes:
         epochs: Passes over the training images.
         steps: Optimiser steps; overrides `epochs`.
-        batch_size: Images per step over all processes, or auto (the most that fit in memory).
+        batch_size: Images per step over all processes.
         grad_accumulation: Micro-batches per step, to save memory.
         seed: Random seed of weights, order, augmentation and dropout.
         quantization_aware: Round weights and features as the integer program does, to fine-tune a model for it.
@@ -238,7 +238,7 @@ class TrainConfig(_Settings):
 
     epochs: float = Field(20.0, gt=0, le=MAX_STEPS)
     steps: int | None = Field(None, ge=1, le=MAX_STEPS)
-    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 16
+    batch_size: int = Field(16, ge=1)
     grad_accumulation: int = Field(1, ge=1)
     seed: int = Field(0, ge=0)
     quantization_aware: bool = False
@@ -256,8 +256,8 @@ class TrainConfig(_Settings):
     @classmethod
     def _divides_the_batch(cls, value: int, info: Any) -> int:
         """Reject parts of unequal size before anything is read; with more processes, the trainer checks again."""
-        batch_size = info.data.get("batch_size")
-        if isinstance(batch_size, int) and batch_size % value:
+        batch_size = info.data.get("batch_size", value)  # missing if it is wrong itself
+        if batch_size % value:
             near = value * max(1, batch_size // value)
             raise ValueError(f"Input should be a divisor of `batch_size` (={batch_size}): try `batch_size={near}`")
         return value
@@ -291,9 +291,9 @@ class TrainConfig(_Settings):
         }
         return self.model_copy(update=changes)
 
-    def total_steps(self, images: int, batch_size: int) -> int:
+    def total_steps(self, images: int) -> int:
         """Count the optimiser steps of a run on a training set of `images`."""
-        return self.steps if self.steps is not None else max(1, round(self.epochs * images / batch_size))
+        return self.steps if self.steps is not None else max(1, round(self.epochs * images / self.batch_size))
 
 
 class ModelSection(ModelSettings):

@@ -35,7 +35,7 @@ def describe(
     """
     images, valid = splits.get("train"), splits.valid
     validation = f"{len(valid):,} for validation" if valid is not None else "none for validation"
-    steps = config.total_steps(len(images), int(config.batch_size))
+    steps = config.total_steps(len(images))
     return [
         f"model      {model.config.model_type}, {model.num_parameters():,} parameters, {model.likelihood.name}",
         f"images     {len(images):,} of {images.name}, {validation}",

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.model.batches import check_spec
-from pointillist.model.memory import check_training_memory, training_memory
+from pointillist.model.memory import check_training_memory
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system import available_cores, free_bytes, processor, resolve_device
+from pointillist.system import available_cores, processor, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import OptimizerConfig, OptimizerName, ScheduleConfig, ScheduleName, TrainConfig
 from pointillist.training.integers import check_quantization_aware
@@ -155,10 +155,6 @@ class ExponentialMovingAverage:
 INITIAL_IMAGES = 64
 """Images of the data-dependent initialisation."""
 
-MEMORY_SHARE = 0.5  # of free memory: the rest is for the images and for other programs
-MAX_BATCH_SIZE = 256
-MAX_BATCH_SIZE_CPU = 32  # larger batches are no faster on a CPU, and give fewer updates per epoch
-
 # Elements of a feature map (channels x pixels) from which bf16 is faster on a CPU; for other models it always is.
 # Measured: docs/decisions, 0020, has the figures and the command.
 MIN_BF16_ELEMENTS = {"row-lstm": 2_000, "diagonal-bilstm": 6_000, "multiscale-pixelrnn": 6_000, "pixelsnail": 20_000}
@@ -193,7 +189,7 @@ def as_splits(model: PixelModel, data: Any) -> DataSplits:
 def prepare(
     model: PixelModel, data: Any, config: TrainConfig, console: Console | None
 ) -> tuple[DataSplits, Accelerator, TrainConfig]:
-    """Read the images, resolve device, precision and batch size, and describe the run on the console.
+    """Read the images, resolve device and precision, and describe the run on the console.
 
     The random generators are seeded.
 
@@ -215,11 +211,7 @@ def prepare(
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     set_seed(config.seed)
     config = config.updated(machine={"precision": precision})
-    if config.batch_size == "auto":
-        parts = accelerator.num_processes * config.grad_accumulation
-        fitting = torch.tensor([largest_batch_size(model.to(accelerator.device))], device=accelerator.device)
-        config = config.updated(batch_size=parts * int(accelerator.gather(fitting).min()))  # one size for all processes
-    count = -(-int(config.batch_size) // (accelerator.num_processes * config.grad_accumulation))
+    count = -(-config.batch_size // (accelerator.num_processes * config.grad_accumulation))
     check_training_memory(model, count, (images.spec.height, images.spec.width), accelerator.device)
     check_quantization_aware(model, images, config)
     if console is not None and accelerator.is_main_process:
@@ -268,19 +260,6 @@ def resolve_precision(precision: str, device: torch.device, model: PixelModel | 
                 return "fp32", "an Intel CPU without AMX is no faster in bf16"
             return "bf16", "the CPU has AVX-512 bf16"
     return "fp32", "the hardware is not faster in bf16"
-
-
-def largest_batch_size(model: PixelModel) -> int:
-    """Find the largest power of two of images whose training step fits in half of the free memory, at least 1.
-
-    Where the system does not report free memory, the result is the largest batch size that pays.
-    """
-    limit = MAX_BATCH_SIZE_CPU if model.device.type == "cpu" else MAX_BATCH_SIZE
-    free = free_bytes(model.device)
-    if free is None:
-        return limit
-    fitting = training_memory(model).largest_count(int(MEMORY_SHARE * free), model.image.height, model.image.width)
-    return min(limit, max(1, fitting))
 
 
 def _map_elements(model: PixelModel) -> int:

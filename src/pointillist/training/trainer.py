@@ -46,7 +46,7 @@ class Trainer:
     """The loop of one run. Call `pointillist.train`, which sets it up.
 
     Args:
-        config: settings with precision and batch size resolved (`setup.prepare`).
+        config: settings with the precision resolved (`setup.prepare`).
         console: where progress is shown; None is silent.
         save_model: function that writes the model to a folder.
         write_samples: function that writes a sample sheet to a folder at a step; None writes none.
@@ -75,12 +75,12 @@ class Trainer:
         self.config, self.accelerator, self.console = config, accelerator, console
         self.train_data, self.valid_data = train, valid
         self.save_model, self.write_samples = save_model, write_samples
-        self.batch_size: int = _checked_batch_size(config, accelerator.num_processes)
-        self.total: int = config.total_steps(len(train), self.batch_size)
+        _check_parts(config, accelerator.num_processes)
+        self.total: int = config.total_steps(len(train))
         self.intervals: Intervals = Intervals.from_config(config.intervals, self.total)
         self.model: PixelModel = model.to(accelerator.device).to(memory_format=torch.channels_last)
         processes = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-        self.batches: BatchPrefetcher = BatchPrefetcher(model, train, config, self.batch_size, **processes)
+        self.batches: BatchPrefetcher = BatchPrefetcher(model, train, config, **processes)
         self.average: ExponentialMovingAverage = ExponentialMovingAverage(model, config.optimizer.ema)
         optimizer = build_optimizer(model, config.optimizer)
         self.names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
@@ -121,7 +121,7 @@ class Trainer:
                 bits, indices = self.step()
                 logger.print(threads.record(time.perf_counter() - began))
                 self.progress.threads = threads.chosen
-                images += self.batch_size
+                images += self.config.batch_size
                 step = self.progress.step
                 self.divergence.check(bits, step, indices, self.last_checkpoint)
                 speed = images / (time.perf_counter() - started)
@@ -129,7 +129,7 @@ class Trainer:
                 if step % max(1, self.total // 200) == 0 or step == self.total:
                     lr = learning_rate(step - 1, self.total, self.config)
                     logger.log(
-                        step=step, images=step * self.batch_size, bits_per_dim=bits, lr=lr, speed=round(speed, 1)
+                        step=step, images=step * self.config.batch_size, bits_per_dim=bits, lr=lr, speed=round(speed, 1)
                     )
                 paused = time.perf_counter()
                 self._run_due_actions(logger)
@@ -213,7 +213,7 @@ class Trainer:
         if accelerator.is_main_process:
             logger.log(
                 step=progress.step,
-                images=progress.step * self.batch_size,
+                images=progress.step * self.config.batch_size,
                 valid_bits_per_dim=bits,
                 valid_nats=total / count,
                 valid_images=int(count),
@@ -242,7 +242,7 @@ class Trainer:
         if out is None:
             return
         if self.accelerator.is_main_process:
-            record = {**vars(self.progress), "data": self._fingerprint, "batch_size": self.batch_size}
+            record = {**vars(self.progress), "data": self._fingerprint}
             path = save_state(out / "state", self.model, self.average.average, self.optimizer, self.names, record)
             self.last_checkpoint = str(path)
             self._export("last")
@@ -290,16 +290,14 @@ class Trainer:
         return float(self.accelerator.reduce(flag, "sum")) > 0
 
 
-def _checked_batch_size(config: TrainConfig, processes: int) -> int:
-    """Return the batch size of resolved settings, which must split evenly."""
-    assert isinstance(config.batch_size, int), "resolved by `prepare`"
+def _check_parts(config: TrainConfig, processes: int) -> None:
+    """Check that a batch splits evenly."""
     parts = processes * config.grad_accumulation
     if config.batch_size % parts:
         raise ConfigError(
             f"`batch_size` (={config.batch_size}) must be a multiple of processes x `grad_accumulation` (={parts}): "
             f"try {parts * max(1, config.batch_size // parts)}."
         )
-    return config.batch_size
 
 
 def _compiled(model: PixelModel) -> Any:

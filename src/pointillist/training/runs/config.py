@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from pointillist.conditioning import condition_kinds
-from pointillist.errors import CheckpointError, ConfigError, TrainingError
-from pointillist.files.reading import read_json
+from pointillist.errors import ConfigError, TrainingError
 from pointillist.files.settings_tree import (
     UNSET,
     Tree,
@@ -226,16 +225,4 @@ def resumed_run(out: Path, overrides: Tree) -> RunConfig:
             )
     tree = overlay(recorded, overrides)
     assign(tree, "train.out", str(out))
-    if tree["train"].get("batch_size") == "auto":
-        assign(tree, "train.batch_size", _saved_batch_size(out))
     return RunConfig.from_dict(tree)
-
-
-def _saved_batch_size(out: Path) -> Any:
-    """Read what `auto` was resolved to: with another batch size the images would come in another order."""
-    for path in sorted((out / "state").glob("step-*/state.json"), reverse=True):
-        try:
-            return read_json(path, "resume from an older one", CheckpointError)["batch_size"]
-        except (OSError, CheckpointError, KeyError, TypeError):
-            continue
-    return "auto"

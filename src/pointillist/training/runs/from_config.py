@@ -298,7 +298,7 @@ def _estimate_cost(model: PixelModel, data: DataSplits, config: TrainConfig, con
     finally:
         trainer.release()
         accelerator.end_training()
-    size, total = trainer.batch_size, trainer.total
+    size, total = config.batch_size, trainer.total
     whole = format_duration(first + (total - 1) * seconds)
     return [
         f"speed      {size / seconds:,.1f} images/s; the first step takes {first:.1f} s",
