@@ -249,6 +249,8 @@ def format_validation_error(error: Any, what: str) -> str:
     where = ".".join(str(part) for part in first["loc"]) or what
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"`{where}` is not {what}: check its spelling."
+    if first["type"] == "missing":
+        return f"`{where}` is missing in {what}: add it."
     message = str(first["msg"]).replace(" after validation", "").replace("a valid tuple", "a list")
     if first["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
         message = "must be an object"

@@ -224,7 +224,7 @@ def endless(*chunks: dict[str, Any]) -> dict[str, Any]:
 HOSTILE: dict[str, Any] = {
     "huge.tmj": tiled(width=10**6, height=10**6),
     "negative.tmj": tiled(width=-1),
-    "float.tmj": tiled(width=6.0),
+    "float.tmj": tiled(width=6.5),
     "short.tmj": tiled(data=[1] * 23),
     "words.tmj": tiled(data=["x"] * 24),
     "large.tmj": tiled(data=[10**18] * 24),

@@ -17,7 +17,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
-from pointillist.errors import ConfigError, DataError, PointillistError, quote
+from pydantic import BaseModel, ValidationError
+
+from pointillist.errors import ConfigError, DataError, PointillistError, format_validation_error, quote
 from pointillist.system import check_memory
 
 MAX_DEPTH = 64
@@ -36,6 +38,7 @@ _KINDS = {
 }
 
 Error = type[PointillistError]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def check_path(name: str, value: Any) -> None:
@@ -161,6 +164,31 @@ def parse_json(text: str, name: str, remedy: str, error: Error = DataError) -> A
             or metadata has.
     """
     return _parsed(json.loads, text, "JSON", name, remedy, error)
+
+
+def parse_model(kind: type[Model], value: Any, what: str, name: str, remedy: str, error: Error = DataError) -> Model:
+    """Give JSON values a type.
+
+    ```python
+    parse_model(Legend, {"#": "wall"}, "a legend", "legend.json", "correct it").root  # {"#": "wall"}
+    ```
+
+    Args:
+        kind: the type.
+        value: the JSON values.
+        what: description of them, with an article.
+        name: name of their file in messages.
+        remedy: advice at the end of a message.
+        error: kind of error to raise.
+
+    Raises:
+        PointillistError: of the kind `error`, with the first value that does not fit.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as cause:
+        reason = format_validation_error(cause, what).removesuffix(".")
+        raise error(f"{name} cannot be read ({reason}): {remedy}.") from cause
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:

@@ -8,35 +8,104 @@ the folder of the data.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import xml.etree.ElementTree as ET
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from pointillist.data.pixels import read_picture
 from pointillist.data.tilemaps.tileset import EMPTY, MAX_CELLS, TileMap, Tileset, check_cells, cut_tiles
 from pointillist.errors import DataError, quote
-from pointillist.files.reading import MAX_DEPTH, MAX_NAME, check_file, check_texts, read_json
+from pointillist.files.reading import MAX_DEPTH, MAX_NAME, check_file, parse_model, read_json
 from pointillist.images import MAX_LEVELS
 
 MAX_BYTES = 256 * 2**20
+_FLAGS = np.uint32(0xF000_0000)  # a tile may be flipped or rotated: its level is the same
+_SAVE = "save it again with Tiled"
+_Number = Annotated[int, Field(ge=0, lt=2**32)]
+_Place = Annotated[int, Field(ge=-(2**30), le=2**30)]
+_Side = Annotated[int, Field(ge=1, le=MAX_CELLS)]
+_Pixels = Annotated[int, Field(ge=0, le=4096)]
+_Data = Annotated[list[_Number] | str, Field(union_mode="left_to_right")]
 
 
-def read_xml(path: Path, name: str) -> dict[str, Any]:
-    """Read a map or a tileset as a table with the keys of Tiled's JSON.
+class _Table(BaseModel):
+    """A table of Tiled, with the keys that are read; numbers of XML are texts."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, defer_build=True)
+
+
+class _Chunk(_Table):
+    """A part of an infinite layer."""
+
+    height: _Side
+    width: _Side
+    y: _Place
+    x: _Place
+    data: _Data
+
+
+class _Layer(_Table):
+    """A layer of any type; a group has layers, a layer of an infinite map chunks."""
+
+    type: str = ""
+    layers: list[_Layer] = []
+    chunks: list[_Chunk] = []
+    height: int = 0
+    width: int = 0
+    data: _Data = ""
+    encoding: Literal["csv", "base64"] = "csv"
+    compression: Literal["", "zlib", "gzip"] = ""
+
+
+class _Tile(_Table):
+    """A tile and its class, which has had two names."""
+
+    id: Annotated[int, Field(ge=0, lt=MAX_LEVELS)]
+    label: Annotated[str, Field(max_length=MAX_NAME, validation_alias=AliasChoices("class", "type"))] = ""
+
+
+class _TileSet(_Table):
+    """A tileset, or where in a map which file of one belongs."""
+
+    firstgid: Annotated[int, Field(ge=1, le=2**28)] = 1
+    source: str = ""
+    tiles: list[_Tile] = []
+    tilecount: Annotated[int, Field(ge=0, le=MAX_LEVELS)] = 0
+    image: str = ""
+    tileheight: _Pixels = 0
+    tilewidth: _Pixels = 0
+    margin: _Pixels = 0
+    spacing: _Pixels = 0
+
+
+class _Map(_Table):
+    orientation: Literal["orthogonal"] = "orthogonal"
+    infinite: bool = False
+    height: _Side
+    width: _Side
+    layers: list[_Layer]
+    tilesets: list[_TileSet]
+
+
+def _read(path: Path, name: str) -> Any:
+    """Read JSON, or XML as a table with the keys of Tiled's JSON.
 
     Raises:
-        DataError: if it is not Tiled XML, has a document type, or is nested too deeply.
+        DataError: if it is neither, has a document type, or is nested too deeply.
     """
+    if path.suffix.lower() not in (".tmx", ".tsx", ".xml"):
+        return read_json(path, _SAVE)
     root = _parse(path, name)
     if root.tag == "map":
-        return _map(root, name)
+        tilesets = [_tileset_of_xml(element) for element in root.iterfind("tileset")]
+        return {**root.attrib, "layers": _layers(root, name), "tilesets": tilesets}
     if root.tag == "tileset":
         return _tileset_of_xml(root)
     raise DataError(f"{name} is XML, but no map or tileset of Tiled: its first element is <{root.tag[:50]}>.")
@@ -62,30 +131,21 @@ def _parse(path: Path, name: str) -> ET.Element:
         raise DataError(f"{name} cannot be read as XML ({error}): save it again with Tiled.") from error
 
 
-def _map(root: ET.Element, name: str) -> dict[str, Any]:
-    tilesets = [_tileset_of_xml(element) for element in root.iterfind("tileset")]
-    return {**root.attrib, "layers": _layers(root, name), "tilesets": tilesets}
-
-
-def _layers(parent: ET.Element, name: str, depth: int = 0) -> list[dict[str, Any]]:
+def _layers(parent: ET.Element, name: str, depth: int = 0) -> list[object]:
     if depth > MAX_DEPTH:
         raise DataError(f"{name} is nested more than {MAX_DEPTH} deep: save it again with Tiled.")
-    layers: list[dict[str, Any]] = []
+    layers: list[object] = []
     for element in parent:
         if element.tag == "group":
             layers.append({"type": "group", "layers": _layers(element, name, depth + 1)})
         elif element.tag == "layer":
-            layers.append({**element.attrib, "type": "tilelayer", **_data(element, name)})
+            data = element.find("data")
+            if data is None:
+                raise DataError(f"{name} has a layer without data: save it again with Tiled.")
+            chunks = [{**chunk.attrib, "data": _numbers(chunk, data)} for chunk in data.iterfind("chunk")]
+            content = {"chunks": chunks} if chunks else {"data": _numbers(data, data)}
+            layers.append({**element.attrib, "type": "tilelayer", **data.attrib, **content})
     return layers
-
-
-def _data(layer: ET.Element, name: str) -> dict[str, Any]:
-    element = layer.find("data")
-    if element is None:
-        raise DataError(f"{name} has a layer without data: save it again with Tiled.")
-    if element.find("chunk") is not None:
-        return {**element.attrib, "chunks": [{**chunk.attrib, "data": _numbers(chunk, element)} for chunk in element]}
-    return {**element.attrib, "data": _numbers(element, element)}
 
 
 def _numbers(cells: ET.Element, data: ET.Element) -> str | list[str]:
@@ -95,15 +155,10 @@ def _numbers(cells: ET.Element, data: ET.Element) -> str | list[str]:
     )
 
 
-def _tileset_of_xml(element: ET.Element) -> dict[str, Any]:
+def _tileset_of_xml(element: ET.Element) -> dict[str, object]:
     image = element.find("image")
     picture = {} if image is None else {"image": image.get("source", "")}
     return {**element.attrib, **picture, "tiles": [tile.attrib for tile in element.iterfind("tile")]}
-
-
-Table = Mapping[str, Any]
-_FLAGS = np.uint32(0xF000_0000)  # a tile may be flipped or rotated: its level is the same
-_SAVE = "save it again with Tiled"
 
 
 @dataclass(frozen=True)
@@ -115,12 +170,14 @@ class TiledTileset:
         count: number of tiles.
         tileset: their pictures, or None where the picture is not there.
         source: name of its file as the map has it; empty where it is in the map.
+        first: number of its first tile in the map.
     """
 
     classes: Mapping[int, str]
     count: int
     tileset: Tileset | None
     source: str = ""
+    first: int = 1
 
 
 def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
@@ -135,17 +192,12 @@ def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
     Raises:
         DataError: if it is damaged, not orthogonal, without tiles, or refers to a file outside `root`.
     """
-    tree = _table(_read(path, name), name)
-    if tree.get("orientation", "orthogonal") != "orthogonal":
-        raise DataError(f"{name} is {quote(tree['orientation'])}: only orthogonal maps are read.")
-    layers = list(_tile_layers(tree.get("layers"), name))
+    tree = parse_model(_Map, _read(path, name), "a map of Tiled", name, _SAVE)
+    layers = list(_tile_layers(tree.layers))
     if not layers:
         raise DataError(f"{name} has no tile layer: draw the map on one in Tiled.")
     gids = _flattened(tree, layers, name)
-    sets = _list(tree.get("tilesets"), name)
-    firsts = [_whole(_table(tile_set, name), "firstgid", 1, 2**28, name) for tile_set in sets]
-    result = [_tileset_of(tile_set, path, root, name) for tile_set in sets]
-    return _named(gids, firsts, result, name)
+    return _named(gids, [_placed(tile_set, path, root, name) for tile_set in tree.tilesets], name)
 
 
 def read_tiled_tileset(path: Path, root: Path, name: str) -> TiledTileset:
@@ -154,67 +206,38 @@ def read_tiled_tileset(path: Path, root: Path, name: str) -> TiledTileset:
     Raises:
         DataError: if it is damaged, or its picture lies outside `root`.
     """
-    return _tileset(_table(_read(path, name), name), path, root, name)
+    table = parse_model(_TileSet, _read(path, name), "a tileset of Tiled", name, _SAVE)
+    return _tileset(table, path, root, name)
 
 
-def _read(path: Path, name: str) -> Any:
-    return read_xml(path, name) if path.suffix.lower() in (".tmx", ".tsx", ".xml") else read_json(path, _SAVE)
-
-
-def _table(value: Any, name: str) -> Table:
-    if not isinstance(value, dict):
-        raise DataError(f"{name} is not a Tiled map: a table is missing in it, so {_SAVE}.")
-    return value
-
-
-def _list(value: Any, name: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise DataError(f"{name} is not a Tiled map: a list is missing in it, so {_SAVE}.")
-    return value
-
-
-def _whole(table: Table, key: str, low: int, high: int, name: str, default: int | None = None) -> int:
-    value = table.get(key, default)
-    if isinstance(value, str) and len(value) < 18 and value.removeprefix("-").isdecimal():  # of XML
-        value = int(value)
-    if not isinstance(value, int) or not low <= value <= high:
-        raise DataError(f"{name} has {key} {quote(value)}: it must be a whole number from {low:,} to {high:,}.")
-    return int(value)
-
-
-def _tile_layers(layers: Any, name: str) -> Iterator[Table]:
+def _tile_layers(layers: Sequence[_Layer]) -> Iterator[_Layer]:
     """Yield the tile layers from the lowest to the highest, layers of groups in their place."""
-    for layer in _list(layers, name):
-        table = _table(layer, name)
-        if table.get("type") == "group":
-            yield from _tile_layers(table.get("layers"), name)
-        elif table.get("type") == "tilelayer":
-            yield table
-
-
-def _flattened(tree: Table, layers: list[Table], name: str) -> np.ndarray:
-    """Flatten the layers of a map, uint32 `[h w]`; of the chunks of an infinite map, the rectangle with its tiles."""
-    chunks, is_infinite = [], bool(_whole(tree, "infinite", 0, 1, name, 0))
     for layer in layers:
-        if not is_infinite and _size(layer, name) != _size(tree, name):
-            raise DataError(f"{name} has a layer of another size than the map: {_SAVE}.")
-        keys = {key: layer[key] for key in ("encoding", "compression") if key in layer}
-        entries = _list(layer.get("chunks", []), name) if is_infinite else [{**layer, "y": 0, "x": 0}]
-        for entry in entries:
-            row, column = (_whole(_table(entry, name), key, -(2**30), 2**30, name) for key in ("y", "x"))
-            chunks.append(((row, column, *_size(entry, name)), {**entry, **keys}))
-    if sum(height * width for (_, _, height, width), _ in chunks) > len(layers) * MAX_CELLS:
+        if layer.type == "group":
+            yield from _tile_layers(layer.layers)
+        elif layer.type == "tilelayer":
+            yield layer
+
+
+def _flattened(tree: _Map, layers: list[_Layer], name: str) -> np.ndarray:
+    """Flatten the layers of a map, uint32 `[h w]`; of the chunks of an infinite map, the rectangle with its tiles."""
+    if not tree.infinite and any((layer.height, layer.width) != (tree.height, tree.width) for layer in layers):
+        raise DataError(f"{name} has a layer of another size than the map: {_SAVE}.")
+    whole = _Chunk(height=tree.height, width=tree.width, y=0, x=0, data="")
+    chunks = [(chunk, layer) for layer in layers for chunk in (layer.chunks if tree.infinite else [whole])]
+    if sum(chunk.height * chunk.width for chunk, _ in chunks) > len(layers) * MAX_CELLS:
         raise DataError(f"{name} has chunks of over {MAX_CELLS:,} cells in a layer: cut it into parts.")
-    places = np.array([place for place, _ in chunks], np.int64).reshape(-1, 4)
-    first = places[:, :2].min(0, initial=2**31)
-    height, width = ((places[:, :2] + places[:, 2:]).max(0, initial=-(2**31)) - first).tolist() if chunks else (1, 1)
+    top, left = (min((getattr(chunk, axis) for chunk, _ in chunks), default=0) for axis in "yx")
+    height = max((chunk.y + chunk.height for chunk, _ in chunks), default=top + 1) - top
+    width = max((chunk.x + chunk.width for chunk, _ in chunks), default=left + 1) - left
     check_cells(height, width, name)
     gids = np.zeros((height, width), np.uint32)
-    for (row, column, *size), table in chunks:
-        top, left = row - int(first[0]), column - int(first[1])
-        above = _cells(table, size[0] * size[1], name).reshape(size) & ~_FLAGS
-        np.copyto(gids[top : top + size[0], left : left + size[1]], above, where=above > 0)
-    if not is_infinite:
+    for chunk, layer in chunks:
+        cells = _cells(layer.data if chunk is whole else chunk.data, layer, chunk.height * chunk.width, name)
+        above = cells.reshape(chunk.height, chunk.width) & ~_FLAGS
+        below = gids[chunk.y - top :, chunk.x - left :][: chunk.height, : chunk.width]
+        np.copyto(below, above, where=above > 0)
+    if not tree.infinite:
         return gids
     rows, columns = (np.flatnonzero(gids.any(axis)) for axis in (1, 0))
     if not len(rows):
@@ -222,95 +245,68 @@ def _flattened(tree: Table, layers: list[Table], name: str) -> np.ndarray:
     return gids[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _size(table: Table, name: str) -> tuple[int, int]:
-    height, width = (_whole(table, side, 1, MAX_CELLS, name) for side in ("height", "width"))
-    check_cells(height, width, name)
-    return height, width
-
-
-def _cells(layer: Table, count: int, name: str) -> np.ndarray:
-    """Decode the cells of a layer, uint32 `[count]`."""
-    data, encoding = layer.get("data"), layer.get("encoding", "csv")
+def _cells(data: list[int] | str, layer: _Layer, count: int, name: str) -> np.ndarray:
+    """Decode cells, uint32 `[count]`; of compressed ones at most one more, as a short file can claim any number."""
     try:
-        if encoding == "base64" and isinstance(data, str):
-            packed = base64.b64decode("".join(data.split()), validate=True)
-            cells = np.frombuffer(_unpacked(packed, layer.get("compression") or "", 4 * count, name), "<u4")
-        elif encoding == "csv" and isinstance(data, (str, list)):
-            numbers = data.split(",") if isinstance(data, str) else data
-            if len(numbers) == count and all(isinstance(n, (int, str)) and len(str(n)) < 20 for n in numbers):
-                cells = np.array([int(n) for n in numbers], np.int64).astype(np.uint32)
-            else:
-                cells = np.zeros(0, np.uint32)
+        if isinstance(data, list):
+            cells = np.array(data, np.uint32)
+        elif layer.encoding == "csv":
+            cells = np.array(data.split(","), np.int64).astype(np.uint32)
         else:
-            raise DataError(f"{name} has layers in the encoding {quote(encoding)}: save them as CSV or base64.")
-    except (ValueError, binascii.Error, zlib.error, OverflowError) as error:
-        if isinstance(error, DataError):
-            raise
+            packed = base64.b64decode("".join(data.split()), validate=True)
+            if layer.compression:
+                packed = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(packed, 4 * count + 1)
+            cells = np.frombuffer(packed, "<u4")
+    except (ValueError, zlib.error, OverflowError) as error:
         raise DataError(f"{name} has a damaged layer ({error}): {_SAVE}.") from error
     if len(cells) != count:
         raise DataError(f"{name} has a layer that does not hold the {count:,} cells of the map: {_SAVE}.")
     return cells
 
 
-def _unpacked(packed: bytes, compression: Any, size: int, name: str) -> bytes:
-    """Decompress `size` bytes, or one more where there are more: a short file can claim to be larger than memory."""
-    if compression == "":
-        return packed
-    if compression not in ("zlib", "gzip"):
-        raise DataError(f"{name} has layers compressed by {quote(compression)}: choose zlib or gzip in Tiled.")
-    return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(packed, size + 1)
-
-
-def _tileset_of(entry: Table, path: Path, root: Path, name: str) -> TiledTileset:
+def _placed(table: _TileSet, path: Path, root: Path, name: str) -> TiledTileset:
     """Read the tileset of a map, in a separate file or in the map."""
-    source = entry.get("source")
-    if source is None:
-        return _tileset(entry, path, root, name)
-    inner = inside(path, source, root, name)
+    if not table.source:
+        return replace(_tileset(table, path, root, name), first=table.firstgid)
+    inner = inside(path, table.source, root, name)
     if not inner.is_file():
-        raise DataError(f"{name} uses the tileset {quote(source)}, which is not there: embed it in the map in Tiled.")
-    result = read_tiled_tileset(inner, root, f"The tileset {quote(source)} of {name}")
-    return replace(result, source=source.replace("\\", "/"))
+        raise DataError(
+            f"{name} uses the tileset {quote(table.source)}, which is not there: embed it in the map in Tiled."
+        )
+    result = read_tiled_tileset(inner, root, f"The tileset {quote(table.source)} of {name}")
+    return replace(result, source=table.source.replace("\\", "/"), first=table.firstgid)
 
 
-def _tileset(table: Table, path: Path, root: Path, name: str) -> TiledTileset:
-    classes: dict[int, str] = {}
-    for tile in _list(table.get("tiles", []), name):
-        label = _table(tile, name).get("class") or tile.get("type") or ""
-        if not isinstance(label, str):
-            raise DataError(f"{name} has a tile of class {quote(label)}: it must be a text.")
-        if label:
-            classes[_whole(tile, "id", 0, MAX_LEVELS - 1, name)] = label
-    check_texts(classes.values(), f"A class of a tile of {name}", MAX_NAME, DataError)
+def _tileset(table: _TileSet, path: Path, root: Path, name: str) -> TiledTileset:
+    classes = {tile.id: tile.label for tile in table.tiles if tile.label}
     pictures = _pictures(table, path, root, name)
-    known = max([len(pictures) if pictures else 0, *(number + 1 for number in classes)], default=0)
-    count = _whole(table, "tilecount", 0, MAX_LEVELS, name, known)
-    return TiledTileset(classes, max(count, known), pictures)
+    known = max([len(pictures) if pictures else 0, *(number + 1 for number in classes)])
+    return TiledTileset(classes, max(table.tilecount, known), pictures)
 
 
-def _pictures(table: Table, path: Path, root: Path, name: str) -> Tileset | None:
+def _pictures(table: _TileSet, path: Path, root: Path, name: str) -> Tileset | None:
     """Cut the picture of a tileset; None where it has none, or it is not there."""
-    source = table.get("image")
-    if source is None:
+    if not (table.image and table.tileheight and table.tilewidth):
         return None
-    picture = inside(path, source, root, name)
+    picture = inside(path, table.image, root, name)
     if not picture.is_file():
         return None
-    height, width = (_whole(table, side, 1, 4096, name) for side in ("tileheight", "tilewidth"))
-    margin, spacing = (_whole(table, key, 0, 4096, name, 0) for key in ("margin", "spacing"))
-    image = read_picture(picture, f"The picture {quote(source)} of {name}")
-    tiles = cut_tiles(image, (height, width), margin=margin, spacing=spacing, count=MAX_LEVELS)
+    image, size = (
+        read_picture(picture, f"The picture {quote(table.image)} of {name}"),
+        (table.tileheight, table.tilewidth),
+    )
+    tiles = cut_tiles(image, size, margin=table.margin, spacing=table.spacing, count=MAX_LEVELS)
     return Tileset(tiles) if len(tiles) else None
 
 
-def inside(path: Path, source: Any, root: Path, name: str) -> Path:
+def inside(path: Path, source: str, root: Path, name: str) -> Path:
     """Return the file that `path` names relative to itself.
 
     Raises:
         DataError: if it lies outside the folder `root`, or is not a relative path.
     """
-    text = source.replace("\\", "/") if isinstance(source, str) else ""
-    if not text or "\0" in text or os.path.isabs(text) or ":" in text.split("/")[0]:
+    text = source.replace("\\", "/")
+    if "\0" in text or os.path.isabs(text) or ":" in text.split("/")[0]:
         raise DataError(f"{name} names the file {quote(source)}: it must be a path relative to the map.")
     result = Path(os.path.realpath(path.parent / text))
     if not result.is_relative_to(os.path.realpath(root)):
@@ -318,13 +314,13 @@ def inside(path: Path, source: Any, root: Path, name: str) -> Path:
     return result
 
 
-def _named(gids: np.ndarray, firsts: list[int], sets: list[TiledTileset], name: str) -> TileMap:
+def _named(gids: np.ndarray, sets: list[TiledTileset], name: str) -> TileMap:
     """Number the tiles of all sets one after another, and name them by their classes where any has one."""
     cells = np.full(gids.shape, EMPTY, np.int32)
     starts = np.cumsum([0, *(tile_set.count for tile_set in sets)])
-    for first, tile_set, start in zip(firsts, sets, starts, strict=False):
-        here = (gids >= first) & (gids < first + tile_set.count)
-        cells[here] = gids[here].astype(np.int64) - first + start
+    for tile_set, start in zip(sets, starts, strict=False):
+        here = (gids >= tile_set.first) & (gids < tile_set.first + tile_set.count)
+        cells[here] = gids[here].astype(np.int64) - tile_set.first + start
     lost = (gids > 0) & (cells == EMPTY)
     if lost.any():
         raise DataError(f"{name} has the tile {int(gids[lost][0]):,}, which none of its tilesets holds: {_SAVE}.")
