@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.commands.cli.app import app
-from pointillist.compression.pictures import PictureFile, safe_name, to_levels, to_picture
+from pointillist.compression.about import PictureFile, safe_name
+from pointillist.compression.pictures import to_levels, to_picture
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec
 

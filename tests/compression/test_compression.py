@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.compression import Archive, ArchiveWriter, compress, decompress
+from pointillist.compression import Archive, compress, decompress
 from pointillist.compression.codec import CHECK, EncoderState, RangeEncoder, encode_in_python
 from pointillist.compression.container import crc32c, crc32c_in_python
-from pointillist.compression.reader import Part, stream
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.library import load_library
@@ -154,33 +152,6 @@ def test_the_rest_of_a_tile_costs_nothing() -> None:
     _, integer_model, x = integer_case("gated-256")
     pixel = x[:1, :, :1, :1]
     assert len(compress(integer_model, pixel)) <= OVERHEAD + 2 + 4
-
-
-def test_a_pipe_is_read_once() -> None:
-    """In order, without seeking, with what the writer added."""
-    _, integer_model, x = integer_case("pixelcnn")
-    written = io.BytesIO()
-    with ArchiveWriter(written, integer_model, per_record=1) as writer:
-        for image in x.numpy():
-            writer.add(image)
-        writer.add_metadata({"model": "ours", "files": ["ä.png", "b.png", "c.png"]})
-
-    class Pipe(io.RawIOBase):
-        """Gives a few bytes at once."""
-
-        rest = written.getvalue()
-
-        def read(self, size: int = -1) -> bytes:
-            part, self.rest = self.rest[: min(size, 3)], self.rest[min(size, 3) :]
-            return part
-
-    header, *events = stream(Pipe(), "the pipe", integer_model)
-    parts = [event for event in events if isinstance(event, Part)]
-    (metadata,) = [event for event in events if isinstance(event, dict)]
-    assert bytes.fromhex(integer_model.fingerprint).startswith(header.fingerprint)
-    assert np.array_equal(np.concatenate([part.decoded.levels for part in parts]), x.numpy())
-    assert metadata == Archive(written.getvalue(), integer_model).metadata
-    assert metadata["files"][0] == "ä.png"
 
 
 def test_the_model_is_found_or_named(tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ from PIL import Image, TiffImagePlugin, TiffTags
 
 import pointillist as pt
 from pointillist.compression import ArchiveWriter
+from pointillist.compression.about import PictureFile
 from pointillist.compression.codec import Codec
 from pointillist.compression.container import Header
 from pointillist.compression.files import extract, open_inputs
 from pointillist.compression.models import as_integer_model
-from pointillist.compression.pictures import PictureFile, read_levels, save_picture, to_picture
+from pointillist.compression.pictures import read_levels, save_picture, to_picture
 from pointillist.data.pixels import is_reduced, is_signed, is_white_zero, read_deep
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images.pictures import read_chunks
@@ -289,7 +290,7 @@ def test_the_header_of_an_array_is_short(dtype: Any, tmp_path: Path) -> None:
     inputs = open_inputs([tmp_path / "a.npy"], pt.load("grey16").image, "grey16")
     file = io.BytesIO()
     with ArchiveWriter(file, "grey16") as archive:
-        archive.add_metadata(inputs.metadata)
+        archive.add_metadata(inputs.about.to_json())
         for levels in inputs:
             archive.add(levels)
     (tmp_path / "a.pxl").write_bytes(file.getvalue())

@@ -11,9 +11,10 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.commands.sampling.writers import as_files
+from pointillist.compression.about import PictureFile
 from pointillist.compression.files import as_array, extract, open_inputs
 from pointillist.compression.models import image_of
-from pointillist.compression.pictures import PictureFile, read_levels, to_picture
+from pointillist.compression.pictures import read_levels, to_picture
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.data import load_data
 from pointillist.images import ImageSpec
@@ -105,7 +106,7 @@ def test_arrays_of_pictures_are_restored(tmp_path: Path) -> None:
     inputs = open_inputs([path], image_of("icons"))
     read = list(inputs)
     assert np.array_equal(np.stack(read), samples.levels)
-    assert np.array_equal(as_array(read, image_of("icons"), inputs.metadata), samples.array[..., 0])
+    assert np.array_equal(as_array(read, image_of("icons"), inputs.about), samples.array[..., 0])
 
 
 def test_a_grey_between_levels_is_named(tmp_path: Path) -> None:

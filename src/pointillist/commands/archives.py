@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from base64 import b64decode, b64encode
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from pointillist.commands.jobs.work import Arrays, Work, files_digest
 from pointillist.commands.paths import reject_existing
@@ -33,11 +35,12 @@ from pointillist.commands.settings import (
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
+    from pointillist.compression.about import PictureFile
     from pointillist.compression.container import Record
-    from pointillist.compression.pictures import PictureFile
 
 STANDARD = "-"
 """Stands for standard input or output."""
+_IN_MEMORY = 1 << 26  # bytes of an archive from a pipe; a longer one goes to the disk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     coding["threads"] = settings.threads or default_threads()
     started, sub_pixels = time.perf_counter(), 0
     with _opened(out) as file, ArchiveWriter(file, integer_model, **coding) as archive:
-        archive.add_metadata(inputs.metadata)
+        archive.add_metadata(inputs.about.to_json())
         for done, levels in enumerate(inputs):
             archive.add(levels, None if labels is None else labels[0], partial(_show_share, bar, done))
             sub_pixels += levels.size
@@ -182,10 +185,8 @@ def decompress(settings: DecompressSettings) -> Facts:
     coding: Facts = {"salvage": settings.salvage, "threads": threads}
     _check_out(path, settings)
     if settings.archive == STANDARD or path.suffix.lower() == ".npz":
-        from_pipe = settings.archive == STANDARD
-        source = sys.stdin.buffer if from_pipe else Path(settings.archive)
-        count = 0 if from_pipe else len(Archive(settings.archive, settings.model))
-        with output_lock(path), Bar("decompressing", count) as bar:
+        with output_lock(path), _read_whole(settings.archive) as source, Bar("decompressing", 0) as bar:
+            bar.total = len(Archive(source, settings.model))
             result = extract(source, path, settings.model, on_image=bar.show, on_share=bar.show, **coding)
     else:
         count = len(Archive(settings.archive, settings.model))
@@ -203,6 +204,18 @@ def decompress(settings: DecompressSettings) -> Facts:
             output.discard()
     damage = [str(error) for error in result.damage]
     return {"images": result.written, "lost": result.lost or None, "damage": damage, "out": settings.out}
+
+
+@contextmanager
+def _read_whole(archive: str) -> Iterator[Path | BinaryIO]:
+    """Return the path of an archive, or a file of what standard input holds, which cannot be sought in."""
+    if archive != STANDARD:
+        yield Path(archive)
+        return
+    with SpooledTemporaryFile(_IN_MEMORY) as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.seek(0)
+        yield cast("BinaryIO", file)
 
 
 def _digest(archive: Path) -> str:

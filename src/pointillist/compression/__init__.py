@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image
 
+from pointillist.compression.about import About
 from pointillist.compression.archive import Archive
 from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.models import as_integer_model, image_of
@@ -92,7 +93,7 @@ def compress(
         largest=max((max(picture.shape[1:]) for picture in pictures), default=0),
     ) as archive:
         if values is not None and (values.first or values.table is not None):
-            archive.add_metadata({"array": "values", "values": values.to_json()})
+            archive.add_metadata(About(array="values", values=values).to_json())
         for number, picture in enumerate(pictures):
             archive.add(picture, None if labels is None else labels[number])
     return file.getvalue()
@@ -130,7 +131,7 @@ def decompress(
             f"The archive declares {declared:,} sub-pixels, over the limit of {max_sub_pixels:,}: raise "
             "`max_sub_pixels`, or read its images one by one with `Archive`."
         )
-    values = ValueMap.from_json(opened.metadata["values"]) if "values" in opened.metadata else None
+    values = opened.about.values
     result = [levels if values is None else values.to_values(levels) for levels in opened]
     return np.stack(result) if len({x.shape for x in result}) == 1 else result
 

@@ -6,11 +6,13 @@ import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pointillist.compression.about import About
 from pointillist.compression.codec import Codec, Decoded
 from pointillist.compression.container import (
     METADATA,
@@ -85,6 +87,7 @@ class Archive:
         self._source, self._model, self._threads = source, model, check_whole("threads", threads, 1)
         self.damage: ArchiveError | None = None
         with self._open() as file:
+            file.seek(0)
             reader = Source(file, self.name)
             self.header, self._prefix = read_header(reader)
             self.metadata: dict[str, Any] = self.header.metadata
@@ -135,6 +138,15 @@ class Archive:
         records = ((place.entry, self._read(place)) for place in places)
         for part in decode_records(self.codec, records, self._threads, on_share, first):
             yield replace(part, record=part.record + skipped)
+
+    @cached_property
+    def about(self) -> About:
+        """The metadata that this package writes.
+
+        Raises:
+            ArchiveError: if others wrote them.
+        """
+        return About.from_json(self.metadata)
 
     @property
     def codec(self) -> Codec:

@@ -155,7 +155,7 @@ class Source:
     """Bytes that are read in order, and remembered since the last `mark`.
 
     Args:
-        file: a binary file, which may be a pipe.
+        file: a binary file.
         name: what it is called in messages.
         position: where in the archive the file is.
     """

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from pointillist.compression.about import About, PictureFile
 from pointillist.compression.archive import Archive
 from pointillist.compression.arrays.values import ValueMap
-from pointillist.compression.container import BinaryFile, Header
+from pointillist.compression.container import BinaryFile
 from pointillist.compression.models import find_folder, image_of
-from pointillist.compression.pictures import PictureFile, read_levels, save_picture, to_picture
-from pointillist.compression.reader import OnShare, Part, stream
+from pointillist.compression.pictures import read_levels, save_picture, to_picture
+from pointillist.compression.reader import OnShare
 from pointillist.data.readers.image_folder import count_hidden, count_kinds, list_files, list_pictures
 from pointillist.data.readers.numpy_files import IMAGE_STEMS, load_npy, to_channels_first
 from pointillist.data.readers.numpy_files import NpzFile as Arrays
@@ -34,7 +34,7 @@ class Inputs:
     """Pictures to compress.
 
     Attributes:
-        metadata: what the archive keeps in addition to the levels.
+        about: what the archive keeps in addition to the levels.
         count: number of pictures.
         bytes: of the files.
         largest: rows or columns of the largest picture.
@@ -42,11 +42,11 @@ class Inputs:
         dropped: what files have in addition to the pixels and the archive does not, such as tags; empty for none.
     """
 
-    metadata: dict[str, Any]
+    about: About
     count: int
     bytes: int
     largest: int
-    _read: Any
+    _read: Callable[[], Iterable[IntArray]]
     left_out: str = ""
     dropped: str = ""
 
@@ -80,7 +80,7 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
     others = (file for path in paths if path.is_dir() for file in list_files(path) if file not in pictures)
     hidden = sum(count_hidden(path) for path in paths if path.is_dir())
     return Inputs(
-        {"model": model, "files": [file.to_json() for file in files]},
+        About(model, tuple(files)),
         len(result),
         sum(path.stat().st_size for path, _ in result),
         largest,
@@ -115,24 +115,7 @@ def list_inputs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     return result
 
 
-def names_of(metadata: Mapping[str, Any]) -> list[PictureFile] | None:
-    """Return the files of an archive; None if it does not name them.
-
-    Raises:
-        ArchiveError: if their names are not valid.
-    """
-    files = metadata.get("files")
-    if files is None:
-        return None
-    if not isinstance(files, list):
-        raise ArchiveError("The archive has no valid names of files: it was not written by this package.")
-    result = [PictureFile.from_json(file) for file in files]
-    if len({file.name for file in result}) < len(result):
-        raise ArchiveError("The archive names a file twice: it was not written by this package.")
-    return result
-
-
-def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str, Any]) -> IntArray:
+def as_array(levels: Sequence[IntArray], image: ImageSpec, about: About) -> IntArray:
     """Return pictures as an array `[n, h, w]` or `[n, h, w, c]` of levels, or of the values that they were read from.
 
     The only picture of an array `[h, w]` is returned so.
@@ -144,12 +127,12 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
         raise DataError("The pictures differ in size, so no array holds them: write them as files, to DIR/.")
     result = np.stack(levels) if levels else np.zeros((0, *image.shape), np.int64)
     result = result[:, 0] if image.channels == 1 else result.transpose(0, 2, 3, 1)
-    result = result[0] if metadata.get("single") is True and len(result) == 1 else result
-    if metadata.get("array") == "pictures":
+    result = result[0] if about.single and len(result) == 1 else result
+    if about.array == "pictures":
         values = dequantise(result, image.levels)
-        return 255 - values if metadata.get("min_is_white") else values
-    if metadata.get("array") == "values":
-        return ValueMap.from_json(metadata.get("values")).to_values(result)
+        return 255 - values if about.min_is_white else values
+    if about.array == "values" and about.values is not None:
+        return about.values.to_values(result)
     return result.astype(np.uint8 if image.levels <= 256 else np.uint16)
 
 
@@ -163,12 +146,12 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
             raise DataError(f"{path} has none of the arrays {', '.join(IMAGE_STEMS)}: name its images `x`.")
         array, ours = arrays.read(member), member == "levels"
     size = sum(file.stat().st_size for file in (slices_of(path) if path.is_dir() else [path]))
-    about: dict[str, Any] = {"model": model} | ({"single": True} if array.ndim == 2 else {})
+    about = About(model, single=array.ndim == 2)
     array = array[None] if array.ndim == 2 else array
     values, _ = to_channels_first(array, path.name, known_first=ours, codes=image.mode == "codes")
     if image.mode == "codes" and image.ordered:
         chosen = ValueMap.choose(values, image.levels)
-        about |= {"array": "values", "values": chosen.to_json()}
+        about = replace(about, array="values", values=chosen)
         return Inputs(about, len(values), size, max(values.shape[2:]), lambda: map(chosen.to_levels, values))
     pictures = image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels
     inverted = bool(pictures and image.min_is_white)
@@ -180,7 +163,7 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
                 f"{path} has values that the {image.levels} levels of the model do not hold exactly: quantise them "
                 "first, or use a model of 256 levels."
             )
-    about |= {"array": "pictures" if pictures else "levels"} | ({"min_is_white": True} if inverted else {})
+    about = replace(about, array="pictures" if pictures else "levels", min_is_white=inverted)
     as_levels = (lambda x: quantise(x, image.levels)) if pictures else (lambda x: x)
     read = lambda: (as_levels(x).astype(np.int64) for x in values)  # noqa: E731 (one image at a time: 8 bytes a value)
     return Inputs(about, len(values), size, max(values.shape[2:]), read)
@@ -220,12 +203,12 @@ def extract(
     """Write the pictures of an archive.
 
     Args:
-        source: an archive, or a pipe that gives one.
+        source: an archive, or a file of one that can be sought in.
         out: a folder for PNG files, or `NAME.npz` for the array `x`, `[n, h, w]` or `[n, h, w, c]`.
         model: folder or name of the model; None for the bundled one that has the fingerprint.
         salvage: go on after damage.
         threads: threads that share the work.
-        start: number of pictures that are written already, of an archive that is a file.
+        start: number of pictures that are written already.
         on_image: called with the number of pictures that are written.
         on_share: shows the progress within a large picture.
 
@@ -238,78 +221,43 @@ def extract(
         extract(Path("scans.pxl"), Path("scans"))
         ```
     """
-    result = Extraction(written=start)
-    writer: _Writer | None = None
-    metadata: dict[str, Any] = {}
-    for event in _events(source, model, threads, start, on_share):
-        if isinstance(event, Header):
-            writer, metadata = _Writer(out, model, event), event.metadata
-        elif isinstance(event, dict):
-            metadata |= event
-        elif isinstance(event, ArchiveError):
-            result.damage.append(event)
-        else:
-            assert writer is not None
-            if event.error is not None:
-                result.damage.append(event.error)
-                result.lost += event.count if event.decoded is None else 0
-            show = event.decoded is not None and (event.error is None or salvage)
-            for number, levels in enumerate(event.decoded.levels if show and event.decoded else (), start=event.first):
-                if number < start:
-                    continue
-                writer.write(number, levels, metadata)
-                result.written += 1
-                if on_image is not None:
-                    on_image(result.written)
-        if result.damage and not salvage:
-            raise result.damage[0]
-    if writer is not None:
-        writer.finish(metadata)
-        result.lost = max(result.lost, len(names_of(metadata) or ()) - result.written)
+    result, array = Extraction(written=start), out.suffix.lower() == ".npz"
+    archive = Archive(source, model, threads=threads)
+    about, image = archive.about, image_of(find_folder(archive.header.fingerprint, model))
+    dtype, arrays = np.uint8 if image.levels <= 256 else np.uint16, list[IntArray]()
+    for part in archive.parts(start, on_share):
+        if part.error is not None:
+            if not salvage:
+                raise part.error
+            result.damage.append(part.error)
+            result.lost += part.count if part.decoded is None else 0
+        for number, levels in enumerate(() if part.decoded is None else part.decoded.levels, start=part.first):
+            if number < start:
+                continue
+            if array:
+                arrays.append(levels.astype(dtype))
+            else:
+                _write(number, levels, out, image, about)
+            result.written += 1
+            if on_image is not None:
+                on_image(result.written)
+    if archive.damage is not None:
+        if not salvage:
+            raise archive.damage
+        result.damage.append(archive.damage)
+    if array:
+        with atomic_path(out) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, x=as_array(arrays, image, about))
+    result.lost = max(result.lost, len(about.files or ()) - result.written)
     return result
 
 
-class _Writer:
-    """Writes files at once, or an array at the end."""
-
-    def __init__(self, out: Path, model: str | Path | None, header: Header) -> None:
-        self._image = image_of(find_folder(header.fingerprint, model))
-        self._out = out
-        self._array: list[IntArray] | None = [] if out.suffix.lower() == ".npz" else None
-        self._files: list[PictureFile] | None = None
-
-    def write(self, number: int, levels: IntArray, metadata: dict[str, Any]) -> None:
-        if self._array is not None:
-            self._array.append(levels.astype(np.uint8 if self._image.levels <= 256 else np.uint16))
-            return
-        if self._files is None:
-            self._files = names_of(metadata) or []
-        named = number < len(self._files)
-        white = self._image.min_is_white
-        values = (ValueMap.from_json(metadata["values"]),) if "values" in metadata else ()
-        unnamed = PictureFile(f"{number:06}.png", "", values=values, min_is_white=white, clear=white)
-        file = self._files[number] if named else unnamed
-        path = self._out / file.name
-        kinds = (".tif", ".tiff") if file.tags else (".png",)
-        path = path if path.suffix.lower() in kinds else path.with_name(path.name + kinds[0])
-        with atomic_path(path) as temporary:
-            save_picture(to_picture(levels, self._image, file), temporary, file)
-
-    def finish(self, metadata: dict[str, Any]) -> None:
-        if self._array is not None:
-            with atomic_path(self._out) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, x=as_array(self._array, self._image, metadata))
-
-
-def _events(
-    source: Path | BinaryFile, model: str | Path | None, threads: int, start: int, on_share: OnShare | None
-) -> Iterator[Header | dict[str, Any] | Part | ArchiveError]:
-    if not isinstance(source, Path):
-        yield from stream(source, "Standard input", model, threads, on_share)
-        return
-    archive = Archive(source, model, threads=threads)
-    yield archive.header
-    yield archive.metadata
-    yield from archive.parts(start, on_share)
-    if archive.damage is not None:
-        yield archive.damage
+def _write(number: int, levels: IntArray, folder: Path, image: ImageSpec, about: About) -> None:
+    """Write a picture as a PNG, or as a TIFF if it has tags."""
+    values, white = () if about.values is None else (about.values,), image.min_is_white
+    file = PictureFile(f"{number:06}.png", "", values=values, min_is_white=white, clear=white)
+    file = about.files[number] if about.files is not None and number < len(about.files) else file
+    path, kinds = folder / file.name, (".tif", ".tiff") if file.tags else (".png",)
+    path = path if path.suffix.lower() in kinds else path.with_name(path.name + kinds[0])
+    with atomic_path(path) as temporary:
+        save_picture(to_picture(levels, image, file), temporary, file)

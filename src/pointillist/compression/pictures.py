@@ -8,14 +8,14 @@ import io
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterable, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
+from pointillist.compression.about import COLOURS, TAGS, PictureFile, tag_value
 from pointillist.compression.arrays.values import ValueMap
 from pointillist.data.pixels import (
     is_reduced,
@@ -40,76 +40,12 @@ MAX_TEXT = 1 << 20
 """Most characters of the texts of a picture that are kept."""
 STRIP = 256
 """Rows that are turned into levels, and compared, at once: what that takes is small next to a large picture."""
-_COLOURS = {"RGB;16": 3, "RGBA;16": 4}
-"""Modes of colour of 16 bits a channel, whose channels are below each other in one picture of levels."""
 _BINARY = ("exif", "icc_profile")
 _CHUNKS = {"gAMA": 4, "cHRM": 32, "sRGB": 1, "cICP": 4, "pHYs": 9}
 """Chunks of PNG that are kept as they are, with their bytes."""
 _READ_CHUNKS = {"IHDR", "PLTE", "tRNS", "iCCP", "eXIf", "tEXt", "zTXt", "iTXt"}
-_TAGS = {
-    **dict.fromkeys(("33550", "33922", "34264", "34736"), TiffTags.DOUBLE),
-    **dict.fromkeys(("34737", "42112", "42113"), TiffTags.ASCII),
-    **dict.fromkeys(("34735", "262", "339"), TiffTags.SHORT),
-}
-"""Tags that are kept, with the types of their values: of GeoTIFF and GDAL, scale, place, keys and no data."""
-_SAMPLES = {"262": [0], "339": [2]}
-"""Tags that are kept with these values alone: 0 is white; samples are signed."""
 _READ_TAGS = {*range(254, 260), 262, 263, 266, *range(273, 285), 296, 317, 320, *range(322, 326), 338, 339, 347, 34675}
 """Tags that say how pixels are stored, and of those that a picture of any format has."""
-
-
-@dataclass(frozen=True)
-class PictureFile:
-    """Facts about a file that an archive stores next to its pixels.
-
-    Attributes:
-        name: its path below the folder that was compressed, with slashes.
-        mode: its mode, in Pillow's words.
-        texts: texts of a PNG, such as the settings of a sample.
-        blocks: EXIF data, colour profile, and chunks of PNG such as the resolution, base64.
-        tags: tags of a TIFF file, by number.
-        values: which value each level stands for, of each channel; empty for the level itself.
-        min_is_white: whether level 0 is white, and the greatest black.
-        clear: whether white is transparent.
-        dropped: names of what the file has in addition, of which the archive says nothing.
-    """
-
-    name: str
-    mode: str = "L"
-    texts: Mapping[str, str] = field(default_factory=dict)
-    blocks: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str | list[float]] = field(default_factory=dict)
-    values: tuple[ValueMap, ...] = ()
-    min_is_white: bool = False
-    clear: bool = False
-    dropped: frozenset[str] = frozenset()
-
-    def to_json(self) -> list[Any]:
-        extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks), "tags": dict(self.tags)}
-        extra["values"] = [values.to_json() for values in self.values]
-        extra |= {"min_is_white": self.min_is_white, "clear": self.clear}
-        return [self.name, self.mode, {name: value for name, value in extra.items() if value}]
-
-    @classmethod
-    def from_json(cls, value: Any) -> PictureFile:
-        """Read JSON values of a stranger.
-
-        Raises:
-            ArchiveError: if `to_json` did not write them.
-        """
-        wrong = ArchiveError("The archive has no valid facts of its files: it was not written by this package.")
-        try:
-            name, mode, further = value
-            texts, blocks, tags = (dict(further.get(key, {})) for key in ("texts", "blocks", "tags"))
-            values = tuple(map(ValueMap.from_json, further.get("values", ())))
-            "".join((name, mode, *texts, *texts.values(), *blocks, *blocks.values()))
-        except (TypeError, ValueError, AttributeError) as error:
-            raise wrong from error
-        valid = all(_tag_value(key, tag) == tag for key, tag in tags.items())
-        if not valid or len(values) not in (0, _COLOURS.get(mode, 1)):
-            raise wrong
-        white, clear = (further.get(key) is True for key in ("min_is_white", "clear"))
-        return cls(safe_name(name), mode, texts, blocks, tags, values, white, clear)
 
 
 def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, PictureFile]:
@@ -167,23 +103,9 @@ def _dropped(picture: Image.Image, stored: Set[str], chunks: Iterable[str]) -> f
 
 def _tags_of(picture: Image.Image) -> dict[str, str | list[float]]:
     """Return the tags of a TIFF file that are kept."""
-    stored = {str(tag): _tag_value(str(tag), value) for tag, value in getattr(picture, "tag_v2", {}).items()}
+    stored = {str(tag): tag_value(str(tag), value) for tag, value in getattr(picture, "tag_v2", {}).items()}
     tags = {key: value for key, value in stored.items() if value is not None}
     return tags if is_white_zero(picture) else {key: value for key, value in tags.items() if key != "262"}
-
-
-def _tag_value(key: str, value: Any) -> str | list[float] | None:
-    """Return what is kept of a tag of a TIFF file; None if it is not kept, or not of the type of its tag."""
-    kind = _TAGS.get(key)
-    if kind == TiffTags.ASCII:
-        return value if type(value) is str and max(value, default="") <= "\xff" else None
-    numbers = list(value) if type(value) in (list, tuple) else [value]
-    if kind is None or not {type(number) for number in numbers} <= {int, float, TiffImagePlugin.IFDRational}:
-        return None
-    if kind == TiffTags.SHORT:
-        valid = all(number in range(1 << 16) for number in numbers) and numbers == _SAMPLES.get(key, numbers)
-        return [int(number) for number in numbers] if valid else None
-    return [float(number) for number in numbers] if all(abs(number) < 1e308 for number in numbers) else None
 
 
 def _resolution(picture: Image.Image) -> dict[str, bytes]:
@@ -270,7 +192,7 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
     if image.mode == "codes":
         if image.channels > 1:
             raise DataError(f"Codes of {image.channels} channels are not a picture: write an array, to NAME.npz.")
-        channels = _COLOURS.get(file.mode, 1)
+        channels = COLOURS.get(file.mode, 1)
         if levels.shape[1] % channels:
             raise ArchiveError(f"The archive has {levels.shape[1]} rows for {channels} channels: it is damaged.")
         planes = levels.reshape(channels, -1, levels.shape[2])
@@ -316,7 +238,7 @@ def save_picture(picture: Image.Image | Shaped[np.ndarray, "h w c"], target: Pat
     if file.tags and not isinstance(picture, np.ndarray):
         tags = TiffImagePlugin.ImageFileDirectory_v2()
         for key, tag in file.tags.items():
-            tags.tagtype[int(key)] = _TAGS[key]
+            tags.tagtype[int(key)] = TAGS[key]
             tags[int(key)] = tag.encode("latin-1") if type(tag) is str else tuple(tag)
         binary: dict[str, Any] = {key: blocks[key] for key in _BINARY if key in blocks}
         across, down, unit = struct.unpack(">IIB", blocks.get("pHYs", bytes(9)))
@@ -341,21 +263,6 @@ def save_picture(picture: Image.Image | Shaped[np.ndarray, "h w c"], target: Pat
     header = len(PNG) + 25
     extra = b"".join(png_chunk(kind, data) for kind, data, *_ in info.chunks)
     target.write_bytes(content[:header] + extra + content[header:])
-
-
-def safe_name(name: str) -> str:
-    """Check that a name stays below the folder that it is written to.
-
-    Raises:
-        ArchiveError: if it does not.
-    """
-    path = PurePosixPath(name)
-    parts = name.replace("\\", "/").split("/")
-    if path.is_absolute() or not path.name or not set(parts).isdisjoint({"..", ".", ""}) or ":" in name:
-        raise ArchiveError(f"The archive names a file {name!r}, which could lie anywhere: it is not written.")
-    if not name.isprintable():
-        raise ArchiveError(f"The archive names a file {name!r}, which does not print: it is not written.")
-    return name
 
 
 def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:

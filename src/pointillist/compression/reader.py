@@ -1,27 +1,14 @@
-"""Decode the records of an archive in order, from a file or a pipe, and say what is damaged."""
+"""Decode the records of an archive in order, and say what is damaged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from pointillist.compression.codec import TOGETHER, Codec, Decoded
-from pointillist.compression.container import (
-    METADATA,
-    BinaryFile,
-    Entry,
-    Header,
-    Record,
-    Source,
-    decode_metadata,
-    read_header,
-    read_index,
-    read_record,
-)
-from pointillist.compression.models import find_integer_model
+from pointillist.compression.container import Entry, Header, Record
 from pointillist.engine.batch import in_threads
 from pointillist.errors import ArchiveError
 from pointillist.images.pictures import tiles_of
@@ -65,39 +52,6 @@ def open_codec(header: Header, integer_model: ProgramModel) -> Codec:
     if header.order >= len(names) or (header.labels and not integer_model.classes):
         raise ArchiveError("The header of the archive does not fit its model: the archive is damaged.")
     return Codec(integer_model, names[header.order], labels=header.labels, side=header.side)
-
-
-def stream(
-    file: BinaryFile, name: str, model: Any = None, threads: int = 1, on_share: OnShare | None = None
-) -> Iterator[Header | dict[str, Any] | Part]:
-    """Read an archive once, from a pipe too: yield its header, and its pictures and metadata record by record.
-
-    Raises:
-        ArchiveError: at the first damage that leaves the place of the next record unknown, and at the end if it is cut
-            off.
-    """
-    source = Source(file, name)
-    header, prefix = read_header(source)
-    yield header
-    codec = open_codec(header, find_integer_model(header.fingerprint, model))
-    entries: list[Entry] = []
-    waiting: list[dict[str, Any]] = []
-
-    def pictures() -> Iterator[tuple[Entry, RecordOrError]]:
-        while (record := read_record(source, prefix)) is not None:
-            entries.append(Entry(record.kind, record.count, len(source.marked), record.size, record.tile))
-            if record.kind == METADATA:
-                waiting.append(decode_metadata(record, name))
-            else:
-                check_size(codec, record)
-                yield entries[-1], record
-
-    for part in decode_records(codec, pictures(), threads, on_share):
-        while waiting:  # read before this part
-            yield waiting.pop(0)
-        yield part
-    yield from waiting
-    read_index(source, prefix, entries)
 
 
 def decode_records(

@@ -213,21 +213,20 @@ def _archive_facts(name: str) -> Facts:
         ArchiveError: if it is none.
     """
     from pointillist.compression import Archive
-    from pointillist.compression.files import names_of
     from pointillist.compression.models import bundled_folder
     from pointillist.errors import PointillistError
 
     archive = Archive(name)
-    files, folder = names_of(archive.metadata), bundled_folder(archive.header.fingerprint)
+    about, folder = archive.about, bundled_folder(archive.header.fingerprint)
     facts: Facts = {
         "archive": name,
         "images": len(archive),
         "records": len(archive.records),
         "file_size": Path(name).stat().st_size,
         "fingerprint": archive.header.fingerprint.hex(),
-        "model": archive.metadata.get("model") or (None if folder is None else folder.name),
+        "model": about.model or (None if folder is None else folder.name),
         "labels": archive.header.labels,
-        "files": None if files is None else [file.name for file in files],
+        "files": None if about.files is None else [file.name for file in about.files],
         "damage": [str(error) for error in archive.check_bytes()],
     }
     try:

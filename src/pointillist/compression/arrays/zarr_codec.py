@@ -23,6 +23,7 @@ import numpy as np
 from zarr.abc.codec import BytesBytesCodec
 from zarr.registry import register_codec
 
+from pointillist.compression.about import About
 from pointillist.compression.archive import Archive
 from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.models import as_integer_model
@@ -52,7 +53,7 @@ def encode_array(array: IntArray, model: ProgramModel, name: str = "") -> bytes:
     images = _as_images(values.to_levels(array), model.image.channels)
     file = io.BytesIO()
     with ArchiveWriter(file, model, verify=False, largest=max(images.shape[2:])) as archive:
-        archive.add_metadata({"model": name, "values": values.to_json()})
+        archive.add_metadata(About(name, values=values).to_json())
         for levels in images if images.size else ():
             archive.add(levels)
     return file.getvalue()
@@ -67,11 +68,12 @@ def decode_array(archive: bytes, model: ProgramModel) -> IntArray:
     opened = Archive(archive, model)
     if opened.damage is not None:
         raise opened.damage
-    if "values" not in opened.metadata:
+    values = opened.about.values
+    if values is None:
         raise ArchiveError("The archive holds pictures, not an array with a type: read it with `pt.decompress`.")
     axes = (0, 2, 3, 1)
     images = [levels[None].transpose(axes).reshape(-1) for levels in opened]
-    return ValueMap.from_json(opened.metadata["values"]).to_values(np.concatenate([np.zeros(0, np.int64), *images]))
+    return values.to_values(np.concatenate([np.zeros(0, np.int64), *images]))
 
 
 def _as_images(levels: IntArray, channels: int) -> IntArray:
