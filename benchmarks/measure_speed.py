@@ -21,7 +21,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -29,7 +28,7 @@ import pointillist as pt
 from pointillist.data import parse_size
 from pointillist.errors import ConfigError, PointillistError
 from pointillist.files.progress import Bar
-from pointillist.files.settings_tree import assign, parse_assignment
+from pointillist.files.settings_tree import expand, merge, parse_assignment
 from pointillist.files.writing import write_text
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
@@ -113,10 +112,8 @@ def _model(options: argparse.Namespace, size: tuple[int, int] | None) -> tuple[P
         if sets:
             raise ConfigError(f"`--set` (={sets[0]!r}) sets up an untrained model, and {name} is trained: drop it.")
         return pt.load(name), Path(name).name
-    tree: dict[str, Any] = {"model": {"type": kind, **({"preset": preset} if preset else {})}}
-    for key, value in map(parse_assignment, sets):
-        assign(tree, key, value)
-    section = RunConfig.from_dict(tree).model
+    tree = {"model": {"type": kind, **({"preset": preset} if preset else {})}}
+    section = RunConfig.from_dict(merge(tree, expand(dict(map(parse_assignment, sets))))).model
     channels = {"grey": 1, "rgb": 3, "rgba": 4}[options.mode]
     torch.manual_seed(0)
     model = pt.build(

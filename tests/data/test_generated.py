@@ -35,7 +35,7 @@ def squares(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def short_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make epochs of 64 images."""
-    monkeypatch.setattr("pointillist.data.generated.EPOCH", 64)
+    monkeypatch.setattr("pointillist.data.readers.sequence.EPOCH", 64)
 
 
 def test_a_seed_names_a_stream() -> None:

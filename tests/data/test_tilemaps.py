@@ -119,8 +119,8 @@ def test_a_legend_names_and_orders_levels(tmp_path: Path) -> None:
     found = all_of(tmp_path)
     assert found.spec.level_names == ("floor", "wall")
     assert found.batch([0]).levels[0, 0].tolist() == [[1, 0], [1, 0]]
-    (tmp_path / "other.json").write_text('{"#": "stone", ".": "air", "X": "ore"}')
-    assert all_of(tmp_path, level_names=str(tmp_path / "other.json")).spec.level_names == ("stone", "air", "ore")
+    (tmp_path / "other.toml").write_text('"#" = "stone"\n"." = "air"\nX = "ore"')
+    assert all_of(tmp_path, level_names=str(tmp_path / "other.toml")).spec.level_names == ("stone", "air", "ore")
     (tmp_path / "b.txt").write_text("#?\n")
     with pytest.raises(DataError, match=r"has '\?' at row 0, column 1"):
         all_of(tmp_path)

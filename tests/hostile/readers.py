@@ -167,7 +167,6 @@ def readers() -> list[Reader]:
     row = ["file_name", "text", "label", "hair", "vector"]
     rows = [b'{"file_name": "a.png", "text": "red", "label": 3, "hair": "black"}\n']
     toml = RunConfig.from_dict({"data": {"source": "x"}}).to_toml().encode()
-    colours = [[255, 0, 0], [0, 0, 0, 255]]
     manifest = {
         "format": "pointillist-manifest", "version": 1, "model": {"name": "a", "sha256": "0" * 64},
         "environment": {"processor": "p", "pointillist": "0", "torch": "2", "numpy": "2"},
@@ -190,7 +189,6 @@ def readers() -> list[Reader]:
         Reader("arrays", damaged(arrays()), array),
         Reader("metadata.jsonl", both(rows, values(row).map(as_json)), in_folder("metadata.jsonl")),
         Reader("metadata.csv", damaged([b'file_name,text,label\na.png,"red, blue",3\n']), in_folder("metadata.csv")),
-        Reader("palette.json", both([as_json(colours)], values(["a"]).map(as_json)), palette(".json")),
         Reader("palette.hex", damaged([b"#ff0000\n00ff00\n; a\n0000ffff"]), palette(".hex")),
         Reader("palette.gpl", damaged([b"GIMP Palette\nName: a\n#\n255 0 0 red\n0 0 0\n"]), palette(".gpl")),
         Reader("palette.png", damaged(pictures()[-20:]), palette(".png")),

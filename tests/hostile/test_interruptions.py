@@ -220,7 +220,7 @@ def test_without_locks_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     from pointillist.files import writing as lock
 
     monkeypatch.setattr(lock, "fcntl", None)
-    alive = lock._this_process()
+    alive = lock._Process.current()._asdict()
     for owner, free in ((alive, False), ({**alive, "started": 1.0}, True), ({**alive, "pid": 2**22 + 1}, True)):
         Path(".lock").write_text(json.dumps(owner))
         if free:

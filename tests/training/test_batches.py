@@ -11,7 +11,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.data import Batch, DataOptions, ImageDataset
-from pointillist.files.settings_tree import assign, parse_assignment, read_toml
+from pointillist.files.settings_tree import expand, parse_assignment, read_toml
 from pointillist.training.augmentation import augment_caption, augment_captions, mutate_batch
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import CaptionSettings
@@ -145,11 +145,9 @@ def test_a_variant_depends_on_seed_and_image_alone() -> None:
 
 def test_settings_of_captions_are_a_table(tmp_path: Path) -> None:
     """`--set train.captions.NAME`, TOML and back; a wrong key or value is named in full."""
-    tree: dict[str, Any] = {}
-    for text in ("train.captions.word_dropout=0.2", 'train.captions.templates=["a {}"]'):
-        assign(tree, *parse_assignment(text))
-    assign(tree, "train.captions.synonyms", {"red": ["crimson"]})
-    run = RunConfig.from_dict(tree)
+    texts = ("train.captions.word_dropout=0.2", 'train.captions.templates=["a {}"]')
+    tree = dict(map(parse_assignment, texts)) | {"train.captions.synonyms": {"red": ["crimson"]}}
+    run = RunConfig.from_dict(expand(tree))
     wanted = CaptionSettings(word_dropout=0.2, templates=("a {}",), synonyms={"red": ("crimson",)})
     assert run.train.captions == wanted
     (tmp_path / "run.toml").write_text(run.to_toml())

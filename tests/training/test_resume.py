@@ -60,7 +60,7 @@ def drawn_digits(rng: np.random.Generator) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("kind", ["plain", "augmented", "drawn"])
 def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """Ctrl-C at an odd step, then `resume`: weights, moments, average and metrics are those of a straight run."""
-    monkeypatch.setattr("pointillist.data.generated.EPOCH", 12)
+    monkeypatch.setattr("pointillist.data.readers.sequence.EPOCH", 12)
     data, augmented = pt.load_data(drawn_digits) if kind == "drawn" else tiny_data(), kind == "augmented"
     extra: dict[str, Any] = {}
     if augmented:

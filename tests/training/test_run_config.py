@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.errors import ConfigError
 from pointillist.files.arrays import read_config
-from pointillist.files.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
+from pointillist.files.settings_tree import expand, flatten, merge, nested, parse_assignment, parse_value, read_toml
 from pointillist.training.config import TrainConfig
 from pointillist.training.runs import from_config as module
 from pointillist.training.runs.config import RunConfig
@@ -60,7 +60,7 @@ def test_later_trees_win_setting_by_setting() -> None:
     first, second = {"a": {"x": 1, "y": [1]}}, {"a": {"x": 2}, "b": {}}
     out = merge(first, second)
     assert out == {"a": {"x": 2, "y": [1]}, "b": {}}
-    assign(out, "a.z.w", 5)
+    out = merge(out, nested("a.z.w", 5))
     assert out["a"]["z"] == {"w": 5}
     assert first == {"a": {"x": 1, "y": [1]}}
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from pointillist.data.annotations import reject_annotation_options
 from pointillist.data.dataset import ImageDataset
-from pointillist.data.generated import read_generator
 from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import EXTENSIONS
@@ -21,7 +20,7 @@ from pointillist.data.readers.image_folder import list_files, read_folder, read_
 from pointillist.data.readers.numpy_files import load_npy, read_array, read_npz
 from pointillist.data.readers.parquet import read_hub, read_parquet
 from pointillist.data.readers.science import SCIENCE, is_series, read_science
-from pointillist.data.readers.sequence import read_sequence
+from pointillist.data.readers.sequence import read_generator, read_sequence
 from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, read_standard, uci_digits
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset

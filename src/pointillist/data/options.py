@@ -40,7 +40,7 @@ class DataOptions(FrozenSettings):
             RGBA is averaged with premultiplied alpha, so that transparent pixels lend no colour.
         mode: kind of image; `auto` is the smallest of grey, RGB and RGBA that can represent every image.
         palette: a number of colours (2 to 256) to learn from the training images, or a palette: a file (indexed PNG,
-            GIF, `.gpl`, `.hex`, `.txt`, `.json`) or a member of the same `.npz`. Implies mode `palette`.
+            GIF, `.gpl`, `.hex`, `.txt`) or a member of the same `.npz`. Implies mode `palette`.
         transparent_index: palette entry that is transparent, where the palette itself defines none.
         levels: number of values of a sub-pixel, 2 to 256 (65,536 for codes). None: 256 for pictures, 2 where every
             value of an array is 0 or 1, the largest value plus one for codes.
@@ -58,7 +58,7 @@ class DataOptions(FrozenSettings):
         vector_column: column or member with a vector of numbers for each image; `proportions` is the share of each
             level in the image, whatever the source.
         hint_column: member with an image for each image, `n h w [c]`, or a folder of files of the same names.
-        level_names: names of the levels of a map: a legend (`.toml` or `.json`, character = name), a member of the
+        level_names: names of the levels of a map: a legend (`.toml`, character = name), a member of the
             `.npz`, or names with commas. None: those that the files define.
         tileset: pictures of the tiles of a map, to store with the model and to read drawn maps: a PNG with a tile for
             each level in reading order, or a Tiled tileset (`.tsx`, `.tsj`).

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pointillist.data.pixels import BROKEN, bounded, describe_damage, open_picture
 from pointillist.errors import ConfigError, DataError
-from pointillist.files.reading import check_file, parse_json, read_text
+from pointillist.files.reading import check_file, read_text
 from pointillist.images import OPAQUE, nearest_colour
 
 Palette = tuple[tuple[int, int, int, int], ...]
@@ -64,7 +63,7 @@ def apply_palette(rgba: np.ndarray, palette: Palette) -> np.ndarray:
 
 
 def read_palette(path: str | Path) -> Palette:
-    """Colours of an indexed PNG or GIF, a GIMP `.gpl`, or a list of `#rrggbb[aa]` (`.hex`, `.txt`, `.json`).
+    """Colours of an indexed PNG or GIF, a GIMP `.gpl`, or a list of `#rrggbb[aa]` (`.hex`, `.txt`).
 
     Raises:
         DataError: if the file cannot be read, or holds fewer than 2 or more than 256 colours.
@@ -72,7 +71,7 @@ def read_palette(path: str | Path) -> Palette:
     path = Path(path)
     try:
         check_file(path, name=f"The palette {path}")
-        if path.suffix.lower() in (".gpl", ".hex", ".txt", ".json", ".pal"):
+        if path.suffix.lower() in (".gpl", ".hex", ".txt", ".pal"):
             result: Sequence[Sequence[int]] | np.ndarray = _parse_text(path)
         else:
             result = _from_image(path)
@@ -91,15 +90,14 @@ def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> P
     Raises:
         DataError: if they are not, or fewer than 2 or more than 256.
     """
-    if not 2 <= len(colours) <= 256:
-        raise DataError(f"The palette {name} has {len(colours)} colours: it must have 2 to 256.")
-    numbers, rows_of = (int, np.integer), (list, tuple, np.ndarray)
-    if not all(isinstance(row, rows_of) and all(isinstance(v, numbers) for v in row) for row in colours):
-        raise DataError(f"A colour of the palette {name} is not a row of integers: write [r, g, b] or [r, g, b, a].")
-    rows = [tuple(int(v) for v in row) for row in colours]
-    if any(len(r) not in (3, 4) or min(r) < 0 or max(r) > 255 for r in rows):
+    table = np.atleast_1d(np.asarray(colours))
+    if not 2 <= len(table) <= 256:
+        raise DataError(f"The palette {name} has {len(table)} colours: it must have 2 to 256.")
+    columns = table.shape[1] if table.ndim == 2 and table.dtype.kind in "iu" else 0
+    if columns not in (3, 4) or table.min() < 0 or table.max() > 255:
         raise DataError(f"A colour of the palette {name} is not RGB or RGBA in 0 to 255: correct it.")
-    return tuple((r[0], r[1], r[2], r[3] if len(r) == 4 else 255) for r in rows)
+    rgba = np.pad(table.astype(int), ((0, 0), (0, 4 - columns)), constant_values=255)
+    return tuple((r, g, b, a) for r, g, b, a in rgba.tolist())
 
 
 def with_transparent_entry(palette: Palette, entry: int) -> Palette:
@@ -183,13 +181,8 @@ def _squared_distance(colours: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return distance
 
 
-def _parse_text(path: Path) -> list[Any]:
+def _parse_text(path: Path) -> list[tuple[int, ...]]:
     text = read_text(path)
-    if path.suffix.lower() == ".json":
-        rows = parse_json(text, f"The palette {path}", "give a list of '#rrggbb' or [r, g, b]")
-        if not isinstance(rows, list):
-            raise DataError(f"The palette {path} must be a JSON list of '#rrggbb' or [r, g, b].")
-        return [_from_hex(r, path) if isinstance(r, str) else r for r in rows]
     if path.suffix.lower() == ".gpl":
         triples = [re.match(r"\s*(\d+)\s+(\d+)\s+(\d+)", line) for line in text.splitlines()]
         return [tuple(int(v) for v in m.groups()) for m in triples if m]
@@ -201,7 +194,7 @@ def _from_hex(word: str, path: Path) -> tuple[int, ...]:
     match = re.fullmatch(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{8})", word.strip())
     if match is None:
         raise DataError(f"{word!r} in the palette {path} is not a colour: write #rrggbb or #rrggbbaa, one a line.")
-    return tuple(bytes.fromhex(match[1]))
+    return tuple(bytes.fromhex(match[1].ljust(8, "f")))
 
 
 def _from_image(path: Path) -> np.ndarray:

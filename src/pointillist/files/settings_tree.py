@@ -130,34 +130,26 @@ def parse_value(text: str) -> Any:
     return parsed["value"] if set(parsed) == {"value"} else text
 
 
-def assign(tree: Tree, key: str, value: Any) -> None:
-    """Set the value at a dotted key, in place; tables on the way are created.
+def nested(key: str, value: Any) -> Tree:
+    """Return the tree with a value at a dotted key.
 
-    Raises:
-        ConfigError: if a part of the key before the last holds a value instead of a table.
+    ```python
+    nested("optimizer.lr", 1e-3)  # {"optimizer": {"lr": 1e-3}}
+    ```
     """
-    *sections, name = key.split(".")
-    for depth, section in enumerate(sections):
-        tree = tree.setdefault(section, {})
-        if not isinstance(tree, dict):
-            raise ConfigError(
-                f"`{key}` is not a setting: `{'.'.join(sections[: depth + 1])}` holds a value, not settings."
-            )
-    if isinstance(value, Mapping) and isinstance(tree.get(name), dict):
-        value = merge(tree[name], value)
-    tree[name] = copy.deepcopy(value)
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    tree: Tree = value
+    return tree
 
 
 def expand(settings: Mapping[str, Any]) -> Tree:
     """Turn dotted keys into nested tables: `{"optimizer.lr": 1e-3}` becomes `{"optimizer": {"lr": 1e-3}}`.
 
     Raises:
-        ConfigError: as `assign`.
+        ConfigError: as `merge`.
     """
-    tree: Tree = {}
-    for key, value in settings.items():
-        assign(tree, key, dict(value) if isinstance(value, Mapping) else value)
-    return tree
+    return merge(*(nested(key, value) for key, value in settings.items()))
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -227,10 +219,8 @@ def parse_section(kind: type[Config], tree: Any, section: str = "") -> Config:
     fields = kind.model_fields
     values = {k: v for k, v in tree.items() if not (isinstance(v, str) and v == UNSET and fields[k].default is None)}
     try:
-        return kind(**values)
+        return kind.model_validate(values)
     except ConfigError as error:  # configs of other packages word their errors themselves, with the bare name
-        if isinstance(error.__cause__, ValidationError):
-            raise ConfigError(_sentence(error.__cause__, kind, prefix)) from None
         raise ConfigError(re.sub(r"^`(?=\w+`)", f"`{prefix}", str(error))) from None
     except ValidationError as error:
         raise ConfigError(_sentence(error, kind, prefix)) from None

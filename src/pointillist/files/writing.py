@@ -23,7 +23,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import NamedTuple, TextIO
 
 from pointillist.errors import ConfigError
 from pointillist.files.reading import describe_impossible
@@ -278,12 +278,13 @@ def _acquire(lock: Path, out: Path) -> int:
                 continue
             raise ConfigError(f"{out} cannot be written, as its folder takes no files: choose another path.") from None
         try:
-            owner = _owner(handle)
+            owner = _Process.read(handle)
             if not _is_free(handle, owner):
-                raise ConfigError(f"{out} is being written by {_describe(owner)}: wait for its end, or choose another.")
+                writer = owner or "another process"
+                raise ConfigError(f"{out} is being written by {writer}: wait for its end, or choose another.")
             if _is_there(handle, lock):
                 os.ftruncate(handle, 0)
-                text = json.dumps(_this_process()).encode()
+                text = json.dumps(_Process.current()._asdict()).encode()
                 os.lseek(handle, 0, os.SEEK_SET)
                 os.ftruncate(handle, os.write(handle, text))
                 return handle
@@ -293,7 +294,7 @@ def _acquire(lock: Path, out: Path) -> int:
         os.close(handle)  # its last owner removed the file in between
 
 
-def _is_free(handle: int, owner: dict[str, Any]) -> bool:
+def _is_free(handle: int, owner: _Process | None) -> bool:
     if fcntl is not None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -302,7 +303,7 @@ def _is_free(handle: int, owner: dict[str, Any]) -> bool:
             return False
         except OSError:
             pass  # a disk without locks
-    return not _is_alive(owner)
+    return owner is None or not owner.is_alive()
 
 
 def _is_there(handle: int, lock: Path) -> bool:
@@ -313,40 +314,42 @@ def _is_there(handle: int, lock: Path) -> bool:
         return False
 
 
-def _is_alive(owner: dict[str, Any]) -> bool:
-    """Return True if the process that wrote a lock still runs; on another machine, that is assumed."""
-    if not owner:
-        return False
-    if owner.get("host") != platform.node():
-        return True
-    import psutil
+class _Process(NamedTuple):
+    """Who writes a lock."""
 
-    try:
-        started: float = psutil.Process(int(owner["pid"])).create_time()
-        return abs(started - float(owner["started"])) < 1
-    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
-        return False
+    pid: int
+    started: float
+    host: str
 
+    @classmethod
+    def current(cls) -> _Process:
+        import psutil
 
-def _this_process() -> dict[str, Any]:
-    import psutil
+        return cls(os.getpid(), psutil.Process().create_time(), platform.node())
 
-    return {"pid": os.getpid(), "started": psutil.Process().create_time(), "host": platform.node()}
+    @classmethod
+    def read(cls, handle: int) -> _Process | None:
+        """Read who wrote a lock; None if it names nobody."""
+        os.lseek(handle, 0, os.SEEK_SET)
+        try:
+            values = json.loads(os.read(handle, _MAX_BYTES))
+            return cls(int(values["pid"]), float(values["started"]), str(values["host"]))
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            return None
 
-
-def _owner(handle: int) -> dict[str, Any]:
-    """Read who wrote a lock; empty if it names nobody."""
-    os.lseek(handle, 0, os.SEEK_SET)
-    try:
-        result = json.loads(os.read(handle, _MAX_BYTES))
-    except (ValueError, RecursionError):
-        return {}
-    return result if isinstance(result, dict) else {}
-
-
-def _describe(owner: dict[str, Any]) -> str:
-    try:
-        started = datetime.datetime.fromtimestamp(float(owner["started"])).strftime("%Y-%m-%d %H:%M:%S")
-        return f"process {int(owner['pid'])} on {owner['host']}, started {started}"
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+    def __str__(self) -> str:
+        with suppress(ValueError, OverflowError, OSError):
+            started = datetime.datetime.fromtimestamp(self.started).strftime("%Y-%m-%d %H:%M:%S")
+            return f"process {self.pid} on {self.host}, started {started}"
         return "another process"
+
+    def is_alive(self) -> bool:
+        """Return True if the process still runs; on another machine, that is assumed."""
+        if self.host != platform.node():
+            return True
+        import psutil
+
+        try:
+            return bool(abs(psutil.Process(self.pid).create_time() - self.started) < 1)
+        except (psutil.Error, ValueError, OverflowError):
+            return False

@@ -140,12 +140,10 @@ def _changed(settings: Facts, prefix: str = "") -> Iterator[str]:
 def data_facts(name: str, sets: Sequence[str]) -> Facts:
     """Describe the images that `load_data` reads from a source."""
     from pointillist.data import load_data
-    from pointillist.files.settings_tree import assign, parse_assignment
+    from pointillist.files.settings_tree import expand, parse_assignment
     from pointillist.training.runs.config import RunConfig
 
-    tree: Facts = {"data": {}}
-    for key, value in map(parse_assignment, sets):
-        assign(tree, key, value)
+    tree = expand({"data": {}, **dict(map(parse_assignment, sets))})
     splits = load_data(name, RunConfig.from_dict(tree).data.options)
     first = splits.get(splits.names[0])
     return {

@@ -55,7 +55,7 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
     """
     folder = Path(os.path.normpath(folder))
     paths = list_files(folder)
-    images = [p for p in paths if (p.suffix.lower() in EXTENSIONS if maps is None else maps.takes(p))]
+    images = pictures_of(paths) if maps is None else list(filter(maps.takes, paths))
     known = {*images, *(p for p in paths if p.name in METADATA)}
     others = count_kinds(p for p in paths if p not in known and (maps is None or not maps.uses(p)))
     if not images:
@@ -114,37 +114,33 @@ def read_image(path: Path, options: DataOptions, maps: MapReader | None = None) 
     return replace(_decoded([path], options, path.name, maps)[0], texts=texts, files=(path.name,))
 
 
-def list_files(folder: Path) -> list[Path]:
+def list_files(folder: Path, hidden: tuple[str, ...] = (".", "__")) -> list[Path]:
     """Return all files below `folder` that are not hidden, in alphabetical order of their paths.
 
     Links are followed, but no folder is entered twice.
+
+    Args:
+        hidden: beginnings of the names of files and folders that are left out.
     """
     visited: set[str] = set()
     result: list[Path] = []
     for current, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(current)
-        folders[:] = [] if real in visited else sorted(f for f in folders if not f.startswith((".", "__")))
+        folders[:] = [] if real in visited else sorted(f for f in folders if not f.startswith(hidden))
         if real not in visited:
             visited.add(real)
-            result += [Path(current, f) for f in files if not f.startswith((".", "__"))]
+            result += [Path(current, f) for f in files if not f.startswith(hidden)]
     return sorted(result, key=lambda p: p.relative_to(folder).as_posix())
 
 
 def count_hidden(folder: Path) -> int:
     """Count the pictures that are not listed, as their names, or names of their folders, begin with a dot or `__`."""
-    visited: set[str] = set()
-    total = 0
-    for current, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(current)
-        if real in visited:
-            folders[:] = []
-            continue
-        visited.add(real)
-        parts = Path(current).relative_to(folder).parts
-        inside = any(part.startswith((".", "__")) for part in parts)
-        hidden = (name for name in files if inside or name.startswith((".", "__")))
-        total += sum(os.path.splitext(name)[1].lower() in EXTENSIONS for name in hidden)
-    return total
+    return len(pictures_of(list_files(folder, ()))) - len(pictures_of(list_files(folder)))
+
+
+def pictures_of(paths: Iterable[Path]) -> list[Path]:
+    """Return the pictures among some files, by their endings."""
+    return [path for path in paths if path.suffix.lower() in EXTENSIONS]
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -153,10 +149,10 @@ def list_pictures(folder: Path) -> list[Path]:
     Raises:
         DataError: if there are none.
     """
-    result = [p for p in list_files(folder) if p.suffix.lower() in EXTENSIONS]
+    result = pictures_of(list_files(folder))
     if not result:
-        wrong = "is not a folder with pictures" if folder.exists() else "does not exist"
-        raise DataError(f"{folder} {wrong}: give a folder that holds PNG or JPEG files.")
+        wrong = "holds no images" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {wrong}: give a folder with PNG or JPEG files.")
     return result
 
 
@@ -321,10 +317,7 @@ class FolderStream:
             )
         self.folder: Path = Path(os.path.normpath(folder))
         self._options, self._spec = match_spec(options, spec), spec
-        paths = list_files(self.folder) if self.folder.is_dir() else [self.folder]
-        self._paths = [path for path in paths if path.suffix.lower() in EXTENSIONS]
-        if not self._paths:
-            raise DataError(f"{folder} holds no images: put PNG or JPEG files in it.")
+        self._paths = list_pictures(self.folder) if self.folder.is_dir() else [self.folder]
         self.files: tuple[str, ...] = tuple(self._name(path) for path in self._paths)
 
     @property

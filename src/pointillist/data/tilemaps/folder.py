@@ -13,7 +13,7 @@ from pointillist.data.options import DataOptions
 from pointillist.data.pixels import EXTENSIONS, read_picture
 from pointillist.data.raw import RawImages
 from pointillist.data.tilemaps.text_grids import (
-    LEGENDS,
+    LEGEND,
     find_legend,
     given_names,
     read_csv_map,
@@ -24,7 +24,7 @@ from pointillist.data.tilemaps.text_grids import (
 from pointillist.data.tilemaps.tiled import read_tiled_map, read_tiled_tileset
 from pointillist.data.tilemaps.tileset import EMPTY, SIDE, TileMap, Tileset, cut_tiles
 from pointillist.errors import ConfigError, DataError, counted, quote
-from pointillist.files.reading import check_file
+from pointillist.files.reading import MAX_NAME, check_file, check_texts
 from pointillist.images import MAX_LEVELS
 
 TILED = frozenset({".tmj", ".tmx"})
@@ -79,7 +79,7 @@ class MapReader:
         """Return True if a file belongs to the maps: a legend, a tileset or its picture."""
         is_tileset = self.options.tileset is not None and path == Path(self.options.tileset)
         tiled = self.suffixes == TILED and path.suffix.lower() in EXTENSIONS
-        return is_tileset or tiled or path.name in LEGENDS or path.suffix.lower() in (".tsx", ".tsj")
+        return is_tileset or tiled or path.name == LEGEND or path.suffix.lower() in (".tsx", ".tsj")
 
     def read(self, paths: Sequence[Path], name: str) -> tuple[RawImages, np.ndarray]:
         """Read maps into levels `n 1 h w`, and return the index of each map that could be read.
@@ -109,6 +109,7 @@ class MapReader:
             raise DataError(f"{name} holds no map that can be read: {bad[0] if bad else 'it is empty'}.")
         result = list(maps.values())
         levels = names or _joined_names(result, name)
+        check_texts(levels or (), f"A name of a level of {name}", MAX_NAME, DataError)
         values, notes, levels, count = self._stacked(result, levels, name)
         if bad:
             notes = [f"{counted(len(bad), 'unreadable file')} skipped, the first: {bad[0]}", *notes]

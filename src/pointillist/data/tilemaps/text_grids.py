@@ -14,12 +14,12 @@ import numpy as np
 
 from pointillist.data.tilemaps.tileset import EMPTY, TileMap, check_cells
 from pointillist.errors import ConfigError, DataError, quote
-from pointillist.files.reading import MAX_NAME, check_texts, parse_toml, read_json, read_text
+from pointillist.files.reading import parse_toml, read_text
 from pointillist.files.settings_tree import split_names
 from pointillist.images import MAX_LEVELS
 
-LEGENDS = ("legend.toml", "legend.json")
-"""Names of the files next to text grids that say what their characters mean."""
+LEGEND = "legend.toml"
+"""Name of the file next to text grids that says what their characters mean."""
 _CUSTOMARY = {
     "outside": " ",
     "wall": "#",
@@ -49,14 +49,11 @@ def read_legend(path: Path) -> dict[str, str]:
     Raises:
         DataError: if it cannot be read, or a key is not one character or a value no name.
     """
-    if path.suffix.lower() == ".json":
-        result = read_json(path, 'write {"#": "wall", ...}')
-    else:
-        try:
-            result = parse_toml(read_text(path, "utf-8-sig", name=f"The legend {path}"), str(path))
-        except ConfigError as error:
-            raise DataError(str(error)) from error
-    if not isinstance(result, dict) or not result:
+    try:
+        result = parse_toml(read_text(path, "utf-8-sig", name=f"The legend {path}"), str(path))
+    except ConfigError as error:
+        raise DataError(str(error)) from error
+    if not result:
         raise DataError(f'The legend {path} must be a table of characters and names, such as "#" = "wall".')
     for character, name in result.items():
         if len(character) != 1 or not isinstance(name, str) or not name:
@@ -64,7 +61,6 @@ def read_legend(path: Path) -> dict[str, str]:
                 f"The legend {path} has {quote(character)} = {quote(name)}: write a character and a name, as "
                 '"#" = "wall".'
             )
-    check_texts(result.values(), f"A name in the legend {path}", MAX_NAME, DataError)
     return result
 
 
@@ -87,9 +83,8 @@ def given_names(value: str | Sequence[str] | None) -> tuple[tuple[str, ...] | No
 def find_legend(path: Path, root: Path) -> dict[str, str] | None:
     """Read the legend next to a text grid, or in a folder above it up to `root`; None if there is none."""
     for folder in (path.parent, *path.parent.parents):
-        result = next((folder / name for name in LEGENDS if (folder / name).is_file()), None)
-        if result is not None:
-            return read_legend(result)
+        if (folder / LEGEND).is_file():
+            return read_legend(folder / LEGEND)
         if folder == root:
             return None
     return None
@@ -175,7 +170,6 @@ def read_csv_map(path: Path, name: str) -> TileMap:
         return TileMap(numbers)
     _check_names(cells, shape[1], name)
     names = tuple(sorted({cell for cell in cells if cell}))
-    check_texts(names, f"A cell of {name}", MAX_NAME, DataError)
     number = {cell: i for i, cell in enumerate(names)} | {"": EMPTY}
     return TileMap(np.array([number[cell] for cell in cells], np.int32).reshape(shape), names)
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.data.tilemaps.text_grids import LEGENDS, legend_text, symbols_of
+from pointillist.data.tilemaps.text_grids import LEGEND, legend_text, symbols_of
 from pointillist.data.tilemaps.tileset import Tileset, plain_tileset
 from pointillist.files.arrays import TILESET
 from pointillist.images import ImageSpec
@@ -81,7 +81,7 @@ class MapFiles:
             if self.uses_source:
                 return {}
             return {TILESET: _png(self.tileset.picture())}
-        return {LEGENDS[0]: legend_text(self.symbols).encode()} if form == "txt" else {}
+        return {LEGEND: legend_text(self.symbols).encode()} if form == "txt" else {}
 
     @property
     def symbols(self) -> dict[str, str]:

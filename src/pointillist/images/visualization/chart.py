@@ -9,6 +9,7 @@ This is the only chart library of the package: analysis, demo, bench and tools b
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -64,9 +65,32 @@ TEXT_SIZES = {"title": 14}
 TEXT_SIZE = 12
 
 
+class Mark(ABC):
+    """A mark on a chart; its `color` replaces the colour of its kind."""
+
+    kind: Kind
+    color: Colour | None
+
+    @abstractmethod
+    def svg(self) -> str:
+        """Render an SVG element."""
+
+    @abstractmethod
+    def draw(self, picture: Image.Image, scale: int) -> None:
+        """Draw on an image with `scale` pixels a unit."""
+
+    def _tag(self, name: str, attributes: str, paint: str = "fill") -> str:
+        style = "" if self.color is None else f' style="{paint}:#{bytes(self.color).hex()}"'
+        return f'<{name} class="{self.kind}" {attributes}{style}'
+
+    @property
+    def _colour(self) -> Colour:
+        return self.color or COLOURS[self.kind]
+
+
 @dataclass(frozen=True)
-class Rect:
-    """A filled rectangle. In every mark `color` replaces the colour of its kind.
+class Rect(Mark):
+    """A filled rectangle.
 
     ```python
     Rect(10, 10, 80, 20, "bar")
@@ -80,9 +104,19 @@ class Rect:
     kind: Kind
     color: Colour | None = None
 
+    def svg(self) -> str:
+        size = f'width="{max(self.width, 0):.2f}" height="{max(self.height, 0):.2f}"'
+        return self._tag("rect", f'x="{self.x:.2f}" y="{self.y:.2f}" {size}') + "/>"
+
+    def draw(self, picture: Image.Image, scale: int) -> None:
+        if self.width > 0 and self.height > 0:
+            x, y = self.x * scale, self.y * scale
+            box = (x, y, x + self.width * scale - 1, y + self.height * scale - 1)
+            ImageDraw.Draw(picture).rectangle(box, fill=self._colour)
+
 
 @dataclass(frozen=True)
-class Path:
+class Path(Mark):
     """A line through points, or a filled polygon if it is closed.
 
     ```python
@@ -95,13 +129,27 @@ class Path:
     closed: bool = False
     color: Colour | None = None
 
+    def svg(self) -> str:
+        points = " ".join(f"{x:.2f},{y:.2f}" for x, y in self.points)
+        tag, paint = ("polygon", "fill") if self.closed else ("polyline", "stroke")
+        return self._tag(tag, f'points="{points}"', paint) + "/>"
+
+    def draw(self, picture: Image.Image, scale: int) -> None:
+        draw, points = ImageDraw.Draw(picture), [(x * scale, y * scale) for x, y in self.points]
+        if self.closed:
+            draw.polygon(points, fill=self._colour)
+        elif self.kind == "dash":
+            _dashes(draw, points, self._colour, scale)
+        else:
+            draw.line(points, self._colour, max(1, round(WIDTHS.get(self.kind, 1.0) * scale)), joint="curve")
+
 
 @dataclass(frozen=True)
-class Dot:
+class Dot(Mark):
     """A disc.
 
     ```python
-    Dot(120, 40, 3)
+    Dot(120, 40, 3, "dot")
     ```
     """
 
@@ -111,9 +159,16 @@ class Dot:
     kind: Kind
     color: Colour | None = None
 
+    def svg(self) -> str:
+        return self._tag("circle", f'cx="{self.x:.2f}" cy="{self.y:.2f}" r="{self.radius:g}"') + "/>"
+
+    def draw(self, picture: Image.Image, scale: int) -> None:
+        x, y, r = self.x * scale, self.y * scale, self.radius * scale
+        ImageDraw.Draw(picture).ellipse((x - r, y - r, x + r, y + r), fill=self._colour)
+
 
 @dataclass(frozen=True)
-class Text:
+class Text(Mark):
     """Text on the base line `y`; `x` is the position of its `anchor`.
 
     ```python
@@ -128,53 +183,14 @@ class Text:
     kind: Kind = "text"
     color: Colour | None = None
 
+    def svg(self) -> str:
+        position = f'x="{self.x:.2f}" y="{self.y:.2f}" text-anchor="{self.anchor}"'
+        return f"{self._tag('text', position)}>{escape(self.text)}</text>"
 
-Mark = Rect | Path | Dot | Text
-
-
-def _hex(color: Colour) -> str:
-    return f"#{bytes(color).hex()}"
-
-
-def mark_svg(mark: Mark) -> str:
-    """Render a mark as an SVG element."""
-    line = isinstance(mark, Path) and not mark.closed
-    style = "" if mark.color is None else f' style="{"stroke" if line else "fill"}:{_hex(mark.color)}"'
-    if isinstance(mark, Rect):
-        size = f'width="{max(mark.width, 0):.2f}" height="{max(mark.height, 0):.2f}"'
-        return f'<rect class="{mark.kind}" x="{mark.x:.2f}" y="{mark.y:.2f}" {size}{style}/>'
-    if isinstance(mark, Path):
-        points = " ".join(f"{x:.2f},{y:.2f}" for x, y in mark.points)
-        return f'<{"polygon" if mark.closed else "polyline"} class="{mark.kind}" points="{points}"{style}/>'
-    if isinstance(mark, Dot):
-        return f'<circle class="{mark.kind}" cx="{mark.x:.2f}" cy="{mark.y:.2f}" r="{mark.radius:g}"{style}/>'
-    position = f'x="{mark.x:.2f}" y="{mark.y:.2f}" text-anchor="{mark.anchor}"'
-    return f'<text class="{mark.kind}" {position}{style}>{escape(mark.text)}</text>'
-
-
-def draw_mark(picture: Image.Image, mark: Mark, scale: int) -> None:
-    """Draw a mark on an image with `scale` pixels a unit."""
-    draw = ImageDraw.Draw(picture)
-    color = mark.color or COLOURS[mark.kind]
-    if isinstance(mark, Rect):
-        if mark.width > 0 and mark.height > 0:
-            x, y = mark.x * scale, mark.y * scale
-            draw.rectangle((x, y, x + mark.width * scale - 1, y + mark.height * scale - 1), fill=color)
-    elif isinstance(mark, Dot):
-        x, y, r = mark.x * scale, mark.y * scale, mark.radius * scale
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
-    elif isinstance(mark, Text):
-        anchor = {"start": "ls", "middle": "ms", "end": "rs"}[mark.anchor]
-        size = TEXT_SIZES.get(mark.kind, TEXT_SIZE)
-        draw.text((mark.x * scale, mark.y * scale), mark.text, color, font(size * scale), anchor=anchor)
-    else:
-        points = [(x * scale, y * scale) for x, y in mark.points]
-        if mark.closed:
-            draw.polygon(points, fill=color)
-        elif mark.kind == "dash":
-            _dashes(draw, points, color, scale)
-        else:
-            draw.line(points, fill=color, width=max(1, round(WIDTHS.get(mark.kind, 1.0) * scale)), joint="curve")
+    def draw(self, picture: Image.Image, scale: int) -> None:
+        size, anchor = TEXT_SIZES.get(self.kind, TEXT_SIZE), f"{self.anchor[0]}s"
+        place = (self.x * scale, self.y * scale)
+        ImageDraw.Draw(picture).text(place, self.text, self._colour, font(size * scale), anchor=anchor)
 
 
 def _dashes(draw: ImageDraw.ImageDraw, points: Sequence[Point], colour: Colour, scale: int) -> None:
@@ -211,23 +227,16 @@ class Chart:
 
     def svg(self) -> str:
         """Render SVG for a page, whose style sheet gives each kind of mark its colours."""
-        return f'<svg class="chart" {self._size}>{self._body}</svg>'
+        size = f'viewBox="0 0 {self.width:g} {self.height:g}" role="img" aria-label="{escape(self.label)}"'
+        return f'<svg class="chart" {size}>{"".join(mark.svg() for mark in self.marks)}</svg>'
 
     def image(self, scale: int = 2) -> Image.Image:
         """Render an image with `scale` pixels a unit."""
         fine = scale * 2  # drawn larger and reduced, so that lines are smooth
         picture = Image.new("RGB", (round(self.width * fine), round(self.height * fine)), PAPER)
         for mark in self.marks:
-            draw_mark(picture, mark, fine)
+            mark.draw(picture, fine)
         return picture.resize((round(self.width * scale), round(self.height * scale)), Image.Resampling.LANCZOS)
-
-    @property
-    def _size(self) -> str:
-        return f'viewBox="0 0 {self.width:g} {self.height:g}" role="img" aria-label="{escape(self.label)}"'
-
-    @property
-    def _body(self) -> str:
-        return "".join(mark_svg(mark) for mark in self.marks)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
-from pointillist.files.settings_tree import assign, parse_assignment, parse_section
+from pointillist.files.settings_tree import merge, nested, parse_assignment, parse_section
 from pointillist.model.protocols import LikelihoodModel, recorded_settings
 
 # settings of how images become levels apply to every data set; how a source is split and named does not
@@ -42,13 +42,13 @@ def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, l
         options |= {"valid_fraction": 0.0, "test_fraction": 0.0}
     if not labels:
         options["labels"] = False
-    tree: dict[str, Any] = {"data": options}
-    for key, value in map(parse_assignment, sets):
+    changes = [parse_assignment(text) for text in sets]
+    for key, value in changes:
         if not key.startswith("data."):
             raise ConfigError(f"`{key}` (={value}) is not about reading images: only data.NAME can be set here.")
         if key.removeprefix("data.") in _FIXED:
             raise ConfigError(f"`{key}` (={value}) has no effect: the model decides how images are read. Leave it out.")
-        assign(tree, key, value)
+    tree = merge({"data": options}, *(nested(key, value) for key, value in changes))
     return parse_section(DataOptions, tree["data"], "data")
 
 

@@ -16,11 +16,11 @@ from pointillist.errors import ConfigError, TrainingError
 from pointillist.files.settings_tree import (
     UNSET,
     Tree,
-    assign,
     check_keys,
     expand,
     flatten,
     merge,
+    nested,
     parse_section,
     read_toml,
     without_none,
@@ -223,6 +223,5 @@ def resumed_run(out: Path, overrides: Tree) -> RunConfig:
                 f"`{key}` (={value}) cannot change when a run is resumed: leave it out, or start another run, "
                 f"for example from these weights with `init_from={out}`."
             )
-    tree = overlay(recorded, overrides)
-    assign(tree, "train.out", str(out))
+    tree = merge(overlay(recorded, overrides), nested("train.out", str(out)))
     return RunConfig.from_dict(tree)
