@@ -1,4 +1,4 @@
-"""What an archive says about its pictures: their files, the facts that their pixels lack, and what levels mean."""
+"""Facts that an archive holds next to levels: files of the pictures, values of the levels, the name of the model."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class PictureFile:
 
 @dataclass(frozen=True)
 class About:
-    """What an archive holds in addition to levels.
+    """Facts about the pictures of an archive.
 
     Attributes:
         model: name of its model, a hint for who decompresses.
