@@ -17,7 +17,7 @@ from pointillist.analysis.evaluation.likelihood import evaluate
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.report.explanation import explain
 from pointillist.engine.head.frequencies import log_probs
-from pointillist.model.batches import DatasetConditions
+from pointillist.model.batches import dataset_conditions
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from tests.datasets import dataset_of
@@ -85,7 +85,7 @@ def check_data_set(model: PixelModel, count: int = 5, rtol: float = EXACT) -> No
     nats = _log_prob(model, x, {"label": labels, "text": texts})
     _same("`evaluate` of a data set", nats, -evaluate(model, data, batch_size=2).nats_per_image, rtol)
     index = np.arange(count)
-    inputs = DatasetConditions(model, data)(data.batch(index, seed=0))
+    inputs = dataset_conditions(model, data).from_batch(data.batch(index, seed=0))
     explained = [
         ImageQuery(model, x[i : i + 1].numpy(), inputs[i : i + 1], model.order()).surprisal.sum() for i in range(count)
     ]

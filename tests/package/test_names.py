@@ -73,7 +73,7 @@ def test_whole_numbers_are_whole_numbers() -> None:
             pt.sample("digits", 1, **values)
     with pytest.raises(pt.ConfigError, match="`batch_size`"):
         pt.evaluate("digits", image, batch_size="x")
-    with pytest.raises(pt.ConfigError, match="not True or False"):
+    with pytest.raises(pt.ConfigError, match="a class name or a number"):
         pt.sample("digits", 1, label=True)
 
 

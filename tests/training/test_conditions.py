@@ -13,7 +13,7 @@ import pointillist as pt
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.conditioning.hint import hint_rule
 from pointillist.data import Annotations, Batch
-from pointillist.model.batches import DatasetConditions
+from pointillist.model.batches import dataset_conditions
 from pointillist.model.finetune import initialise_from
 from pointillist.training.augmentation import drop_conditions, shift_batch
 from pointillist.training.config import ConditionDropoutConfig
@@ -67,8 +67,8 @@ def test_hints_move_with_their_images() -> None:
     assert equal(moved.hints, moved.levels)
     assert not equal(moved.levels, x)
     model = pt.build("pixelcnn", shape=(1, 4, 5), levels=9, channels=3, layers=1, hint="lowres:2")
-    telling = DatasetConditions(model, dataset_of(x[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
-    found = telling(moved).parts["hint"]
+    telling = dataset_conditions(model, dataset_of(x[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
+    found = telling.from_batch(moved).parts["hint"]
     assert equal(found.values, hint_rule(model.conditions.hint_reader).of(moved.levels, model.image))
 
 
@@ -95,7 +95,7 @@ def test_columns_are_matched_by_name() -> None:
     )
     columns = Annotations({"hair": np.array([0, -1, 0])}, {"hair": ("red",)})
     data = dataset_of(np.zeros((3, 2, 2), np.uint8), columns=columns, options=pt.DataOptions(levels=4))
-    found = DatasetConditions(model, data)(data.batch(np.arange(3))).parts["attributes"]
+    found = dataset_conditions(model, data).from_batch(data.batch(np.arange(3))).parts["attributes"]
     assert found.known.tolist() == [[False, True], [False, False], [False, True]]
     assert found.values[found.known].tolist() == [1, 1]
 

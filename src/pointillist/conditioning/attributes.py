@@ -12,12 +12,11 @@ from pydantic import Field, model_validator
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL, label_input, label_numbers, match_names, value_names
-from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.portable import LayerFeatures, Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, choices, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import MAX_NAME, check_texts
-from pointillist.images.array_types import Int
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset
@@ -34,34 +33,23 @@ class StoredAttributes(StoredEncoder):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class AttributeFeatures(PortableEncoder):
+class AttributeFeatures(LayerFeatures):
     """Embeddings of attributes in numpy: a row for each value of each, and the last for "unknown".
 
-    Attributes:
-        weights: `embeddings.N.weight` of the attribute N.
-        values: names of the values of each attribute.
+    The weight of the attribute N is `embeddings.N.weight`.
     """
 
     key: ClassVar[str] = "attributes"
-    keyword: ClassVar[str] = "attributes"
-
-    weights: StoredWeights
-    values: Mapping[str, tuple[str, ...]]
-
-    @property
-    def reader(self) -> AttributeReader:
-        return AttributeReader(self.values)
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Look up the features `[n, width]`."""
-        tables = [self.weights[f"embeddings.{n}.weight"] for n in range(len(self.values))]
+        tables = [self.weights[f"embeddings.{n}.weight"] for n in range(len(self.reader.values))]
         rows = [table[np.where(known[:, n], values[:, n], len(table) - 1)] for n, table in enumerate(tables)]
         return np.concatenate(rows, 1).astype(np.float64)
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        values = {name: list(names) for name, names in self.values.items()}
-        return {"values": values, "weights": self.weights.encode(arrays)}
+        values = {name: list(names) for name, names in self.reader.values.items()}
+        return {"values": values, **super().encode(arrays)}
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> AttributeFeatures:
@@ -73,7 +61,8 @@ class AttributeFeatures(PortableEncoder):
         total = sum(weights[f"embeddings.{n}.weight"].shape[1] for n in range(len(stored.values)))
         if part != "vector" or total != width:
             raise arrays.damaged("embeddings of attributes have another width")
-        return cls(StoredWeights(weights), {name: tuple(names) for name, names in stored.values.items()})
+        reader = AttributeReader({name: tuple(names) for name, names in stored.values.items()})
+        return cls(reader, StoredWeights(weights))
 
 
 class AttributesConfig(ConditionConfig):
@@ -149,8 +138,20 @@ class AttributeReader:
     keyword: ClassVar[str] = "attributes"
 
     def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Read values by attribute; see `attribute_numbers`."""
-        return label_input(attribute_numbers(value, self.values, count))
+        """Read values by attribute, one for all images or one each; attributes that are not named are unknown.
+
+        Raises:
+            ConfigError: for what is not a mapping, or names an attribute or a value that the model does not know.
+        """
+        if value is not None and not isinstance(value, Mapping):
+            example = {name: names[0] for name, names in list(self.values.items())[:1]}
+            raise ConfigError(f"`attributes` (={value!r}) must be a mapping, for example {example}.")
+        value = value or {}
+        unknown = [name for name in value if name not in self.values]
+        if unknown:
+            raise ConfigError(f"There is no attribute {quote(unknown[0])}: {choices(unknown[0], self.values)}")
+        columns = [label_numbers(value.get(name), names, count, name) for name, names in self.values.items()]
+        return label_input(np.stack(columns, 1))
 
     def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
         """Match the attributes of a batch by the names of their values."""
@@ -162,28 +163,3 @@ class AttributeReader:
                 numbers = rows[batch.annotations.attributes[name]]
             columns.append(numbers)
         return label_input(np.stack(columns, 1))
-
-
-def attribute_numbers(value: Any, values: Mapping[str, Sequence[str]], count: int) -> Int[np.ndarray, "b a"]:
-    """Parse values by attribute, one for all images or one each; attributes that are not named are unknown.
-
-    ```python
-    attribute_numbers({"eyes": "blue"}, {"hair": ("black", "red"), "eyes": ("blue", "green")}, 1)  # [[-1, 0]]
-    ```
-
-    Args:
-        value: numbers or names by attribute; None for none.
-        values: names of the values of each attribute.
-        count: number of images.
-
-    Raises:
-        ConfigError: for what is not a mapping, or names an attribute or a value that the model does not know.
-    """
-    if value is not None and not isinstance(value, Mapping):
-        example = {name: names[0] for name, names in list(values.items())[:1]}
-        raise ConfigError(f"`attributes` (={value!r}) must be a mapping, for example {example}.")
-    value = value or {}
-    unknown = [name for name in value if name not in values]
-    if unknown:
-        raise ConfigError(f"There is no attribute {quote(unknown[0])}: {choices(unknown[0], values)}")
-    return np.stack([label_numbers(value.get(name), names, count, name) for name, names in values.items()], 1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import PortableEncoder, ReadsValues, StoredWeights
+from pointillist.conditioning.portable import LayerFeatures, PortableEncoder, ReadsValues, StoredWeights
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
@@ -80,18 +80,18 @@ class ConditionEncoder(ReadsValues, nn.Module):
     ```
 
     Attributes:
-        keyword: the keyword under which a user gives the value.
         vector_width, map_width, tokens_width: features it adds to the vector or to the map that enter every layer, or
             of its tokens; two are 0.
         reader: what reads values without torch, and is shared with the portable half; None for an encoder that defines
-            `read` and `from_batch` itself.
+            `keyword`, `read` and `from_batch` itself.
+        without_torch: computes the same with arrays; None where a stored model knows "unknown" only.
     """
 
-    keyword: str
     vector_width: int = 0
     map_width: int = 0
     tokens_width: int = 0
     reader: Any = None
+    without_torch: ClassVar[type[LayerFeatures] | None] = None
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"] | Tokens:
         """Compute features from tensors: `b d 1 1`, a map, or tokens. They do not depend on values that are unknown."""
@@ -118,4 +118,4 @@ class ConditionEncoder(ReadsValues, nn.Module):
         Args:
             weights: the weights of this encoder, without the weights of "unknown".
         """
-        return None
+        return None if self.without_torch is None else self.without_torch(self.reader, weights)

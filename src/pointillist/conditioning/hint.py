@@ -160,8 +160,6 @@ class HintFeatures(GridFeatures):
     """
 
     key: ClassVar[str] = "hints"
-    keyword: ClassVar[str] = "hint"
-
     reader: HintReader
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:

@@ -96,7 +96,6 @@ class KnownFeatures(GridFeatures):
     """
 
     key: ClassVar[str] = "known"
-    keyword: ClassVar[str] = OBSERVED
     masks_channels: ClassVar[bool] = True
 
     image: ImageSpec

@@ -112,16 +112,13 @@ def value_names(values: int | Sequence[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: for what is neither a count nor several names.
     """
-    listed = (
-        values.ndim == 1
-        if isinstance(values, np.ndarray)
-        else isinstance(values, Sequence) and not isinstance(values, str)
-    )
-    if not (listed or isinstance(values, int)):
+    if isinstance(values, int):
+        if values > MOST_NAMES:
+            raise ConfigError(f"The number of names (={quote(values)}) must lie in 1 to {MOST_NAMES:,}.")
+        return tuple(map(str, range(values)))
+    if isinstance(values, str) or np.ndim(np.asarray(values, object)) != 1:
         raise ConfigError(f"The names (={quote(values)}) must be a list of texts, or their number.")
-    if isinstance(values, int) and values > MOST_NAMES:
-        raise ConfigError(f"The number of names (={quote(values)}) must lie in 1 to {MOST_NAMES:,}.")
-    return tuple(str(i) for i in range(values)) if isinstance(values, int) else tuple(values)
+    return tuple(values)
 
 
 def match_names(theirs: Sequence[str], ours: Sequence[str], what: str) -> Int[np.ndarray, " n"]:
@@ -203,8 +200,6 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
     """Look up a class name first (so that a folder called "7" is found), then a number."""
     if value is None:
         return NO_LABEL
-    if isinstance(value, bool):
-        raise ConfigError(f"`{what}` (={value}) must be a {_kind(what)} name or a number, not True or False.")
     if isinstance(value, str):
         if value in classes:
             return list(classes).index(value)
@@ -213,9 +208,10 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
             raise ConfigError(
                 f"There is no {_kind(what)} {quote(value)}: {_nearest(value, classes)}choose one of {shown}."
             )
-    if not isinstance(value, str) and not is_number(value):
+        value = int(value)
+    elif not is_number(value):
         raise ConfigError(f"`{what}` (={quote(value)}) must be a {_kind(what)} name or a number.")
-    number = int(value) if isinstance(value, (int, str)) or float(value).is_integer() else len(classes)
+    number = int(value) if value % 1 == 0 else len(classes)
     if number != NO_LABEL and not 0 <= number < len(classes):
         raise ConfigError(
             f"`{what}` (={value}) must be a {_kind(what)} name or a number from 0 to {len(classes) - 1} "

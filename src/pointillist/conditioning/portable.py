@@ -53,6 +53,12 @@ class ReadsValues:
 
     reader: Any
 
+    @property
+    def keyword(self) -> str:
+        """The keyword under which a user gives the value."""
+        keyword: str = self.reader.keyword
+        return keyword
+
     def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
         """Validate the value that a user gives for `count` images of a size, as `ConditionReader.read`."""
         result: MaskedValue = self.reader.read(value, count, size)
@@ -78,12 +84,10 @@ class PortableEncoder(ReadsValues, ABC):
 
     Attributes:
         key: name of its entry in `program.json`.
-        keyword: the keyword under which a user gives the value.
         reader: reads values; shared with the encoder in torch.
     """
 
     key: ClassVar[str]
-    keyword: ClassVar[str]
 
     @abstractmethod
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
@@ -136,6 +140,23 @@ class StoredWeights:
 
     def encode(self, arrays: ArrayWriter) -> dict[str, str]:
         return {name: arrays.name(array) for name, array in self.arrays.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class LayerFeatures(PortableEncoder):
+    """Base of encoders that compute with the layers of the encoder in torch.
+
+    Attributes:
+        reader: reads values.
+        weights: the weights of the layers, by name.
+    """
+
+    reader: Any
+    weights: StoredWeights
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the weights; a subclass adds what its reader needs."""
+        return {"weights": self.weights.encode(arrays)}
 
 
 class StoredEncoder(BaseModel):

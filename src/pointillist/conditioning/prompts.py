@@ -20,8 +20,8 @@ from pointillist.conditioning.inputs import MaskedValue, parse_prompts
 from pointillist.conditioning.portable import (
     WEIGHT_BITS,
     Integers,
+    LayerFeatures,
     Name,
-    PortableEncoder,
     StoredEncoder,
     StoredWeights,
     from_fixed,
@@ -181,27 +181,20 @@ class StoredPrompts(StoredEncoder):
     ngrams: NgramKind = "characters"
 
 
-@dataclass(frozen=True, eq=False)
-class TextFeatures(PortableEncoder):
+class TextFeatures(LayerFeatures):
     """Base of encoders of prompts in numpy, in integers.
 
     Attributes:
         stored: settings of the reader that are stored, and what stands where a reader has none.
-        reader: reads prompts.
-        weights: the weights of the kind.
     """
 
-    keyword: ClassVar[str] = "text"
     kind: ClassVar[str]
     stored: ClassVar[Mapping[str, Any]]
-
-    reader: Any
-    weights: StoredWeights
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
         """Return the kind, the weights and what the reader needs."""
         reader = {name: getattr(self.reader, name, default) for name, default in self.stored.items()}
-        return {"weights": self.weights.encode(arrays), "kind": self.kind, **reader}
+        return {**super().encode(arrays), "kind": self.kind, **reader}
 
     def _linear(self, name: str, x: Integers) -> Integers:
         return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
@@ -220,7 +213,6 @@ class TextFeatures(PortableEncoder):
         return mean
 
 
-@dataclass(frozen=True, eq=False)
 class PromptFeatures(TextFeatures):
     """Base of encoders of prompts as vectors.
 

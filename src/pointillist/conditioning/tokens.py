@@ -99,7 +99,6 @@ class StoredTokens(StoredEncoder):
     length: Annotated[int, Field(ge=0, le=1024)]
 
 
-@dataclass(frozen=True, eq=False)
 class TokenFeatures(TextFeatures):
     """An encoder of prompts as tokens; its weights have `start`, the first token, too."""
 

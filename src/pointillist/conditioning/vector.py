@@ -10,41 +10,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import SIGMOID, PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.portable import SIGMOID, LayerFeatures, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
-from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
-from pointillist.images.array_types import Bool, Float
+from pointillist.files.arrays import Array, ArrayReader
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset
     from pointillist.images import ImageSpec
-
-
-def read_vectors(value: Any, size: int, count: int) -> tuple[Float[np.ndarray, "n d"], Bool[np.ndarray, " n"]]:
-    """Read finite floats `[d]` or `[n d]`, one vector for all images or one each; None for none.
-
-    ```python
-    read_vectors([0.5, 1.0], 2, 4)[0].shape  # (4, 2)
-    ```
-
-    Raises:
-        ShapeError, DataError: if they are of another size or count, or not finite.
-    """
-    if value is None:
-        return np.zeros((count, size), np.float32), np.zeros(count, bool)
-    try:
-        with np.errstate(over="ignore"):  # what is too large is not finite, which is said below
-            values = np.atleast_2d(np.asarray(value, np.float32))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"`vector` (={quote(value)}) must hold numbers: give {size} of them.") from error
-    if values.ndim != 2 or values.shape[1] != size or len(values) not in (1, count):
-        raise ShapeError(
-            f"`vector` of shape {list(values.shape)} must be [{size}], or [{count}, {size}] for {count} images."
-        )
-    if not np.isfinite(values).all():
-        raise DataError("`vector` holds a number that is not finite: leave such images out, or replace it.")
-    return np.broadcast_to(values, (count, size)), np.ones(count, bool)
 
 
 @dataclass(frozen=True)
@@ -63,8 +36,26 @@ class VectorReader:
     keyword: ClassVar[str] = "vector"
 
     def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Read vectors, one for all images or one each; see `read_vectors`."""
-        return MaskedValue(*read_vectors(value, self.size, count))
+        """Read finite floats `[d]` or `[n d]`, one vector for all images or one each; None for none.
+
+        Raises:
+            ShapeError, DataError: if they are of another size or count, or not finite.
+        """
+        if value is None:
+            return MaskedValue(np.zeros((count, self.size), np.float32), np.zeros(count, bool))
+        try:
+            with np.errstate(over="ignore"):  # what is too large is not finite, which is said below
+                values = np.atleast_2d(np.asarray(value, np.float32))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(f"`vector` (={quote(value)}) must hold numbers: give {self.size} of them.") from error
+        if values.ndim != 2 or values.shape[1] != self.size or len(values) not in (1, count):
+            raise ShapeError(
+                f"`vector` of shape {list(values.shape)} must be [{self.size}], or [{count}, {self.size}] for {count} "
+                "images."
+            )
+        if not np.isfinite(values).all():
+            raise DataError("`vector` holds a number that is not finite: leave such images out, or replace it.")
+        return MaskedValue(np.broadcast_to(values, (count, self.size)), np.ones(count, bool))
 
     def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
         """Take the vectors of a batch."""
@@ -77,8 +68,7 @@ class VectorReader:
         return self.read(vectors, len(batch), (1, 1))
 
 
-@dataclass(frozen=True, eq=False)
-class VectorFeatures(PortableEncoder):
+class VectorFeatures(LayerFeatures):
     """Two linear layers over a vector, in double precision: the same bits on every platform.
 
     A sum begins with the bias, and takes one product after the other, each rounded once as IEEE 754 prescribes. The
@@ -90,13 +80,6 @@ class VectorFeatures(PortableEncoder):
     """
 
     key: ClassVar[str] = "vectors"
-    keyword: ClassVar[str] = "vector"
-
-    weights: StoredWeights
-
-    @property
-    def reader(self) -> VectorReader:
-        return VectorReader(self.weights["first.weight"].shape[1])
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute features `[n, width]`."""
@@ -109,9 +92,6 @@ class VectorFeatures(PortableEncoder):
             result = result + x[:, i, None] * weight[:, i]
         return result
 
-    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
-        return {"weights": self.weights.encode(arrays)}
-
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> VectorFeatures:
         """Read an encoder whose matrices go together."""
@@ -121,7 +101,7 @@ class VectorFeatures(PortableEncoder):
         weights = stored.weight("first.weight", (width, None), arrays)
         for name, shape in (("first.bias", (width,)), ("second.weight", (width, width)), ("second.bias", (width,))):
             weights |= stored.weight(name, shape, arrays)
-        return cls(StoredWeights(weights))
+        return cls(VectorReader(weights["first.weight"].shape[1]), StoredWeights(weights))
 
 
 def _silu(x: NDArray[np.float64]) -> NDArray[np.float64]:

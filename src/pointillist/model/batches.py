@@ -10,8 +10,8 @@ from typing import Any, Unpack
 import numpy as np
 from PIL import Image
 
-from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, Label, match_names
-from pointillist.data import Batch, DataSplits, ImageDataset, load_data
+from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, ConditionReaders, Label, match_names
+from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.data.pixels import read_picture, to_channels
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.files.arrays import as_array, is_tensor
@@ -25,24 +25,19 @@ from pointillist.system import check_memory
 _log = logging.getLogger(__name__)
 
 
-class DatasetConditions:
-    """Read the conditions of batches of a data set; conditions that the data set does not have are unknown.
+def dataset_conditions(model: LikelihoodModel, data: ImageDataset) -> ConditionReaders:
+    """Return what reads the conditions of batches of a data set; what the data set does not have is unknown.
 
     Raises:
         ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
     """
-
-    def __init__(self, model: LikelihoodModel, data: ImageDataset) -> None:
-        self._conditions = model.conditions
-        if len(data):
-            # names what does not fit before any work is done: no caption is encoded, and no encoder loaded, for that
-            model.conditions.from_batch(replace(data.batch([0]), texts=None))
-        reader = model.conditions.prompt_reader
-        if data.texts is not None and reader is not None and reader.vectors is not None:
-            reader.vectors.keep(text for text in data.texts if text.strip())  # on disk, once they are encoded
-
-    def __call__(self, batch: Batch) -> ConditionInputs:
-        return self._conditions.from_batch(batch)
+    if len(data):
+        # names what does not fit before any work is done: no caption is encoded, and no encoder loaded, for that
+        model.conditions.from_batch(replace(data.batch([0]), texts=None))
+    reader = model.conditions.prompt_reader
+    if data.texts is not None and reader is not None and reader.vectors is not None:
+        reader.vectors.keep(text for text in data.texts if text.strip())  # on disk, once they are encoded
+    return model.conditions
 
 
 def match_labels(model: LikelihoodModel, data: ImageDataset) -> Int[np.ndarray, " n"]:
@@ -121,7 +116,7 @@ class BatchReader:
         self.notes: tuple[str, ...] = ()
         if isinstance(x, ImageDataset):
             check_spec(model, x)
-            self._data, self._conditions, self.notes = x, DatasetConditions(model, x), x.notes
+            self._data, self._conditions, self.notes = x, dataset_conditions(model, x), x.notes
             self.count, self.height, self.width = len(x), x.spec.height, x.spec.width
         else:
             self._levels = _level_batch(model, x)
@@ -154,7 +149,7 @@ class BatchReader:
         if self._data is None:
             return self._model.check_array(self._levels[index]), self._inputs[index]
         batch = self._data.batch(index, seed=self._seed)
-        stored = self._conditions(batch)
+        stored = self._conditions.from_batch(batch)
         passed = self._inputs[index] if self._passed else stored
         parts = {name: (passed if name in self._passed else stored).parts[name] for name in self._inputs.parts}
         return self._model.check_array(batch.levels), ConditionInputs(len(index), parts)

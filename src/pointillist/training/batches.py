@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs
+from pointillist.conditioning import ConditionInputs, ConditionReaders
 from pointillist.conditioning.encoder import as_tensor
 from pointillist.data import ImageDataset
-from pointillist.model.batches import DatasetConditions
+from pointillist.model.batches import dataset_conditions
 from pointillist.model.pixel_model import PixelModel
 from pointillist.training.augmentation import (
     RandomStream,
@@ -120,7 +120,7 @@ class BatchPrefetcher:
         processes: int,
     ) -> None:
         self.data, self.config = data, config
-        self.conditions: DatasetConditions = DatasetConditions(model, data)
+        self.conditions: ConditionReaders = dataset_conditions(model, data)
         self.sampler: EpochSampler = EpochSampler(len(data), config.seed)
         self.waited: float = 0.0
         self._process, self._processes = process, processes
@@ -171,7 +171,7 @@ class BatchPrefetcher:
             if augmentation.mutation_rate:
                 batch = mutate_batch(batch, keys, seed, augmentation.mutation_rate, self.data.spec.levels)
             levels.append(batch.levels)
-            conditions = self.conditions(augment_captions(batch, keys, seed, config.captions))
+            conditions = self.conditions.from_batch(augment_captions(batch, keys, seed, config.captions))
             conditions = noise_text_embeddings(conditions, keys, seed, augmentation.text_embedding_noise)
             conditions = drop_conditions(conditions, keys, seed, config.condition_dropout)
             inputs.append(reveal_pixels(conditions, keys, seed, config.completion))

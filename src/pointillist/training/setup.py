@@ -232,7 +232,7 @@ def initialise_from_data(
         return
     index = np.concatenate([part for _, part in batches.sampler.read(0, min(INITIAL_IMAGES, len(data)))])
     batch = data.batch(index)
-    model.initialise(model.check(batch.levels), batches.conditions(batch))
+    model.initialise(model.check(batch.levels), batches.conditions.from_batch(batch))
     average.synchronise()
 
 

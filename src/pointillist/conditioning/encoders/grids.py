@@ -109,8 +109,6 @@ class HintEncoder(GridEncoder):
     ```
     """
 
-    keyword = "hint"
-
     def __init__(self, config: HintConfig, image: ImageSpec) -> None:
         super().__init__(config.channels, config.image, 1, **config.model_dump(include=_SIZES))
         preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)
@@ -137,8 +135,6 @@ class KnownPixelsEncoder(GridEncoder):
 
     image: ImageSpec
     reader: KnownReader
-
-    keyword = "known"
 
     def __init__(self, config: KnownConfig, image: ImageSpec) -> None:
         super().__init__(image.channels, image, image.channels, **config.model_dump(include=_SIZES))

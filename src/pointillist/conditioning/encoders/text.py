@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import StoredWeights
 from pointillist.conditioning.prompts import (
     WINDOW,
     NgramFeatures,
@@ -43,7 +42,7 @@ def text_encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEn
 class SentenceEncoder(ConditionEncoder):
     """Two layers over the vector of a frozen encoder, which is not part of the model's file."""
 
-    keyword = "text"
+    without_torch = SentenceFeatures
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -54,10 +53,6 @@ class SentenceEncoder(ConditionEncoder):
         self.second: nn.Linear = nn.Linear(config.width, config.width)
         self.dropout: Dropout = Dropout(config.feature_dropout)
         self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    def portable(self, weights: StoredWeights) -> SentenceFeatures:
-        """The same layers in numpy."""
-        return SentenceFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each prompt. Vectors of length 1 are scaled to numbers of about 1."""
@@ -73,7 +68,7 @@ class HashedNgramEncoder(ConditionEncoder):
     It learns the jargon of its captions, and pieces of unknown words.
     """
 
-    keyword = "text"
+    without_torch = NgramFeatures
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -84,10 +79,6 @@ class HashedNgramEncoder(ConditionEncoder):
         self.out: nn.Linear = nn.Linear(config.width, config.width)
         self.dropout: Dropout = Dropout(config.feature_dropout)
         self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    def portable(self, weights: StoredWeights) -> NgramFeatures:
-        """The same embeddings in numpy."""
-        return NgramFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each prompt."""
@@ -107,14 +98,12 @@ class WordOrderEncoder(HashedNgramEncoder):
     It reads what stands next to what: whose colour it is, and which thing is on which.
     """
 
+    without_torch = WordOrderFeatures
+
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
         self.embedding: nn.Embedding = nn.Embedding(config.buckets, WORD_SIZE)
         self.window: nn.Linear = nn.Linear(WINDOW * WORD_SIZE, config.width)
-
-    def portable(self, weights: StoredWeights) -> WordOrderFeatures:
-        """The same layers in numpy."""
-        return WordOrderFeatures(self.reader, weights)
 
     def summary(self, vectors: Float[Tensor, "b t e"], read: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         """Take the maximum over all windows of words."""
@@ -128,8 +117,6 @@ def windows(vectors: Float[Tensor, "b t e"]) -> Float[Tensor, "b t f"]:
 
 class TokenSequenceEncoder(ConditionEncoder):
     """A learned first token, the only one of an unknown prompt, and behind it the tokens of the prompt."""
-
-    keyword = "text"
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -147,14 +134,12 @@ class TokenSequenceEncoder(ConditionEncoder):
 class FrozenTokenEncoder(TokenSequenceEncoder):
     """Token states of a frozen encoder, which is not part of the model's file, through a linear layer."""
 
+    without_torch = StateFeatures
+
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
         self.reader: StateReader = StateReader(config.frozen, config.fingerprint, config.num_tokens, config.token_size)
         self.first: nn.Linear = nn.Linear(config.token_size, config.width)
-
-    def portable(self, weights: StoredWeights) -> StateFeatures:
-        """The same layer in numpy."""
-        return StateFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Tokens:
         """Encode each token. States are scaled to numbers of about 1."""
@@ -169,6 +154,8 @@ class HashedTokenEncoder(TokenSequenceEncoder):
     With words in their order, a token reads the neighbours of its word: the token of a thing has its colour.
     """
 
+    without_torch = WordFeatures
+
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
         in_order = config.ngrams == "words"
@@ -179,10 +166,6 @@ class HashedTokenEncoder(TokenSequenceEncoder):
             nn.init.normal_(torch.empty(config.num_tokens, config.width), std=0.1)
         )
         self.out: nn.Linear = nn.Linear(config.width, config.width)
-
-    def portable(self, weights: StoredWeights) -> WordFeatures:
-        """The same embeddings in numpy."""
-        return WordFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Tokens:
         """Encode each word."""

@@ -12,7 +12,6 @@ from pointillist.conditioning.attributes import AttributeFeatures, AttributeRead
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import LabelConfig, LabelReader
-from pointillist.conditioning.portable import StoredWeights
 from pointillist.conditioning.vector import VectorConfig, VectorFeatures, VectorReader
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float
@@ -31,8 +30,6 @@ class LabelEncoder(ConditionEncoder):
     encoder.encode(encoder.read(["dog", None], 2, (8, 8))).shape  # (2, 16, 1, 1)
     ```
     """
-
-    keyword = "label"
 
     def __init__(self, classes: Sequence[str], width: int) -> None:
         super().__init__()
@@ -68,7 +65,7 @@ class AttributeEncoder(ConditionEncoder):
     ```
     """
 
-    keyword = "attributes"
+    without_torch = AttributeFeatures
 
     def __init__(self, config: AttributesConfig) -> None:
         super().__init__()
@@ -91,10 +88,6 @@ class AttributeEncoder(ConditionEncoder):
         tables = [table.weight for table in self.embeddings if isinstance(table, nn.Embedding)]
         return {name: (table, names) for table, (name, names) in zip(tables, self.values.items(), strict=True)}
 
-    def portable(self, weights: StoredWeights) -> AttributeFeatures:
-        """The same embeddings in numpy."""
-        return AttributeFeatures(weights, self.values)
-
 
 def vector_encoders(config: VectorConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
     """Make a small network over the vector."""
@@ -110,7 +103,7 @@ class VectorEncoder(ConditionEncoder):
     ```
     """
 
-    keyword = "vector"
+    without_torch = VectorFeatures
 
     def __init__(self, config: VectorConfig) -> None:
         super().__init__()
@@ -126,7 +119,3 @@ class VectorEncoder(ConditionEncoder):
         values = torch.where(known, value.values.to(self.absent.dtype), 0.0)
         features = self.second(F.silu(self.first(values)))
         return torch.where(known, features, self.absent)[:, :, None, None]
-
-    def portable(self, weights: StoredWeights) -> VectorFeatures:
-        """The same layers in numpy."""
-        return VectorFeatures(weights)
