@@ -10,7 +10,7 @@ import pytest
 import pointillist as pt
 from pointillist.files import reading
 from pointillist.files.reading import ReadOnce
-from pointillist.model.folder.opening import open_by_name
+from pointillist.model.folder.opening import open_scored
 from pointillist.zoo import resolve
 
 
@@ -58,8 +58,8 @@ def test_a_model_by_name_is_opened_once_until_its_files_change(tmp_path: Path) -
     assert other is not None
     model = tmp_path / "model"
     shutil.copytree(folder, model)
-    first = open_by_name(model)
-    assert open_by_name(model) is first
+    first = open_scored(model)
+    assert open_scored(model) is first
     shutil.rmtree(model)
     shutil.copytree(other, model)
-    assert open_by_name(model).image == pt.load("dungeons").image
+    assert open_scored(model).image == pt.load("dungeons").image

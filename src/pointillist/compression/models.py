@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pointillist.compression.container import PREFIX
-from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, not_a_model
+from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError
 from pointillist.files.arrays import GENERATION, WEIGHTS, read_config
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
+from pointillist.model.folder.opening import open_any_program
 from pointillist.model.portable import ProgramModel, load
 from pointillist.model.portable.files import has_program, stored_fingerprint
-from pointillist.model.protocols import has_likelihood
 from pointillist.zoo import ZOO, resolve
 
 
@@ -58,9 +58,7 @@ def as_integer_model(model: Any) -> ProgramModel:
     """
     if isinstance(model, (str, Path)):
         return load(_folder(model))
-    if not has_likelihood(model):
-        raise not_a_model(model)
-    result = cast("ProgramModel", model.scorer("integer"))
+    result = open_any_program(model)
     if not result.fingerprint:
         raise EngineError("This integer model has no fingerprint: make it with `pt.quantize_integer`, or load it.")
     return result

@@ -22,16 +22,6 @@ from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError
 
-__all__ = [
-    "CStepper",
-    "decode_in_c",
-    "frequencies_in_c",
-    "intervals_in_c",
-    "params_in_c",
-    "sample_in_c",
-]
-
-
 _SCORED_AT_ONCE = 2**16
 """Sub-pixels that the library scores in a call, so that an interrupt is not waited for longer than a second or so."""
 _SHORT = 2**32

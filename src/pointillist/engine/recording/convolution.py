@@ -50,9 +50,21 @@ def convolve(
         x.builder.reject("The weight of a convolution is a recorded value", "Weights must be parameters.")
     kernel = to_numpy(weight)
     offset = None if bias is None else to_numpy(bias)
-    _check_shape(x, kernel, dilation)
     if isinstance(x, Symbol):
+        _check_channels(x.builder, kernel, x.content.channels)
+        if kernel.shape[2:] != (1, 1):
+            x.builder.reject(
+                f"A {kernel.shape[2]}x{kernel.shape[3]} convolution is applied to a plain value, which is one site",
+                "Reach its neighbours through `ctx.window`.",
+            )
         return linear(x.builder, x.content, kernel[:, :, 0, 0].T, offset)
+    _check_channels(x.builder, kernel, x.map.channels)
+    span = tuple((k - 1) * step + 1 for k, step in zip(kernel.shape[2:], dilation, strict=True))
+    if span != x.extent:
+        x.builder.reject(
+            f"A kernel that spans {span[0]}x{span[1]} sites reads the window `{x.key}` of {x.extent[0]}x{x.extent[1]}",
+            "The window must fit the kernel: up + down = dilation * (kernel - 1), and so for left + right.",
+        )
     scale = x.map.scale * stride
     late = _taps(x, kernel, dilation)
     early = {tap: late.pop(tap) for tap in list(late) if _is_early(x, tap)}
@@ -91,25 +103,10 @@ def linear(
     return builder.emit("LINEAR", *inputs, channels=matrix.shape[1], constants=constants)
 
 
-def _check_shape(x: Symbol | Window, kernel: Kernel, dilation: tuple[int, int]) -> None:
-    size = kernel.shape[2:]
-    channels = x.content.channels if isinstance(x, Symbol) else x.map.channels
+def _check_channels(builder: Builder, kernel: Kernel, channels: int) -> None:
     if kernel.shape[1] != channels:
-        x.builder.reject(
+        builder.reject(
             f"A convolution of {kernel.shape[1]} input channels reads {channels} channels", "Make the counts equal."
-        )
-    if isinstance(x, Symbol):
-        if size != (1, 1):
-            x.builder.reject(
-                f"A {size[0]}x{size[1]} convolution is applied to a plain value, which is one site",
-                "Reach its neighbours through `ctx.window`.",
-            )
-        return
-    span = tuple((k - 1) * step + 1 for k, step in zip(size, dilation, strict=True))
-    if span != x.extent:
-        x.builder.reject(
-            f"A kernel that spans {span[0]}x{span[1]} sites reads the window `{x.key}` of {x.extent[0]}x{x.extent[1]}",
-            "The window must fit the kernel: up + down = dilation * (kernel - 1), and so for left + right.",
         )
 
 

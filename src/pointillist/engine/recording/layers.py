@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pointillist.engine.program import ConditionInput, FeatureMap, Instruction, Phase, Tap, View
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import Kernel, linear, to_numpy
-from pointillist.engine.recording.symbols import Canvas, Symbol, records, symbol_of
+from pointillist.engine.recording.symbols import Canvas, Symbol, recorded, records, symbol_of
 from pointillist.nn.functional import local_gain
 from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.functional.recurrence import LSTMCellParams, lstm
@@ -36,8 +36,7 @@ def canvas_after_draw(builder: Builder, key: str, t: Tensor) -> Tensor:
                 key=f"{key} (after draw)",
             ),
         )
-    if not isinstance(t, Symbol):
-        builder.reject(f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
+    recorded(builder, t, f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
     return t
 
 
@@ -47,13 +46,13 @@ def attention_operand(builder: Builder, key: str, t: Tensor, heads: int, *, on_a
     Raises:
         CausalityError: if `t` is not recorded, its channels are not a multiple of the heads, or its grid is coarse.
     """
-    if not isinstance(t, Symbol):
-        builder.reject(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
-    if t.content.channels % heads:
-        builder.reject(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
+    what = f"`{key}` is given a {type(t).__name__}"
+    view = recorded(builder, t, what, "Queries, keys and values are recorded values.")
+    if view.channels % heads:
+        builder.reject(f"{view.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
     if not on_any_grid:
-        builder.require_finest_grid(key, t.content)
-    return t.content
+        builder.require_finest_grid(key, view)
+    return view
 
 
 def record_cross_attention(
@@ -111,30 +110,30 @@ def shift_down(
 
 def recur(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool) -> Tensor:
     """Record an LSTM over sites. Its taps on the row above become one product over the row."""
-    if not isinstance(x, Symbol) or x.content.phase == Phase.IMAGE:
-        builder.reject(
-            f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
-        )
-    builder.require_finest_grid(key, x.content)
+    what, remedy = f"The recurrence `{key}` runs over a {type(x).__name__} without sites", "Give it a recorded map."
+    view = recorded(builder, x, what, remedy)
+    if view.phase == Phase.IMAGE:
+        builder.reject(what, remedy)
+    builder.require_finest_grid(key, view)
     channels = 4 * len(cell.initial_hidden)
-    if x.content.channels != channels:
+    if view.channels != channels:
         builder.reject(
-            f"The recurrence `{key}` gets {x.content.channels} channels", f"It needs {channels}, one for each gate."
+            f"The recurrence `{key}` gets {view.channels} channels", f"It needs {channels}, one for each gate."
         )
-    if x.content.phase == Phase.SITE and reverse and cell.along == "diagonals":
+    if view.phase == Phase.SITE and reverse and cell.along == "diagonals":
         builder.reject(
             f"The recurrence `{key}` runs from right to left in the row that is being drawn",
             "Run it in the row above, inside `ctx.shift_down`.",
         )
-    if x.content.phase == Phase.ROW and cell.along == "diagonals":
+    if view.phase == Phase.ROW and cell.along == "diagonals":
         return _scan(builder, key, cell, x, reverse=reverse)
     return _step(builder, key, cell, x, reverse=reverse)
 
 
-def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
+def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool) -> Symbol:
     """Record the cell of one site, with the states of its neighbours from feature maps."""
     hidden, cell_state = (_state(builder, cell, start) for start in (cell.initial_hidden, cell.initial_cell))
-    pre: Tensor = x
+    pre = x
     for above in (True, False):
         pairs = zip(cell.taps(reverse=reverse), to_numpy(cell.weight), strict=True)
         taps = {tap: matrix for tap, matrix in pairs if (tap[0] < 0) == above}
@@ -149,7 +148,7 @@ def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
     return symbol_of(builder, content(results[0]))
 
 
-def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
+def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool) -> Symbol:
     """Record the cells of a row whose input is known: the tap on the row above first, then a scan along the row."""
     above, before = to_numpy(cell.weight)
     hidden = builder.state_map(len(cell.initial_hidden))
@@ -188,19 +187,19 @@ def _read(builder: Builder, key: str, feature_map: FeatureMap, taps: dict[Tap, K
     return symbol_of(builder, linear(builder, read, np.concatenate(list(taps.values()))))
 
 
-def _keep(builder: Builder, key: str, x: Tensor) -> Canvas | Symbol | FeatureMap:
+def _keep(builder: Builder, key: str, x: Tensor) -> Tensor | FeatureMap:
     """Store an input of `shift_down` until the next row."""
-    if isinstance(x, Canvas) or (isinstance(x, Symbol) and x.content.phase == Phase.IMAGE):
+    if isinstance(x, Canvas):
         return x
-    if not isinstance(x, Symbol):
-        builder.reject(
-            f"`ctx.shift_down` at `{key}` is given a {type(x).__name__}", "Give it recorded values or the canvas."
-        )
-    builder.require_finest_grid(key, x.content)
-    return builder.stored_map(x.content)
+    what = f"`ctx.shift_down` at `{key}` is given a {type(x).__name__}"
+    view = recorded(builder, x, what, "Give it recorded values or the canvas.")
+    if view.phase == Phase.IMAGE:
+        return x
+    builder.require_finest_grid(key, view)
+    return builder.stored_map(view)
 
 
-def _above(builder: Builder, key: str, x: Canvas | Symbol | FeatureMap) -> Canvas | Symbol:
+def _above(builder: Builder, key: str, x: Tensor | FeatureMap) -> Tensor:
     if not isinstance(x, FeatureMap):
         return x
     view = builder.emit("GATHER", channels=x.channels, phase=Phase.ROW, map=x, taps=((-1, 0),), key=key)
@@ -208,14 +207,14 @@ def _above(builder: Builder, key: str, x: Canvas | Symbol | FeatureMap) -> Canva
 
 
 def _moved(builder: Builder, key: str, output: Tensor) -> Symbol:
-    if not isinstance(output, Symbol) or output.content.phase == Phase.SITE:
-        builder.reject(
-            f"A result of `ctx.shift_down` at `{key}` is not a recorded value of the row above",
-            "Let it depend on the row above only (down=0), through the inputs of the function.",
-        )
-    if output.content.phase > Phase.IMAGE and output.content.value.depth != builder.depth + 1:
+    what = f"A result of `ctx.shift_down` at `{key}` is not a recorded value of the row above"
+    remedy = "Let it depend on the row above only (down=0), through the inputs of the function."
+    view = recorded(builder, output, what, remedy)
+    if view.phase == Phase.SITE:
+        builder.reject(what, remedy)
+    if view.phase > Phase.IMAGE and view.value.depth != builder.depth + 1:
         builder.reject(f"A result of `ctx.shift_down` at `{key}` is a value of another row", "Pass it as an input.")
-    return symbol_of(builder, builder.shift_down(output.content))
+    return symbol_of(builder, builder.shift_down(view))
 
 
 def record_taps(builder: Builder, key: str, x: Tensor, offsets: Sequence[tuple[int, int]]) -> tuple[Symbol, Symbol]:

@@ -22,7 +22,7 @@ from pointillist.engine.recording.layers import (
     shift_down,
 )
 from pointillist.engine.recording.optimize import optimize_program, split_by_channel
-from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, symbol_of
+from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, recorded, symbol_of
 from pointillist.errors import CausalityError
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.attention import Tokens
@@ -51,25 +51,25 @@ class RecordPass:
         extent = (up + down + 1, left + right + 1)
         if min(extent) < 1:
             builder.reject(f"The window `{key}` spans {extent[0]}x{extent[1]} sites", "It must hold at least one site.")
-        if isinstance(x, Symbol) and x.content.phase == Phase.POST_DRAW:
-            builder.reject(
-                f"The window `{key}` is taken of a value that is known only after the draw",
-                "What `kv_fn` of `ctx.attend` computes stays at the site; attend to it.",
-            )
-        if isinstance(x, Symbol) and x.content.phase == Phase.IMAGE:
-            if (up, left, right, down) == (0, 0, 0, 0):
-                return x  # a vector is the same at every site, and so is a map of one pixel
-            builder.reject("A window is taken of a vector, which has no neighbours", "Use a map, or a 1x1 convolution.")
-        if not isinstance(x, (Canvas, Symbol)):
-            builder.reject(f"A window is taken of a {type(x).__name__}", "Take it of the canvas or a recorded value.")
         channels, height, width = x.shape[1:]
         window = make(Window, builder, channels, height + extent[0] - 1, width + extent[1] - 1)
         window.key, window.extent, window.top, window.leftmost = key, extent, -up, -left
         if isinstance(x, Canvas):
             window.top -= builder.depth  # all rows share the canvas
-        window.map = builder.canvas if isinstance(x, Canvas) else builder.stored_map(x.content)
-        drawn = Phase.ROW if builder.is_grid else Phase.SITE
-        window.phase = drawn if isinstance(x, Canvas) else x.content.phase
+            window.map, window.phase = builder.canvas, Phase.ROW if builder.is_grid else Phase.SITE
+            return window
+        what = f"A window is taken of a {type(x).__name__}"
+        view = recorded(builder, x, what, "Take it of the canvas or a recorded value.")
+        if view.phase == Phase.POST_DRAW:
+            builder.reject(
+                f"The window `{key}` is taken of a value that is known only after the draw",
+                "What `kv_fn` of `ctx.attend` computes stays at the site; attend to it.",
+            )
+        if view.phase == Phase.IMAGE:
+            if (up, left, right, down) == (0, 0, 0, 0):
+                return x  # a vector is the same at every site, and so is a map of one pixel
+            builder.reject("A window is taken of a vector, which has no neighbours", "Use a map, or a 1x1 convolution.")
+        window.map, window.phase = builder.stored_map(view), view.phase
         return window
 
     def taps(self, key: str, x: Tensor, offsets: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
@@ -96,22 +96,21 @@ class RecordPass:
         """Store `x` in a feature map, from which each site of the finer grid reads its quarter of the channels."""
         builder = self._builder
         builder.claim_key(key)
-        if not isinstance(x, Symbol) or not isinstance(like, Symbol):
-            builder.reject(f"`ctx.upsample` is called at `{key}` with other than recorded values", "Convolve first.")
-        phases = {x.content.phase, like.content.phase}
-        if not phases <= {Phase.ROW, Phase.SITE} or x.content.scale != 2 * like.content.scale:
+        what = f"`ctx.upsample` is called at `{key}` with other than recorded values"
+        coarse, fine = (recorded(builder, each, what, "Convolve first.") for each in (x, like))
+        if not {coarse.phase, fine.phase} <= {Phase.ROW, Phase.SITE} or coarse.scale != 2 * fine.scale:
             builder.reject(
                 f"`ctx.upsample` at `{key}` does not go from a grid to the one twice as fine",
                 "Coarse values come from a convolution of stride 2 over a window of the finer ones.",
             )
-        if x.content.channels % 4:
-            builder.reject(f"{x.content.channels} channels are spread at `{key}`", "Make four for each that is wanted.")
+        if coarse.channels % 4:
+            builder.reject(f"{coarse.channels} channels are spread at `{key}`", "Make four for each that is wanted.")
         content = builder.emit(
             "UPSAMPLE",
-            channels=x.content.channels // 4,
-            phase=x.content.phase,
-            scale=like.content.scale,
-            map=builder.stored_map(x.content),
+            channels=coarse.channels // 4,
+            phase=coarse.phase,
+            scale=fine.scale,
+            map=builder.stored_map(coarse),
             taps=((0, 0),),
             key=key,
         )
@@ -243,9 +242,8 @@ def record(
     canvas = make(Canvas, builder, num_sub_steps * canvas_width, height, width)
     with torch.no_grad():
         output = forward(canvas, RecordPass(builder, order or RASTER))
-    if not isinstance(output, Symbol):
-        raise CausalityError(f"forward returned a {type(output).__name__}: it must return the recorded parameters.")
-    params = output.content
+    what = f"forward returned a {type(output).__name__}"
+    params = recorded(builder, output, what, "It must return the recorded parameters.")
     if params.channels % num_sub_steps:
         builder.reject(
             f"forward returned {params.channels} parameters for {num_sub_steps} sub-steps", "Return a multiple of them."

@@ -119,6 +119,17 @@ def symbol_of(builder: Builder, view: View) -> Symbol:
     return symbol
 
 
+def recorded(builder: Builder, t: Tensor, what: str, remedy: str) -> View:
+    """Return the view of a recorded value.
+
+    Raises:
+        CausalityError: with these words, if `t` is anything else.
+    """
+    if not isinstance(t, Symbol):
+        builder.reject(what, remedy)
+    return t.content
+
+
 def function_name(func: Any) -> str:
     """Return the name by which authors know a torch function, method or attribute."""
     name = getattr(func, "__name__", str(func))

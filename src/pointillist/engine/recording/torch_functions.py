@@ -15,7 +15,7 @@ from torch import Tensor
 from pointillist.engine.program import Phase
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import convolve, to_numpy
-from pointillist.engine.recording.symbols import Symbol, Window, records, symbol_of
+from pointillist.engine.recording.symbols import Symbol, Window, recorded, records, symbol_of
 from pointillist.nn.functional.convolution import RMS_EPSILON, rms_norm
 
 
@@ -147,20 +147,19 @@ def _conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Symbol:
-    strides = set(stride) if isinstance(stride, (tuple, list)) else {stride}
+    strides = set(np.ravel(stride).tolist())
     # a window may be taken at every n-th site, and a vector is the same at all of them
     anywhere = isinstance(x, Window) or x.content.phase == Phase.IMAGE
     apart = strides.pop() if anywhere and len(strides) == 1 else 1
     for name, setting, allowed in (("stride", stride, apart), ("padding", padding, 0), ("groups", groups, 1)):
-        values = set(setting) if isinstance(setting, (tuple, list)) else {setting}
-        if not values <= {allowed, "valid"}:
+        if not set(np.ravel(setting).tolist()) <= {allowed, "valid"}:
             x.builder.reject(
                 f"A convolution has {name}={setting}",
                 "Neighbours are reached through `ctx.window`, then a VALID convolution of one group; only there may "
                 "it have a stride.",
             )
-    step = tuple(dilation) if isinstance(dilation, (tuple, list)) else (dilation, dilation)
-    return symbol_of(x.builder, convolve(x, weight, bias, (step[0], step[-1]), apart))
+    rows, columns = np.broadcast_to(dilation, 2).tolist()
+    return symbol_of(x.builder, convolve(x, weight, bias, (rows, columns), apart))
 
 
 def _channels_only(x: Symbol, name: str, dim: int) -> None:
@@ -172,12 +171,11 @@ def _channels_only(x: Symbol, name: str, dim: int) -> None:
 def _cat(tensors: Sequence[Any], dim: int = 1) -> Symbol:
     first = next(t for t in tensors if isinstance(t, Symbol))
     _channels_only(first, "cat", dim)
-    for tensor in tensors:
-        if not isinstance(tensor, Symbol):
-            first.builder.reject("A plain tensor is joined to recorded values", "Pass it through `ctx.external` first.")
-        if tensor.shape[2:] != first.shape[2:]:
-            first.builder.reject("A vector is joined to maps", "Project it with a 1x1 convolution and add it.")
-    return symbol_of(first.builder, first.builder.concatenate([t.content for t in tensors]))
+    what, remedy = "A plain tensor is joined to recorded values", "Pass it through `ctx.external` first."
+    views = [recorded(first.builder, tensor, what, remedy) for tensor in tensors]
+    if any(tensor.shape[2:] != first.shape[2:] for tensor in tensors):
+        first.builder.reject("A vector is joined to maps", "Project it with a 1x1 convolution and add it.")
+    return symbol_of(first.builder, first.builder.concatenate(views))
 
 
 def _cut(x: Symbol, sizes: Sequence[int]) -> tuple[Symbol, ...]:

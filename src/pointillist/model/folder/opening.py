@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -33,7 +33,6 @@ from pointillist.zoo import resolve
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
 
-Model = TypeVar("Model")
 LISTING = Path(__file__).with_name("listing.json")
 
 
@@ -119,16 +118,13 @@ def open_any_program(model: Any) -> ProgramModel:
         if folder is not None and has_program(folder):
             return open_folder(folder)
         model = load_weights(model)
-    opened = model.scorer("integer") if has_likelihood(model) else None
-    if not isinstance(opened, ProgramModel):
+    if not has_likelihood(model):
         raise not_a_model(model)
-    return opened
+    return cast("ProgramModel", model.scorer("integer"))
 
 
-def open_by_name(
-    model: Model | str | Path, engine: str = "auto", size: tuple[int, int] | None = None
-) -> Model | ProgramModel | PixelModel:
-    """Open the model of a name or folder to sample or score images; return any other model as it is.
+def open_scored(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
+    """Open a model that images are sampled from, scored by or completed with, or return an open one.
 
     Args:
         model: a model; or a bundled name, a folder, or `hf:user/model`.
@@ -137,31 +133,20 @@ def open_by_name(
 
     Raises:
         EngineError: if `engine` is not a name.
+        ConfigError: for anything that is not a model with a likelihood.
         CheckpointError: if there is no such model, or it is damaged.
         MissingExtraError: if it has to be opened with torch, which is not installed.
 
     Example:
-        open_by_name("digits").image
+        open_scored("digits").image
     """
     if not isinstance(engine, str):
         raise EngineError(f"`engine` (={quote(engine)}) must be a name, such as auto.")
-    if not isinstance(model, (str, Path)):
-        return model
-    program = open_program(find_model(str(model), {}), engine, size)
-    return load_weights(model) if program is None else program
-
-
-def open_scored(model: object, engine: str = "auto", size: tuple[int, int] | None = None) -> LikelihoodModel:
-    """Open a model that images are sampled from, scored by or completed with; see `open_by_name`.
-
-    Raises:
-        ConfigError: for anything that is not a model with a likelihood.
-        CheckpointError, MissingExtraError: as `open_by_name`.
-    """
-    opened = open_by_name(model, engine, size)
-    if not has_likelihood(opened):
+    if isinstance(model, (str, Path)):
+        return open_program(find_model(str(model), {}), engine, size) or load_weights(model)
+    if not has_likelihood(model):
         raise not_a_model(model)
-    return opened
+    return model
 
 
 def load(source: str | Path, **hub: Any) -> PixelModel:
