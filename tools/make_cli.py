@@ -20,8 +20,8 @@ HEAD = """# The command line
 
 `pointillist COMMAND --help` shows the same in a terminal. `MODEL` is a model folder, the name of a bundled model
 (`pointillist models` lists them) or `hf:USER/MODEL` on the hub. `DATA` is a folder of images, an `.npz`, `.npy` or
-`.parquet` file, `hf:USER/NAME`, or a built-in name. Nothing but `hf:` (and `mnist`, `fashion-mnist`, `cifar10` without
-local files) asks the hub.
+`.parquet` file, `hf:USER/NAME`, or a built-in name. Nothing but `hf:` (and `mnist`, `fashion-mnist`, `cifar10`) asks
+the hub.
 
 An error is one sentence on stderr with exit code 2, and leaves no partial files. After Ctrl-C the exit code is 130.
 `--debug` (or `POINTILLIST_DEBUG=1`) shows the traceback.

@@ -114,7 +114,7 @@ def test_our_folder_is_read_as_datasets_reads_it(tmp_path: Path, offline: Any) -
 
 
 @pytest.mark.parametrize(
-    ("source", "remedy"), [("mnist", "mnist:FOLDER"), ("hf:owner/none", "local path"), ("hf:none", "network")]
+    ("source", "remedy"), [("mnist", "local path"), ("hf:owner/none", "local path"), ("hf:none", "network")]
 )
 def test_no_network_is_one_sentence(offline: Any, source: str, remedy: str) -> None:
     with pytest.raises(DataError, match=remedy) as error:

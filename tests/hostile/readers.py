@@ -20,7 +20,6 @@ from pointillist.completion.cells import read_cells
 from pointillist.compression.files import extract
 from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.data.palette import read_palette
-from pointillist.data.readers.standard import read_idx
 from pointillist.files.arrays import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.settings_tree import read_toml
 from pointillist.model import portable
@@ -36,7 +35,6 @@ from .valid_files import (
     arrays,
     detector_files,
     encoder_files,
-    idx_files,
     map_files,
     model_files,
     parquet_files,
@@ -95,9 +93,6 @@ def readers() -> list[Reader]:
 
     def array(data: bytes, folder: Path) -> object:
         return pt.load_data(file("a.npy" if data[:6] == b"\x93NUMPY" else "a.npz", data, folder), valid_fraction=0.0)
-
-    def idx(data: bytes, folder: Path) -> object:
-        return read_idx(file("a.gz" if data[:2] == b"\x1f\x8b" else "a", data, folder))
 
     def parquet_file(data: bytes, folder: Path) -> object:
         return pt.load_data(file("a.parquet", data, folder), valid_fraction=0.0)
@@ -219,7 +214,6 @@ def readers() -> list[Reader]:
         Reader("cells.csv", damaged([b"x,y,facies,p_1\n0,0,1,\n3,2,,0.8\n"]), cells(".csv")),
         Reader("cells.dat", damaged([b"wells\n3\nx\ny\nfacies\n0 0 1\n3 2 -999\n"]), cells(".dat")),
         Reader("archives", damaged(archive_files(programs)), archive),
-        Reader("IDX", damaged(idx_files()), idx),
         Reader("Parquet", damaged(parquet_files()), parquet_file),
         Reader("captions of a model", values(["words", "commas", "complete"]).map(as_json), captions),
         *(

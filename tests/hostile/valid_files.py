@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import json
-import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -65,13 +63,6 @@ def model_files() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         model.save_pretrained(Path(name))
         return {path.name: path.read_bytes() for path in Path(name).iterdir()}
-
-
-def idx_files() -> list[bytes]:
-    """Small valid IDX files, plain and packed."""
-    images = struct.pack(">HBBIII", 0, 8, 3, 2, 4, 4) + bytes(range(32))
-    labels = struct.pack(">HBBI", 0, 8, 1, 2) + bytes([3, 4])
-    return [images, labels, gzip.compress(images, mtime=0), gzip.compress(labels, mtime=0)]
 
 
 def parquet_files() -> list[bytes]:

@@ -85,7 +85,7 @@ class TrainSettings(Settings):
     data: str | None = argument(
         "DATA",
         "A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, or uci-digits, mnist, fashion-mnist, "
-        "cifar10 (mnist:FOLDER for local files); FILE.py:NAME is a function that draws images, and the file is run.",
+        "cifar10; FILE.py:NAME is a function that draws images, and the file is run.",
         None,
     )
     out: Path | None = option(None, "DIR", "Folder of the run and its model. Default: runs/DATA-MODEL.")

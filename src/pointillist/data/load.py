@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +16,10 @@ from pointillist.data.options import DataOptions
 from pointillist.data.pixels import EXTENSIONS
 from pointillist.data.raw import SPLITS, RawImages, complete_splits, split_name
 from pointillist.data.readers.image_folder import list_files, read_folder, read_image
-from pointillist.data.readers.numpy_files import load_npy, read_array, read_npz
-from pointillist.data.readers.parquet import read_hub, read_parquet
+from pointillist.data.readers.numpy_files import load_npy, read_array, read_npz, uci_digits
+from pointillist.data.readers.parquet import HUB_NAMES, read_hub, read_parquet
 from pointillist.data.readers.science import SCIENCE, is_series, read_science
 from pointillist.data.readers.sequence import read_generator, read_sequence
-from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, read_standard, uci_digits
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import cut_windows
@@ -128,7 +126,7 @@ def load_data(
 
     Args:
         source: a folder of images or maps, an image, a map (`.tmj`, `.tmx`, `.csv`, `.txt`), `.npz`, `.npy` or
-            `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its files in a local folder; a hub data set
+            `.parquet`; a name of `builtin_names()`; a hub data set
             `hf:owner/name`; an array `n h w [c]`, a tensor `n c h w`, either of them with labels as a pair `(x, y)`;
             any torch data set, or a list of PIL images; a function that yields images without end from a generator of
             random numbers, or `FILE.py:NAME` (the file is run).
@@ -238,7 +236,7 @@ def _is_images_and_labels(source: tuple[Any, ...]) -> bool:
 
 
 def _read_named(source: str, options: DataOptions, tiles: Tileset | None) -> RawImages:
-    name, colon, rest = source.partition(":")
+    name, _, rest = source.partition(":")
     columns = ("npz_key", "caption_column", "label_column") if name in (*_BUNDLED, *HUB_NAMES) else ()
     for option in columns if source.endswith(".npz") else ("npz_key", *columns):
         if getattr(options, option) is not None:
@@ -248,14 +246,8 @@ def _read_named(source: str, options: DataOptions, tiles: Tileset | None) -> Raw
             )
     if source in _BUNDLED:
         return _BUNDLED[source]()
-    if name == "hf" and rest:
-        return read_hub(rest, options)
-    if name in HUB_NAMES:
-        folder = Path(rest).expanduser() if colon else Path(os.environ.get(ENVIRONMENT) or os.devnull, name)
-        if colon or folder.is_dir():
-            return read_standard(name, folder)
-        places = f"give {name}:FOLDER with its standard files, or set {ENVIRONMENT} to the folder of {name}/"
-        return read_hub(HUB_NAMES[name], options, f"check the network, {places}")
+    if source in HUB_NAMES or (name == "hf" and rest):
+        return read_hub(HUB_NAMES.get(source, rest), options)
     return _read_path(Path(source).expanduser(), options, tiles)
 
 

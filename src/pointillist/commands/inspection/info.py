@@ -17,7 +17,7 @@ from PIL import Image
 from pointillist.commands.inspection.settings import ExampleSettings, InfoSettings
 from pointillist.commands.paths import fresh_output, reject_existing
 from pointillist.commands.report import Facts, shape_text
-from pointillist.data.readers.standard import uci_digits
+from pointillist.data.readers.numpy_files import uci_digits
 from pointillist.errors import ConfigError, check_name
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Read images with their labels and captions from arrays in memory, `.npy` and `.npz`.
+"""Read images with their labels and captions from arrays in memory, `.npy` and `.npz`, and the bundled UCI digits.
 
 Files are never pickles, pipes or devices, and never larger than memory.
 """
@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.resources import files
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +21,7 @@ from pointillist import system
 from pointillist.data.annotations import annotations_from_npz
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
-from pointillist.data.raw import SPLIT_ALIASES, RawImages, split_name
+from pointillist.data.raw import SPLIT_ALIASES, RawImages, split_name, split_off
 from pointillist.errors import DataError
 from pointillist.files.reading import check_file
 
@@ -290,3 +291,22 @@ def _splits(archive: NpzFile, counts: Mapping[str, int]) -> np.ndarray | None:
     column = archive.read("split")
     spelled = {s: split_name(str(s), archive.path.name) for s in np.unique(column).tolist()}
     return np.array([spelled[s] for s in column.tolist()])
+
+
+DIGITS_TEST_IMAGES = 360
+
+
+def uci_digits() -> RawImages:
+    """Read the 1,797 bundled digits in file order; 360 of them, stratified by label with seed 0, are the test split."""
+    with (files("pointillist.data") / "builtin" / "uci_digits.npz").open("rb") as file, np.load(file) as archive:
+        values, labels = archive["x"][:, None], archive["y"].astype(np.int64)
+    test = split_off(labels, len(labels), DIGITS_TEST_IMAGES, seed=0)
+    return RawImages(
+        values=values,
+        kind="integers",
+        name="uci-digits",
+        labels=labels,
+        split=np.where(test, "test", "train"),
+        classes=tuple("0123456789"),
+        levels=17,
+    )

@@ -23,12 +23,12 @@ from pointillist.errors import DataError, MissingExtraError
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.reading import check_file
 
+HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
+"""Data sets of the hub with short names."""
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
 
 
-def read_hub(
-    name: str, options: DataOptions, remedy: str = "check the name and the network, or give a local path"
-) -> RawImages:
+def read_hub(name: str, options: DataOptions) -> RawImages:
     """Read a data set of the hub (`owner/name`, or `owner/name:config`), from the network or the local cache.
 
     Raises:
@@ -45,7 +45,8 @@ def read_hub(
     except Exception as error:  # the library raises dozens of kinds, by version and cause
         reason = (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
         raise DataError(
-            f"{name!r} is neither a local path nor available from the hub ({type(error).__name__}: {reason}): {remedy}."
+            f"{name!r} is neither a local path nor available from the hub ({type(error).__name__}: {reason}): check "
+            "the name and the network, or give a local path."
         ) from error
     return _from_splits(dict(result), name, options)
 
