@@ -22,9 +22,9 @@ import pointillist as pt
 from pointillist.conditioning import TextConfig
 from pointillist.conditioning.encoders.text import WordOrderEncoder
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.prompts import PAD, hash_ngrams, hash_ngrams_per_word, hash_words
 from pointillist.conditioning.text_encoders.base import open_encoder
 from pointillist.conditioning.text_encoders.cache import EmbeddingCache, EmbeddingStore, embedding_cache
-from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams, hash_ngrams_per_word, hash_words
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder, read_table
 from tests.equality import equal
 from tests.laws.text_encoder import random_text_encoder

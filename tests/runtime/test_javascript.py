@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.compression import compress
 from pointillist.conditioning.portable import BITS
+from pointillist.conditioning.prompts import PAD, hash_ngrams
 from pointillist.conditioning.text import TextConfig
-from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
 from pointillist.engine.c.lower import lower
 from pointillist.engine.head.transform import transform_frequencies

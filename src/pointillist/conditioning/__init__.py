@@ -22,9 +22,8 @@ __getattr__, __all__ = lazy_names(
         "pointillist.conditioning.portable": "PortableEncoder",
         "pointillist.conditioning.readers": "ConditionKwargs ConditionReader ConditionReaders count_images",
         "pointillist.conditioning.registry": (
-            "condition_kinds expand_condition parse_conditions register_condition unsupported_condition"
+            "ConditionConfig condition_kinds expand_condition parse_conditions register_condition unsupported_condition"
         ),
-        "pointillist.conditioning.settings": "ConditionConfig",
         "pointillist.conditioning.text": "TextConfig",
         "pointillist.conditioning.text_encoders.cache": "embedding_cache",
         "pointillist.conditioning.vector": "VectorConfig",

@@ -25,13 +25,13 @@ from pointillist.conditioning.label import (
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.readers import ConditionKwargs, ConditionReader, ConditionReaders, count_images
 from pointillist.conditioning.registry import (
+    ConditionConfig,
     condition_kinds,
     expand_condition,
     parse_conditions,
     register_condition,
     unsupported_condition,
 )
-from pointillist.conditioning.settings import ConditionConfig
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders.cache import embedding_cache
 from pointillist.conditioning.vector import VectorConfig

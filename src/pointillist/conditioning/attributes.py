@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL, label_input, label_numbers, match_names, value_names
 from pointillist.conditioning.portable import LayerFeatures, Name, PortableEncoder, StoredEncoder, StoredWeights
-from pointillist.conditioning.settings import ConditionConfig
+from pointillist.conditioning.registry import ConditionConfig
 from pointillist.errors import ConfigError, choices, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import MAX_NAME, check_texts

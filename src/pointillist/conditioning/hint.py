@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import GridFeatures, Name, PortableEncoder, StoredGrid
-from pointillist.conditioning.settings import ConditionConfig
+from pointillist.conditioning.registry import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.arrays import ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import GridFeatures, PortableEncoder, StoredGrid
-from pointillist.conditioning.settings import ConditionConfig
+from pointillist.conditioning.registry import ConditionConfig
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.files.arrays import ArrayReader, ArrayWriter, boolean_array
 from pointillist.images import ImageSpec

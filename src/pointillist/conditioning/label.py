@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.settings import ConditionConfig, missing
+from pointillist.conditioning.registry import ConditionConfig, missing
 from pointillist.errors import ConfigError, ShapeError, is_number, quote
 from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images.array_types import Int

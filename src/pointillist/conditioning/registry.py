@@ -1,31 +1,119 @@
-"""Registry of the kinds of conditions. Needs no torch."""
+"""Settings of a kind of condition, and the registry of the kinds. Needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from pointillist.conditioning.portable import PortableEncoder
-from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, choices, format_validation_error
+from pointillist.files.settings_tree import StrictNumbers
 from pointillist.files.suggestions import remedy
 from pointillist.images import ImageSpec
+
+if TYPE_CHECKING:
+    from pointillist.conditioning.encoder import ConditionEncoder
+    from pointillist.data import ImageDataset
+
+Config = TypeVar("Config", bound="ConditionConfig")
+
+
+class ConditionConfig(StrictNumbers):
+    """Settings of one kind of condition: `[model.conditions.KIND]` in a run file, an entry of `config.json`.
+
+    What only the images can tell, such as the names of classes, may be left out until `infer` fills it in. A subclass
+    is registered with `register_condition` under its `kind`.
+
+    ```python
+    class BrightnessConfig(ConditionConfig):
+        kind: ClassVar[str] = "brightness"
+        width: int = 8
+    ```
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    kind: ClassVar[str]
+    added_by_finetuning: ClassVar[bool] = True
+    """Whether annotated images add the condition to a fine-tuned model that did not have it."""
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = ()
+    """The halves of its encoders that work without torch; see `ConditionEncoder.portable`."""
+
+    @classmethod
+    def of(cls: type[Config], value: Any, image: ImageSpec) -> Config:
+        """Expand the short form that `build` takes.
+
+        Args:
+            value: for example the number of classes, or `"lowres:2"` for a hint.
+            image: kind of image that the model generates.
+
+        Raises:
+            ConfigError: if there is no such form.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def infer(cls: type[Config], settings: Config | None, data: ImageDataset) -> Config | None:
+        """Complete settings from a data set; None where the data has no such annotation and none was asked for.
+
+        Args:
+            settings: what was set; None for the defaults.
+            data: the training images with their annotations.
+
+        Raises:
+            ConfigError: if the settings do not fit the data.
+        """
+        raise NotImplementedError
+
+    def check_complete(self) -> None:
+        """Raise a `ConfigError` if something is missing that `infer` or `of` would have filled in."""
+
+    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
+        """New encoders by module name, in the order of their features.
+
+        For kinds of this package, a function in `conditioning/encoders` makes them: it needs torch, and the settings do
+        not.
+        """
+        home = import_module(f"pointillist.conditioning.encoders.{_SHIPPED[self.kind][1]}")
+        encoders: dict[str, ConditionEncoder] = getattr(home, f"{self.kind}_encoders")(self, image)
+        return encoders
+
+    def value_form(self) -> str:
+        """Say in a few words what a value is, as a hint in the field of the studio."""
+        return "a value: a number, a list, or text"
+
+    def describe(self) -> list[str]:
+        """A few words for each input, for model cards and `pointillist info`."""
+        return [self.kind]
+
+    @classmethod
+    def unsupported(cls, value: Any) -> ConfigError:
+        """Return the error for a value that is given to a model without this condition."""
+        return missing(cls.kind)
+
+
+def missing(keyword: str, what: str | None = None, value: str = "") -> ConfigError:
+    """Return the error for a condition that a model was trained without."""
+    what = f"`{keyword}`" if what is None else what
+    return ConfigError(f"`{keyword}`{value} cannot be used: this model was trained without {what}. Leave it out.")
+
 
 DEDICATED = ("label", "attributes", "hint", "text", "known")
 """Kinds with dedicated options and fields; a value of any other is given by its name."""
 
-_SHIPPED: dict[str, tuple[str, ...]] = {
-    "label": ("LabelConfig",),
-    "attributes": ("AttributesConfig", "attributes"),
-    "vector": ("VectorConfig", "vectors"),
-    "hint": ("HintConfig", "hints"),
-    "text": ("TextConfig", "prompts", "tokens"),
-    "known": ("KnownConfig", "known"),
+_SHIPPED: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "label": ("LabelConfig", "vectors", ()),
+    "attributes": ("AttributesConfig", "vectors", ("attributes",)),
+    "vector": ("VectorConfig", "vectors", ("vectors",)),
+    "hint": ("HintConfig", "grids", ("hints",)),
+    "text": ("TextConfig", "text", ("prompts", "tokens")),
+    "known": ("KnownConfig", "grids", ("known",)),
 }
-"""Settings class of each kind of this package, in the file of its name, and the keys of its encoders without torch."""
+"""Settings class of each kind of this package, in the file of its name, the file of `encoders/` with its encoders, and
+the keys of its encoders without torch."""
 
 _KINDS: dict[str, type[ConditionConfig] | None] = dict.fromkeys(_SHIPPED)
 """Registered classes by kind; None for a class that nothing has looked up."""
@@ -99,7 +187,7 @@ def portable_encoder(key: str) -> type[PortableEncoder] | None:
     """
     kinds = condition_kinds()
     # of this package, only the kind that has the key is imported; a kind of a user is there already
-    candidates = (kind for kind in kinds if key in _SHIPPED.get(kind, (key,)))
+    candidates = (kind for kind in kinds if kind not in _SHIPPED or key in _SHIPPED[kind][2])
     classes = (portable for kind in candidates for portable in kinds[kind].portable)
     return next((portable for portable in classes if portable.key == key), None)
 

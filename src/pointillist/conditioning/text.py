@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from pointillist.conditioning.portable import PortableEncoder
-from pointillist.conditioning.prompts import PromptFeatures
-from pointillist.conditioning.settings import ConditionConfig, missing
+from pointillist.conditioning.prompts import NgramKind, PromptFeatures
+from pointillist.conditioning.registry import ConditionConfig, missing
 from pointillist.conditioning.text_encoders.base import TokenEncoder, open_encoder
-from pointillist.conditioning.text_encoders.hashed_ngrams import NgramKind
 from pointillist.conditioning.tokens import TokenFeatures
 from pointillist.errors import ConfigError
 

@@ -25,8 +25,7 @@ from pointillist.conditioning.portable import (
     from_fixed,
     to_fixed,
 )
-from pointillist.conditioning.prompts import WINDOW, FrozenReader, PromptReader, TextFeatures
-from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams_per_word
+from pointillist.conditioning.prompts import PAD, WINDOW, FrozenReader, PromptReader, TextFeatures, hash_ngrams_per_word
 from pointillist.files.arrays import Array, ArrayReader
 
 EPSILON = 1e-5 * 4.0**BITS

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import SIGMOID, LayerFeatures, PortableEncoder, StoredEncoder, StoredWeights
-from pointillist.conditioning.settings import ConditionConfig
+from pointillist.conditioning.registry import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader
 

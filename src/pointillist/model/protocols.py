@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_che
 
 import numpy as np
 
-from pointillist.conditioning.settings import ConditionConfig
+from pointillist.conditioning.registry import ConditionConfig
 from pointillist.errors import ShapeError, check_name
 from pointillist.images.array_types import Float, Int, Shaped
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.prompts import (
+    PAD,
     WINDOW,
     NgramFeatures,
     NgramReader,
@@ -17,7 +18,6 @@ from pointillist.conditioning.prompts import (
     WordOrderFeatures,
 )
 from pointillist.conditioning.text import TextConfig
-from pointillist.conditioning.text_encoders.hashed_ngrams import PAD
 from pointillist.conditioning.tokens import StateFeatures, StateReader, WordFeatures, WordReader
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float

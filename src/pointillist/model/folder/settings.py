@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
-from pointillist.conditioning.registry import condition_kinds, parse_conditions
-from pointillist.conditioning.settings import ConditionConfig
+from pointillist.conditioning.registry import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import LikelihoodName, resolve_likelihood
 from pointillist.errors import CheckpointError, MissingExtraError, quote
 from pointillist.files.arrays import (

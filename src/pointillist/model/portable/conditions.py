@@ -11,7 +11,7 @@ from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
 from pointillist.conditioning.label import LabelReader, labels_from_input
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.readers import ConditionReader, ConditionReaders
-from pointillist.conditioning.settings import missing
+from pointillist.conditioning.registry import missing
 from pointillist.engine.executors import run_grid
 from pointillist.engine.program import INT8, LIMIT, RANGES, Array, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.label import Label
 from pointillist.conditioning.readers import ConditionKwargs, ConditionReaders
-from pointillist.conditioning.settings import ConditionConfig
+from pointillist.conditioning.registry import ConditionConfig
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, row_report
