@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,11 @@ def dataset_of(
     raw = read_array(
         x.numpy(force=True) if is_tensor else x,
         labels,
-        texts=texts,
-        classes=tuple(classes),
         options=options,
         name="arrays",
         channels_first=is_tensor,
     )
+    raw = replace(raw, texts=None if texts is None else tuple(texts), classes=tuple(classes))
     data = build_dataset(raw, options, spec=spec)
     if columns is not None:
         columns.check(len(data), (data.spec.height, data.spec.width), data.name)

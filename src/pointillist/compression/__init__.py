@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL.Image import Image
 
 from pointillist.compression.about import About
 from pointillist.compression.archive import Archive
@@ -25,6 +24,7 @@ from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError,
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images import ImageSpec
 from pointillist.images.pictures import picture_array
+from pointillist.images.spec import pil_images
 from pointillist.model.portable import ProgramModel
 
 __all__ = ["Archive", "ArchiveWriter", "compress", "decompress"]
@@ -170,7 +170,7 @@ def as_pictures(images: Any, image: ImageSpec | None = None) -> list[IntArray]:
 
 def _pixels(pictures: Any, image: ImageSpec) -> np.ndarray:
     """Return the pixels of pictures; indexes are colours, and ink on transparent paper is on white."""
-    each = [pictures] if isinstance(pictures, Image) else list(pictures)
+    each = pil_images(pictures)
     if image.mode == "palette" or image.min_is_white:
         return np.stack([picture_array(picture, 4 if image.mode == "palette" else 1) for picture in each])
     return np.asarray([np.asarray(picture) for picture in each])

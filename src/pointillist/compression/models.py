@@ -7,9 +7,9 @@ from typing import Any
 
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError
-from pointillist.files.arrays import GENERATION, WEIGHTS, read_config
-from pointillist.files.reading import read_json
+from pointillist.files.arrays import WEIGHTS, read_config
 from pointillist.images import ImageSpec
+from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import open_any_program
 from pointillist.model.portable import ProgramModel, load
 from pointillist.model.portable.files import has_program, stored_fingerprint
@@ -42,11 +42,7 @@ def is_bundled(model: str) -> bool:
 def image_of(model: str | Path) -> ImageSpec:
     """Return what the images of a model mean, from the settings in its folder, without torch."""
     folder = _folder(model)
-    image, settings = ImageSpec(**read_config(folder)["image"]), folder / GENERATION
-    shown = read_json(settings, "copy it again, or delete it", CheckpointError) if settings.is_file() else None
-    if image.mode == "grey" and isinstance(shown, dict) and shown.get("min_is_white") is True:
-        image = image.model_copy(update={"min_is_white": True})
-    return image
+    return GenerationConfig.read(folder).shown(ImageSpec(**read_config(folder)["image"]))
 
 
 def as_integer_model(model: Any) -> ProgramModel:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pointillist.data.pixels import BROKEN, bounded, describe_damage, open_picture
 from pointillist.errors import ConfigError, DataError
-from pointillist.files.reading import check_file, read_text
+from pointillist.files.reading import read_text
 from pointillist.images import OPAQUE, nearest_colour
 
 Palette = tuple[tuple[int, int, int, int], ...]
@@ -70,7 +70,6 @@ def read_palette(path: str | Path) -> Palette:
     """
     path = Path(path)
     try:
-        check_file(path, name=f"The palette {path}")
         if path.suffix.lower() in (".gpl", ".hex", ".txt", ".pal"):
             result: Sequence[Sequence[int]] | np.ndarray = _parse_text(path)
         else:

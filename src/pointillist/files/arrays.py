@@ -52,7 +52,7 @@ class ArrayReader:
     def __init__(self, arrays: dict[str, Array], where: str) -> None:
         self._arrays, self.where = arrays, where
 
-    def get(self, name: Any, dtype: str, shape: tuple[int | None, ...]) -> Array:
+    def get(self, name: str | None, dtype: str, shape: tuple[int | None, ...]) -> Array:
         """Return an array.
 
         Args:
@@ -63,7 +63,7 @@ class ArrayReader:
         Raises:
             CheckpointError: if there is none, or it is of another type or shape.
         """
-        array = self._arrays.get(name) if isinstance(name, str) else None
+        array = None if name is None else self._arrays.get(name)
         if array is None or array.dtype != dtype or array.ndim != len(shape):
             raise self.damaged(f"array {name!r} is missing or of another type")
         if any(due is not None and due != size for due, size in zip(shape, array.shape, strict=True)):

@@ -166,7 +166,7 @@ def parse_json(text: str, name: str, remedy: str, error: Error = DataError) -> A
     return _parsed(json.loads, text, "JSON", name, remedy, error)
 
 
-def parse_model(kind: type[Model], value: Any, what: str, name: str, remedy: str, error: Error = DataError) -> Model:
+def parse_model(kind: type[Model], value: Any, what: str, name: str, remedy: str) -> Model:
     """Give JSON values a type.
 
     ```python
@@ -179,16 +179,15 @@ def parse_model(kind: type[Model], value: Any, what: str, name: str, remedy: str
         what: description of them, with an article.
         name: name of their file in messages.
         remedy: advice at the end of a message.
-        error: kind of error to raise.
 
     Raises:
-        PointillistError: of the kind `error`, with the first value that does not fit.
+        DataError: with the first value that does not fit.
     """
     try:
         return kind.model_validate(value)
     except ValidationError as cause:
         reason = format_validation_error(cause, what).removesuffix(".")
-        raise error(f"{name} cannot be read ({reason}): {remedy}.") from cause
+        raise DataError(f"{name} cannot be read ({reason}): {remedy}.") from cause
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pointillist.errors import ConfigError, closest, quote
+from pointillist.errors import ConfigError, check_name, quote
 from pointillist.images.array_types import Int, Shaped
 
 if TYPE_CHECKING:
@@ -144,12 +144,7 @@ def get_order(name: str) -> PixelOrder:
         get_order("raster-columns-br").raster_size(28, 32)  # (32, 28)
         ```
     """
-    if not isinstance(name, str) or name not in ORDERS:
-        near = closest(name, ORDERS) if isinstance(name, str) else None
-        raise ConfigError(
-            f"There is no order {quote(name)}{f', did you mean {near!r}?' if near else ''}: give raster or s-curve, "
-            "optionally followed by -columns, then by the corner where it starts (-tr, -bl or -br)."
-        )
+    check_name("There is no order", name, ORDERS)
     return ORDERS[name]
 
 
@@ -163,7 +158,7 @@ def resolve_order(known: Sequence[str], name: str | None = None) -> PixelOrder:
     Raises:
         ConfigError: if there is no such order, or the model was not trained on it.
     """
-    if name is not None and (not isinstance(name, str) or get_order(name).name not in known):
+    if name is not None and get_order(name).name not in known:
         raise ConfigError(
             f"`order` (={quote(name)}) must be an order that the model was trained on: choose one of "
             f"{', '.join(known)}."

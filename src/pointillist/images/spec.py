@@ -118,9 +118,12 @@ class ImageSpec(WordedSettings):
         Raises:
             ConfigError: if the shape does not have three positive sides.
         """
-        if isinstance(shape, str) or not np.iterable(shape) or not hasattr(shape, "__len__") or len(shape) != 3:
-            raise ConfigError(f"`shape` (={quote(shape)}) must be (channels, height, width), for example (1, 28, 28).")
-        c, h, w = (check_whole("shape", n, 1) for n in shape)
+        try:
+            c, h, w = shape
+        except (TypeError, ValueError) as error:
+            rule = "must be (channels, height, width), for example (1, 28, 28)"
+            raise ConfigError(f"`shape` (={quote(shape)}) {rule}.") from error
+        c, h, w = (check_whole("shape", n, 1) for n in (c, h, w))
         check_whole("levels", levels, 2, MAX_LEVELS)
         mode = _MODE_OF_CHANNELS.get(c, "codes") if ordered and levels <= 256 else "codes"
         return cls(channels=c, height=h, width=w, levels=levels, ordered=ordered, mode=mode)
@@ -190,12 +193,7 @@ class ImageSpec(WordedSettings):
             ("column", column, width),
             ("channel", channel, self.channels),
         ):
-            if not (isinstance(value, (int, np.integer)) and 0 <= value < count):
-                allowed = f"0 to {count - 1}" if count > 1 else "0"
-                raise ConfigError(
-                    f"`{what}` (={quote(value)}) lies outside the image of {height} x {width} with "
-                    f"{counted(self.channels, 'channel')}: counting starts at 0, so give {allowed}."
-                )
+            check_whole(what, value, 0, count - 1)
         return row, column, channel
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
@@ -231,12 +229,12 @@ class ImageSpec(WordedSettings):
         ImageSpec.infer((1, 28, 28)).is_picture(np.zeros((28, 28), np.uint8))  # True
         ```
         """
-        if isinstance(x, (list, tuple)):
-            return bool(x) and isinstance(x[0], Image.Image)
-        if self.is_deep and isinstance(x, np.ndarray):
+        if pil_images(x):
+            return True
+        if not isinstance(x, np.ndarray) or (self.mode == "codes" and not self.is_deep):
+            return False
+        if self.is_deep:
             return x.dtype in (np.uint8, np.uint16) and x.ndim == 2
-        if not isinstance(x, np.ndarray) or self.mode == "codes":
-            return isinstance(x, Image.Image)
         channels_last = x.ndim == 4 and x.shape[1] != self.channels and x.shape[3] in (1, 3, 4)
         return x.dtype == np.uint8 and (x.ndim in (2, 3) or channels_last)
 
@@ -288,6 +286,12 @@ class ImageSpec(WordedSettings):
         return out
 
 
+def pil_images(images: Any) -> list[Image.Image]:
+    """Return one or several PIL images as a list; an empty one for anything else."""
+    each = [images] if isinstance(images, Image.Image) else images
+    return list(each) if isinstance(each, (list, tuple)) and each and isinstance(each[0], Image.Image) else []
+
+
 def _stacked(pictures: Sequence[Image.Image], read: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
     """Join pictures of one size."""
     sizes = {picture.size for picture in pictures}
@@ -299,12 +303,10 @@ def _stacked(pictures: Sequence[Image.Image], read: Callable[[Image.Image], np.n
 def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
     """Convert arrays and PIL images to uint8 `n h w c` with the channels of `spec` (RGBA for palette images)."""
     channels = 4 if spec.mode == "palette" else spec.channels
-    if isinstance(images, Image.Image):
-        images = [images]
-    if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
+    if pictures := pil_images(images):
         if spec.mode == "codes":
             raise DataError("A grid of codes cannot be read from a picture: pass integers in [0, levels) instead.")
-        images = _stacked(images, lambda picture: picture_array(picture, channels))
+        images = _stacked(pictures, lambda picture: picture_array(picture, channels))
     array = np.asarray(images)
     if array.dtype != np.uint8:
         raise DataError(f"Pictures must be uint8 (0 to 255), not {array.dtype}: convert them, or pass levels directly.")
@@ -323,15 +325,13 @@ def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
 
 def _deep_levels(images: Any, spec: ImageSpec) -> Int[np.ndarray, "n 1 h w"]:
     """Read grey pictures of 8 or 16 bits, whose values are levels."""
-    if isinstance(images, Image.Image):
-        images = [images]
-    if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
-        wrong = next((i.mode for i in images if i.mode not in ("L", "I;16", "I;16L", "I;16B", "I;16N")), None)
+    if pictures := pil_images(images):
+        wrong = next((i.mode for i in pictures if i.mode not in ("L", "I;16", "I;16L", "I;16B", "I;16N")), None)
         if wrong is not None:
             raise DataError(
                 f"A picture of mode {wrong} is not grey of 8 or 16 bits, as a {spec} model needs: convert it."
             )
-        images = _stacked(images, np.asarray)
+        images = _stacked(pictures, np.asarray)
     array = np.asarray(images)
     array = array[None] if array.ndim == 2 else array
     array = array[..., None] if array.ndim == 3 else array

@@ -121,8 +121,6 @@ def read_array(
     labels: Any = None,
     *,
     channels_first: bool = False,
-    texts: Sequence[str] | None = None,
-    classes: tuple[str, ...] = (),
     options: DataOptions,
     name: str,
 ) -> RawImages:
@@ -131,10 +129,7 @@ def read_array(
         array = array[None]  # one picture to cut windows from
     values, notes = to_channels_first(array, name, known_first=channels_first, codes=options.mode == "codes")
     column = None if labels is None or not options.labels else np.asarray(labels)
-    captions = None if texts is None else tuple(str(t) for t in texts)
-    return RawImages(
-        values=values, kind="integers", name=name, labels=column, texts=captions, classes=classes, notes=notes
-    )
+    return RawImages(values=values, kind="integers", name=name, labels=column, notes=notes)
 
 
 def to_channels_first(

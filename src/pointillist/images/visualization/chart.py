@@ -188,7 +188,7 @@ class Text(Mark):
         return f"{self._tag('text', position)}>{escape(self.text)}</text>"
 
     def draw(self, picture: Image.Image, scale: int) -> None:
-        size, anchor = TEXT_SIZES.get(self.kind, TEXT_SIZE), f"{self.anchor[0]}s"
+        size, anchor = TEXT_SIZES.get(self.kind, TEXT_SIZE), {"start": "ls", "middle": "ms", "end": "rs"}[self.anchor]
         place = (self.x * scale, self.y * scale)
         ImageDraw.Draw(picture).text(place, self.text, self._colour, font(size * scale), anchor=anchor)
 

@@ -15,10 +15,8 @@ from pointillist.images.visualization.pixels import (
     INK,
     PAPER,
     Colour,
-    as_colour,
     diverging_colors,
     sequential_colors,
-    text_colour,
 )
 
 _BAR = 12  # height of the scale bar
@@ -34,8 +32,6 @@ def heat_map(
     unit: str = "bits",
     captions: Sequence[str] | None = None,
     columns: int | None = None,
-    scale: int | None = None,
-    background: str | Colour = PAPER,
     both: bool = False,
 ) -> Image.Image:
     """Draw maps side by side with one fixed colour scale from 0 to `top` below them.
@@ -50,7 +46,7 @@ def heat_map(
         values: `n h w`; NaN is shown in grey.
         top: the value that takes the last colour; larger ones take it too, and the scale says so.
         unit: unit of the numbers.
-        captions, columns, scale, background: as `image_grid`.
+        captions, columns: as `image_grid`.
         both: True if the scale runs from -`top` to `top`, in colours that leave 0 blank.
 
     Raises:
@@ -61,14 +57,13 @@ def heat_map(
         raise ShapeError(f"Maps of shape {values.shape} must be (n, h, w).")
     if not (np.isfinite(top) and top > 0):
         raise ConfigError(f"`top` (={top}) must be a positive number: the value of the last colour.")
-    ground = as_colour(background)
     colours = diverging_colors(values, top) if both else sequential_colors(values, top)
-    maps = image_grid(colours, captions=captions, columns=columns, scale=scale, background=ground)
-    picture = Image.new("RGB", (max(maps.width, 160), maps.height + _FOOT), ground)
+    maps = image_grid(colours, captions=captions, columns=columns)
+    picture = Image.new("RGB", (max(maps.width, 160), maps.height + _FOOT), PAPER)
     picture.paste(maps, ((picture.width - maps.width) // 2, 0))
     with np.errstate(invalid="ignore"):
         over = bool((values > top).any()), both and bool((values < -top).any())
-    _draw_scale(picture, maps.height + 6, top, unit, over, text_colour(ground), both)
+    _draw_scale(picture, maps.height + 6, top, unit, over, INK, both)
     return picture
 
 

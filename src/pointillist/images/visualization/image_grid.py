@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pointillist.errors import ConfigError, ShapeError, counted
 from pointillist.images import SHEET
-from pointillist.images.visualization.pixels import PAPER, Colour, as_colour, check_images, enlarge, text_colour
+from pointillist.images.visualization.pixels import INK, PAPER, Colour, as_colour, check_images, enlarge, text_colour
 
 MAX_IMAGES = 1024
 MAX_PIXELS = 16_000_000  # of a whole grid
@@ -229,7 +229,6 @@ def named_grid(
     *,
     columns: int,
     scale: int | None = None,
-    background: str | Colour = PAPER,
 ) -> Image.Image:
     """Draw images row by row, with names at the left and above.
 
@@ -242,7 +241,6 @@ def named_grid(
         row_names, column_names: a name stands for the same number of rows, or columns, as every other.
         columns: images in a row.
         scale: edge of the square that shows a pixel; None to choose it.
-        background: a colour by name, `#rrggbb` or numbers.
 
     Raises:
         ShapeError: if the images do not fill the rows, or the names do not divide rows and columns.
@@ -254,14 +252,13 @@ def named_grid(
             f"{len(images)} images in {columns} columns do not fit {len(row_names)} names of rows and "
             f"{len(column_names)} of columns: give as many images for each pair."
         )
-    colour = as_colour(background)
     grid = plan_grid(len(images), *images.shape[1:3], columns=columns, scale=scale)
-    inner = compose(images, grid, None, colour)
+    inner = compose(images, grid, None, PAPER)
     left = min(_NAME_WIDTH, max(math.ceil(font().getlength(name)) for name in row_names)) + 2 * _GAP
     top = CAPTION + _GAP + 5  # letters reach below the font size
-    picture = Image.new("RGB", (left + inner.width, top + inner.height), colour)
+    picture = Image.new("RGB", (left + inner.width, top + inner.height), PAPER)
     picture.paste(inner, (left, top))
-    draw, ink = ImageDraw.Draw(picture), text_colour(colour)
+    draw, ink = ImageDraw.Draw(picture), INK
     wide = columns // len(column_names) * (grid.cell_width + grid.gap)
     for number, name in enumerate(column_names):
         centre = left + grid.margin + number * wide + (wide - grid.gap) / 2
