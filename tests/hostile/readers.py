@@ -18,7 +18,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.completion.cells import read_cells
 from pointillist.compression.files import extract
-from pointillist.conditioning.text_encoders.base import open_encoder
+from pointillist.conditioning.text_encoders.cache import open_encoder
 from pointillist.data.palette import read_palette
 from pointillist.files.arrays import CONFIG, PROGRAM, PROGRAM_TENSORS, WEIGHTS
 from pointillist.files.settings_tree import read_toml

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load, save
 
 import pointillist as pt
-from pointillist.conditioning.text_encoders.base import open_encoder
+from pointillist.conditioning.text_encoders.cache import open_encoder
 from pointillist.data.raw import RawImages
 from pointillist.files.arrays import open_weights, read_config
 from pointillist.files.reading import MAX_NAME, MAX_TEXT

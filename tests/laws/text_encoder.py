@@ -10,12 +10,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from pointillist.conditioning import TextConfig, embedding_cache
-from pointillist.conditioning.text_encoders import base, cache
+from pointillist.conditioning.text_encoders import cache
+from pointillist.conditioning.text_encoders.universal_sentence_encoder import TextEncoder
 
 from .strategies import replaced
 
 
-class RandomTextEncoder:
+class RandomTextEncoder(TextEncoder):
     """Encode a prompt as random numbers that depend on the prompt alone."""
 
     name = "use"
@@ -29,7 +30,7 @@ class RandomTextEncoder:
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
     def tokens(self, text: str) -> np.ndarray:
-        """See `TokenEncoder.tokens`."""
+        """See `TextEncoder.tokens`."""
         states = [
             np.random.default_rng([i, *word.encode()]).standard_normal(self.token_size)
             for i, word in enumerate(text.split())
@@ -50,7 +51,7 @@ def random_text_encoder(config: TextConfig | None) -> Iterator[None]:
     with (
         TemporaryDirectory() as folder,
         replaced(cache, "cache_folder", lambda: Path(folder)),
-        replaced(base, "_use", lambda: encoder),
+        replaced(cache, "_use", lambda: encoder),
     ):
         _forget()
         try:
@@ -60,5 +61,5 @@ def random_text_encoder(config: TextConfig | None) -> Iterator[None]:
 
 
 def _forget() -> None:
-    base.open_encoder.cache_clear()
+    cache.open_encoder.cache_clear()
     embedding_cache.cache_clear()

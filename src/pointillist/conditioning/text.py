@@ -12,7 +12,7 @@ from pydantic import Field
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.prompts import NgramKind, PromptFeatures
 from pointillist.conditioning.registry import ConditionConfig, missing
-from pointillist.conditioning.text_encoders.base import TokenEncoder, open_encoder
+from pointillist.conditioning.text_encoders.cache import open_encoder
 from pointillist.conditioning.tokens import TokenFeatures
 from pointillist.errors import ConfigError
 
@@ -107,7 +107,7 @@ class TextConfig(ConditionConfig):
         result: dict[str, Any] = {}
         if encoder is not None:
             result = {"fingerprint": encoder.fingerprint, "size": encoder.size}
-        if TOKENS in parts and isinstance(encoder, TokenEncoder):
+        if TOKENS in parts and encoder is not None and encoder.token_size:
             result |= {"num_tokens": self.num_tokens or STATES, "token_size": encoder.token_size}
         elif TOKENS in parts:
             if not self.learned:

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointillist.conditioning.text_encoders.base import WordEncoder, open_encoder
-from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache
+from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache, open_encoder
 from pointillist.conditioning.text_encoders.spelling import LIKELY, NEIGHBOUR, SHORTEST, TWICE, misspelling, singulars
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.model.folder.generation import WordKinds
@@ -198,8 +197,7 @@ class KnownWords:
         if forms := [form for form in (*singulars(word), f"{word}s") if form in self.seen]:
             return forms[:1]
         spelled: dict[tuple[int, int], list[str]] = {}
-        encoder = None if self.vectors is None else self.vectors.encoder
-        is_known = isinstance(encoder, WordEncoder) and encoder.is_word(word)
+        is_known = self.vectors is not None and self.vectors.encoder.is_word(word)
         most = LIKELY if is_known else NEIGHBOUR if len(word) < SHORTEST else TWICE
         for name in self._spellings if len(word) > 2 else ():
             odds, kind = misspelling(word, name), self._kind(name)

@@ -1,4 +1,4 @@
-"""Cache of text embeddings: in memory, and in a database on disk for the captions of data sets and for prompts."""
+"""Open text encoders by name, and cache embeddings: in memory, and on disk for captions and for prompts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,67 @@ from pathlib import Path
 
 import numpy as np
 
-from pointillist.conditioning.text_encoders.base import TabledEncoder, TextEncoder, TokenEncoder, open_encoder
-from pointillist.errors import ConfigError
+from pointillist.conditioning.text_encoders.universal_sentence_encoder import TextEncoder
+from pointillist.errors import ConfigError, PointillistError, closest, quote
 
+KINDS = ("use", "minilm", "clip")
 CACHE = "POINTILLIST_CACHE"
 MAX_PROMPTS = 100_000  # in memory: 200 MB of 512 numbers
 MAX_STORED = 1_000_000  # on disk: 2 GB of 512 numbers
 MAX_TOKENIZED = 10_000  # 150 MB of 10 tokens of 384 numbers
 _WAIT_S = 2.0  # for another process that writes
+
+
+@lru_cache(maxsize=8)
+def open_encoder(name: str) -> TextEncoder:
+    """Open an encoder: `use`, `minilm:FOLDER`, or `clip:FOLDER`. Open ones are kept.
+
+    ```python
+    open_encoder("use").encode("a red dragon").shape  # (512,)
+    ```
+
+    ```python
+    open_encoder("use").size  # 512
+    ```
+
+    Raises:
+        ConfigError: if there is no such encoder.
+        MissingExtraError: if its package is not installed.
+    """
+    kind, _, rest = name.partition(":")
+    if kind not in KINDS or (kind == "use" and rest):
+        near = closest(kind, KINDS)
+        hint = f"did you mean {near!r}? Choose" if near and near != kind else "choose"
+        raise ConfigError(f"There is no text encoder {quote(name)}: {hint} use, minilm:FOLDER or clip:FOLDER.")
+    return _use() if kind == "use" else _in_folder(name, kind, rest)
+
+
+def _in_folder(name: str, kind: str, folder: str) -> TextEncoder:
+    """Open the encoder of a folder, whose files may hold anything, and encode a word.
+
+    Raises:
+        ConfigError: if it cannot be opened, or gives no vector.
+    """
+    try:
+        from pointillist.conditioning.text_encoders.local_folder import CLIPText, MiniLM
+
+        encoder: TextEncoder = (MiniLM if kind == "minilm" else CLIPText)(folder)
+        vector = encoder.encode("a")
+        states = encoder.tokens("a") if encoder.token_size else vector
+    except PointillistError:
+        raise
+    except Exception as error:  # the libraries that read the files raise dozens of kinds, by version and cause
+        reason = (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
+        raise ConfigError(f"The text encoder {name!r} cannot be read ({reason}): download it again.") from error
+    if vector.shape != (encoder.size,) or not (np.isfinite(vector).all() and np.isfinite(states).all()):
+        raise ConfigError(f"The text encoder {name!r} gives no vector of finite numbers: download it again.")
+    return encoder
+
+
+def _use() -> TextEncoder:
+    from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
+
+    return UniversalSentenceEncoder()
 
 
 class EmbeddingCache:
@@ -35,8 +88,7 @@ class EmbeddingCache:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
-        self._tabled = encoder.tabled if isinstance(encoder, TabledEncoder) else {}
-        self._known: dict[str, np.ndarray] = dict(self._tabled)
+        self._known: dict[str, np.ndarray] = dict(encoder.tabled)
         self._tokens: dict[str, np.ndarray] = {}
         self._kept: set[str] = set()
         self._store = EmbeddingStore(cache_folder() / "embeddings" / f"{encoder.fingerprint[:32]}.sqlite", encoder.size)
@@ -45,7 +97,7 @@ class EmbeddingCache:
         """Encode texts as vectors `float32 [n size]`, or look them up."""
         cleaned = [normalize_text(text) for text in texts]
         if len(self._known) > MAX_PROMPTS:
-            self._known = dict(self._tabled)
+            self._known = dict(self.encoder.tabled)
         kept = [text for text in dict.fromkeys(cleaned) if text in self._kept and text not in self._known]
         self._known.update(self._store.read(kept))
         new = {text: self.encoder.encode(text) for text in dict.fromkeys(cleaned) if text not in self._known}
@@ -63,7 +115,6 @@ class EmbeddingCache:
 
     def tokens(self, text: str) -> np.ndarray:
         """Encode the tokens of a text as states `float32 [t d]`, for an encoder that has them."""
-        assert isinstance(self.encoder, TokenEncoder)
         text = normalize_text(text)
         if len(self._tokens) > MAX_TOKENIZED:
             self._tokens.clear()

