@@ -206,7 +206,7 @@ def test_damaged_encoders_are_a_sentence(kind: str, tmp_path: Path) -> None:
     whole = encoder_files(kind)
     weights = whole["model.safetensors"]
     cases = {
-        "settings": ("config.json", b"[]", "holds no settings"),
+        "settings": ("config.json", b"[]", "is not a JSON object"),
         "depth": ("config.json", b"[" * 100_000, "more than 64 deep"),
         "layers": ("config.json", layered(whole["config.json"]), "can hold" if kind == "clip" else "cannot be read"),
         "tokenizer": ("tokenizer.json", b"{}", "cannot be read"),

@@ -19,7 +19,7 @@ from pointillist.anomaly.heat import HeatScale
 from pointillist.anomaly.statistics import NearestImages
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import open_weights, read_arrays, read_metadata, settings_digest, write_arrays
-from pointillist.files.reading import read_json
+from pointillist.files.reading import read_document
 from pointillist.files.writing import write_text
 from pointillist.images.array_types import Float
 from pointillist.model.protocols import LikelihoodModel
@@ -142,14 +142,7 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     if not has_detector(folder):
         raise CheckpointError(f"{folder} contains no {SETTINGS}: fit a detector on normal images first.")
     path = folder / SETTINGS
-    settings = read_json(path, "fit the detector again", CheckpointError)
-    if not isinstance(settings, dict) or settings.get("format") != "pointillist-anomaly-detector":
-        raise CheckpointError(f"{path} is not an anomaly detector: fit one on normal images.")
-    if settings.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path} has format version {settings.get('format_version')}, and this release reads {FORMAT_VERSION}: "
-            "fit the detector again, or upgrade pointillist."
-        )
+    settings = read_document(path, "an anomaly detector", "pointillist-anomaly-detector", (FORMAT_VERSION,))
     missing = [name for name in _SETTINGS if name not in settings]
     if missing:
         raise CheckpointError(f"{path} has no `{missing[0]}`: fit the detector again.")

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from pointillist.compression.arrays.values import from_header
 from pointillist.engine.library import load_library
 from pointillist.errors import ArchiveError, DataError
-from pointillist.files.reading import parse_json
+from pointillist.files.reading import parse_object
 from pointillist.images.pictures import tiles_of
 
 MAGIC = b"\x8bPX"
@@ -388,7 +388,6 @@ def decode_metadata(record: Record, name: str) -> dict[str, Any]:
         text = decoder.decompress(record.content, MAX_BYTES)
         if decoder.unconsumed_tail or not decoder.eof:
             raise ArchiveError(f"The names in {name} are larger than {MAX_BYTES:,} bytes, or cut off: copy it again.")
-        result = parse_json(text.decode(), f"The data about {name}", "copy it again", ArchiveError)
+        return parse_object(text.decode(), f"The data about {name}", "copy it again", ArchiveError)
     except (zlib.error, UnicodeDecodeError, DataError) as error:
         raise ArchiveError(f"The names in {name} cannot be read ({error}): copy it again.") from error
-    return result if isinstance(result, dict) else {}

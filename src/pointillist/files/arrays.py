@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pointillist.errors import CheckpointError, ConfigError, DataError, ShapeError, quote
-from pointillist.files.reading import parse_json, read_json
+from pointillist.files.reading import parse_object, read_document
 from pointillist.files.writing import atomic_path
 
 Array = NDArray[Any]
@@ -190,14 +190,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder} is a file: give the model folder that contains {WEIGHTS} and {CONFIG}.")
     if not path.is_file():
         raise CheckpointError(f"{folder} contains no {CONFIG}: give a folder written by `pointillist train --out`.")
-    config = read_json(path, "the folder is damaged; copy it again", CheckpointError, MAX_CONFIG_BYTES)
-    if not isinstance(config, dict) or config.pop("format", None) != "pointillist":
-        raise CheckpointError(f'{path} is not a Pointillist model: its "format" must be "pointillist".')
-    version = config.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path} has format version {version}, and this release reads {FORMAT_VERSION}: upgrade pointillist."
-        )
+    config = read_document(path, "a Pointillist model", "pointillist", (FORMAT_VERSION,), MAX_CONFIG_BYTES)
+    del config["format_version"]
     return config
 
 
@@ -272,10 +266,9 @@ def weights_checksum(folder: Path) -> str | None:
 def read_metadata(file: Any) -> dict[str, str]:
     """Read our metadata from the header of a file; empty for a file of another tool."""
     try:
-        metadata = parse_json((file.metadata() or {}).get(METADATA_KEY, "{}"), METADATA_KEY, "copy it again")
+        return parse_object((file.metadata() or {}).get(METADATA_KEY, "{}"), METADATA_KEY, "copy it again")
     except DataError:
         return {"sha256": "unreadable"}  # equals no checksum: the file is rejected as damaged
-    return metadata if isinstance(metadata, dict) else {"sha256": "unreadable"}
 
 
 def settings_digest(config: Mapping[str, Any]) -> str:

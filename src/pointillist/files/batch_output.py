@@ -87,10 +87,7 @@ def unfinished(out: Path) -> dict[str, Any] | None:
     path = progress_folder(out) / PROGRESS
     if not path.exists():
         return None
-    result = read_json(path, f"delete {path.parent}", ConfigError)
-    if not isinstance(result, dict):
-        raise ConfigError(f"{path} holds no settings: delete {path.parent}.")
-    return result
+    return read_json(path, f"delete {path.parent}", ConfigError)
 
 
 def progress_folder(out: Path) -> Path:

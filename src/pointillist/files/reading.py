@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from threading import Lock
@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pointillist.errors import ConfigError, DataError, PointillistError, format_validation_error, quote
+from pointillist.errors import CheckpointError, ConfigError, DataError, PointillistError, format_validation_error, quote
 from pointillist.system import check_memory
 
 MAX_DEPTH = 64
@@ -129,8 +129,8 @@ def read_text(
         raise error(f"{name or path} cannot be read as UTF-8 text ({cause}): save it as UTF-8.") from cause
 
 
-def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int | None = None) -> Any:
-    """Read a JSON file; see `read_text` and `parse_json`.
+def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int | None = None) -> dict[str, Any]:
+    """Read a file of a JSON object; see `read_text` and `parse_object`.
 
     Args:
         path: the file.
@@ -143,7 +143,45 @@ def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int 
     """
     if max_bytes is not None and path.is_file() and (size := path.stat().st_size) > max_bytes:
         raise error(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}.")
-    return parse_json(read_text(path, error=error, remedy=remedy), str(path), remedy, error)
+    return parse_object(read_text(path, error=error, remedy=remedy), str(path), remedy, error)
+
+
+def read_document(
+    path: Path, what: str, form: str, versions: Sequence[int], max_bytes: int | None = None
+) -> dict[str, Any]:
+    """Read a JSON object that says its `format`, which is left out, and its `format_version`.
+
+    Args:
+        path: the file.
+        what: description of its content, with an article.
+        form: the format.
+        versions: versions of it that are read.
+        max_bytes: the largest size that is read; None for any.
+
+    Raises:
+        CheckpointError: if it cannot be read, or is of another format or version.
+    """
+    document = read_json(path, "copy or make it again", CheckpointError, max_bytes)
+    if document.pop("format", None) != form:
+        raise CheckpointError(f'{path} is not {what}: its "format" must be "{form}".')
+    version = document.get("format_version")
+    if version not in versions:
+        raise CheckpointError(
+            f"{path} has format version {version}, and this release reads {versions[-1]}: upgrade pointillist."
+        )
+    return document
+
+
+def parse_object(text: str, name: str, remedy: str, error: Error = DataError) -> dict[str, Any]:
+    """Parse a JSON object; see `parse_json`.
+
+    Raises:
+        PointillistError: of the kind `error`, if it is none.
+    """
+    result = parse_json(text, name, remedy, error)
+    if not isinstance(result, dict):
+        raise error(f"{name} is not a JSON object: {remedy}.")
+    return result
 
 
 def parse_json(text: str, name: str, remedy: str, error: Error = DataError) -> Any:

@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,8 +228,8 @@ def load_state(folder: Path) -> SavedState:
     raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `resume`.")
 
 
-def _check_record(path: Path, record: Any) -> None:
-    valid = isinstance(record, dict) and isinstance(record.get("data"), str)
+def _check_record(path: Path, record: Mapping[str, Any]) -> None:
+    valid = isinstance(record.get("data"), str)
     if not valid or any(type(record.get(name)) not in (int, kind) for name, kind in _PROGRESS.items()):
         raise CheckpointError(f"{path} is damaged (an entry is missing or of another type): {_OLDER}.")
     if min(record["step"], record["best_step"], record["threads"]) < 0:

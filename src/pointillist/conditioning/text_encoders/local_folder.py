@@ -63,8 +63,6 @@ class LocalEncoder:
         for name in (TOKENIZER, WEIGHTS):
             check_file(path / name, ConfigError)
         config = read_json(path / CONFIG, "download it again", ConfigError)
-        if not isinstance(config, dict):
-            raise ConfigError(f"{path / CONFIG} holds no settings: download it again.")
         digest = hashlib.sha256((path / TOKENIZER).read_bytes() + (path / WEIGHTS).read_bytes())
         return cls(path, config, digest.hexdigest())
 

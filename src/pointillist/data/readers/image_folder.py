@@ -35,7 +35,7 @@ from pointillist.data.readers.decode import ImageSource, decode
 from pointillist.data.tilemaps.folder import METADATA, MapReader
 from pointillist.data.tilemaps.text_grids import SEPARATORS
 from pointillist.errors import ConfigError, DataError, counted, quote
-from pointillist.files.reading import parse_json, read_text
+from pointillist.files.reading import parse_object, read_text
 from pointillist.images import ImageSpec
 
 TEXT_COLUMNS = ("text", "caption", "texts", "captions")
@@ -287,10 +287,7 @@ def _parse(file: Path) -> Iterable[Row]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        row = parse_json(line, f"Line {number} of {file}", "write one object a line")
-        if not isinstance(row, dict):
-            raise DataError(f"Line {number} of {file} is not a JSON object: write {{'file_name': ..., 'text': ...}}.")
-        yield row
+        yield parse_object(line, f"Line {number} of {file}", "write {'file_name': ..., 'text': ...}")
 
 
 class FolderStream:

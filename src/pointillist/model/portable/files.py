@@ -30,7 +30,7 @@ from pointillist.files.arrays import (
     open_weights,
     weights_checksum,
 )
-from pointillist.files.reading import read_json
+from pointillist.files.reading import read_document, read_json
 from pointillist.files.writing import atomic_path
 from pointillist.model.portable.conditions import IntegerPart
 from pointillist.model.portable.decode import decode_model
@@ -278,16 +278,7 @@ def _compare_weights(folder: Path, checksum: Any) -> None:
 
 
 def _read_document(folder: Path) -> dict[str, Any]:
-    path = folder / PROGRAM
-    document = read_json(path, "copy or make it again", CheckpointError, MAX_BYTES)
-    if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
-        raise CheckpointError(f'{path} is not an integer program: its "format" must be "{FORMAT}".')
-    version = document.get("format_version")
-    if version not in VERSIONS:
-        raise CheckpointError(
-            f"{path} has format version {version}, and this release reads {VERSIONS[-1]}: upgrade pointillist."
-        )
-    return document
+    return read_document(folder / PROGRAM, "an integer program", FORMAT, VERSIONS, MAX_BYTES)
 
 
 def with_fingerprint(model: ProgramModel) -> ProgramModel:
@@ -302,7 +293,7 @@ def stored_fingerprint(folder: Path) -> str | None:
     if not has_program(folder) or path.stat().st_size > MAX_BYTES:
         return None
     document = read_json(path, "copy or make it again", CheckpointError)
-    result = document.get("fingerprint") if isinstance(document, dict) else None
+    result = document.get("fingerprint")
     return result if isinstance(result, str) else None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.arrays import CONFIG, WEIGHTS
-from pointillist.files.reading import parse_json, read_text
+from pointillist.files.reading import parse_object, read_text
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.model_pool import PooledModel
@@ -111,10 +111,10 @@ class TrainingRun:
             return
         for line in lines:
             try:
-                record = parse_json(line, METRICS, "train again")
+                record = parse_object(line, METRICS, "train again")
             except DataError:
                 continue
-            if isinstance(record, dict) and isinstance(record.get("step"), int):
+            if isinstance(record.get("step"), int):
                 yield record
 
     def _age(self) -> float | None:
