@@ -162,7 +162,7 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
 
     def particle_bits(number: int, label: int | None) -> float:
         asked = Request(
-            conditions={"label": label},
+            conditions=[{"label": label}],
             seed=number,
             settings=HOW,
             known=(real[number : number + 1], known),

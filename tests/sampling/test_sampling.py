@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import torch
 
 import pointillist as pt
 from pointillist.completion.canvas import extend, make_seamless
-from pointillist.conditioning import HashedTokenEncoder, MaskedValue
+from pointillist.conditioning import MaskedValue
+from pointillist.conditioning.tokens import WordReader
 from pointillist.engine.interpreter import Interpreter
 from pointillist.sampling.config import (
     SamplingConfig,
@@ -235,13 +236,13 @@ def test_prompts_are_encoded_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> 
     how: dict[str, Any] = {"guidance": 2.0, "negative_prompt": avoided, "seed": 1, "label": [0, 1, 2, 0, 1, 2, 0]}
     whole = pt.sample(model, 7, text=prompts, batch_size=7, **how)
     sizes: list[int] = []
-    read = HashedTokenEncoder.read
+    look_up = WordReader.look_up
 
-    def recorded(self: HashedTokenEncoder, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        sizes.extend([count] if value is not None else [])
-        return read(self, value, count, size)
+    def recorded(self: WordReader, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
+        sizes.extend([len(prompts)] if any(prompts) else [])
+        return look_up(self, prompts, keep=keep)
 
-    monkeypatch.setattr(HashedTokenEncoder, "read", recorded)
+    monkeypatch.setattr(WordReader, "look_up", recorded)
     parts = list(Request.of(7, text=prompts, batch_size=3, **how).resolve(model).stream())
     assert sizes == [3, 3, 3, 3, 1, 1]
     assert [part.texts for part in parts] == [tuple(prompts[:3]), tuple(prompts[3:6]), tuple(prompts[6:])]

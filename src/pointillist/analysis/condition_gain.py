@@ -288,7 +288,7 @@ def word_gain(query: ImageQuery, word: PromptWord, replacement: str | None = Non
     """
     prompt = query.prompt or ""
     other = word.left_out_of(prompt) if replacement is None else word.exchanged_in(prompt, replacement)
-    conditions = query.model.conditions.with_prompts(query.conditions, other)
+    conditions = query.model.conditions.with_prompts(query.conditions, [other])
     if conditions.key == query.conditions.key:
         return WordGain(word, replacement, np.zeros(query.shape), read=False)
     without = query.changed(conditions=conditions, prompt=other or None)

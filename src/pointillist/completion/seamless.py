@@ -65,7 +65,8 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
     samples, settings = draws.sample(on_row), dict(draws.request.settings)
     settings.pop("best_of", None)
     completing = replace(
-        draws.request.with_prompts(draws.prompts),
+        draws.request,
+        prompts=draws.prompts,
         settings=settings,
         defaults=draws.model.generation_config.sampling,
         method="auto",

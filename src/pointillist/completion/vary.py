@@ -115,7 +115,7 @@ def redraw(
         draws = replace(each, known=(x, masks[-1]), seed=int(rng.integers(2**53))).resolve(model)
         if draws.prompts is not None and number == first:
             log_notes(draws.prompts)
-            each = each.with_prompts(draws.prompts)
+            each = replace(each, prompts=draws.prompts)
         results.append(complete(replace(draws, on_row=on_row)))
     return Variations(
         levels=np.concatenate([result.levels for result in results]),

@@ -48,12 +48,6 @@ class MaskedValue:
         return replace(self, known=self.known & ~mask.reshape(*mask.shape, *[1] * (self.known.ndim - mask.ndim)))
 
     @property
-    def distinct_known(self) -> Bool[np.ndarray, ...]:
-        """The mask without its repetitions: one value for all images is held once, of however many."""
-        result: np.ndarray = self.known[tuple(slice(None if stride else 1) for stride in self.known.strides)]
-        return result
-
-    @property
     def known_images(self) -> NDArray[np.bool_]:
         """Images of which something is known, `[b]`."""
         result: NDArray[np.bool_] = self.known.reshape(len(self.known), -1).any(1)
@@ -122,7 +116,7 @@ class ConditionInputs:
     @property
     def is_conditional(self) -> bool:
         """True if any value of any image is known, except observed pixels."""
-        return any(bool(p.distinct_known.any()) for p in self.parts.values() if not p.observed)
+        return any(bool(distinct(p.known).any()) for p in self.parts.values() if not p.observed)
 
     @property
     def observed(self) -> Bool[np.ndarray, "b c h w"] | None:
@@ -144,6 +138,17 @@ class ConditionInputs:
             )
             parts[name] = replace(part, values=values, known=known)
         return cls(sum(batch.count for batch in batches), parts)
+
+
+def distinct(array: np.ndarray) -> np.ndarray:
+    """Return an array without its repetitions: one value for all images is held once, of however many.
+
+    ```python
+    distinct(np.broadcast_to(3, (1000,)))  # [3]
+    ```
+    """
+    result: np.ndarray = array[tuple(slice(None if stride else 1) for stride in array.strides)]
+    return result
 
 
 def has_prompt(texts: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_checkable
 
 from pointillist.errors import ConfigError, without_effect
@@ -173,24 +173,21 @@ class ConditionReaders:
         keywords = [reader.keyword for reader in self.readers.values() if reader.keyword != OBSERVED]
         raise without_effect("guidance", guidance, dict.fromkeys(keywords), "a model without conditions")
 
-    def with_prompts(self, inputs: ConditionInputs, text: Any) -> ConditionInputs:
-        """Add prompts, one for all images or one each, to the other conditions of these images.
+    def with_prompts(self, inputs: ConditionInputs, prompts: Sequence[str]) -> ConditionInputs:
+        """Add a prompt of each image to the other conditions of these images.
 
         Encoded prompts are large: of many images they are added batch by batch.
 
         Raises:
-            ConfigError, ShapeError: if the model does not take them.
+            ConfigError: if the model does not take them.
         """
-        if text is None:
-            return inputs
         from pointillist.conditioning.inputs import ConditionInputs
 
-        readers = {name: reader for name, reader in self.readers.items() if reader.keyword == "text"}
+        readers: dict[str, Any] = {name: each for name, each in self.readers.items() if each.keyword == "text"}
         if not readers:
-            raise self.unsupported("text", text)
-        size = (self.image.height, self.image.width)
-        prompts = {name: reader.read(text, len(inputs), size) for name, reader in readers.items()}
-        return ConditionInputs(len(inputs), {**inputs.parts, **prompts})
+            raise self.unsupported("text", prompts)
+        values = {name: (getattr(each, "reader", None) or each).look_up(prompts) for name, each in readers.items()}
+        return ConditionInputs(len(inputs), {**inputs.parts, **values})
 
     def from_batch(self, batch: Batch) -> ConditionInputs:
         """Read the conditions of a batch of a data set; those that the data set does not have are unknown.

@@ -28,6 +28,8 @@ OnRow = Callable[[int, Any], None]
 OnBatchRow = Callable[[int, int, Any], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
 ENGINES = ("auto", "integer", "torch", "numpy", "naive")
+FORM_VERSION = 1
+"""Version of a request in JSON: in unfinished samples, in jobs, and in manifests of the studio."""
 MAX_CANDIDATES = 10_000
 """Most candidates of an image: each takes as long as the image."""
 _OUTER = ("n", "label", "text", "seed", "size", "uniforms", "seamless", "on_row")

@@ -7,6 +7,8 @@ prefers odd images (docs/decisions/experiments.md). Needs no torch for a model t
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.conditioning.inputs import ConditionInputs, distinct
 from pointillist.conditioning.label import labels_from_input
 from pointillist.distributions.transform import Transform
 from pointillist.engine.batch import empty_batch
@@ -26,7 +28,7 @@ from pointillist.images.spec import sum_images
 from pointillist.model.portable import ProgramModel
 from pointillist.model.portable.conditions import join_inputs
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import OnBatchRow, OnRow, SamplingConfig
+from pointillist.sampling.config import FORM_VERSION, OnBatchRow, OnRow, SamplingConfig
 from pointillist.sampling.masks import Known, draw_until_accepted
 from pointillist.sampling.methods import sub_pixel_rank
 from pointillist.sampling.samples import Samples
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.vocabulary import Prompts
 
+_RECORDED = [f.name for f in fields(SamplingConfig) if f.name not in ("threads", "negative_prompt", "rules")]
 UNCONDITIONAL_SHARE = 0.5  # chosen on 60 concepts, 40 others agree (docs/decisions/experiments.md)
 _SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
 
@@ -142,6 +145,27 @@ class Draws:
         rows, columns = np.divmod(np.arange(height * width), width)
         allowed = [self.mask.allowed(channel, rows, columns) for channel in range(channels)]
         return np.stack(allowed).reshape(channels, height, width, self.model.image.levels)
+
+    def record(self) -> dict[str, Any]:
+        """Return all that the images depend on, as JSON holds it; conditions by a hash, as each image may have others.
+
+        Example:
+            Request.of(4, seed=1).resolve(model).record()["order"]  # "raster"
+        """
+        rules = None if self.config.parsed_rules is None else self.config.parsed_rules.model_dump(mode="json")
+        digest = hashlib.sha256(json.dumps([self.texts, self.negatives, rules]).encode())
+        for part in self.inputs.parts.values():
+            for array in map(distinct, (part.values, part.known)):
+                digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+        return {
+            "version": FORM_VERSION,
+            "model": self.model.fingerprint,
+            "n": self.count,
+            "seed": self.uniforms.seed,
+            "size": list(self.size),
+            **{name: getattr(self.config, name) for name in _RECORDED},
+            "conditions": digest.hexdigest(),
+        }
 
     @property
     def reference(self) -> ConditionInputs | None:

@@ -76,7 +76,7 @@ def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 
     """Find uniforms from which a resolved request for one image draws the levels `x`; see `recover_uniforms`.
 
     Example:
-        invert(Request(conditions={"label": 3}, seed=0).resolve(model), x)
+        invert(Request(conditions=[{"label": 3}], seed=0).resolve(model), x)
     """
     if draws.config.best_of != 1:
         raise ConfigError(f"`best_of` (={draws.config.best_of}) chooses between images: leave it out to invert one.")

@@ -46,8 +46,9 @@ class Request:
 
     Attributes:
         n: number of images.
-        conditions: by keyword, `label` and `text` among them, each one value for all images or one each; or a table for
-            each image. None leaves a condition out.
+        conditions: tables of conditions by keyword, `label` and `text` among them: one for each image, or one for all,
+            in which each is a value for all images or one each. None leaves a condition out.
+        prompts: prompts that were read before, in the place of `text`; None to read them.
         settings: fields of `SamplingConfig` that are asked for; one that changes nothing is an error.
         defaults: settings in the place of others; None for the model's own, where no pixel is known.
         seed: image i depends on (seed, i) alone; None draws a new seed.
@@ -64,7 +65,8 @@ class Request:
     """
 
     n: int = 1
-    conditions: Mapping[str, Any] | Sequence[Mapping[str, Any]] = field(default_factory=dict)
+    conditions: Sequence[Mapping[str, Any]] = ({},)
+    prompts: Prompts | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] | None = None
     seed: int | None = None
@@ -97,12 +99,7 @@ class Request:
         """
         settings, conditions = split_keywords(keywords)
         values = {"label": label, "text": text, **conditions}
-        return cls(n=n, conditions=values, settings=settings, seed=seed, uniforms=uniforms)
-
-    def with_prompts(self, prompts: Prompts | None) -> Request:
-        """Return the request with prompts that were read for it: a quoted name would mean another the second time."""
-        assert isinstance(self.conditions, Mapping)
-        return replace(self, conditions={**self.conditions, "text": prompts})
+        return cls(n=n, conditions=[values], settings=settings, seed=seed, uniforms=uniforms)
 
     def resolve(self, model: LikelihoodModel, *, at_once: bool = False) -> Draws:
         """Check a request against a model, before anything is computed for this many images.
@@ -201,32 +198,26 @@ class Request:
 
     def _prompts(self, model: LikelihoodModel) -> Prompts | None:
         """Read the prompts of the images; None without any."""
-        if isinstance(self.conditions, Mapping):
-            text = self.conditions.get("text")
-        else:
-            each = [table.get("text") for table in self.conditions]
-            text = each if any(value is not None for value in each) else None
-        if text is None:
-            return None
+        texts = [table.get("text") for table in self.conditions]
+        if self.prompts is not None or all(text is None for text in texts):
+            return self.prompts
+        text = texts[0] if len(texts) == 1 else texts
         if model.conditions.prompt_reader is None:
             raise model.conditions.unsupported("text", text)
-        from pointillist.model.vocabulary import Prompts, read_prompts
+        from pointillist.model.vocabulary import read_prompts
 
-        return text if isinstance(text, Prompts) else read_prompts(model, text, self.n)
+        return read_prompts(model, text, self.n)
 
     def _inputs(self, model: LikelihoodModel, size: tuple[int, int], known: Known | None) -> ConditionInputs:
         """Read the conditions without prompts, and known pixels if the model has them as a condition."""
-        readers = model.conditions
-        known = known if OBSERVED in readers.readers else None
-        if isinstance(self.conditions, Mapping):
-            values = {name: value for name, value in self.conditions.items() if name != "text"}
-            return readers.inputs(count=self.n, size=size, known=known, **values)
-        parts = []
-        for i, table in enumerate(self.conditions):
+        readers, parts = model.conditions, list[ConditionInputs]()
+        for start in range(0, self.n, count := self.n // len(self.conditions)):
+            table = self.conditions[start // count]
             values = {name: value for name, value in table.items() if name != "text"}
-            part = None if known is None else (known[0][i : i + 1], known[1])
-            parts.append(readers.inputs(count=1, size=size, known=part, **values))
-        return ConditionInputs.concat(parts)
+            observed = known is not None and OBSERVED in readers.readers
+            part = (known[0][start : start + count], known[1]) if known is not None and observed else None
+            parts.append(readers.inputs(count=count, size=size, known=part, **values))
+        return parts[0] if len(parts) == 1 else ConditionInputs.concat(parts)
 
     def _mask(
         self, model: LikelihoodModel, config: SamplingConfig, size: tuple[int, int], known: Known | None

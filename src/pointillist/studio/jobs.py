@@ -102,7 +102,7 @@ class SamplingJob:
     def single(self, conditions: schemas.ConditionValues, **changed: Any) -> Request:
         """Return the request of one image alone, under conditions."""
         request: Request = self.draws.request
-        return replace(request, n=1, conditions=condition_keywords(conditions), numbers=None, **changed)
+        return replace(request, n=1, conditions=[condition_keywords(conditions)], numbers=None, **changed)
 
     def completing(self, spec: schemas.SampleSpec) -> Request:
         """Return the request that completes the image of a sample as Python does, which chooses the engine."""

@@ -29,6 +29,7 @@ from pointillist.commands.jobs.work import Arrays
 from pointillist.errors import ConfigError, JobError
 from pointillist.files.reading import parse_json, read_json
 from pointillist.files.writing import atomic_path, exclusive, write_text
+from pointillist.sampling.config import FORM_VERSION
 
 MANIFEST = "manifest.json"
 REJECTED = "rejected.jsonl"
@@ -66,7 +67,7 @@ class Manifest(BaseModel):
     """All that the results of a job depend on.
 
     Attributes:
-        format, format_version: of this kind of file.
+        format, version: of this kind of file.
         job: kind of the job.
         settings: settings of its command.
         tasks, threads: see `run`.
@@ -78,7 +79,7 @@ class Manifest(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     format: Literal["pointillist job"] = "pointillist job"
-    format_version: Literal[1] = 1
+    version: int = Field(FORM_VERSION, ge=FORM_VERSION, le=FORM_VERSION)
     job: str
     settings: dict[str, JsonValue]
     tasks: int = Field(ge=1, le=MAX_TASKS)

@@ -44,7 +44,7 @@ def page_text(draws: Draws, settings: SampleSettings) -> str | None:
 
 def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:
     """Return the values of a link by their names in `link.js`: None for none, False for what has no form."""
-    keywords: Any = draws.request.conditions
+    keywords = draws.request.conditions[0]
     model, count, best = draws.model, draws.count, settings.best_of
     labels, texts = keywords["label"] or [-1] * count, keywords["text"] or [None] * count
     same = sum(1 for _ in takewhile((labels[0], texts[0]).__eq__, zip(labels, texts, strict=True)))
@@ -90,8 +90,7 @@ def _rules(rules: Rules | None, *, tiles: bool) -> str | bool | None:
 
 def _hint(draws: Draws) -> str | bool | None:
     """Pack a hint in base64url: levels in as few bits as they take, numbers as float32."""
-    conditions: Any = draws.request.conditions
-    hint, reader, image = conditions.get("hint"), draws.model.conditions.hint_reader, draws.model.image
+    hint, reader, image = draws.request.conditions[0].get("hint"), draws.model.conditions.hint_reader, draws.model.image
     if hint is None or reader is None:
         return None if reader is None else "none"
     if draws.size != (image.height, image.width):

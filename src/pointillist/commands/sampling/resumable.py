@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from pointillist.commands.report import note
 from pointillist.commands.sampling.maps import companion_files
 from pointillist.commands.sampling.writers import Totals, encode_files, level_bytes, level_dtype, write_npz
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path, check_disk, reject_folder
-from pointillist.sampling.config import OnBatchRow, SamplingConfig
+from pointillist.sampling.config import OnBatchRow
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.settings import SampleSettings
@@ -31,8 +28,6 @@ LIST = "metadata.jsonl"
 LEVELS = "levels.bin"
 _BLOCK = 2**20
 _NUMBERED = re.compile(r'"file_name": "([0-9]+\.[a-z]+)"')
-_NOT_RECORDED = {"threads", "negative_prompt", "rules"}  # of no effect on the files; part of the conditions
-_RECORDED = tuple(each.name for each in fields(SamplingConfig) if each.name not in _NOT_RECORDED)
 
 
 def unfinished_seed(out: Path) -> int | None:
@@ -62,7 +57,8 @@ def write_batches(
         colours: another palette.
         on_row: as for `stream`.
     """
-    record = _record(draws, colours, settings.seamless) | {"format": sink.form}
+    shown = {"seamless": settings.seamless, "palette": colours, "format": sink.form}
+    record = {"command": "sample", **draws.record(), **shown}
     with batch_output(out, record, restart=settings.force) as output:
         done = output.keep(draws.config.batch_size)
         check_disk(out, (draws.count - done) * sink.image_bytes)
@@ -77,38 +73,6 @@ def write_batches(
                 note(f"{output.done:,} of {draws.count:,} images are kept: the same command continues.")
             raise
         sink.finish(output, out)
-
-
-def _record(draws: Draws, colours: Any, seamless: str | None) -> dict[str, Any]:
-    """List all that the files depend on; conditions by their hash, since there may be one for each image."""
-    digest, rules = hashlib.sha256(), draws.config.parsed_rules
-    _update(digest, [draws.request.conditions, draws.config.negative_prompt, rules, colours, seamless])
-    return {
-        "command": "sample",
-        "model": draws.model.fingerprint,
-        "n": draws.count,
-        "seed": draws.uniforms.seed,
-        "size": list(draws.size),
-        **{name: getattr(draws.config, name) for name in _RECORDED},
-        "conditions": digest.hexdigest(),
-    }
-
-
-def _update(digest: Any, value: Any) -> None:
-    """Hash a value: numbers, texts, arrays, pictures, and lists and tables of them."""
-    if isinstance(value, Mapping):
-        for key in sorted(value):
-            digest.update(f"{key}:".encode())
-            _update(digest, value[key])
-    elif isinstance(value, Image.Image) or hasattr(value, "__array__"):
-        array = np.asarray(value)
-        digest.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
-    elif isinstance(value, (list, tuple)):
-        digest.update(f"{len(value)}[".encode())
-        for part in value:
-            _update(digest, part)
-    else:
-        digest.update(repr(value).encode() + b";")
 
 
 def stream_images(

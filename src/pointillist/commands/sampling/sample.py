@@ -180,15 +180,7 @@ def job(settings: SampleSettings) -> Work:
         count=sheet.total,
         batch_size=config.batch_size,
         compute=compute,
-        facts={
-            "model": model_facts(model),
-            "count": sheet.total,
-            "size": list(draws.size),
-            "engine": config.engine,
-            "order": config.order,
-            "sampling": {name: getattr(config, name) for name in TUNED},
-            "labelled": sheet.labels is not None,
-        },
+        facts={**draws.record(), "model": model_facts(model), "labelled": sheet.labels is not None},
         item_bytes=64 + math.prod((model.image.channels, *draws.size)) * dtype.itemsize,
         needs_torch=not isinstance(model, ProgramModel),
     )
@@ -201,5 +193,5 @@ def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts
     known = [(part["item"], part["nats"], part["labels"]) for part in parts]  # the levels are far more
     numbers, nats, labels = (np.concatenate(column) for column in zip(*known, strict=True))
     levels = (part["levels"].tobytes() for part in parts)
-    write_npz(out, levels, nats, labels, image, classes, numbers if len(numbers) < facts["count"] else None)
+    write_npz(out, levels, nats, labels, image, classes, numbers if len(numbers) < facts["n"] else None)
     return {"images": len(nats), "bits_per_dim": float(-nats.mean() / math.log(2) / image.dims)}

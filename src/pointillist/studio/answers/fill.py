@@ -69,7 +69,7 @@ def _fill(
     started, seed = time.perf_counter(), request.seed or 0
     completing = Request(
         n=request.candidates,
-        conditions=condition_keywords(request.conditions),
+        conditions=[condition_keywords(request.conditions)],
         settings={**request.further, "threads": threads},
         defaults=request.settings,
         method=request.method,
