@@ -173,8 +173,6 @@ def test_mistakes_are_one_sentence(fitted: pt.AnomalyDetector, tmp_path: Path) -
         pt.AnomalyDetector(model, smoothing=-1).fit(x)
     with pytest.raises(pt.ConfigError, match="`batch_size`"):
         pt.AnomalyDetector(model, batch_size=0).fit(x)
-    with pytest.raises(pt.ConfigError, match=r"`conditions` .* needs a model with conditions"):
-        pt.AnomalyDetector(model, conditions=True).fit(x)
     with pytest.raises(pt.ConfigError, match="`background` is a model of grey 10x10, 5 levels"):
         pt.AnomalyDetector(model, background=truth(5)).fit(x)
     with pytest.raises(pt.DataError, match=r"100 normal images are too few.* needs at least 198"):
@@ -257,7 +255,7 @@ def test_a_detector_is_stored_and_belongs_to_its_model(fitted: pt.AnomalyDetecto
     settings.write_text(text.replace('"contamination": 0.05', '"contamination": 0.3'))
     with pytest.raises(pt.CheckpointError, match="other settings"):
         pt.AnomalyDetector.load(tmp_path, truth())
-    settings.write_text(text.replace('"format_version": 3', '"format_version": 9'))
+    settings.write_text(text.replace('"format_version": 4', '"format_version": 9'))
     with pytest.raises(pt.CheckpointError, match="upgrade pointillist"):
         pt.AnomalyDetector.load(tmp_path, truth())
     settings.write_text(text)

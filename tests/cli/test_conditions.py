@@ -131,14 +131,7 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("POINTILLIST_CACHE", str(tmp_path / "cache"))
     data = write_images(tmp_path / "pets")
     words = ("--caption-column", "path", "--text-encoder", "use+learned", "--no-labels")
-    more = (
-        "--set",
-        "train.captions.word_dropout=0.5",
-        "--set",
-        "train.augmentation.text_embedding_noise=0.3",
-        "--set",
-        'train.captions.templates=["{}", "a {}"]',
-    )
+    more = ("--set", "train.captions.word_dropout=0.5", "--set", "train.captions.part_dropout=0.3")
     train(data, *words, *more, "--steps", "3", "--levels", "4", "--out", "m")
     run("train", "--resume", "--out", "m", "--steps", "5")
     text = pt.load("m").config.condition(TextConfig)

@@ -177,7 +177,7 @@ def test_the_command_fits_what_python_fits() -> None:
     assert np.array_equal(detector.calibration_scores_, pt.AnomalyDetector.load("m", "m").calibration_scores_)
 
 
-@pytest.mark.parametrize("option", [["--conditions"], ["--engine", "torch"], ["--fit-split", "valid"]])
+@pytest.mark.parametrize("option", [["--engine", "torch"], ["--fit-split", "valid"]])
 def test_settings_of_fit_without_it(own: Path, normal: Path, option: list[str]) -> None:
     run("detect", own, normal, "--fit", normal)
     assert "`--fit`" in fails("detect", own, normal, *option)

@@ -84,7 +84,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         contamination: float = 0.05,
         density: DensityKind = "auto",
         smoothing: float = 1.5,
-        conditions: bool = False,
         batch_size: int = 64,
         engine: str = "auto",
     ) -> None:
@@ -97,7 +96,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             contamination: false-alarm rate: the share of normal images that may be called anomalous.
             density: `gaussian`, `kde`, or `auto`: whichever fits held-out normal images better.
             smoothing: standard deviation of the Gaussian that smooths heat maps, in pixels.
-            conditions: also score the images of a data set with their labels and captions.
             batch_size: images, or windows of them, at once; the result does not change.
             engine: `auto` scores by the integer program of the model, if it has one, `integer` needs one, and `torch`
                 is floating point; a detector keeps to the one that it was fitted with.
@@ -107,7 +105,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.contamination = contamination
         self.density = density
         self.smoothing = smoothing
-        self.conditions = conditions
         self.batch_size = batch_size
         self.engine = engine
 
@@ -139,7 +136,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.background_: LikelihoodModel | None = (
             None if self.background is None else open_scored(self.background, self.engine)
         )
-        images, _ = open_images(self.model_, X, "valid?", conditions=self.conditions)
+        images, _ = open_images(self.model_, X, "valid?")
         self.neighbours_: NearestImages | None = None
         if neighbours is not None:
             self.neighbours_ = nearest_images(self.model_, images, open_images(self.model_, neighbours, "train?")[0])
@@ -290,7 +287,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             model=self.model_,
             background=self.background_,
             neighbours=self.neighbours_,
-            conditions=self.conditions,
             smoothing=self.smoothing,
             batch_size=self.batch_size,
             engine=engine,

@@ -26,7 +26,7 @@ from pointillist.model.protocols import LikelihoodModel
 
 SETTINGS = "anomaly_detector.json"
 TENSORS = "anomaly_detector.safetensors"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 _SETTINGS = ("model", "background", "statistic_names", "image_size", "engine", "parameters", "model_fit")
 _DENSITY = ("location", "scale", "centres", "whitening")
 

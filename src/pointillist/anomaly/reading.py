@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.conditioning import ConditionInputs
 from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.data.readers.image_folder import FolderStream
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import DataError
 from pointillist.images.array_types import Float, Int, Shaped
-from pointillist.model.batches import BatchReader, check_kind, select_images
+from pointillist.model.batches import check_kind, select_images
 from pointillist.model.folder.image_sources import is_training_source, read_splits
 from pointillist.model.protocols import LikelihoodModel
 
@@ -96,14 +95,12 @@ class ImageBatch:
         names: file, or else the number, of each image.
         levels: the images, `[b c h w]`.
         x: their windows, checked by the model, `[b * windows, c, i, j]`; the images themselves if they are not larger.
-        inputs: conditions of `x`.
         windows: position of the windows.
     """
 
     names: tuple[str, ...]
     levels: Int[np.ndarray, "b c h w"]
     x: Int[np.ndarray, "n c i j"]
-    inputs: ConditionInputs
     windows: Windows
 
 
@@ -114,7 +111,6 @@ class ImageBatches:
         model: the model that reads them.
         images: a folder or image file, an open `FolderStream`, another source of `load_data`, a data set, splits,
             a batch, samples, levels `[n c h w]`, or PIL images.
-        conditions: whether images are read with their conditions, which only data sets have.
 
     Attributes:
         count: number of images.
@@ -127,16 +123,11 @@ class ImageBatches:
             batch.names, batch.x
     """
 
-    def __init__(self, model: LikelihoodModel, images: Any, conditions: bool = False) -> None:
-        self._model, self._conditions, self._said = model, conditions, set[str]()
-        self._images, _ = open_images(model, images, conditions=conditions)
+    def __init__(self, model: LikelihoodModel, images: Any) -> None:
+        self._model, self._said = model, set[str]()
+        self._images, _ = open_images(model, images)
         if not len(self._images):
             raise DataError("There is no image to score: the data set is empty.")
-        if conditions and not isinstance(self._images, ImageDataset):
-            raise ConfigError(
-                "`conditions` (=True) needs a data set with labels or captions, and these are images alone: read them "
-                "with `load_data`, or leave it out."
-            )
         self.count: int = len(self._images)
 
     def read(self, batch_size: int) -> Iterator[ImageBatch]:
@@ -153,23 +144,12 @@ class ImageBatches:
         else:
             size = images.shape[2], images.shape[3]
         windows = Windows.of(size, (trained.height, trained.width))
-        if self._conditions and len(windows) > 1:
-            raise ConfigError(
-                f"`conditions` (=True) does not go with windows, and these images of {size[0]}x{size[1]} are larger "
-                f"than the model's of {trained.height}x{trained.width}: leave it out, or resize them."
-            )
-        reader = BatchReader(self._model, images) if self._conditions else None
         step = max(1, batch_size // len(windows))
         for start in range(0, len(images), step):
             index = np.arange(start, min(len(images), start + step))
-            if reader is not None:
-                x, inputs = reader.read_at(index)
-                levels = x
-            else:
-                levels = images.batch(index).levels if isinstance(images, ImageDataset) else images[index]
-                x = self._model.check_array(windows.cut(levels))
-                inputs = self._model.conditions.inputs(None, len(x), size=windows.window)
-            yield ImageBatch(tuple(files[i] if files else str(i) for i in index), levels, x, inputs, windows)
+            levels = images.batch(index).levels if isinstance(images, ImageDataset) else images[index]
+            x = self._model.check_array(windows.cut(levels))
+            yield ImageBatch(tuple(files[i] if files else str(i) for i in index), levels, x, windows)
 
     def _log_changes(self, images: ImageDataset) -> None:
         """Log once what reading changed, without its numbers: each batch of a folder counts by itself."""
@@ -183,8 +163,6 @@ def open_images(
     model: LikelihoodModel,
     source: Any,
     split: str | None = None,
-    *,
-    conditions: bool = False,
     options: DataOptions | None = None,
 ) -> tuple[FolderStream | ImageDataset | np.ndarray, str]:
     """Open images: a folder as a stream, which is read batch by batch, everything else whole.
@@ -196,7 +174,6 @@ def open_images(
             None is all images of a source that is named, and the natural split of splits. A source of other splits that
             the model was not trained on holds out validation images, as in a training. The training images would make
             unseen normal images look anomalous, and the test images are those to score.
-        conditions: whether they are read with labels and captions.
         options: how a source that is named is read.
 
     Returns:
@@ -206,7 +183,7 @@ def open_images(
         DataError, ShapeError, ConfigError: if the source cannot be read, or has no such split.
     """
     if isinstance(source, (str, Path)):
-        opened = _open(model, source, split, conditions, options)
+        opened = _open(model, source, split, options)
         if isinstance(opened, FolderStream):
             return opened, "all"
         source, split = opened, split or "all"
@@ -221,16 +198,15 @@ def open_images(
 
 
 def _open(
-    model: LikelihoodModel, source: str | Path, split: str | None, conditions: bool, options: DataOptions | None
+    model: LikelihoodModel, source: str | Path, split: str | None, options: DataOptions | None
 ) -> FolderStream | DataSplits:
     path, trained = Path(source), options is not None and is_training_source(model, str(source))
     reading = options or DataOptions(valid_fraction=0.0)
-    if (path.is_dir() or FolderStream.reads(path)) and split in (None, "all", "valid?", "train?") and not conditions:
+    if (path.is_dir() or FolderStream.reads(path)) and split in (None, "all", "valid?", "train?"):
         stream = FolderStream(path, reading, model.image)
         if split in (None, "all") or not (stream.has_splits or trained):
             return stream
-    classes = model.classes if conditions else ()
-    splits = read_splits(model, source, reading, classes)
+    splits = read_splits(model, source, reading, ())
     if split == "valid?" and splits.valid is None and len(splits.names) > 1 and not trained:
-        return read_splits(model, source, reading.changed(valid_fraction=DataOptions().valid_fraction), classes)
+        return read_splits(model, source, reading.changed(valid_fraction=DataOptions().valid_fraction), ())
     return splits

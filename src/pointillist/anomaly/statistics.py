@@ -32,7 +32,6 @@ DESCRIPTIONS = {
     "pit_lag_row": "correlation of the PIT with the PIT of the pixel to the left",
     "pit_lag_column": "correlation of the PIT with the PIT of the pixel above",
     "background": "bits/dim above the background model's",
-    "condition": "bits/dim that the conditions of the image save",
     "neighbours": "distance to the five nearest of some normal images, pixel by pixel, without the model",
 }
 """Name of each statistic, with its meaning and unit."""
@@ -112,7 +111,6 @@ def image_statistics(
     dims: int,
     codec_bits: Float[np.ndarray, " b"],
     background_bits: Float[np.ndarray, " b"] | None = None,
-    unconditional_bits: Float[np.ndarray, " b"] | None = None,
 ) -> Float[np.ndarray, "b k"]:
     """Compute the statistics of each image, float64, in the order of `DESCRIPTIONS`, without the distances.
 
@@ -121,7 +119,6 @@ def image_statistics(
         dims: sub-pixels of an image.
         codec_bits: bits of each image in a lossless codec.
         background_bits: bits of each image under the background model.
-        unconditional_bits: bits of each image without conditions, where `maps` are conditioned.
     """
     bits = maps.surprisal.sum((1, 2))
     excess = maps.excess.sum((1, 2))
@@ -132,8 +129,6 @@ def image_statistics(
         result += _pit_statistics(maps.pit, maps.pit_variance)
     if background_bits is not None:
         result.append((bits - background_bits) / dims)
-    if unconditional_bits is not None:
-        result.append((unconditional_bits - bits) / dims)
     return np.stack(result, 1)
 
 
@@ -219,7 +214,6 @@ class Scorer:
         model: the model of normal images.
         background: a model of what all images of this kind share.
         neighbours: normal images, to which distances are measured.
-        conditions: whether images are scored with their conditions as well as without.
         smoothing: standard deviation of the Gaussian that smooths maps, in pixels; 0 leaves them as they are.
         batch_size: images, or windows of them, at once.
         engine: what gives the distributions, as for `evaluate`; a background model without a program is in floats.
@@ -228,7 +222,6 @@ class Scorer:
     model: LikelihoodModel
     background: LikelihoodModel | None = None
     neighbours: NearestImages | None = None
-    conditions: bool = False
     smoothing: float = 1.5
     batch_size: int = 64
     engine: str = "auto"
@@ -241,8 +234,6 @@ class Scorer:
                 f"`background` is a model of {self.background.image}, and the model is one of {self.model.image}: "
                 "train it on the same images."
             )
-        if self.conditions and not self.model.conditions.readers:
-            raise ConfigError("`conditions` (=True) needs a model with conditions, and this one has none.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -250,7 +241,6 @@ class Scorer:
         applies = {
             **dict.fromkeys(_PIT, self.model.image.ordered),
             "background": self.background is not None,
-            "condition": self.conditions,
             "neighbours": self.neighbours is not None,
         }
         return tuple(name for name in DESCRIPTIONS if applies.get(name, True))
@@ -261,7 +251,7 @@ class Scorer:
         Raises:
             DataError, ShapeError, ConfigError: if they do not fit the model.
         """
-        source = ImageBatches(self.model, images, self.conditions)
+        source = ImageBatches(self.model, images)
         done = 0
         with Bar("scoring", source.count) as bar:
             for batch in source.read(self.batch_size):
@@ -272,11 +262,10 @@ class Scorer:
     def _score(self, batch: ImageBatch) -> ScoredBatch:
         x, windows = batch.x, batch.windows
         scorer = self.model.scorer(self.engine, windows.window)
-        maps = pixel_maps(scorer, x, batch.inputs)
+        maps = pixel_maps(scorer, x, self.model.conditions.inputs(None, len(x), size=windows.window))
         check_likelihood(maps.surprisal.sum((1, 2)))
         background = None if self.background is None else self._background_bits(self.background, x)
-        unconditional = _bits(scorer, x, batch.inputs.unconditional()) if self.conditions else None
-        result = image_statistics(maps, x[0].size, deflate_bits(x), background, unconditional)
+        result = image_statistics(maps, x[0].size, deflate_bits(x), background)
         excess = smooth(windows.blend(maps.excess), self.smoothing)
         statistics = result.reshape(len(batch.names), len(windows), -1)
         if self.neighbours is not None:
@@ -288,11 +277,8 @@ class Scorer:
         size = (x.shape[2], x.shape[3])
         scorer = background.scorer("torch" if self.engine == "torch" else "auto", size)
         inputs = background.conditions.inputs(None, len(x), size=size)
-        return _bits(scorer, background.check_array(x), inputs)
-
-
-def _bits(scorer: LikelihoodModel, x: Int[np.ndarray, "n c i j"], inputs: ConditionInputs) -> Float[np.ndarray, " n"]:
-    return np.asarray(-scorer.unchecked_log_prob_map(x, inputs).sum((1, 2, 3)) / NATS_PER_BIT)
+        nats = -scorer.unchecked_log_prob_map(background.check_array(x), inputs)
+        return np.asarray(nats.sum((1, 2, 3)) / NATS_PER_BIT)
 
 
 def smooth(maps: Float[np.ndarray, "b h w"], deviation: float) -> Float[np.ndarray, "b h w"]:

@@ -121,13 +121,15 @@ def _choice(name: str, values: tuple[str, ...]) -> Any:
     return StrEnum(name.capitalize(), {value: value for value in values})
 
 
-def default_value(key: str) -> Any:
-    """Return the default at a dotted key of a run file, JSON-compatible; None if the key is unknown."""
+def default_value(key: str, unknown: Any) -> Any:
+    """Return the default at a dotted key of a run file, JSON-compatible; `unknown` for a key of another release."""
     try:
         config, name = _owner(key)
         default = config.model_fields[name].get_default(call_default_factory=True)
     except KeyError:
-        return None
+        table, _, name = key.rpartition(".")  # such as the shares of masks
+        entries = default_value(table, None) if "." in table else None
+        return entries.get(name) if isinstance(entries, dict) else unknown
     return list(default) if isinstance(default, tuple) else default
 
 

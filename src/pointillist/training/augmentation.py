@@ -6,15 +6,14 @@ Pure functions of the seed, the epoch and the image.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.conditioning import OBSERVED, ConditionInputs, MaskedValue
+from pointillist.conditioning import OBSERVED, ConditionInputs
 from pointillist.conditioning.inputs import PROMPT_PARTS
 from pointillist.data import Batch
 from pointillist.images.array_types import Bool
@@ -24,14 +23,12 @@ from pointillist.training.config import CaptionSettings, CompletionSettings, Con
 class RandomStream(IntEnum):
     """Independent streams of random numbers: the last entry of a seed `[seed, counter, stream]`.
 
-    A stored run repeats its draws only as long as the numbers stay the same. `GENERATION_ORDER` shares its number with
-    `TEXT_NOISE`; its counter is a round of orders instead of an image, and the seed of an epoch is not the run's.
+    A stored run repeats its draws only as long as the numbers stay the same.
     """
 
     SHIFT = 7
     CONDITION_DROPOUT = 11
     CAPTIONS = 13
-    TEXT_NOISE = 17
     KNOWN_PIXELS = 19
     MUTATION = 23
     GENERATION_ORDER = 17
@@ -81,20 +78,6 @@ def augment_captions(batch: Batch, keys: NDArray[np.int64], seed: int, settings:
     return replace(batch, texts=texts)
 
 
-def noise_text_embeddings(
-    inputs: ConditionInputs, keys: NDArray[np.int64], seed: int, deviation: float
-) -> ConditionInputs:
-    """Add normal noise of length about `deviation` to text embeddings `b d`, and scale them back to length 1."""
-    if not deviation or "text" not in inputs.parts:
-        return inputs
-    part = inputs.parts["text"]
-    size = part.values.shape[1]
-    noise = np.stack([RandomStream.TEXT_NOISE.generator(seed, key).standard_normal(size) for key in keys])
-    values = part.values + (noise * (deviation / size**0.5)).astype(part.values.dtype)
-    values = values / np.linalg.norm(values, axis=1, keepdims=True)
-    return ConditionInputs(inputs.count, {**inputs.parts, "text": MaskedValue(values, part.known)})
-
-
 def shift_batch(batch: Batch, keys: NDArray[np.int64], seed: int, reach: int) -> Batch:
     """Shift images and their hints by up to `reach` pixels per axis; the offsets depend on (seed, key) alone."""
     height, width = batch.levels.shape[2:]
@@ -134,31 +117,19 @@ def augment_caption(text: str, rng: np.random.Generator, settings: CaptionSettin
     augment_caption("monster, red dragon", np.random.default_rng(0), CaptionSettings(part_dropout=0.5))
     ```
     """
-    drop, position, choice = rng.random(3)
+    drop, position, _ = rng.random(3)  # three, as in the runs of the bundled models
     if settings.part_dropout:
         text = _drop_parts(text, rng, settings.part_dropout)
     words = text.split()
     if len(words) > 1 and drop < settings.word_dropout:
         del words[int(position * len(words))]
-    if settings.synonyms:
-        words = [_draw_synonym(word, settings.synonyms, rng) for word in words]
-    caption = " ".join(words)
-    templates = settings.templates
-    return templates[int(choice * len(templates))].replace("{}", caption) if templates else caption
+    return " ".join(words)
 
 
 def _drop_parts(text: str, rng: np.random.Generator, dropout: float) -> str:
     parts = [part.strip() for part in text.split(",")]
     staying, dropped = int(rng.random() * len(parts)), rng.random(len(parts)) < dropout
     return ", ".join(part for number, part in enumerate(parts) if number == staying or not dropped[number])
-
-
-def _draw_synonym(word: str, synonyms: Mapping[str, Sequence[str]], rng: np.random.Generator) -> str:
-    match = re.fullmatch(r"(\W*)(\w+)(\W*)", word)
-    if match is None or match[2].lower() not in synonyms:
-        return word
-    choices = [match[2], *synonyms[match[2].lower()]]
-    return match[1] + choices[int(rng.random() * len(choices))] + match[3]
 
 
 Hole = Bool[np.ndarray, "h w"]

@@ -27,7 +27,6 @@ from pointillist.training.augmentation import (
     augment_captions,
     drop_conditions,
     mutate_batch,
-    noise_text_embeddings,
     reveal_pixels,
     shift_batch,
 )
@@ -172,7 +171,6 @@ class BatchPrefetcher:
                 batch = mutate_batch(batch, keys, seed, augmentation.mutation_rate, self.data.spec.levels)
             levels.append(batch.levels)
             conditions = self.conditions.from_batch(augment_captions(batch, keys, seed, config.captions))
-            conditions = noise_text_embeddings(conditions, keys, seed, augmentation.text_embedding_noise)
             conditions = drop_conditions(conditions, keys, seed, config.condition_dropout)
             inputs.append(reveal_pixels(conditions, keys, seed, config.completion))
             indices += keys.tolist()

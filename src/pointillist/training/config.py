@@ -38,22 +38,17 @@ class CaptionSettings(_Settings):
     """Settings of `augment_caption`: `[train.captions]`.
 
     Attributes:
-        templates: Sentences around a caption, such as `["{}", "a picture of {}"]`; "{}" stands for the caption, and one
-            template is drawn each time.
-        synonyms: Alternatives to a word in lower case, such as `{"red": ["crimson"]}`; all are as likely as the word.
         word_dropout: Probability that a caption of two words or more loses one word.
         part_dropout: Probability of dropping each part between commas; one random part always stays.
     """
 
-    templates: tuple[str, ...] = ()
-    synonyms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     word_dropout: float = Field(0.0, ge=0, lt=1)
     part_dropout: float = Field(0.0, ge=0, lt=1)
 
     @property
     def is_active(self) -> bool:
         """True if `augment_caption` changes any caption."""
-        return bool(self.templates or self.synonyms or self.word_dropout or self.part_dropout)
+        return bool(self.word_dropout or self.part_dropout)
 
 
 # the masks that the bundled models were trained with: their draws are repeated to the bit
@@ -156,13 +151,11 @@ class AugmentationConfig(_Settings):
         random_shift: Shift images by up to N pixels in each direction; new pixels get the darkest level.
         mutation_rate: Probability with which a sub-pixel gets a random level, for the background model of an anomaly
             detector (Ren et al. 2019); 0.2 is usual there.
-        text_embedding_noise: Length of the noise added to text embeddings, whose own length is 1.
     """
 
     flip: bool = False
     random_shift: int = Field(0, ge=0)
     mutation_rate: float = Field(0.0, ge=0, lt=1)
-    text_embedding_noise: float = Field(0.0, ge=0, le=10)
 
 
 class ConditionDropoutConfig(_Settings):

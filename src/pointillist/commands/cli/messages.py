@@ -31,17 +31,8 @@ _NUMBER = re.compile(r"([-+]?[\d.,]+( \w{1,5})?)?")  # with its unit
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; numbers that are not finite become null."""
-    typer.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        return None
-    return value
+    finite = json.loads(json.dumps(value), parse_constant=lambda constant: None)  # such as NaN
+    typer.echo(json.dumps(finite, indent=2, ensure_ascii=False))
 
 
 def print_report(facts: Mapping[str, Any], as_json: bool = False, most: int = 20) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -110,6 +110,8 @@ def is_data(name: str) -> bool:
 
 def model_facts(name: str) -> Facts:
     """Describe the model of a folder, a bundled name or a hub id, from its settings and the header of its weights."""
+    from pointillist.commands.run_options import default_value
+    from pointillist.files.settings_tree import flatten
     from pointillist.model.folder.settings import describe_model
     from pointillist.zoo import resolve
 
@@ -121,20 +123,10 @@ def model_facts(name: str) -> Facts:
     facts = describe_model(folder)
     facts["checked"] = "settings and header; the weights are read and checked when the model is loaded"
     facts["image"]["text"] = shape_text(SimpleNamespace(**facts["image"]))
-    facts["changed_settings"] = list(_changed(facts.get("settings", {})))
+    changed = ((key, value) for key, value in flatten(facts.get("settings", {})) if default_value(key, value) != value)
+    # the network has its own line
+    facts["changed_settings"] = [f"{key} = {value}" for key, value in changed if not key.startswith("model.network.")]
     return facts
-
-
-def _changed(settings: Facts, prefix: str = "") -> Iterator[str]:
-    """Yield the settings of a run that differ from the defaults, by dotted key; the network has its own line."""
-    from pointillist.commands.run_options import default_value
-
-    for name, value in settings.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, dict):
-            yield from _changed(value, f"{key}.")
-        elif default_value(key) != value and not key.startswith("model.network."):
-            yield f"{key} = {value}"
 
 
 def data_facts(name: str, sets: Sequence[str]) -> Facts:

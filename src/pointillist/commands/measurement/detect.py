@@ -51,7 +51,7 @@ def detect(settings: DetectSettings) -> Facts:
         detector = load_detector(folder, model, background, settings)
     else:
         detector, fit = fit_detector(folder, model, background, settings)
-    images, _ = _open(model, settings.data, settings, settings.split, detector.conditions)
+    images, _ = _open(model, settings.data, settings, settings.split)
     records, also_scored, largest = _Records(settings), 0, 0
     for record in detector.records(images):
         records.add(record)
@@ -161,8 +161,6 @@ def job(settings: DetectSettings) -> Work:
     folder = folder_of(settings)
     model = open_scored_model(settings.model, settings.device, settings.engine)
     detector = load_detector(folder, model, None, settings)
-    if detector.conditions:
-        raise ConfigError("This detector also scores with conditions, which a job does not: use the plain command.")
     options = resolve_data_options(model, settings.data, settings.set, labels=False)
     options = item_options(options, settings.data, detector.image_size_)
     images = load_data(settings.data, options, spec=model.image).get(settings.split or "all")
@@ -225,8 +223,6 @@ def load_detector(
     if settings.neighbours is not None:
         raise ConfigError(f"`neighbours` (={settings.neighbours!r}) goes with `--fit`: the detector stores others.")
     detector = AnomalyDetector.load(folder, model, background)
-    if settings.conditions and not detector.conditions:
-        raise ConfigError("`conditions` (=True) goes with `--fit`: this detector was fitted without conditions.")
     if settings.engine not in ("auto", detector.engine_):
         raise ConfigError(
             f"`engine` (={settings.engine!r}) goes with `--fit`: this detector was fitted by {detector.engine_!r}."
@@ -260,30 +256,28 @@ def fit_detector(
             f"{folder} has a detector already: leave `--fit` out to use it, add `--force` to replace it, or name "
             "another folder with `--detector`."
         )
-    conditions, data, split = settings.conditions, str(settings.fit), settings.fit_split or "valid?"
-    detector = AnomalyDetector(
-        model, background=background, conditions=conditions, engine=settings.engine, **_scoring(settings)
-    )
+    data, split = str(settings.fit), settings.fit_split or "valid?"
+    detector = AnomalyDetector(model, background=background, engine=settings.engine, **_scoring(settings))
     split = split if split in ("all", "valid?") else split_name(split, "`fit_split`")
-    images, split = _open(model, data, settings, split, conditions)
+    images, split = _open(model, data, settings, split)
     in_training = 0
     if split in ("all", "train") and is_training_source(model, data):
-        in_training = len(images if split == "train" else _open(model, data, settings, "train", conditions)[0])
+        in_training = len(images if split == "train" else _open(model, data, settings, "train")[0])
     name = settings.neighbours
-    detector.fit(images, neighbours=None if name is None else _open(model, name, settings, "train?", False)[0])
+    detector.fit(images, neighbours=None if name is None else _open(model, name, settings, "train?")[0])
     if folder is not None:
         detector.save(folder)
     return detector, {"data": data, "split": split, "count": len(images), "in_training": in_training}
 
 
 def _open(
-    model: LikelihoodModel, data: str, settings: DetectSettings, split: str | None, conditions: bool
+    model: LikelihoodModel, data: str, settings: DetectSettings, split: str | None
 ) -> tuple[FolderStream | ImageDataset | np.ndarray, str]:
     """Open images as the model was trained to read them, and return them with the name of their split."""
     from pointillist.anomaly.reading import open_images
     from pointillist.model.folder.image_sources import resolve_data_options
 
-    # with labels in any case: what is held out is stratified by them, as in a training
-    options = resolve_data_options(model, data, settings.set, labels=conditions or split == "valid?")
+    # with labels: what is held out is stratified by them, as in a training
+    options = resolve_data_options(model, data, settings.set, labels=split == "valid?")
     options = options.changed(size=None) if settings.windows else options
-    return open_images(model, data, split, conditions=conditions, options=options)
+    return open_images(model, data, split, options)

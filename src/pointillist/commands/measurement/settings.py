@@ -128,7 +128,7 @@ class DetectSettings(Settings):
     module: ClassVar[str] = "measurement.detect"
     merged: ClassVar[str] = ".csv"
     plain_only: ClassVar[str] = (
-        "fit fit_split neighbours background conditions windows heatmaps sheet csv as_json top fail_on_anomaly force"
+        "fit fit_split neighbours background windows heatmaps sheet csv as_json top fail_on_anomaly force"
     )
 
     model: str = argument("MODEL", "A model of normal images: folder, name, hf:USER/MODEL.")
@@ -150,7 +150,6 @@ class DetectSettings(Settings):
     )
     detector: Path | None = _FITTING.option(None, "DIR", "Folder of the detector. Default: MODEL.")
     background: str | None = _FITTING.option(None, "MODEL", "Model of noise-mutated images: adds a ratio.")
-    conditions: bool = _FITTING.option(False, FLAG, "With --fit: also score with labels, captions.")
     engine: Any = _FITTING.sampling_option("auto", "NAME", "With --fit: auto, integer or torch, as for evaluate.")
     split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
