@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,8 +78,8 @@ def decode_records(
             if on_share is not None:
                 on_share(first + joined.share)
             continue
-        lost = outcome if isinstance(outcome, ArchiveError) else None
-        yield Part(number, first, entry.count, None if isinstance(outcome, ArchiveError) else outcome, lost)
+        decoded, lost = (None, outcome) if isinstance(outcome, ArchiveError) else (outcome, None)
+        yield Part(number, first, entry.count, decoded, lost)
         first += entry.count
     if joined is not None:
         yield joined.part(first)
@@ -150,8 +150,10 @@ def _outcomes(
     codec: Codec, records: Iterable[tuple[Entry, RecordOrError]], threads: int
 ) -> Iterator[tuple[Entry, Decoded | ArchiveError]]:
     for group in _grouped(codec, records, threads):
-        outcomes = _decode(codec, [result for _, result in group], threads)
-        yield from zip([entry for entry, _ in group], outcomes, strict=True)
+        whole = [record for _, record in group if isinstance(record, Record)]
+        decoded = iter(list(in_threads(codec.decode, whole, threads)))
+        for entry, record in group:
+            yield entry, record if isinstance(record, ArchiveError) else next(decoded)
 
 
 def _grouped(
@@ -172,9 +174,3 @@ def _grouped(
         group.append((entry, result))
     if group:
         yield group
-
-
-def _decode(codec: Codec, group: Sequence[RecordOrError], threads: int) -> list[Decoded | ArchiveError]:
-    whole = [result for result in group if isinstance(result, Record)]
-    outcomes = iter(list(in_threads(codec.decode, whole, threads)))
-    return [result if isinstance(result, ArchiveError) else next(outcomes) for result in group]

@@ -15,9 +15,9 @@ from pointillist.data.pixels import open_picture, resize_image
 from pointillist.data.raw import Annotations, encode_names
 from pointillist.data.readers.decode import ImageSource, decode
 from pointillist.errors import DataError
-from pointillist.images import ImageSpec, Mode
+from pointillist.images import ImageSpec
+from pointillist.images.spec import MODE_OF_CHANNELS
 
-_MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 Row = dict[str, Any]
 
 
@@ -201,6 +201,6 @@ def _spec(hints: np.ndarray, name: str) -> ImageSpec:
         raise DataError(f"The hints of {name} have the value {int(hints.min())}: levels count from 0.")
     top = int(hints.max())
     grid = {"channels": channels, "height": height, "width": width}
-    if hints.dtype in (np.uint8, np.bool_) and channels in _MODES:
-        return ImageSpec(**grid, levels=2 if top < 2 else 256, mode=_MODES[channels])
+    if hints.dtype in (np.uint8, np.bool_) and channels in MODE_OF_CHANNELS:
+        return ImageSpec(**grid, levels=2 if top < 2 else 256, mode=MODE_OF_CHANNELS[channels])
     return ImageSpec(**grid, levels=max(2, top + 1), ordered=False)

@@ -14,8 +14,7 @@ from pointillist.data.pixels import check_shape_memory, resize_image, resolve_re
 from pointillist.data.raw import RawImages, encode_labels
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.images import CHANNELS, ImageSpec, Mode, dequantise, quantise
-
-_PICTURE_MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
+from pointillist.images.spec import MODE_OF_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None, names: t
         height=height,
         width=width,
         levels=levels.count,
-        ordered=mode in _PICTURE_MODES.values() if ordered is None else ordered,
+        ordered=mode in MODE_OF_CHANNELS.values() if ordered is None else ordered,
         mode=mode,
         palette=levels.palette,
         level_names=names if mode == "codes" else None,
@@ -114,7 +113,7 @@ def _mode(raw: RawImages, options: DataOptions) -> Mode:
     channels = raw.values.shape[1]
     if channels == 4 and raw.kind == "pictures" and bool((raw.values[:, 3] == 255).all()):
         return "rgb"  # a constant alpha would only flatter the bits per dimension
-    return _PICTURE_MODES.get(channels, "codes")
+    return MODE_OF_CHANNELS.get(channels, "codes")
 
 
 def _resized(raw: RawImages, options: DataOptions) -> RawImages:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["grey", "rgb", "rgba", "palette", "codes"]
 CHANNELS: dict[str, int] = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 1}
-_MODE_OF_CHANNELS: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
+MODE_OF_CHANNELS: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 MAX_LEVELS = 65_536
 MAX_SIDE = 65_536  # of an image that is trained on or sampled
 SHEET = "pointillist-sheet"  # entry of a PNG file that shows several images, or one enlarged: what is on it
@@ -77,7 +77,7 @@ class ImageSpec(WordedSettings):
             raise ConfigError(
                 f"`mode` {self.mode!r} has {counted(CHANNELS[self.mode], 'channel')}, not {self.channels}: change one."
             )
-        if self.mode in _MODE_OF_CHANNELS.values() and self.levels > 256:
+        if self.mode in MODE_OF_CHANNELS.values() and self.levels > 256:
             raise ConfigError(
                 f"`levels` (={self.levels}) must be at most 256 for {self.mode} pictures: use mode 'codes'."
             )
@@ -125,7 +125,7 @@ class ImageSpec(WordedSettings):
             raise ConfigError(f"`shape` (={quote(shape)}) {rule}.") from error
         c, h, w = (check_whole("shape", n, 1) for n in (c, h, w))
         check_whole("levels", levels, 2, MAX_LEVELS)
-        mode = _MODE_OF_CHANNELS.get(c, "codes") if ordered and levels <= 256 else "codes"
+        mode = MODE_OF_CHANNELS.get(c, "codes") if ordered and levels <= 256 else "codes"
         return cls(channels=c, height=h, width=w, levels=levels, ordered=ordered, mode=mode)
 
     @property
@@ -316,7 +316,7 @@ def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
         array = array[None]
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim == 4 and array.shape[-1] != channels and array.shape[-1] in _MODE_OF_CHANNELS and len(array):
+    if array.ndim == 4 and array.shape[-1] != channels and array.shape[-1] in MODE_OF_CHANNELS and len(array):
         array = np.stack([picture_array(as_pil(picture), channels) for picture in array])
     if array.ndim != 4 or array.shape[-1] != channels:
         raise DataError(f"Pictures of shape {array.shape} must be (n, h, w, {channels}) for a {spec.mode} model.")

@@ -26,7 +26,7 @@ from pointillist.data.pixels import (
 )
 from pointillist.data.raw import RawImages
 from pointillist.errors import ConfigError, DataError, counted
-from pointillist.images.pictures import to_8_bit
+from pointillist.images.pictures import picture_array
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,7 @@ def read_pixels(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
                     f"{item.name} is a {image.mode} picture: codes are read from grey or indexed files only."
                 )
             return np.asarray(image).astype(np.uint16 if image.mode.startswith("I") else np.uint8)[..., None]
-        array = np.asarray(to_8_bit(image).convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
-        return array[..., None] if channels == 1 else array
+        return picture_array(image, channels)
 
 
 @contextmanager
