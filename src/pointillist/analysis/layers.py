@@ -174,7 +174,6 @@ def has_logit_lens(model: PixelModel) -> bool:
 
 
 def _layers(model: PixelModel) -> list[Hooks]:
-    """Return the hooks that leave out each layer."""
     network = model.backbone
     if isinstance(network, GatedPixelCNN):
         return [[(layer, _no_skip)] for layer in network.layers]

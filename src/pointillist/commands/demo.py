@@ -182,7 +182,6 @@ def _figure(path: Path, alt: str, caption: str) -> str:
 
 
 def _bars(rows: dict[str, float]) -> str:
-    """Render bits/dim as bars."""
     item = '<li><span>{}</span><i style="width:{:.1f}%"></i><b>{:.2f}</b></li>'
     return "".join(item.format(escape(name), 70 * value / max(rows.values()), value) for name, value in rows.items())
 

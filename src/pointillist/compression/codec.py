@@ -266,7 +266,6 @@ class Codec:
         return [self._load(record, size) if is_stored(record) else next(decoded) for record in records]
 
     def _load(self, record: Record, size: tuple[int, int]) -> Decoded | ArchiveError:
-        """Return the pictures of stored content."""
         shape = (record.count, self.integer_model.image.channels, *size)
         # before anything of the declared size is allocated, or its symbols are counted
         if not record.content.startswith(STORED) or len(record.content) < self._least_stored(math.prod(shape)):

@@ -291,7 +291,6 @@ def _read_first(source: Source, header: bytes) -> tuple[int, int, tuple[int, int
 
 @cache
 def _side_of(header: bytes) -> int:
-    """Return the side of a tile of an archive with a header."""
     return read_header(Source(io.BytesIO(header), "The archive"))[0].side
 
 

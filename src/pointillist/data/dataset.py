@@ -257,7 +257,6 @@ class ImageDataset(AnsweredNames):
         return digest.hexdigest()
 
     def _chunks(self) -> Iterator[np.ndarray]:
-        """Yield the levels of all images, some at a time."""
         for start in range(0, len(self), 1024):
             yield self.batch(np.arange(start, min(start + 1024, len(self)))).levels
 

@@ -23,7 +23,6 @@ _DEVICE = "`model.to(device)` before the call"
 
 
 def _table(*rows: tuple[str, str]) -> dict[str, str]:
-    """Return the answer of each name, from rows of names and an answer."""
     return {name: answer for names, answer in rows for name in names.split()}
 
 

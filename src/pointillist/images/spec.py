@@ -293,7 +293,6 @@ def pil_images(images: Any) -> list[Image.Image]:
 
 
 def _stacked(pictures: Sequence[Image.Image], read: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
-    """Join pictures of one size."""
     sizes = {picture.size for picture in pictures}
     if len(sizes) > 1:
         raise ShapeError(f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first.")

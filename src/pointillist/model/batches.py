@@ -347,7 +347,6 @@ def _rgba(pixels: UInt8[np.ndarray, "h w d"]) -> UInt8[np.ndarray, "h w 4"]:
 
 
 def _colours(spec: ImageSpec) -> str:
-    """Word the colours of a model's images."""
     if spec.mode == "palette":
         return f"the {counted(spec.levels, 'colour')} of the palette"
     many = {"grey": "greys", "rgb": "levels of red, green and blue", "rgba": "levels of each channel"}

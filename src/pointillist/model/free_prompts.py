@@ -227,7 +227,6 @@ class KnownWords:
             return None
 
     def _sentence(self, typed: str, meant: Sequence[str]) -> str:
-        """Say what a word is sampled as."""
         if meant:
             others = f" ({', '.join(map(quote, meant[1:_SHOWN]))} is as near)" if len(meant) > 1 else ""
             nearest = f"{quote(typed)} is sampled as {quote(meant[0])}, the nearest that this model knows{others}"

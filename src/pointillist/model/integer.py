@@ -56,12 +56,10 @@ class WeightSnapshot:
 
 
 def _describe(tensors: list[Tensor]) -> list[tuple[torch.dtype, torch.device, torch.Size]]:
-    """List the type, device and shape of tensors."""
     return [(t.dtype, t.device, t.shape) for t in tensors]
 
 
 def _digest(tensors: list[Tensor]) -> int | bytes:
-    """Compute a digest of the values of tensors, bit by bit."""
     readable = [t if t.is_cpu and t.is_contiguous() else t.detach().cpu().contiguous() for t in tensors]
     library, sizes = load_library(), [t.nbytes for t in readable]
     if library is None:

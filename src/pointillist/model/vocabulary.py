@@ -194,7 +194,6 @@ def read_prompts(model: LikelihoodModel, value: Any, count: int) -> Prompts | No
 
 
 def _notes(model: LikelihoodModel, readings: Mapping[str, PromptReading], learned: bool) -> Iterator[str]:
-    """Yield the sentences on prompts."""
     measured, reader = model.measured_prompts, model.conditions.prompt_reader
     vectors = None if reader is None else reader.vectors
     yield from filter(None, (reader.describe_unread(reading.text) for reading in readings.values()) if reader else ())
@@ -267,7 +266,6 @@ def _stored_words(words: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _word_sets(names: tuple[str, ...]) -> frozenset[frozenset[str]]:
-    """Return the words of each name, in no order."""
     return frozenset(frozenset(split_words(name)) for name in names)
 
 
@@ -278,7 +276,6 @@ def _has_word(text: str, names: tuple[str, ...]) -> bool:
 
 
 def _subject(text: str) -> str:
-    """Return the words of a subject, without articles."""
     return " ".join(word for word in split_words(text) if word not in _ARTICLES)
 
 

@@ -122,7 +122,6 @@ class MultiscalePixelRNN(Backbone):
         )
 
     def _small_condition(self, coarse: Tensor | None, condition: Condition) -> Condition:
-        """Restrict the map of the condition to the small grid."""
         if condition.map is None:
             return condition
         return replace(condition, map=condition.map[:, :, :: self.factor, :: self.factor])

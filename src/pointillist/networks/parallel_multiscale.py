@@ -185,7 +185,6 @@ class ParallelMultiscale(Backbone):
 
 
 def _on_grid(condition: Condition, step: tuple[int, int]) -> Condition:
-    """Restrict the map of a condition to a grid."""
     if condition.map is None or step == (1, 1):
         return condition
     return replace(condition, map=F.avg_pool2d(condition.map, 1, step))  # unlike a slice, its gradient keeps the format

@@ -270,7 +270,6 @@ def _choose_pixel(
     site: Site,
     outputs: Float[Tensor, "n p"] | None = None,
 ) -> Int[Tensor, "b c"]:
-    """Choose and observe the levels of a pixel, channel by channel."""
     levels: list[Int[Tensor, " b"]] = []
     for channel in range(likelihood.channels):
         share = likelihood.params_of(channel)

@@ -202,7 +202,6 @@ def _resume(trainer: Trainer, screen: Console | None) -> None:
 def _result(
     model: PixelModel, splits: DataSplits, config: TrainConfig, progress: TrainerState, integers: TrainedIntegers
 ) -> TrainResult:
-    """Describe a finished run."""
     cost = None if integers.cost is None else integers.cost.bits_per_dim
     result = TrainResult(model, progress.step, progress.best, config.out, cost, integers.why_floats)
     if splits.valid is None:

@@ -263,7 +263,6 @@ def resolve_precision(precision: str, device: torch.device, model: PixelModel | 
 
 
 def _map_elements(model: PixelModel) -> int:
-    """Count the elements of a feature map of one image."""
     return int(getattr(model.config.backbone, "channels", 1)) * model.image.height * model.image.width
 
 

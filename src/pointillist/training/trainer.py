@@ -237,7 +237,6 @@ class Trainer:
                 self.save_model(self.config.out / name, replace(self.progress))
 
     def _save(self) -> None:
-        """Write a checkpoint, and export the newest weights."""
         out = self.config.out
         if out is None:
             return
@@ -291,7 +290,6 @@ class Trainer:
 
 
 def _check_parts(config: TrainConfig, processes: int) -> None:
-    """Check that a batch splits evenly."""
     parts = processes * config.grad_accumulation
     if config.batch_size % parts:
         raise ConfigError(

@@ -193,7 +193,6 @@ def _ranking(
     texts: Sequence[str],
     prior: Sequence[float] | None,
 ) -> Ranking:
-    """Rank captions of one image."""
     others = others.dropped({name: part.known for name, part in others.parts.items() if name in PROMPT_PARTS})
     (log_likelihood,) = caption_log_likelihoods(model, reading, x, others, texts)
     guided = guided_log_likelihoods(reading.scorer, x, others, reading.guidances, reading.order)

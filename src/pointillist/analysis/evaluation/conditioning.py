@@ -154,7 +154,6 @@ def bayes_classify(
 
 
 def _conditions_by_keyword(model: LikelihoodModel) -> dict[str, tuple[str, ...]]:
-    """Group the names of a model's conditions by the keyword that gives them."""
     result: dict[str, tuple[str, ...]] = {}
     for name, reader in model.conditions.readers.items():
         keyword = reader.keyword

@@ -210,7 +210,6 @@ def _with_flag(flag: str) -> Speller:
 
 
 def _negated(flag: str) -> Speller:
-    """A flag that sets a setting to False."""
     return lambda value: f"no {flag}" if value == "True" else flag
 
 

@@ -163,7 +163,6 @@ class _Processes:
 
 
 def _error_of(output: str) -> Exception:
-    """Return the error that a process has printed."""
     result = json.loads(output.splitlines()[-1])
     name, args = result["error"], result["args"]
     if name in ("MemoryError", "OSError"):

@@ -256,7 +256,6 @@ def _is_of_the_machine(error: Exception) -> bool:
 
 
 def _joined(batches: list[Arrays]) -> Arrays:
-    """Concatenate the results of the batches of a task."""
     if not batches:
         return {"item": np.empty(0, np.int64)}
     return {name: np.concatenate([arrays[name] for arrays in batches]) for name in batches[0]}

@@ -139,7 +139,6 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, rows: Sequence[F
 
 
 def _fit_warnings(fit: Facts) -> Iterator[str]:
-    """Warn where p-values are not valid."""
     if fit["in_training"]:
         yield (
             f"the detector was fitted on {counted(fit['in_training'], 'training image')} of this model, so unseen "

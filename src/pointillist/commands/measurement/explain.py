@@ -178,7 +178,6 @@ def write_maps(explanation: Explanation, folder: Path) -> list[str]:
 
 
 def _facts(explanation: Explanation) -> Facts:
-    """Collect the facts of the views."""
     from pointillist.analysis.views import describe_conditions
 
     query, gain = explanation.query, explanation.conditions

@@ -83,7 +83,6 @@ def world(settings: WorldSettings) -> Facts:
 
 
 def _parse_at(text: str) -> tuple[int, int]:
-    """Parse the column and the row of the first chunk."""
     numbers = text.split(",")
     try:
         x, y = (int(number) for number in numbers)

@@ -266,7 +266,6 @@ def _scan(
 
 
 def _step(c: Constants, x: Array, state: State) -> tuple[Array, State]:
-    """Return the output and the state after one cell."""
     hidden, cell = state
     d = hidden.shape[-1]
     pre = x + hidden @ c["matrix"]

@@ -45,7 +45,6 @@ def eliminate_dead_code(builder: Builder, params: View) -> None:
 
 
 def _makes(instruction: Instruction) -> object:
-    """Return the value that an instruction computes, or the map that it fills."""
     return instruction.map if instruction.output is None else instruction.output.value
 
 
@@ -163,7 +162,6 @@ def eliminate_common_subexpressions(builder: Builder, params: View) -> None:
 
 
 def _reading(instruction: Instruction, instead: dict[Value, View]) -> Instruction:
-    """Replace the inputs of an instruction by other values."""
     if not any(view.value in instead for view in instruction.inputs):
         return instruction
     inputs = (replace(v, value=instead[v.value].value) if v.value in instead else v for v in instruction.inputs)
@@ -180,7 +178,6 @@ def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:
 
 
 def _uses(builder: Builder, params: View) -> Counter[Value]:
-    """Count the readers of each value."""
     counts = Counter(view.value for code in builder.code.values() for i in code for view in i.inputs)
     counts[params.value] += 1
     return counts

@@ -184,7 +184,6 @@ def _frames(
 
 
 def _empty(shape: tuple[int, ...], scale: int, blank: int, dot: int) -> np.ndarray:
-    """Draw an image without known pixels."""
     tile = np.full((scale, scale), blank, np.uint8)
     if scale >= 5:
         middle, size = scale // 2, max(1, scale // 8)

@@ -59,7 +59,6 @@ class Grammar(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Grammar:
-        """Check that each form can be read."""
         try:
             _ = self.table, self.names
             for form, text in self.rewritten:

@@ -135,7 +135,6 @@ def _describe_conditions(conditions: Settings) -> list[str]:
 
 
 def _training_facts(training: Settings) -> dict[str, Any]:
-    """Describe the run that made a model."""
     settings = training.get("record", {})
     keys = ("valid_bits_per_dim", "best_step", "step", "date", "machine", "pointillist", "torch")
     return {

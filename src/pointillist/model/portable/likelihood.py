@@ -134,5 +134,4 @@ class ProgramLikelihood:
 
 
 def _rows(array: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "n c"]:
-    """Return the channels of each site."""
     return np.ascontiguousarray(np.moveaxis(array, 1, -1)).reshape(-1, array.shape[1])

@@ -136,7 +136,6 @@ def _add_constraints(opening: _Opening, rules: Rules, record: Any) -> None:
 
 
 def _add_checks(opening: _Opening, rules: Rules) -> None:
-    """Add the rules of the whole grid."""
     image, checks = opening.image, opening.checks
 
     def bits(*levels: Level) -> np.ndarray:

@@ -158,7 +158,6 @@ def _allowed(
 
 
 def _sentence(out: Completions, ess: float, ignored: int, parts: int) -> str:
-    """Say how a hole was filled."""
     if out.method == "known":
         how = "Exact: the model was trained to complete images, and every known pixel counts"
     elif out.method == "order":

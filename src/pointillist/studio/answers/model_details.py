@@ -41,7 +41,6 @@ def model_details(model: LikelihoodModel) -> schemas.ModelDetails:
 
 
 def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
-    """Describe the settings that suit a model, and its examples."""
     config, hint = model.generation_config, hint_image(model)
     dtype = "uint8" if hint is None else level_dtype(hint.levels)
     hints = [

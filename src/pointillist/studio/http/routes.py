@@ -131,7 +131,6 @@ Watcher = Annotated[RunWatcher, Depends(_watcher)]
 
 
 def _file(media_type: str) -> dict[str, Any]:
-    """Describe a response that is a file."""
     content = {"description": "The file.", "content": {media_type: {}}}
     return {"response_class": Response, "responses": {200: content}}
 
