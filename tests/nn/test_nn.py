@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from pointillist.errors import ConfigError
 from pointillist.nn import (
@@ -18,6 +19,7 @@ from pointillist.nn import (
     VerticalConv2d,
     channel_causal_mask,
     channel_groups,
+    concat_elu,
     gate,
     name_scopes,
 )
@@ -155,6 +157,21 @@ def test_gate_is_its_formula(layout: torch.memory_format) -> None:
     assert found.is_contiguous(memory_format=layout)
     half = x.detach().bfloat16()
     assert torch.equal(gate(half), torch.tanh(half[:, :3]) * torch.sigmoid(half[:, 3:]))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_concatenated_elus_are_their_formula(layout: torch.memory_format) -> None:
+    """Value and gradient, also at zero; in bf16 no value has another rounding."""
+    x = (4 * torch.randn(2, 6, 3, 4, dtype=torch.float64)).to(memory_format=layout).requires_grad_()
+    assert torch.allclose(concat_elu(x), F.elu(torch.cat([x, -x], 1)), rtol=0, atol=FORMULA)
+    assert torch.autograd.gradcheck(concat_elu, (x,))
+    half = x.detach().bfloat16()
+    assert torch.equal(concat_elu(half), F.elu(torch.cat([half, -half], 1)))
+    (found,) = torch.autograd.grad(concat_elu(x).sum(), x)
+    assert found.is_contiguous(memory_format=layout)
+    zero = torch.zeros(1, 2, 1, 1, requires_grad=True)
+    (slope,) = torch.autograd.grad(concat_elu(zero)[:, :2].sum(), zero)
+    assert torch.equal(slope, torch.ones_like(zero))
 
 
 @pytest.mark.slow

@@ -48,6 +48,7 @@ from pointillist.nn import (
     NormalisedPointwiseConv2d,
     channel_causal_mask,
     channel_groups,
+    concat_elu,
 )
 from pointillist.nn.passes import Pass
 
@@ -75,11 +76,6 @@ class PixelCNNPPConfig(BackboneConfig):
     resolutions: int = Field(3, ge=1, le=8)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
     residual_scale: float = Field(0.1, gt=0.0, le=10.0)
-
-
-def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2*d h w"]:
-    """Concatenate elu(x) and elu(-x) (as in the released code)."""
-    return F.elu(torch.cat([x, -x], 1))
 
 
 class Stream:
@@ -150,7 +146,7 @@ class GatedResidualLayer(nn.Module):
             h = h + self.link(concat_elu(shortcut))
         h = self.second(self.dropout(concat_elu(h)), ctx)  # (b, 2d, h, w)
         values, gates = self.condition(h, ctx, condition).chunk(2, 1)
-        out: Tensor = x + values * torch.sigmoid(gates)
+        out: Tensor = x + values * torch.sigmoid(gates.clone())  # see `nn.activation`
         return out
 
 

@@ -120,7 +120,7 @@ class GatedResidual(CausalLayer):
             h = h + self.side(F.elu(side))
         h = _apply(self.second, self.dropout(F.elu(h)), ctx)  # (b, 2d, h, w)
         values, gates = self.condition(h, ctx, condition).chunk(2, 1)
-        out: Tensor = x + values * torch.sigmoid(gates)
+        out: Tensor = x + values * torch.sigmoid(gates.clone())  # see `nn.activation`
         return out
 
 

@@ -1,6 +1,6 @@
 """Causal layers. A layer reads other pixel positions only through a `Pass`."""
 
-from pointillist.nn.activation import Dropout, gate
+from pointillist.nn.activation import Dropout, concat_elu, gate
 from pointillist.nn.base import CausalLayer, channel_causal_mask, channel_groups, name_scopes
 from pointillist.nn.causal import (
     CausalConv2d,
@@ -44,6 +44,7 @@ __all__ = [
     "VerticalConv2d",
     "channel_causal_mask",
     "channel_groups",
+    "concat_elu",
     "gate",
     "has_weight_norm",
     "initialise_from_data",

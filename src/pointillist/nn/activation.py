@@ -1,10 +1,14 @@
-"""The gated activation of van den Oord et al. 2016b with its own backward pass, and a fast dropout for CPUs."""
+"""Activations with their own backward passes, and a fast dropout for CPUs.
+
+On a CPU torch takes five times as long for a function of half of the channels as for a copy of them.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import has_torch_function_unary
 
@@ -34,12 +38,12 @@ def gate(x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b d h w"]:
 
 
 class _Gate(torch.autograd.Function):
-    """The gate in fewer passes over memory: both halves of the gradient are written in place."""
+    """The gate in fewer passes over memory."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         values, gates = x.chunk(2, 1)
-        tanh, sigmoid = _tanh(values), torch.sigmoid(gates)
+        tanh, sigmoid = torch.tanh(_wide_copy(values)).to(x.dtype), torch.sigmoid(gates.clone())
         ctx.save_for_backward(tanh, sigmoid)
         return tanh * sigmoid
 
@@ -49,21 +53,45 @@ class _Gate(torch.autograd.Function):
         tanh, sigmoid = ctx.saved_tensors
         grad_sigmoid = grad * sigmoid
         product = grad_sigmoid * tanh
-        batch, d, height, width = grad.shape
-        last = sigmoid.is_contiguous(memory_format=torch.channels_last) and not sigmoid.is_contiguous()
-        memory_format = torch.channels_last if last else torch.contiguous_format
-        shape = (batch, 2 * d, height, width)
-        out = torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=memory_format)
-        torch.addcmul(grad_sigmoid, product, tanh, value=-1, out=out[:, :d])
-        torch.addcmul(product, product, sigmoid, value=-1, out=out[:, d:])
+        grad_tanh = torch.addcmul(grad_sigmoid, product, tanh, value=-1)
+        return torch.cat([grad_tanh, torch.addcmul(product, product, sigmoid, value=-1)], 1)
+
+
+def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2*d h w"]:
+    """Concatenate elu(x) and elu(-x) (Salimans et al. 2017, as in the released code).
+
+    Example:
+        ```python
+        concat_elu(torch.ones(1, 1, 1, 1)).flatten()  # [1, -0.6321]
+        ```
+    """
+    if has_torch_function_unary(x) or torch.compiler.is_compiling():
+        return F.elu(torch.cat([x, -x], 1))
+    out: Tensor = _ConcatELU.apply(x)  # type: ignore[no-untyped-call, unused-ignore]
+    return out
+
+
+class _ConcatELU(torch.autograd.Function):
+    """Both halves by one exponential, which takes a quarter of the time of torch's ELU: max(x, exp(-|x|) - 1)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        below = _wide_copy(x).abs_().neg_().exp_().sub_(1).to(x.dtype)
+        out = torch.cat([torch.maximum(x, below), torch.maximum(-x, below)], 1)
+        ctx.save_for_backward(out)
         return out
 
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """The slope is 1 above 0, and elu(x) + 1 below."""
+        (out,) = ctx.saved_tensors
+        upper, lower = torch.ops.aten.elu_backward(grad, 1.0, 1.0, 1.0, True, out).chunk(2, 1)
+        return upper - lower
 
-def _tanh(x: Tensor) -> Tensor:
-    """Compute 2 sigmoid(2x) - 1: on a CPU torch's tanh takes four times as long. Half precision loses values near 0."""
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
-        return torch.tanh(x)
-    return torch.sigmoid(2 * x).mul_(2).sub_(1)
+
+def _wide_copy(x: Tensor) -> Tensor:
+    """Copy in at least float32, in which torch is fastest."""
+    return x.to(torch.promote_types(x.dtype, torch.float32), copy=True)
 
 
 def _random_bits(like: Tensor, _: Tensor) -> Tensor:

@@ -232,6 +232,6 @@ def _batch_norm(x: Symbol, *args: Any, **kwargs: Any) -> Symbol:
     x.builder.reject("Batch norm mixes images in training mode and has no opcode", "Use weight norm instead.")
 
 
-@records(Tensor.contiguous)
+@records(Tensor.contiguous, Tensor.clone)
 def _same(x: Symbol, **kwargs: Any) -> Symbol:
     return x
