@@ -70,7 +70,29 @@ def test_adam_is_the_published_rule() -> None:
     assert torch.allclose(after, wanted, rtol=0, atol=rounding(after, terms=10))  # operations of three steps
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="needs torch 2.9")
+@pytest.mark.parametrize("shape", [(6, 4, 2, 3), (8, 3, 1, 1)])
+def test_muon_is_that_of_torch(shape: tuple[int, ...]) -> None:
+    """Of kernels as matrices, wide and tall, at six times the learning rate, to the rounding of bf16."""
+    torch.manual_seed(0)
+    outputs, inputs, *kernel = shape
+    layer = torch.nn.Conv2d(inputs, outputs, tuple(kernel), bias=False)
+    before = layer.weight.detach().clone()
+    matrix = torch.nn.Parameter(before.flatten(1).clone())
+    ours = build_optimizer(layer, OptimizerConfig(name="muon", lr=0.01, weight_decay=0.1))
+    theirs = torch.optim.Muon([matrix], 0.06, 0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        layer.weight.grad = torch.randn(shape)
+        matrix.grad = layer.weight.grad.flatten(1).clone()
+        ours.step()
+        theirs.step()
+    step = (matrix.detach() - before.flatten(1)).abs().max()
+    assert torch.allclose(
+        layer.weight.flatten(1), matrix, rtol=0, atol=float(16 * torch.finfo(torch.bfloat16).eps * step)
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon", "rmsprop"])
 def test_weight_decay_is_apart_from_the_gradient(optimizer: OptimizerName) -> None:
     """Without a gradient a weight shrinks by lr times the decay, whichever optimiser it is."""
     layer = torch.nn.Linear(2, 2, bias=False)
@@ -93,12 +115,15 @@ def test_a_clip_of_zero_is_none() -> None:
     assert not all(equal(found[0.0][name], found[1e-3][name]) for name in found[0.0])
 
 
-def test_a_run_with_rmsprop_resumes_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its mean squares are kept and put back."""
+@pytest.mark.parametrize(("name", "state"), [("rmsprop", "square_avg"), ("muon", "momentum_buffer")])
+def test_a_run_with_another_optimiser_resumes_exactly(
+    name: OptimizerName, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mean squares or gradients are kept and put back."""
     data, how = (
         tiny_data(),
         {
-            "optimizer": {"name": "rmsprop", "lr": 1e-3},
+            "optimizer": {"name": name, "lr": 1e-3},
             "schedule": {"name": "exponential", "lr_decay": 0.9},
         },
     )
@@ -109,7 +134,7 @@ def test_a_run_with_rmsprop_resumes_exactly(tmp_path: Path, monkeypatch: pytest.
             pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "b", **how))
     pt.train(tiny_model(data.train, seed=9), data, tiny_config(tmp_path / "b", **how), resume=True)
     states = [state_of(tmp_path / run, 8) for run in "ab"]
-    assert any(name.startswith("square_avg/") for name in states[0])
+    assert any(key.startswith(f"{state}/") for key in states[0])
     assert_same_weights(*states)
 
 

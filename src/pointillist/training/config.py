@@ -13,7 +13,7 @@ from pointillist.errors import ConfigError, quote
 from pointillist.files.settings_tree import FrozenSettings, expand, parse_section
 from pointillist.model.folder.settings import ModelSettings
 
-OptimizerName = Literal["adam", "rmsprop"]
+OptimizerName = Literal["adam", "muon", "rmsprop"]
 ScheduleName = Literal["cosine", "exponential", "constant"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 
@@ -109,7 +109,8 @@ class OptimizerConfig(_Settings):
     """Settings of the optimiser and of the averaged weights: `[train.optimizer]`.
 
     Attributes:
-        name: `adam` (AdamW; Loshchilov and Hutter 2019) or `rmsprop` (without momentum).
+        name: `adam` (AdamW; Loshchilov and Hutter 2019), `muon` (Jordan et al. 2024; kernels between hidden layers at
+            six times `lr`, all else by AdamW) or `rmsprop` (without momentum).
         lr: Peak learning rate.
         beta1: Decay of Adam's mean gradient.
         beta2: Decay of the mean squared gradient, for both optimisers.

@@ -17,6 +17,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.images.array_types import Float
 from pointillist.model.batches import check_spec
 from pointillist.model.memory import check_training_memory
 from pointillist.model.pixel_model import PixelModel
@@ -52,8 +53,48 @@ def rmsprop(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.opti
     return RMSProp(plain, lr=config.lr, alpha=config.beta2)
 
 
+class Muon(torch.optim.AdamW):
+    """Muon for kernels between hidden layers, as matrices of outputs by inputs and taps; AdamW for all else.
+
+    Jordan et al. 2024, with the size of a step of Liu et al. 2025 (arXiv 2502.16982), eq. 4, times `MATRIX_RATE`.
+    """
+
+    def step(self, closure: Any = None) -> Any:
+        """Take a step of the matrices, whose gradients are then gone, and one of AdamW."""
+        for group in (group for group in self.param_groups if group["matrices"]):
+            lr = MATRIX_RATE * group["lr"]
+            for p in (p for p in group["params"] if p.grad is not None):
+                mean = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)).lerp_(p.grad, 1 - MOMENTUM)
+                step = orthogonalised(p.grad.lerp(mean, MOMENTUM).flatten(1))
+                with torch.no_grad():
+                    p.mul_(1 - lr * group["weight_decay"]).sub_(0.2 * lr * max(step.shape) ** 0.5 * step.view_as(p))
+                p.grad = None
+        return super().step(closure)
+
+
+MATRIX_RATE, MOMENTUM = 6.0, 0.95
+"""Learning rate of a matrix over `optimizer.lr`, and the decay of its mean gradient: docs/decisions, 0084."""
+
+
+def orthogonalised(matrix: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
+    """Set all singular values to about 1, by five steps of Newton and Schulz in bf16 (Jordan et al. 2024)."""
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = wide.bfloat16() / (wide.norm() + 1e-7)
+    for _ in range(5):
+        square = x @ x.T
+        x = 3.4445 * x + (2.0315 * square @ square - 4.775 * square) @ x
+    out: Tensor = (x if wide is matrix else x.T).to(matrix.dtype)
+    return out
+
+
+def muon(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.Optimizer:
+    """Make Muon."""
+    return Muon(groups, lr=config.lr, betas=(config.beta1, config.beta2))
+
+
 OPTIMIZERS: dict[OptimizerName, Callable[[list[ParameterGroup], OptimizerConfig], torch.optim.Optimizer]] = {
     "adam": adam,
+    "muon": muon,
     "rmsprop": rmsprop,
 }
 
@@ -69,8 +110,17 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Op
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     exempt = [p for name, p in trained if p.ndim < 2 or id(p) in embeddings or name.startswith("position.")]
     exempt_ids = {id(p) for p in exempt}
-    decayed = [p for _, p in trained if id(p) not in exempt_ids]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": exempt, "weight_decay": 0.0}]
+    decayed = [(name, p) for name, p in trained if id(p) not in exempt_ids]
+    matrices = [
+        p for name, p in decayed if p.ndim == 4 and not name.startswith(("backbone.first.", "backbone.output."))
+    ]
+    others = [p for _, p in decayed if id(p) not in set(map(id, matrices))]
+    decay = config.weight_decay
+    groups = [
+        {"params": matrices, "weight_decay": decay, "matrices": True},
+        {"params": others, "weight_decay": decay, "matrices": False},
+        {"params": exempt, "weight_decay": 0.0, "matrices": False},
+    ]
     return OPTIMIZERS[config.name]([g for g in groups if g["params"]], config)
 
 
