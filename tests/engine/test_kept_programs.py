@@ -141,9 +141,9 @@ def test_what_the_library_reads_lives_as_long_as_its_program() -> None:
     model = build()
     integer_model = pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE)))
     drawn(model, engine="integer")
-    lowered = integer_model.programs[0].cache["c"]
+    lowered = integer_model.programs[0].cache["c"][0]
     drawn(model, engine="integer", label=1)
-    assert integer_model.programs[0].cache["c"] is lowered
+    assert integer_model.programs[0].cache["c"][0] is lowered
     gone = weakref.ref(lowered)
     model.attach_integer_model(pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE))))
     del integer_model, lowered

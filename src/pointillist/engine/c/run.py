@@ -59,13 +59,13 @@ def lowered(program: Program) -> Lowered:
     with _LOWERING:
         if "c" not in program.cache:
             try:
-                program.cache["c"] = Lowered(program)
+                program.cache["c"] = Lowered(program), ""
             except EngineError as error:
-                program.cache["c"] = str(error)
-        result = program.cache["c"]
-    if isinstance(result, str):
-        raise EngineError(result)
-    lowered: Lowered = result
+                program.cache["c"] = None, str(error)
+        lowered: Lowered | None
+        lowered, problem = program.cache["c"]
+    if lowered is None:
+        raise EngineError(problem)
     return lowered
 
 
