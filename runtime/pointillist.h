@@ -97,8 +97,4 @@ PT_API void pt_frequencies(const void *program, const int32_t *params, const int
 
 /* Run the program of a grid: a map [b, h, w, m] of a canvas [b, h, w, c], both of numbers from -128 to 127. */
 PT_API void pt_grid(pt_run *run, const int32_t *canvas, int32_t *map);
-
-/* Multiply bytes: sums [rows, 16 vectors] of x [rows, 4 groups] and packed weights; to measure the kernels. */
-PT_API void pt_product(const uint8_t *x, const int8_t *weights, int64_t rows, int64_t groups, int64_t columns,
-                       int32_t *sums, int32_t level);
 #endif

@@ -60,7 +60,7 @@ AVX512 static i64 peak_512(i64 repeats) {
 #if defined(AMX)
 AMX static i64 peak_amx(i64 repeats) {
   i64 shapes = 0;
-  shape_tiles(&shapes, TILE, 0);
+  shape_tiles(&shapes, TILE, TILE, TILE);
   for (i64 k = 0; k < repeats / 8; k++) {
     _tile_dpbusd(0, 4, 5); _tile_dpbusd(1, 4, 5); _tile_dpbusd(2, 4, 5); _tile_dpbusd(3, 4, 5);
     __asm__ volatile("");

@@ -28,7 +28,7 @@ typedef struct {
                            for each shift what is to the left, the half, and what is to the right */
   i64 shifts_left, is_plain; /* whether any shift is to the left; of a sum: whether its first term is not shifted; of a scale: whether it only turns signs */
   i64 further;          /* steps after this one that AVX-512 runs with it: of an x whose function is taken of x and of -x */
-  i64 *tiles;           /* their shapes: rows 2^8 + groups of the last two, or 0 */
+  i64 *tiles, tile;     /* their shapes: rows 2^16 + groups of some 2^8 + groups of others, or 0; groups of those of this step, or 0 */
   const i32 *input;     /* a condition, with its strides from image to image and from row to row */
   i64 input_image, input_row;
 } step;
@@ -200,6 +200,16 @@ static i64 largest_sum(const step *s) {
   return result;
 }
 
+/* The largest number of groups of a tile that divides those of all pieces; 0 if all such numbers are too small to pay. */
+static i64 tile_of(const piece *pieces, i64 count) {
+  for (i64 result = TILE; result >= TILE / 2; result--) {
+    i64 left = 0;
+    for (i64 i = 0; i < count; i++) left += pieces[i].groups % result;
+    if (!left) return result;
+  }
+  return 0;
+}
+
 /* Make images and columns the rows of one product, where the strides allow it. */
 static void flatten(step *s) {
   s->y_row = s->y.column, s->x_row = s->x.column, s->z_row = s->z.column;
@@ -236,7 +246,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
     int moves[2] = {o[O_X] == MAP || is_grid(p), o[O_Z] == MAP || (is_grid(p) && o[O_Z] != NOTHING)};
     if (moves[0]) r->patches[r->num_patches - 1 - moves[1]].where = &at->at;
   }
-  if (o[O_CODE] == LINEAR) s->groups = groups_of_input(p, o), flatten(s), s->largest = largest_sum(s);
+  if (o[O_CODE] == LINEAR) s->groups = groups_of_input(p, o), flatten(s), s->largest = largest_sum(s), s->tile = tile_of(s->pieces, s->num_pieces);
   if (o[O_CODE] == UPSAMPLE) {
     const i32 *m = p->maps + o[O_MAP] * MAP_WORDS;
     i64 size = size_of(m[0]);
@@ -251,7 +261,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   }
   if (o[O_CODE] == CROSS_ATTEND) s->groups = o[O_Z + 3], s->middle[0] = count_of(p, o[O_CONSTANT]) - 1;
   if (o[O_CODE] == SCAN) {
-    s->groups = groups_of(s->n), s->num_pieces = o[O_SIDE] > 0;
+    s->groups = groups_of(s->n), s->num_pieces = o[O_SIDE] > 0, s->tile = tile_of(&(piece){.groups = s->groups}, 1);
     s->middle[0] = count_of(p, o[O_CONSTANT + 4]) / 2, s->middle[1] = count_of(p, o[O_CONSTANT + 5]) / 2;
   }
   if (o[O_CODE] == INPUT) {

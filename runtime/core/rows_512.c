@@ -164,42 +164,40 @@ AVX512 static void multiply_512(const step *s, const product *p) {
 }
 
 #if defined(AMX)
-/* Tiles of AMX: one instruction multiplies 16 rows of 64 bytes by 16 columns. Tiles 0 to 3 are sums, 4 and 5 factors of 16 groups,
-   6 and 7 those of the groups that are left of a piece. A last tile begins within the one before it. */
-enum { TILE = 16 };
+/* Tiles of AMX: one instruction multiplies 16 rows of 64 bytes by 16 columns. Tiles 0 to 3 are sums, 4 and 5 factors of some number of
+   groups, 6 and 7 those of another number. A last tile begins within the one before it. */
 #define TILES(x, y)                                                                                                     \
-  _tile_loadd(x, in, p->x_row);                                                                                          \
-  _tile_loadd(y, w, stride); _tile_dpbusd(0, x, y);                                                                      \
-  if (V > 1) { _tile_loadd(y, w + 64, stride); _tile_dpbusd(1, x, y); }                                                  \
-  if (V > 2) { _tile_loadd(y, w + 128, stride); _tile_dpbusd(2, x, y); }                                                 \
-  if (V > 3) { _tile_loadd(y, w + 192, stride); _tile_dpbusd(3, x, y); }
-AMX INLINE void panel_amx(const int V, const panel_512 *a, i64 rows) {
+  for (; g > 0; g -= groups, in += 4 * groups, w += groups * stride) {                                                   \
+    _tile_loadd(x, in, p->x_row);                                                                                        \
+    _tile_loadd(y, w, stride); _tile_dpbusd(0, x, y);                                                                    \
+    if (V > 1) { _tile_loadd(y, w + 64, stride); _tile_dpbusd(1, x, y); }                                                \
+    if (V > 2) { _tile_loadd(y, w + 128, stride); _tile_dpbusd(2, x, y); _tile_loadd(y, w + 192, stride); _tile_dpbusd(3, x, y); } \
+  }
+AMX INLINE void panel_amx(const int V, const panel_512 *a, i64 first, i64 rows, i64 groups, int is_other) {
   const product *p = a->p;
-  const i64 stride = V * 64;
+  const i64 stride = a->vectors * 64;
   i32 sums[TILE * WIDTH] __attribute__((aligned(64)));
   for (i64 end = 0; end < p->rows;) {
     const i64 row = smaller(end, p->rows - rows);
-    const i8 *w = a->w;
+    const i8 *w = a->w + first * 64;
     _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
     for (i64 i = 0; i < p->count; i++) {
       const u8 *in = p->pieces[i].at + p->x + row * p->x_row;
       i64 g = p->pieces[i].groups;
-      for (; g >= TILE; g -= TILE, in += 64, w += TILE * stride) { TILES(4, 5) }
-      if (g) { TILES(6, 7) }
-      w += g * stride;
+      if (is_other) { TILES(6, 7) }
+      else { TILES(4, 5) }
     }
     _tile_stored(0, sums, WIDTH * 4);
     if (V > 1) _tile_stored(1, sums + COLUMNS, WIDTH * 4);
-    if (V > 2) _tile_stored(2, sums + 2 * COLUMNS, WIDTH * 4);
-    if (V > 3) _tile_stored(3, sums + 3 * COLUMNS, WIDTH * 4);
+    if (V > 2) { _tile_stored(2, sums + 2 * COLUMNS, WIDTH * 4); _tile_stored(3, sums + 3 * COLUMNS, WIDTH * 4); }
     for (const i64 last = row + rows; end < last;) {
       const i64 at = end;
       __m512i sum[4 * PANEL];
 #define FINISH(R)                                                                                                        \
   UNROLL for (int r = 0; r < R; r++)                                                                                     \
     UNROLL for (int v = 0; v < V; v++)                                                                                   \
-      sum[r * V + v] = _mm512_add_epi32(_mm512_load_si512(sums + (at - row + r) * WIDTH + v * COLUMNS), _mm512_loadu_si512(a->start + v * COLUMNS)); \
-  finish_512(R, V, a, 0, at, sum);                                                                                       \
+      sum[r * V + v] = _mm512_add_epi32(_mm512_load_si512(sums + (at - row + r) * WIDTH + v * COLUMNS), _mm512_loadu_si512(a->start + (first + v) * COLUMNS)); \
+  finish_512(R, V, a, first, at, sum);                                                                                       \
   end += R;
       if (last - end >= 4) { FINISH(4) }
       else { FINISH(1) }
@@ -210,34 +208,28 @@ AMX INLINE void panel_amx(const int V, const panel_512 *a, i64 rows) {
 #undef TILES
 
 /* Set the shapes of the tiles; that takes as long as a product of a few rows, and so is kept until the end of a part. */
-AMX static void shape_tiles(i64 *tiles, i64 rows, i64 rest) {
+AMX static void shape_tiles(i64 *tiles, i64 rows, i64 groups, i64 others) {
   struct { u8 palette, start, none[14]; uint16_t bytes[16]; u8 rows[16]; } shape = {.palette = 1};
   for (int i = 0; i < 8; i++) {
-    int is_rest = i > 5 && rest, is_weights = i == 5 || i == 7;
-    shape.bytes[i] = (uint16_t)(is_rest && !is_weights ? 4 * rest : 64), shape.rows[i] = (u8)(!is_weights ? rows : is_rest ? rest : TILE);
+    const i64 k = i > 5 ? others : groups;
+    shape.bytes[i] = (uint16_t)(i == 4 || i == 6 ? 4 * k : 64), shape.rows[i] = (u8)(i == 5 || i == 7 ? k : rows);
   }
   _tile_loadconfig(&shape);
-  *tiles = rows << 8 | rest;
+  *tiles = rows << 16 | groups << 8 | others;
 }
 
 AMX static void multiply_amx(const step *s, const product *p) {
-  i64 rest = 0, rows = smaller(TILE, p->rows);
-  for (i64 i = 0; i < p->count; i++) {
-    i64 g = p->pieces[i].groups % TILE;
-    rest = g && rest && rest != g ? TILE : g ? g : rest;
-  }
-  if (s->at_column || rows < TILE / 2 || rest == TILE || s->groups < TILE) { /* few rows, or rows far from each other */
+  const i64 rows = smaller(TILE, p->rows), groups = s->tile, last = *s->tiles >> 8 & 255;
+  if (rows < TILE / 2 || !groups) { /* few numbers */
     multiply_512(s, p);
     return;
   }
-  if (*s->tiles >> 8 != rows || (rest && (*s->tiles & 255) != rest)) shape_tiles(s->tiles, rows, rest);
+  if (*s->tiles >> 16 != rows || (groups != last && groups != (*s->tiles & 255))) shape_tiles(s->tiles, rows, groups, last ? last : TILE);
+  const int is_other = groups != (*s->tiles >> 8 & 255);
   for (panel_512 a = panels_512(s, p); a.column < p->n; next_panel_512(&a, s)) {
-    switch (a.vectors) {
-      case 1: panel_amx(1, &a, rows); break;
-      case 2: panel_amx(2, &a, rows); break;
-      case 3: panel_amx(3, &a, rows); break;
-      default: panel_amx(4, &a, rows); break;
-    }
+    if (a.vectors == 4) panel_amx(4, &a, 0, rows, groups, is_other);
+    else if (a.vectors > 1) panel_amx(2, &a, 0, rows, groups, is_other);
+    if (a.vectors & 1) panel_amx(1, &a, a.vectors - 1, rows, groups, is_other);
   }
 }
 #endif

@@ -52,19 +52,3 @@ void pt_frequencies(const void *bytes, const int32_t *params, const int64_t *pix
     chosen->frequencies(&p, params + i * p.header[H_PARAMS + 3], pixels + i * p.header[H_CHANNELS], 1, channel,
                         result + i * p.header[H_LEVELS], scratch);
 }
-
-void pt_product(const uint8_t *x, const int8_t *w, int64_t rows, int64_t groups, int64_t columns, int32_t *sums, int32_t level) {
-  const pt_level *chosen = level_of(level);
-  i32 tile_sums[ROWS * WIDTH];
-  const piece in = {(u8 *)x, groups, 0};
-  for (i64 j = 0; j < columns; j += WIDTH) {
-    i64 here = smaller(WIDTH, columns - j), vectors = vectors_of(here);
-    for (i64 m = 0; m < rows; m += ROWS) {
-      i64 together = smaller(ROWS, rows - m);
-      chosen->product(&in, 1, m * groups * 4, groups * 4, w, vectors * 64, (int)together, (int)vectors, tile_sums);
-      for (i64 r = 0; r < together; r++)
-        for (i64 k = 0; k < here; k++) sums[(m + r) * columns + j + k] = tile_sums[r * WIDTH + k];
-    }
-    w += groups * vectors * 64;
-  }
-}

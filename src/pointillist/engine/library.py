@@ -69,7 +69,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_encode": (_I64, [_POINTER] * 3 + [_I64, _POINTER]),
     "pt_crc32c": (_I64, [_POINTER, _I64]),
     "pt_digest": (ctypes.c_uint64, [_POINTER, _POINTER, _I64]),
-    "pt_product": (None, [_POINTER, _POINTER, _I64, _I64, _I64, _POINTER, _I32]),
 }
 
 

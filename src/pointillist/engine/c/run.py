@@ -201,8 +201,8 @@ def sample_in_c(
     pointer = None if transform.is_identity else numbers.ctypes.data
 
     def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
-        rows = np.concatenate([np.arange(count)[part] + copy * count for copy in range(copies)])
-        images = Run(program, len(rows), (height, width), {name: array[rows] for name, array in inputs.items()})
+        conditions = {name: array.reshape(copies, count, *array.shape[1:])[:, part] for name, array in inputs.items()}
+        images = Run(program, copies * (part.stop - part.start), (height, width), conditions)
         pointers = [None if array is None else array[part].ctypes.data for array in arrays]
         mask, library = batch.mask, images.library
         if mask is None:

@@ -85,9 +85,11 @@ class IntegerPart:
         chosen = value.known_images | other_size
         if chosen.all():
             return self._integers(unit, value)
-        result: IntArray = self.rows[np.full(len(value.known), -1)]
-        if chosen.any():
-            result[chosen] = self._integers(unit, value[chosen])
+        unknown: IntArray = np.broadcast_to(self.rows[-1], (len(chosen), *self.rows.shape[1:]))
+        if not chosen.any():
+            return unknown
+        result = unknown.copy()
+        result[chosen] = self._integers(unit, value[chosen])
         return result
 
     def _integers(self, unit: Float[np.ndarray, " c"], value: MaskedValue) -> IntArray:
@@ -156,10 +158,9 @@ def encode_inputs(
         else:
             integers = part.stored(value, len(inputs), order)
         joined.setdefault(part.kind, []).append(integers)
-    result = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in joined.items()}
+    result = {kind: np.concatenate(arrays, -1) if arrays[1:] else arrays[0] for kind, arrays in joined.items()}
     if "map" in result:
-        turned = order.array_to_raster(np.moveaxis(result["map"], -1, 1))
-        result["map"] = np.ascontiguousarray(np.moveaxis(turned, 1, -1))
+        result["map"] = np.moveaxis(order.array_to_raster(np.moveaxis(result["map"], -1, 1)), 1, -1)
     return result
 
 
