@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from threading import Lock
-from typing import Any, Generic, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pointillist.errors import CheckpointError, ConfigError, DataError, PointillistError, format_validation_error, quote
 from pointillist.system import check_memory
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 MAX_DEPTH = 64
 """Deepest nesting of lists and tables."""
@@ -38,7 +39,7 @@ _KINDS = {
 }
 
 Error = type[PointillistError]
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound="BaseModel")
 
 
 def check_path(name: str, value: Any) -> None:
@@ -221,6 +222,8 @@ def parse_model(kind: type[Model], value: Any, what: str, name: str, remedy: str
     Raises:
         DataError: with the first value that does not fit.
     """
+    from pydantic import ValidationError  # the help of the program waits for no library
+
     try:
         return kind.model_validate(value)
     except ValidationError as cause:
