@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from pathlib import Path
 
 from pointillist.distributions.kinds import LIKELIHOODS
@@ -17,10 +18,8 @@ from pointillist.engine.opcodes.base import ConstantType
 ROOT = Path(__file__).parents[1]
 HEADER, SCRIPT = ROOT / "runtime" / "core" / "opcodes.h", ROOT / "runtime" / "opcodes.js"
 PAGE = ROOT / "docs" / "reference" / "program_format.md"
-FIRST, LAST = "| opcode | constants | output, channel k |\n|---|---|---|\n", "\n\n**SCAN**"
-"""What stands around the table of the page."""
-LATER = ("RMS_NORM", "CROSS_ATTEND", "PREDICT", "NORMALISE", "PLACE")
-"""Opcodes of later versions, which have sections of their own."""
+ROW = re.compile(r"^\| `([A-Z_]+)` \|.*$", re.MULTILINE)
+"""A row of the page about an opcode; the page has a table for each version."""
 WIDTHS = {None: "ANY", "wide": "WORDS", "narrow": "BYTES"}
 COUNTS = {
     ("odd",): "A_TABLE",
@@ -91,16 +90,9 @@ def _constant_in_javascript(kind: ConstantType) -> str:
     return f'["{_letters(kind)}", {json.dumps(kind.shape)}, {limits}]'
 
 
-def table() -> str:
-    """Return the rows of the page, in the order in which they stand there."""
-    names = [line.split("`")[1] for line in _rows_of_page().splitlines()]
-    due = {name for name, each in OPCODES.items() if each.has_integers and name not in LATER}
-    ordered = [*(name for name in names if name in due), *sorted(due - {*names})]
-    rows = []
-    for name in ordered:
-        constants = ", ".join(f"`{key}`{_words(kind)}" for key, kind in OPCODES[name].constants.items())
-        rows.append(f"| `{name}` | {constants} | {_meaning(OPCODES[name])} |")
-    return "\n".join(rows).replace("|  |", "| |")
+def _row_of_page(name: str) -> str:
+    constants = ", ".join(f"`{key}`{_words(kind)}" for key, kind in OPCODES[name].constants.items())
+    return f"| `{name}` | {constants} | {_meaning(OPCODES[name])} |".replace("|  |", "| |")
 
 
 def _meaning(opcode: Opcode) -> str:
@@ -120,14 +112,9 @@ def _letters(kind: ConstantType) -> str:
     return kind.dtype.upper().replace("INT", "I")
 
 
-def _rows_of_page() -> str:
-    return PAGE.read_text(encoding="utf-8").partition(FIRST)[2].partition(LAST)[0]
-
-
 def page() -> str:
-    """Return the page with the table."""
-    before, first, rest = PAGE.read_text(encoding="utf-8").partition(FIRST)
-    return before + first + table() + LAST + rest.partition(LAST)[2]
+    """Return the page with the rows of all opcodes in its tables, in the order in which they stand there."""
+    return ROW.sub(lambda row: _row_of_page(row[1]), PAGE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -121,6 +121,8 @@ class CrossAttend(_AttentionOpcode):
 
     The inputs are x; a mask of the tokens, positive where a token exists; and their entries, token by token: the keys
     of all heads, then the values of all heads. The constant `heads` counts them.
+
+    In the format: ATTEND, over the tokens instead of earlier sites; 0 if there is none
     """
 
     inputs = (3, 3)

@@ -148,6 +148,9 @@ class Predict(LocalGainOpcode):
     Inputs are the channels of W, NW, N and NE, and for each a number that is 0 outside the image. In integers, with D
     the sum of all distances from the prediction and c channels, the exponent is
     floor(log2((D + 2 c spread) * mean_factor / 2^ROUND_BITS)). Where fewer than FEWEST are inside it is `Levels.wide`.
+
+    In the format: of the C channels of each of W, NW, N, NE (signed), and a number for each, 0 outside the image:
+    C + 1 channels, wide, the predictions, then the exponent e
     """
 
     def compute(self, levels: Levels, *x: Array) -> Array:
@@ -190,6 +193,10 @@ class Normalise(LocalGainOpcode):
     integers (x - b) / s counts 2^-STEP_BITS, in 8 bits: shift((x - b) << (STEP_BITS + 1), exponent + spread). b is
     floor(b / 2^narrowing), which is b itself up to 256 levels, and the exponent is as it is. What the steps leave of
     (x - b) / s, in 8 bits that count 2^-(STEP_BITS + FINE_BITS), follows where the output has channels for it.
+
+    In the format: of the C channels of each of n neighbours, a number for each, and the output of PREDICT: n C + C + 1
+    or 2 n C + C + 1 channels, signed, narrow, the neighbours, the predictions, e, and in the second case the rest of
+    each neighbour
     """
 
     inputs = (3, 3)
@@ -243,6 +250,8 @@ class Place(LocalGainOpcode):
         b      = shift(base * B + B0, base_bits)          from the canvas to [-1, 1]
         mean   = b_c + shift(o * G << fine, GAIN_BITS - e) - sum over c' < c of shift(t(k) * b_c', 16)
         scale  = o' + shift(e * L + L0, LOG_BITS)
+
+    In the format: of parameters of a mixture, and the output of PREDICT: parameters of a mixture
     """
 
     def compute(self, levels: Levels, *x: Array) -> Array:
