@@ -29,8 +29,6 @@ from pointillist.model.portable.files import fingerprint_of, load_integer_model
 from pointillist.model.vocabulary import Vocabulary, describe_unseen_words
 from pointillist.zoo import resolve
 
-from ..cli.helpers import fails, run, train
-from .files import write_picture
 from .valid_files import encoder_files
 
 VALUES = {"nan": math.nan, "infinite": math.inf, "minus-infinite": -math.inf, "absurd": 1e30}
@@ -64,18 +62,6 @@ def test_weights_are_refused_when_loaded(tmp_path: Path, kind: str, value: float
     with pytest.raises(pt.CheckpointError, match="tensor") as caught:
         pt.load(folder)
     assert tensor.removesuffix("_scale") in str(caught.value)
-
-
-def test_no_command_uses_such_weights(tmp_path: Path) -> None:
-    folder = spoilt(tmp_path / "m", a_tensor("bias"), math.nan)
-    for command in (
-        ["sample", folder, "-n", 1, "--out", tmp_path / "a.png"],
-        ["quantize", folder, "uci-digits", "--out", tmp_path / "q"],
-        ["train", "uci-digits", "--init-from", folder, "--out", tmp_path / "r", "--steps", 1],
-    ):
-        assert "Error:" in fails(*command)
-    assert not (tmp_path / "a.png").exists()
-    assert not (tmp_path / "q").exists()
 
 
 def test_weights_that_overflow_together_give_no_likelihood() -> None:
@@ -113,41 +99,6 @@ def test_prompts_and_names_are_limited(tmp_path: Path) -> None:
             RawImages(values=np.zeros((1, 1, 4, 4), np.uint8), kind="pictures", name="x", texts=(text,))
     with pytest.raises(pt.ConfigError, match="501 characters"):
         pt.build("pixelcnn", shape=(1, 4, 4), classes=("a", "b" * (MAX_NAME + 1)))
-
-
-def test_a_class_with_a_long_name_is_refused(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        write_picture(tmp_path / name / "0.png")
-    rows = [{"file_name": f"{n}/0.png", "label": n * 501} for n in "ab"]
-    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(pt.DataError, match="501 characters"):
-        pt.load_data(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model of learned words."""
-    folder = tmp_path_factory.mktemp("words")
-    write_picture(folder / "data-a.png", 4)
-    images = folder / "images"
-    images.mkdir()
-    rows = []
-    for i in range(8):
-        shutil.copy(folder / "data-a.png", images / f"{i}.png")
-        rows.append({"file_name": f"{i}.png", "text": f"word {i}"})
-    (images / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    train(images, "--text-encoder", "learned", "--levels", 4, "--steps", 1, "--out", folder / "m")
-    return folder / "m"
-
-
-def test_a_prompt_of_a_thousand_words(words: Path, tmp_path: Path) -> None:
-    started = time.monotonic()
-    run("sample", words, "-n", 2, "--text", "word " * 1000, "--engine", "naive", "--out", tmp_path / "a.png")
-    assert time.monotonic() - started < 10
-    told = fails("sample", words, "-n", 2, "--text", "word " * 3000, "--out", tmp_path / "b.png")
-    assert "14,999 characters" in told
-    assert len(told) < 1000
 
 
 @pytest.mark.parametrize("change", ["key", "channels", "kind"])

@@ -14,7 +14,6 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.files.writing import atomic_path, write_text
-from pointillist.system import resolve_device
 
 from ..cli.helpers import fails, files_in, run
 from .test_interruptions import holder
@@ -137,13 +136,6 @@ def test_permissions_follow_umask_and_stay(mask: int, mode: int) -> None:
         os.umask(before)
 
 
-def test_what_a_killed_writer_left_is_taken_over(picture: Path) -> None:
-    """A process that is killed while it compresses leaves a temporary file, which the next one replaces."""
-    Path(".c.pxl.tmp").write_bytes(b"left by a process that was killed")
-    run("compress", "digits", picture, "--out", "c.pxl")
-    assert files_in(Path()) == ["a.png", "c.pxl"]
-
-
 def test_two_writers_at_once_do_not_mix() -> None:
     """Each writes a temporary file, and the last one wins."""
     with atomic_path(Path("a")) as first:
@@ -181,23 +173,6 @@ class TestNamesThatAreNotText:
             assert "not UTF-8" in fails("compress", "digits", inputs, "--out", "c.pxl")
         assert "not UTF-8" in fails("jobs", "compress", "digits", "folder", "--tasks", 1, "--out", "job")
         assert not Path("c.pxl").exists()
-
-    def test_tables_escape_it(self) -> None:
-        run("evaluate", "digits", "folder", "--split", "all", "--per-image", "a.csv")
-        assert r"caf\udce9\udcff.png" in Path("a.csv").read_text(encoding="utf-8")
-        assert not list(Path().glob(".a*"))
-
-    def test_commands_read_it(self) -> None:
-        path = Path("folder") / self.NAME
-        run("explain", "digits", path, "--out", "a.html")
-        run("inpaint", "digits", path, "--region", "20:,:", "-n", 1, "--engine", "numpy", "--out", "b.png")
-        run("info", "folder")
-
-
-@pytest.mark.parametrize("device", ["mps", "meta", "xla", "cuda:99", "tpu", ""])
-def test_devices_of_torch_that_are_not_there(device: str) -> None:
-    with pytest.raises(pt.ConfigError, match="`device`"):
-        resolve_device(device)
 
 
 def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,15 +238,6 @@ def test_a_folder_in_the_place_of_a_file_is_named(picture: Path, name: str, comm
     """The sentence names the file that was to be written, and no temporary one."""
     Path(name).mkdir(parents=True)
     _names_the_folder(fails(*command.split()), name)
-
-
-def test_a_folder_in_the_place_of_a_part_is_named() -> None:
-    """A part of a job is inside a folder that the user gave, so its name is that of the folder and its own."""
-    command = ["jobs", "sample", "digits", "-n", "4", "--tasks", "2", "--seed", "1", "--out", "job"]
-    run(*command)
-    Path("job/parts/00001.npz").unlink()
-    Path("job/parts/00001.npz").mkdir()
-    _names_the_folder(fails(*command), "job/parts/00001.npz")
 
 
 def _names_the_folder(message: str, name: str) -> None:

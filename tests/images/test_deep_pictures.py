@@ -120,43 +120,6 @@ def test_a_large_scan_is_not_explained_for_hours(tmp_path: Path) -> None:
     )
 
 
-def test_files_of_16_bits_come_back_from_an_archive(scan: np.ndarray, tmp_path: Path) -> None:
-    """PNG of 1, 8 and 16 bits, TIFF in both byte orders, and arrays with a sign; the pixels, and their depth."""
-    folder = tmp_path / "scans"
-    folder.mkdir()
-    Image.fromarray(scan).save(folder / "a.png")
-    Image.fromarray(scan).save(folder / "b.tif")
-    Image.fromarray((scan // 16).astype(np.uint8)).save(folder / "c.png")
-    Image.fromarray(scan > 1100).save(folder / "d.png")
-    run("compress", "grey16", folder, "--out", tmp_path / "a.pxl")
-    run("decompress", tmp_path / "a.pxl", "--out", tmp_path / "back/")
-    for name, back, mode in (("a.png", "a.png", "I;16"), ("b.tif", "b.tif.png", "I;16"), ("c.png", "c.png", "L"),
-                             ("d.png", "d.png", "1")):  # fmt: skip
-        with Image.open(folder / name) as before, Image.open(tmp_path / "back" / back) as after:
-            assert after.mode == mode
-            assert np.array_equal(np.asarray(before), np.asarray(after))
-    np.save(tmp_path / "signed.npy", scan[None].astype(np.int16) - 2000)
-    run("compress", "grey16", tmp_path / "signed.npy", "--out", tmp_path / "b.pxl")
-    run("decompress", tmp_path / "b.pxl", "--out", tmp_path / "b.npz")
-    back = np.load(tmp_path / "b.npz")["x"]
-    assert back.dtype == np.int16
-    assert np.array_equal(back, scan[None].astype(np.int16) - 2000)
-    assert pt.decompress(pt.compress("grey16", scan))[0, 0].tolist() == scan.tolist()
-
-
-def test_colour_is_rejected_and_16_bits_name_the_model(scan: np.ndarray, tmp_path: Path) -> None:
-    """One sentence each, before anything is written."""
-    Image.new("P", (4, 4)).save(tmp_path / "p.png")
-    assert "has mode P: the model takes one channel" in fails(
-        "compress", "grey16", tmp_path / "p.png", "--out", tmp_path / "p.pxl"
-    )
-    Image.fromarray(scan).save(tmp_path / "a.png")
-    assert "use `grey16`, which takes grey of 16 bits" in fails(
-        "compress", "photos-grey", tmp_path / "a.png", "--out", tmp_path / "p.pxl"
-    )
-    assert not (tmp_path / "p.pxl").exists()
-
-
 def test_a_hole_is_filled_without_tables_of_all_levels(scan: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """A move computes the frequencies of all levels of the sub-pixel that it changes, and of no other."""
     sites = []

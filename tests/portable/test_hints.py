@@ -13,11 +13,9 @@ import pointillist as pt
 from pointillist.conditioning import HintConfig
 from pointillist.files.arrays import PROGRAM_TENSORS, ArrayReader
 from pointillist.images import ImageSpec
-from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable import load, save
 from pointillist.model.portable.decode import decode_model
-from pointillist.sampling.request import Request
-from tests.integer_draws import draw_integers, encoded
+from tests.integer_draws import encoded
 from tests.portable.networks import check_features, features_of
 
 SIZE = (5, 7)
@@ -72,37 +70,6 @@ def test_features_are_those_of_torch(kind: str, tmp_path: Path) -> None:
         assert np.array_equal(one[0], found["map"][0])
         nothing = model.integer_model().encode(model.conditions.inputs(None, 1), 1, SIZE, order)
         assert np.array_equal(encoded(stored, 1, SIZE, order)["map"], nothing["map"])
-
-
-@pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None:
-    """To the bit, in batches, with labels and guidance."""
-    model = model_with("outline")
-    model.save_pretrained(tmp_path)
-    hint = hints_for(model, 5)
-    stored = open_folder(tmp_path)
-    parts = Request.of(5, [0, 1, -1, 0, 1], hint=hint, seed=3, guidance=guidance, batch_size=2).resolve(stored).stream()
-    found = np.concatenate([part.levels for part in parts])
-    due = pt.sample(
-        model, 5, [0, 1, None, 0, 1], hint=hint, seed=3, engine="integer", guidance=guidance, batch_size=2
-    )  # fmt: skip
-    assert np.array_equal(found, due.levels)
-    assert not np.array_equal(found, pt.sample(model, 5, [0, 1, None, 0, 1], seed=3, engine="integer").levels)
-
-
-def test_what_does_not_fit_is_refused() -> None:
-    """A hint for a model that takes none; of another size; levels that there are not."""
-    plain = pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny").eval()
-    pt.quantize_integer(plain, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
-    u = np.zeros((1, 1, 3, 3))
-    with pytest.raises(pt.ConfigError, match="trained without `hint`"):
-        draw_integers(plain.integer_model(), u, hint=np.zeros((1, 3, 3), int))
-    integer_model = model_with("outline").integer_model()
-    u = np.zeros((1, 3, *SIZE))
-    with pytest.raises(pt.ShapeError, match="size of the image"):
-        draw_integers(integer_model, u, hint=np.zeros((1, 4, 4), int))
-    with pytest.raises(pt.DataError, match="0 to 1"):
-        draw_integers(integer_model, u, hint=np.full((1, *SIZE), 2))
 
 
 @pytest.mark.parametrize(

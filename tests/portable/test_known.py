@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning.portable import StoredWeights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable import conditions, load, save
@@ -86,12 +85,3 @@ def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_
     with_torch = model.integer_model().log_prob_map(x, known=(x, known))
     inputs = encoded(portable, 1, (5, 13), portable.order(), known=(x, known))
     assert np.array_equal(with_torch[:, ~known], log_probs_of(portable, x, inputs)[:, ~known])
-
-
-@pytest.mark.parametrize("value", [(np.zeros((8, 8)), np.zeros((8, 8))), (np.zeros((8, 7)), np.zeros((8, 8), bool))])
-def test_known_pixels_that_do_not_fit_are_rejected(value: tuple[np.ndarray, np.ndarray]) -> None:
-    model = completing("map")
-    encoder = model.conditions.encoders["known"]
-    portable = encoder.portable(StoredWeights({n: t.numpy() for n, t in encoder.state_dict().items()}))
-    with pytest.raises(pt.ShapeError, match="`known`"):
-        portable.read(value, 2, (8, 8))

@@ -33,7 +33,9 @@ def test_a_reader_of_the_page_samples_and_scores(name: str) -> None:
     given = {**conditions, "pixels": conditions.get("hint", [None])[0], "mask": np.ones(size, int)}
     uniforms = np.random.default_rng([5, 0]).random((Stored(ZOO / name).channels, *size))
     levels, probabilities = Stored(ZOO / name).draw(uniforms, given, rows, **settings)
-    images = pt.sample(name, 1, seed=5, size=size, **conditions, **{"guidance": 1.0, "temperature": 1.0, **settings}).levels
+    images = pt.sample(
+        name, 1, seed=5, size=size, **conditions, **{"guidance": 1.0, "temperature": 1.0, **settings}
+    ).levels
     assert np.array_equal(images[0, :, :rows], levels)
     scores = pt.load(name).integer_model().log_prob_map(images, **conditions)[0, :, :rows]
     np.testing.assert_allclose(scores, np.log(probabilities), rtol=1e-13, atol=1e-15)

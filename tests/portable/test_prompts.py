@@ -11,7 +11,7 @@ import torch
 import pointillist as pt
 from pointillist.files.arrays import PROGRAM_TENSORS
 from pointillist.model.portable import load, save
-from tests.integer_draws import draw_integers, encoded
+from tests.integer_draws import encoded
 from tests.scripts import script
 
 PROMPTS = ["a red dragon", "", "  ", "Heart, outline", "!"]
@@ -57,11 +57,3 @@ def test_int8_weights_stay_int8(tmp_path: Path) -> None:
         weight = built.state_dict()["conditions.words.embedding.weight"]
         assert np.array_equal(encoder.weights["embedding.weight"], weight.numpy())
     assert sizes["int8"] < sizes["float32"] - 700_000
-
-
-def test_a_model_without_text_names_it() -> None:
-    """A prompt for a model that takes none, and more prompts than images."""
-    built = pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny").eval()
-    integer_model = pt.quantize_integer(built, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
-    with pytest.raises(pt.ConfigError, match="trained without text"):
-        draw_integers(integer_model, np.zeros((1, 1, 3, 3)), text="a dragon")
