@@ -97,16 +97,6 @@ def test_examples_are_written() -> None:
     assert "choose one of tile, photo, digits" in fails("example", "cat")
 
 
-def test_files_of_other_kinds_are_counted(tmp_path: Path, pets: Path) -> None:
-    """Aloud, with their endings; a folder of nothing else says what it has."""
-    for name in ("a.heic", "b.heic", "c.svg"):
-        (tmp_path / "mixed").mkdir(exist_ok=True)
-        (tmp_path / "mixed" / name).write_bytes(b"x")
-    assert "it has 2 .heic, 1 .svg" in fails("info", f"{tmp_path}/mixed/")
-    Image.new("L", (4, 4)).save(tmp_path / "mixed" / "d.png")
-    assert "2 .heic, 1 .svg left out" in run("info", f"{tmp_path}/mixed/").output
-
-
 def test_train_says_what_was_read_and_what_to_expect(pets: Path) -> None:
     """The kind of image and its labels; before, what few images give; after, a lossless codec and what to try."""
     shown = " ".join(train(pets, "--steps", "2", "--out", "m").output.split())

@@ -361,7 +361,8 @@ def fault(case: Case, result: Any, spent: int, seconds: float, left: list[str]) 
         return f"not a sentence: {shown[-300:]!r}"
     if sentences and (sentences[-1][-1] not in ".?" or len(sentences[-1]) > MAX_MESSAGE + 20):
         return f"not a whole sentence: {sentences[-1][-200:]!r}"
-    return f"left {', '.join(left)}" if left else None
+    is_log = "weights have grown" in shown  # of a training that ended before its first checkpoint
+    return f"left {', '.join(left)}" if left and not is_log else None
 
 
 def clean(folder: Path, left: list[str]) -> None:

@@ -54,11 +54,6 @@ def test_hidden_pictures_are_counted(digits: Path) -> None:
     assert "3 hidden" in run("compress", "digits", digits, "--out", "a.pxl").output
 
 
-@pytest.mark.parametrize("label", ["", ",,", " , "])
-def test_an_empty_label_names_no_class(label: str) -> None:
-    assert "names nothing: give a name" in fails("sample", "icons", "-n", 1, "--label", label, "--out", "a.png")
-
-
 def test_an_empty_name_of_a_list_is_refused(digits: Path) -> None:
     """Every list of the command line: it was left out in silence."""
     for command, setting in (
@@ -83,15 +78,6 @@ def test_an_empty_number_of_a_list_is_refused(digits: Path) -> None:
     assert "There is no order ''" in fails("train", digits, "--orders", "raster,,s-curve")
 
 
-def test_a_dash_is_standard_output_for_compress_alone(digits: Path) -> None:
-    for command in (
-        ["sample", "digits", "-n", 1], ["inpaint", "digits", digits / "0.png", "--region", "3:5,:"],
-        ["explain", "digits", digits / "0.png"], ["quantize", "digits", "uci-digits"], ["decompress", "a.pxl"],
-    ):  # fmt: skip
-        assert "standard output" in fails(*command, "--out", "-")
-    assert files_in(Path()) == ["digits", *(f"digits/{number}.png" for number in range(4))]
-
-
 def test_a_dash_is_standard_input_for_decompress_alone(digits: Path) -> None:
     """Models, data, files of any kind; a file of that name has a path."""
     for command, name in (
@@ -109,21 +95,6 @@ def test_standard_input_may_be_empty() -> None:
     """It was said to be cut off within a record."""
     result = CliRunner().invoke(app, ["decompress", "-", "--out", "a"], input="")
     assert (result.exit_code, "Standard input is empty: give an archive" in result.output) == (2, True)
-
-
-def test_info_reads_images_at_another_size_and_in_a_palette(digits: Path) -> None:
-    """As `train` does; a model takes neither without `--receptive-field`."""
-    assert "grey, 16 x 16" in run("info", digits, "--size", "16").output
-    assert "palette, 14 x 28" in run("info", digits, "--size", "14x28", "--palette", "4").output
-    Path("digits").rename("pictures")
-    assert "`--size` (=16) is how images are read" in fails("info", "digits", "--size", "16")
-    assert "`--palette`" in fails("info", "digits", "--palette", "4")
-
-
-@pytest.mark.parametrize("text", ['file_name,text\n0.png,"never closed\n', "file_name,text\n0.png,a,b,c\n"])
-def test_tables_that_are_not_csv(digits: Path, text: str) -> None:
-    (digits / "metadata.csv").write_text(text)
-    assert "metadata.csv" in fails("info", digits)
 
 
 def test_a_record_that_declares_more_than_it_holds_is_damage(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,6 @@ from pointillist.data.raw import RawImages
 from pointillist.files.arrays import open_weights, read_config
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
 from pointillist.files.tensors import read_tensors, write_folder
-from pointillist.images.visualization import image_grid
-from pointillist.images.visualization.image_grid import truncate_text
 from pointillist.model.batches import check_likelihood
 from pointillist.model.portable.decode import IntegerDocument
 from pointillist.model.portable.files import fingerprint_of, load_integer_model
@@ -76,16 +73,6 @@ def test_weights_that_overflow_together_give_no_likelihood() -> None:
         pt.sample(model, 1, seed=0, engine="naive")
     with pytest.raises(pt.CheckpointError, match="not a number"):
         pt.evaluate(model, torch.zeros(1, 1, 4, 4, dtype=torch.long))
-
-
-def test_captions_are_fitted_in_linear_time() -> None:
-    """A caption of a million words takes no longer than its reading."""
-    started = time.monotonic()
-    text = truncate_text("word " * 1_000_000, 160)
-    image_grid(np.zeros((2, 8, 8, 1), np.uint8), captions=["word " * 1_000_000, "two\nlines"])
-    assert time.monotonic() - started < 5
-    assert text.endswith("…")
-    assert len(text) < 40
 
 
 def test_prompts_and_names_are_limited(tmp_path: Path) -> None:

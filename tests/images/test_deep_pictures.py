@@ -72,24 +72,6 @@ def test_samples_are_levels_and_pictures_of_16_bits(tmp_path: Path) -> None:
         assert picture.mode == "RGB"
 
 
-def test_commands_write_16_bits(tmp_path: Path) -> None:
-    """A picture, a folder of pictures and an archive, of the same levels."""
-    how = ("sample", "grey16", "--seed", "4", "--size", "8x10")
-    run(*how, "-n", "1", "--out", tmp_path / "a.png")
-    run(*how, "-n", "2", "--out", tmp_path / "folder/")
-    run(*how, "-n", "2", "--out", tmp_path / "a.npz")
-    run(*how, "-n", "2", "--format", "atlas", "--out", tmp_path / "atlas.png")
-    levels = np.load(tmp_path / "a.npz")["levels"]
-    assert levels.dtype == np.uint16
-    for number in range(2):
-        with Image.open(tmp_path / "folder" / f"{number:05}.png") as picture:
-            assert np.array_equal(np.asarray(picture), levels[number, 0])
-    with Image.open(tmp_path / "a.png") as picture:
-        assert np.array_equal(np.asarray(picture), levels[0, 0])
-    with Image.open(tmp_path / "atlas.png") as picture:
-        assert np.array_equal(np.asarray(picture), levels[:, 0].transpose(1, 0, 2).reshape(8, 20))
-
-
 def test_a_scan_is_scored_explained_and_completed(scan: np.ndarray, tmp_path: Path) -> None:
     """From an array, a file and a folder, with the same bits; a completion keeps what is known."""
     path = tmp_path / "scans" / "a.png"

@@ -144,33 +144,6 @@ def samples() -> pt.Samples:
     return pt.sample("digits", 3, seed=2)
 
 
-def test_functions_of_one_image_take_it(samples: pt.Samples) -> None:
-    """The levels of an array `h w`, `h w 1`, or of colour, are those of the picture."""
-    model, picture = pt.load("digits"), samples.array[0, ..., 0]
-    known = np.zeros((28, 28), bool)
-    known[:20] = True
-    expected = pt.inpaint(model, samples.levels[0], known, n=1, seed=0).levels
-    for image in (picture, np.repeat(picture[..., None], 3, -1), samples.images[0]):
-        assert np.array_equal(pt.inpaint(model, image, known, n=1, seed=0).levels, expected)
-    assert pt.explain(model, picture).maps.bits == pt.explain(model, samples.levels[0]).maps.bits
-
-
-def test_functions_of_several_images_take_them(samples: pt.Samples) -> None:
-    """Arrays `n h w`, `n h w 1` and `n h w 3`, for both kinds of model."""
-    grey = samples.array[..., 0]
-    expected = pt.evaluate("digits", samples.levels).bits_per_dim
-    forms = (grey, samples.array, np.repeat(samples.array, 3, -1), samples.images)
-    for form in forms:
-        assert pt.evaluate("digits", form).bits_per_dim == expected
-    model = pt.load("digits")
-    for form in forms:
-        assert np.array_equal(model.log_prob(form).detach(), model.log_prob(samples.levels).detach())
-    archive = pt.compress("digits", samples.levels)
-    assert pt.compress("digits", grey) == pt.compress("digits", samples.images) == archive
-    with pytest.raises(pt.errors.DataError, match="does not hold exactly"):
-        pt.compress("digits", np.full((28, 28), 3, np.uint8))
-
-
 def test_what_is_neither_names_the_remedy() -> None:
     """Integers of another type and shape are not taken for pictures."""
     with pytest.raises(pt.errors.ShapeError, match="to_levels"):

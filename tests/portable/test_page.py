@@ -10,6 +10,7 @@ import pytest
 
 import pointillist as pt
 from tests.portable.page_reader import FORMULAS, Stored
+from tests.tolerances import FORMULA
 
 ZOO = Path(pt.__file__).parent / "zoo"
 HINT = np.random.default_rng(0).integers(0, 2, (12, 12), dtype=np.uint8)
@@ -38,7 +39,7 @@ def test_a_reader_of_the_page_samples_and_scores(name: str) -> None:
     ).levels
     assert np.array_equal(images[0, :, :rows], levels)
     scores = pt.load(name).integer_model().log_prob_map(images, **conditions)[0, :, :rows]
-    np.testing.assert_allclose(scores, np.log(probabilities), rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(scores, np.log(probabilities), rtol=FORMULA, atol=0)
 
 
 def test_formulas_are_read_from_the_page() -> None:
