@@ -194,12 +194,6 @@ def _check(settings: TrainSettings) -> None:
         raise ConfigError("`--dry-run` estimates the cost of a new run: leave out `--resume`.")
     if settings.studio and settings.dry_run:
         raise ConfigError("`--studio` watches a run, and `--dry-run` makes none: leave out one of them.")
-    if settings.resume and settings.out is None:
-        raise ConfigError("`--resume` needs the folder of the run: add `--out DIR`.")
-    if settings.resume and settings.config is not None:
-        raise ConfigError(
-            f"`--config` (={settings.config}) cannot be used with `--resume`, which reads run.toml: leave it out."
-        )
 
 
 def _run(run: PreparedRun, watch: Watch | None, *, is_main: bool) -> TrainResult:

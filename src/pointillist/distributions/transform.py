@@ -64,7 +64,8 @@ class Transform:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        check_guidance(self.guidance)
+        rule = f"lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself"
+        check_number("guidance", self.guidance, 0, MAX_GUIDANCE, rule)
         check_number("temperature", self.temperature, 0, FINITE, "be a finite number, 0 or more: 1 is the model itself")
         check_number("top_p", self.top_p, ABOVE_0, 1, "lie above 0 and at most 1: 1 keeps every level")
 
@@ -94,15 +95,6 @@ class Transform:
     def integer_array(self) -> NDArray[np.int64]:
         """Return whether there is guidance, and `integers`, as compiled code takes them, `[4]`."""
         return np.array([self.is_guided, *self.integers], np.int64)
-
-
-def check_guidance(guidance: float) -> None:
-    """Check that a guidance scale is a number from 0 to `MAX_GUIDANCE`.
-
-    Raises:
-        ConfigError: naming the value.
-    """
-    check_number("guidance", guidance, 0, MAX_GUIDANCE, f"lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself")
 
 
 IDENTITY = Transform()

@@ -13,7 +13,7 @@ from PIL import Image
 from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, ConditionReaders, Label, match_names
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.data.pixels import read_picture, to_channels
-from pointillist.errors import CheckpointError, DataError, ShapeError, counted
+from pointillist.errors import CheckpointError, DataError, ShapeError, check_whole, counted
 from pointillist.files.arrays import as_array, is_tensor
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Shaped, UInt8
@@ -132,6 +132,7 @@ class BatchReader:
         Raises:
             ConfigError, EngineError, ShapeError: as `scorer_of`, and if they do not fit.
         """
+        check_whole("batch_size", batch_size, 1)
         scorer = self._model.scorer(self._engine, (self.height, self.width))
         if scorer.engine == "torch":  # a program holds a few rows of the images
             from pointillist.model.memory import check_evaluation_memory

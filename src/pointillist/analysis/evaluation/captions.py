@@ -15,14 +15,13 @@ from pointillist.analysis.evaluation.likelihood import guided_log_likelihoods
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.conditioning.inputs import PROMPT_PARTS, parse_prompts
 from pointillist.data import ImageDataset
-from pointillist.distributions.transform import check_guidance
-from pointillist.errors import ConfigError, DataError, check_whole, quote
+from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.arrays import number_array
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, check_spec, single_image
+from pointillist.model.batches import BatchReader, QueryKwargs, check_spec, single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
 from pointillist.model.vocabulary import log_unlearned
@@ -173,12 +172,9 @@ def _rankings(
     batch_size: int,
 ) -> Iterator[Ranking]:
     """Check the settings, and yield the ranking of each image."""
-    check_guidance(guidance)
-    check_whole("batch_size", batch_size, 1)
     check_captions(model, texts, prior)
     log_unlearned(model, texts)
-    count = min(batch_size, len(texts))
-    reading = Reading(reader.open_scorer(count), (guidance,), count, model.order(reader.order))
+    reading = Reading(reader.open_scorer(batch_size), (guidance,), batch_size, model.order(reader.order))
     with Bar("ranking captions", reader.count) as bar:
         for i in range(reader.count):
             yield _ranking(model, reading, *reader.read(i, i + 1), texts, prior)
@@ -273,10 +269,9 @@ def caption_log_likelihoods(
         batch = distinct[start : start + reading.batch_size]
         inputs = model.conditions.with_prompts(others[np.zeros(len(batch), np.int64)], batch)
         copies = np.broadcast_to(x, (len(batch), *x.shape[1:]))
-        nats = guided_log_likelihoods(reading.scorer, copies, inputs, reading.guidances, reading.order)
-        for each in nats:
-            check_likelihood(each)
-        result.append(np.stack(nats))
+        result.append(
+            np.stack(guided_log_likelihoods(reading.scorer, copies, inputs, reading.guidances, reading.order))
+        )
     return np.concatenate(result, 1)[:, equal]
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 
 from pointillist.conditioning import ConditionInputs, Label
-from pointillist.distributions.transform import Transform, check_guidance
+from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, DataError, check_whole
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
@@ -148,7 +148,6 @@ def evaluate(
             raise ConfigError("A mixture needs a model or more in the list, and this one is empty.")
         settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "guidance": guidance, **query}
         return _of_mixture([evaluate(each, x, label, text, **settings) for each in model])
-    check_whole("batch_size", batch_size, 1)
     check_whole("seed", seed, 0)
     model = open_scored(model, query.get("engine", "auto"))
     scorer_of(model, query.get("engine", "auto"))  # an error before images are read
@@ -156,8 +155,8 @@ def evaluate(
     reader = BatchReader(model, x, label, text, seed=seed, **query)
     if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
-    check_guided(model, reader, guidance, batch_size)
     scorer = reader.open_scorer(batch_size)
+    check_guided(model, reader, guidance, batch_size)
     orders = resolve_orders(model, reader.order)
     nats = np.empty((len(orders), reader.count), np.float64)
     with Bar("evaluating", reader.count) as bar:
@@ -186,8 +185,7 @@ def check_guided(model: LikelihoodModel, reader: BatchReader, guidance: float, b
     Raises:
         ConfigError: naming the conditions that the model takes.
     """
-    check_guidance(guidance)
-    if guidance != 1:
+    if Transform(guidance).is_guided:
         starts = range(0, reader.count if model.conditions.readers else 0, batch_size)
         conditional = any(reader.read(start, start + batch_size)[1].is_conditional for start in starts)
         model.conditions.check_guided(guidance, conditional=conditional)
@@ -234,7 +232,8 @@ def guided_log_probs(
         x = model.check_array(levels)
         guided_log_probs(model.scorer(), x, model.conditions.inputs("cat", len(x)), [0.5])[0].sum((1, 2, 3))
     """
-    if set(guidances) == {1}:
+    transforms = [Transform(guidance) for guidance in guidances]
+    if not any(transform.is_guided for transform in transforms):
         return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
     check_guided_memory(x, model.image.levels)
     likelihood, params = model.distribution, model.params(x, inputs, order)
@@ -244,13 +243,13 @@ def guided_log_probs(
     reference = model.params(distinct, dropped[: len(distinct)], order)
     reference = np.broadcast_to(reference, (len(x), *reference.shape[1:]))
     result = []
-    for guidance in guidances:
-        if guidance == 1:
+    for transform in transforms:
+        if not transform.is_guided:
             result.append(likelihood.log_prob(params, x))
             continue
         maps = []
         for channel in range(x.shape[1]):
-            probs = likelihood.drawn_from([params, reference], x, channel, Transform(guidance))
+            probs = likelihood.drawn_from([params, reference], x, channel, transform)
             maps.append(np.log(np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]))
         result.append(np.stack(maps, 1))
     return result
@@ -263,8 +262,15 @@ def guided_log_likelihoods(
     guidances: Sequence[float],
     order: PixelOrder | None = None,
 ) -> list[Float[np.ndarray, " b"]]:
-    """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64."""
-    return [sum_images(log_probs) for log_probs in guided_log_probs(model, x, inputs, guidances, order)]
+    """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64.
+
+    Raises:
+        CheckpointError: if one is not a number.
+    """
+    result = [sum_images(log_probs) for log_probs in guided_log_probs(model, x, inputs, guidances, order)]
+    for nats in result:
+        check_likelihood(nats)
+    return result
 
 
 def negative_log_likelihoods(
@@ -283,10 +289,7 @@ def negative_log_likelihoods(
     Raises:
         CheckpointError: if one is not a number.
     """
-    result = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
-    for nats in result:
-        check_likelihood(nats)
-    return -np.stack(result)
+    return -np.stack([guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders])
 
 
 def resolve_orders(model: LikelihoodModel, order: str | None) -> list[PixelOrder]:
