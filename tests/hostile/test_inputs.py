@@ -94,7 +94,7 @@ def test_a_dash_is_standard_input_for_decompress_alone(digits: Path) -> None:
 def test_standard_input_may_be_empty() -> None:
     """It was said to be cut off within a record."""
     result = CliRunner().invoke(app, ["decompress", "-", "--out", "a"], input="")
-    assert (result.exit_code, "Standard input is empty: give an archive" in result.output) == (2, True)
+    assert (result.exit_code, "The archive is empty: give an archive" in result.output) == (2, True)
 
 
 def test_a_record_that_declares_more_than_it_holds_is_damage(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
