@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
@@ -118,18 +119,11 @@ class Samples(AnsweredNames):
     @classmethod
     def concat(cls: type[SamplesT], parts: Sequence[SamplesT]) -> SamplesT:
         """Join batches of one model, sampled with the same settings."""
-        texts = [text for part in parts for text in part.texts or ()]
-        gains = [part.gain for part in parts if part.gain is not None]
-        tries = [part.tries for part in parts if part.tries is not None]
-        return replace(
-            parts[0],
-            levels=np.concatenate([part.levels for part in parts]),
-            nats=np.concatenate([part.nats for part in parts]),
-            labels=np.concatenate([part.labels for part in parts]),
-            texts=tuple(texts) if parts[0].texts is not None else None,
-            gain=np.concatenate(gains) if gains else None,
-            tries=np.concatenate(tries) if tries else None,
-        )
+        joined: dict[str, Any] = {}
+        for name in parts[0]._columns:
+            values = [getattr(part, name) for part in parts]
+            joined[name] = np.concatenate(values) if isinstance(values[0], np.ndarray) else tuple(chain(*values))
+        return replace(parts[0], **joined)
 
     def torch(self) -> Tensor:
         """Return the levels as a tensor, int64 `[n c h w]`.
