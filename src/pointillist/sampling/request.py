@@ -115,8 +115,8 @@ class Request:
         # for one image, `check_batch_memory` names a size that fits
         several = at_once and check_whole("n", self.n, 1) != 1
         check_count(self.n, (channels, height, width) if several else None)
-        config = SamplingConfig(**{**self._defaults(model), **self.settings})
         prompts = self._prompts(model)
+        config = SamplingConfig(**{**self._defaults(model), **self.settings})
         texts = None if prompts is None else prompts.texts
         scorer = model.scorer(config.engine, (height, width))
         floats = scorer.engine != "integer"
