@@ -109,6 +109,7 @@ def _run(name: str, typed: dict[str, Any], options: RunSettings) -> None:
 
 
 def _status(settings: StatusSettings) -> None:
+    """Show which tasks of a job are finished, and rejected items."""
     from pointillist.commands.jobs.api import status
 
     print_report(_facts(status(settings.folder)), settings.as_json)
