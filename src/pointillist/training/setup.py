@@ -78,13 +78,11 @@ MATRIX_RATE, MOMENTUM = 6.0, 0.95
 
 def orthogonalised(matrix: Float[Tensor, "o i"]) -> Float[Tensor, "o i"]:
     """Set all singular values to about 1, by five steps of Newton and Schulz in bf16 (Jordan et al. 2024)."""
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = wide.bfloat16() / (wide.norm() + 1e-7)
+    x: Tensor = (matrix / (matrix.norm() + 1e-7)).bfloat16()
     for _ in range(5):
         square = x @ x.T
         x = 3.4445 * x + (2.0315 * square @ square - 4.775 * square) @ x
-    out: Tensor = (x if wide is matrix else x.T).to(matrix.dtype)
-    return out
+    return x.to(matrix.dtype)
 
 
 def muon(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.Optimizer:
