@@ -285,11 +285,14 @@ class PromptFeatures(TextFeatures):
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute features `[n, width]`, once for images of the same prompt."""
-        different, place = np.unique(values, axis=0, return_inverse=True)
-        result = np.zeros((len(different), len(self.weights[self.names[-1]])), np.int64)
-        for features, value in zip(result, different, strict=True):
-            features[:] = self._features(value)
-        return from_fixed(result)[place.reshape(-1)]  # NumPy 2.0 gives it more axes
+        result = np.zeros((len(values), len(self.weights[self.names[-1]])), np.int64)
+        computed: dict[bytes, Integers] = {}
+        for features, value in zip(result, values, strict=True):
+            key = value.tobytes()
+            if key not in computed:
+                computed[key] = self._features(value)
+            features[:] = computed[key]
+        return from_fixed(result)
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
