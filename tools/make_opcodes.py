@@ -6,6 +6,7 @@ compares what it gives with the files.
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import json
 import re
@@ -118,6 +119,7 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for file, text in ((HEADER, header()), (SCRIPT, script()), (PAGE, page())):
         file.write_text(text, encoding="utf-8")
         print(f"Wrote {file.relative_to(ROOT)}")

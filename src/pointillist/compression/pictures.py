@@ -269,8 +269,8 @@ def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     if image.is_deep and (picture.mode not in ("1", "L", *DEEP_MODES) or picture.has_transparency_data):
         clear = ", with transparency" if picture.has_transparency_data else ""
         raise DataError(
-            f"{name} has mode {picture.mode}{clear}: the model takes one channel of 8 or 16 bits without a sign, so "
-            "convert it, or give an array of integers as `.npy`."
+            f"{name} has mode {picture.mode}{clear}: the model takes grey of 8 or 16 bits, or colour of 16 bits a "
+            "channel, so convert it, or give an array of integers as `.npy`."
         )
     if image.channels != 1 or picture.mode not in ("1", "L", "P", *DEEP_MODES):
         raise DataError(f"{name} is not a grid of codes (mode {picture.mode}): give an index picture, or an array.")
