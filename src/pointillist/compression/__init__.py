@@ -161,7 +161,7 @@ def as_pictures(images: Any, image: ImageSpec | None = None) -> list[IntArray]:
         array = np.asarray(images)
         if array.ndim == 0:
             raise ShapeError(f"`images` is a {type(images).__name__}: give levels, integers (n, c, h, w), or pictures.")
-        result = list(array[None] if array.ndim == 3 else array)
+        result = list(array[(None,) * (4 - array.ndim)] if array.ndim in (2, 3) else array)
     for x in result:
         if x.ndim != 3 or not np.issubdtype(x.dtype, np.integer):
             raise ShapeError(f"Images of shape {x.shape} and type {x.dtype} must be integers (n, c, h, w).")
