@@ -263,7 +263,7 @@ class Head:
         table = self.tables["exp"]
         return table[np.minimum(logits.max() - logits, len(table) - 1)]
 
-    def frequencies(self, params: Any, x: list[int], channel: int) -> Any:
+    def frequencies(self, params: Any, x: Any, channel: int) -> Any:
         if self.kind == "categorical":
             logits = params[channel * self.levels : (channel + 1) * self.levels]
             return normalise(self.weights(logits), self.precision)
@@ -281,7 +281,7 @@ class Head:
         starts = np.arange(self.levels) + edges[:-1] * (2**self.precision - self.levels) // edges[-1]
         return np.diff(np.append(starts, 2**self.precision))
 
-    def below(self, parts: Any, x: list[int], c: int, k: Any) -> Any:
+    def below(self, parts: Any, x: Any, c: int, k: Any) -> Any:
         """S_j(k) of channel c, `[levels, mixtures]`."""
         many = self.levels > 256
         mean = (parts[1 + c] + 2 ** (22 if many else 16)) * (self.levels - 1) >> (14 if many else 0)
@@ -384,7 +384,10 @@ class Stored:
             return (clamp(x, -(2**24), 2**24) @ matrix.T + bias + 2**19) >> 20
 
         table = self.weight(weights, "embedding.weight", 18, 2**24)
-        row_of = lambda feature: table[zlib.crc32(feature.encode()) % len(table)]  # noqa: E731
+
+        def row_of(feature: str) -> Any:
+            return table[zlib.crc32(feature.encode()) % len(table)]
+
         if encoder.get("ngrams") == "words":
             rows = np.stack([row_of(word) for word in words[: encoder["length"]]])
             rows = np.pad(rows, ((2, 2), (0, 0)))
