@@ -161,19 +161,21 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def merge(*trees: Mapping[str, Any]) -> Tree:
+def merge(*trees: Mapping[str, Any], prefix: str = "") -> Tree:
     """Merge trees into a new one; the value of a later tree wins, setting by setting.
 
     Raises:
-        ConfigError: if a number or a list stands where a later tree has settings.
+        ConfigError: if a number or a list stands where a later tree has settings; `prefix` is before their keys.
     """
     out: Tree = {}
     for tree in trees:
         for key, value in tree.items():
             if isinstance(value, Mapping) and isinstance(out.get(key), (int, float, list)) and out[key] is not False:
-                raise ConfigError(f"`{key}` (={quote(out[key])}) must hold settings, as a TOML table.")
+                below, _ = next(flatten(value, f"{prefix}{key}."), (f"{prefix}{key}.", None))
+                rule = f"`{prefix}{key}` holds a value, {quote(out[key])}, and must hold settings, as a TOML table"
+                raise ConfigError(f"`{below}` is not a setting: {rule}.")
             if isinstance(value, Mapping) and isinstance(out.get(key), dict):
-                out[key] = merge(out[key], value)
+                out[key] = merge(out[key], value, prefix=f"{prefix}{key}.")
             else:
                 out[key] = copy.deepcopy(value)
     return out
