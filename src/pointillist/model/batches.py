@@ -125,6 +125,10 @@ class BatchReader:
         self._passed = {name for name, reader in model.conditions.readers.items() if reader.keyword in keywords}
         count = self.count if self._data is None or keywords else 0  # a map for every image would take memory
         self._inputs = model.conditions.inputs(label, count, text, size=(self.height, self.width), **further)
+        if text is not None:
+            from pointillist.model.vocabulary import literal_prompts
+
+            literal_prompts(model, text, self.count)
 
     def open_scorer(self, batch_size: int) -> LikelihoodModel:
         """Return what scores the images, once a batch of them is known to fit in memory.

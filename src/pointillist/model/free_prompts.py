@@ -18,7 +18,15 @@ from typing import NamedTuple
 import numpy as np
 
 from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embedding_cache, open_encoder
-from pointillist.conditioning.text_encoders.spelling import LIKELY, NEIGHBOUR, SHORTEST, TWICE, misspelling, singulars
+from pointillist.conditioning.text_encoders.spelling import (
+    LIKELY,
+    NEIGHBOUR,
+    SHORTEST,
+    TWICE,
+    edit_distance,
+    misspelling,
+    singulars,
+)
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.model.folder.generation import WordKinds
 from pointillist.model.folder.grammar import ARTICLES, either
@@ -26,11 +34,12 @@ from pointillist.model.folder.grammar import ARTICLES, either
 NEAR = 0.6
 """Cosine of vectors from which a word is sampled as another: of 50 words tried, those below were not the same."""
 _SHOWN = 4
+_EACH = 2  # examples of each kind of words
 _SAID = 8  # sentences about the words of a prompt
 _FREE = frozenset({"a", "i"})  # letters that are words; a vocabulary has no single letters
 _NEGATIONS = frozenset(["no", "not", "without", "never", "none", "nothing", "neither", "nor", "non"])
 _LOOKED_UP = 200  # words of a prompt whose nearest are looked for
-COLOUR, NOUN, FUNCTION = "colour", "noun", "function"
+_KINDS = NOUN, COLOUR, FUNCTION = "noun", "colour", "function"
 _TOKEN = re.compile(r"\w+|[^\w\s]+")
 
 
@@ -71,7 +80,11 @@ class KnownWords:
         phrases = dict.fromkeys(chain(*self.kinds.kinds.values(), *grammar.words.values()))
         self.seen: set[str] = {*words, *(word for phrase in phrases for word in phrase.split())}
         self.names: list[str] = list(phrases) or [word for word in words if word not in ARTICLES]
-        self.examples: list[str] = (sorted(self.nouns) or self.names)[:_SHOWN]
+        of_kinds = self.kinds.kinds
+        slots = dict.fromkeys(re.findall(r"{(\w+)", self.kinds.sentence)) or of_kinds
+        some = [f"{', '.join(map(quote, of_kinds[kind][:_EACH]))} ({kind})" for kind in slots]
+        self.examples: str = ", ".join(some or map(quote, self.names[:_SHOWN]))
+        self._others = frozenset(self.kinds.others.split())
         self._spellings = [word for word in dict.fromkeys([*words, *sorted(self.seen)]) if len(word) > 2]
         self._relations = ", ".join(self.kinds.kinds.get("relation", ()))
         self._read_as = rf"(?<!\w)(?:{either(grammar.read_as)})(?!\w)"
@@ -93,8 +106,9 @@ class KnownWords:
         notes: list[str] = []
         text = self._replaced(self._known(self._replaced(prompt, notes), notes), notes)
         if prompt.strip() and not {*re.findall(r"\w+", text.lower())} - ARTICLES:
-            some = ", ".join(map(quote, self.examples))
-            raise ConfigError(f"The prompt {quote(prompt)} has no word that this model knows, such as {some}.")
+            near = ", ".join(map(quote, self._closest(prompt)))
+            known = f"{near} (the closest), {self.examples}" if near else self.examples
+            raise ConfigError(f"The prompt {quote(prompt)} has no word that this model knows: it knows {known}.")
         if self.kinds.grammar.sentences and text.strip():
             text = self._covered(text, notes)
         different = list(dict.fromkeys(notes))
@@ -166,6 +180,7 @@ class KnownWords:
             "nouns": sorted(self.nouns),
             "relations": self._relations,
             "examples": self.examples,
+            "others": self.kinds.others,
         }
         return {**known, "readAs": grammar.read_as, "grammar": parsed if grammar.sentences else None}
 
@@ -191,14 +206,16 @@ class KnownWords:
         """Return the words that are nearest to an unknown one, of its spelling, then one of its meaning.
 
         Words of the likeliest kind come first. A word that another letter makes of a known one, as "horse" of "house",
-        is not a misspelling of it if the encoder knows it.
+        is not a misspelling of it if it is among the words of the model, or of the encoder without these, or if there
+        is neither.
         """
         word = text.lower()
         if forms := [form for form in (*singulars(word), f"{word}s") if form in self.seen]:
             return forms[:1]
         spelled: dict[tuple[int, int], list[str]] = {}
-        is_known = self.vectors is not None and self.vectors.encoder.is_word(word)
-        most = LIKELY if is_known else NEIGHBOUR if len(word) < SHORTEST else TWICE
+        others = self._others
+        is_other = word in others if others else self.vectors is None or self.vectors.encoder.is_word(word)
+        most = LIKELY if is_other else NEIGHBOUR if len(word) < SHORTEST else TWICE
         for name in self._spellings if len(word) > 2 else ():
             odds, kind = misspelling(word, name), self._kind(name)
             if odds <= most and (not place or kind in place):
@@ -210,6 +227,14 @@ class KnownWords:
         # before another noun, a noun by meaning describes it: "fluffy cat" does not mean "kitty cat"
         fits = not place or kind == place[0] or (kind == COLOUR and FUNCTION not in place[:1])
         return [meant] if meant is not None and fits else []
+
+    def _closest(self, prompt: str) -> list[str]:
+        """Return known words spelled nearly like words of a prompt, by distance, nouns before colours."""
+        typed = re.findall(r"\w{3,}", prompt.lower())[:_SAID]
+        names = [name for name in self._spellings if typed and name not in ARTICLES]
+        distances = {name: min(edit_distance(word, name) for word in typed) for name in names}
+        order = sorted(distances, key=lambda name: (distances[name], _KINDS.index(self._kind(name))))
+        return [name for name in order if 2 * distances[name] <= len(name)][:_SHOWN]
 
     def _by_meaning(self, text: str) -> str | None:
         """Return the name whose vector is nearest, if it is near."""

@@ -15,7 +15,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -177,12 +176,11 @@ def read_prompts(model: LikelihoodModel, value: Any, count: int) -> Prompts | No
     prompts = parse_prompts(value, count)
     if prompts is None:
         return None
-    measured, learned = model.measured_prompts, learned_words(model)
-    seen = cache(lambda: frozenset(caption_words(model)))
+    learned, seen = learned_words(model), cache(lambda: frozenset(caption_words(model)))
     readings = {
-        prompt: PromptReading(_resolve(prompt, measured, seen))
-        if learned is None or _QUOTE in prompt
-        else learned.read(prompt)
+        prompt: learned.read(prompt)
+        if learned and _QUOTE not in prompt
+        else _read(prompt, model.measured_prompts, seen)
         for prompt in dict.fromkeys(prompts)
     }
     described = dict(islice(((text, each) for text, each in readings.items() if text.strip()), MAX_DESCRIBED))
@@ -201,16 +199,12 @@ def _notes(model: LikelihoodModel, readings: Mapping[str, PromptReading], learne
         if not reading.notes and not _has_word(typed, measured.recognised):
             yield f"The prompt {typed!r} holds no word: write a name, as captions in training have."
         yield from reading.notes
-    if not measured.recognised:
-        sampled = [reading.text for typed, reading in readings.items() if not learned or _QUOTE in typed]
-        yield from describe_unseen_words(model.training_record, sampled, vectors)
-        return
-    for pair in ((typed, reading.text) for typed, reading in readings.items()):
-        typed, prompt = (text.partition(",")[0].strip() for text in pair)
-        if _subject(typed) == _subject(prompt):
-            yield from describe_unmeasured_prompts(measured.recognised, [prompt], vectors, measured.missed)
+        if reading.notes or (learned and _QUOTE not in typed):
+            continue
+        if measured.recognised:
+            yield from describe_unmeasured_prompts(measured.recognised, [reading.text], vectors, measured.missed)
         else:
-            yield f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it literally."
+            yield from describe_unseen_words(model.training_record, [reading.text], vectors)
 
 
 def learned_words(model: LikelihoodModel) -> KnownWords | None:
@@ -226,13 +220,16 @@ def learned_words(model: LikelihoodModel) -> KnownWords | None:
     return known_words(words, measured.words.model_dump_json())
 
 
-def _resolve(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str:
-    """Return the prompt that is sampled for one; `seen` returns the words of all captions."""
+def _read(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> PromptReading:
+    """Read a prompt by the names that a model shows; `seen` returns the words of all captions."""
     if _QUOTED.match(prompt):
-        return _QUOTED.sub(r"\1", prompt)
+        return PromptReading(_QUOTED.sub(r"\1", prompt))
     subject, comma, style = prompt.partition(",")
     name = _meant(_subject(subject), measured, seen)
-    return prompt if name is None else f"{name}{comma}{style}"
+    if name is None:
+        return PromptReading(prompt)
+    note = f"{subject.strip()!r} is sampled as {name!r}, a name that this model shows: quote it to sample it literally."
+    return PromptReading(f"{name}{comma}{style}", (note,))
 
 
 def _meant(subject: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str | None:
@@ -314,15 +311,33 @@ def log_notes(read: Prompts | None) -> None:
         _log.warning(sentence)
 
 
-def log_unlearned(model: LikelihoodModel, prompts: Iterable[str | None]) -> None:
-    """Log a warning for each prompt whose likelihood is asked for, and that is like no caption of a model."""
-    learned, reader = learned_words(model), model.conditions.prompt_reader
-    for text in islice(dict.fromkeys(text for text in prompts if text), MAX_DESCRIBED):
-        sampled = ""  # of a negation
-        with suppress(ConfigError):
-            sampled = text if learned is None else learned.read(text).text
-        if sampled != text:
-            meant = f"it would be sampled as {quote(sampled)}" if sampled else "it would not be sampled"
-            _log.warning("A likelihood takes %s literally, which is unlike all captions: %s.", quote(text), meant)
-        if reader is not None and (unread := reader.describe_unread(text)):
-            _log.warning(unread)
+def literal_prompts(model: LikelihoodModel, value: Any, count: int) -> list[str] | None:
+    """Parse prompts whose likelihood is asked for, and log what `read_prompts` notes of each; they stay as they are.
+
+    Raises:
+        ConfigError, ShapeError: as `parse_prompts`.
+
+    Example:
+        literal_prompts(pt.load("scenes"), "a froog", 1)  # ["a froog"]
+    """
+    prompts = parse_prompts(value, count)
+    for text in islice(filter(str.strip, dict.fromkeys(prompts or ())), MAX_DESCRIBED):
+        sampled, notes = read_prompt(model, text)
+        literal = "" if sampled == text else f"A likelihood takes {quote(text)} literally, and a sample does not: "
+        if notes:
+            _log.warning(literal + " ".join(notes))
+    return prompts
+
+
+def read_prompt(model: LikelihoodModel, text: str) -> PromptReading:
+    """Read a prompt as `read_prompts`; one that is refused is empty, and its note says why.
+
+    ```python
+    read_prompt(pt.load("scenes"), "no cat").text  # ""
+    ```
+    """
+    try:
+        (sampled,), notes = read_prompts(model, text, 1) or Prompts([""], ())
+    except ConfigError as error:
+        return PromptReading("", (str(error),))
+    return PromptReading(sampled, notes)

@@ -13,7 +13,7 @@ import numpy as np
 from pointillist.analysis.evaluation.conditioning import RetrievalMetrics, ranks_of
 from pointillist.analysis.evaluation.likelihood import guided_log_likelihoods
 from pointillist.conditioning import ConditionInputs, Label
-from pointillist.conditioning.inputs import PROMPT_PARTS, parse_prompts
+from pointillist.conditioning.inputs import PROMPT_PARTS
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.arrays import number_array
@@ -24,7 +24,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, QueryKwargs, check_spec, single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
-from pointillist.model.vocabulary import log_unlearned
+from pointillist.model.vocabulary import literal_prompts
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,6 @@ def _rankings(
 ) -> Iterator[Ranking]:
     """Check the settings, and yield the ranking of each image."""
     check_captions(model, texts, prior)
-    log_unlearned(model, texts)
     reading = Reading(reader.open_scorer(batch_size), (guidance,), batch_size, model.order(reader.order))
     with Bar("ranking captions", reader.count) as bar:
         for i in range(reader.count):
@@ -221,7 +220,7 @@ def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence
         raise ConfigError(f"`texts` (={quote(texts)}) must be a list of captions to rank: give two or more.")
     if model.conditions.reader("text") is None:
         raise model.conditions.unsupported("text", texts)
-    prompts = parse_prompts(texts, len(texts)) or []
+    prompts = literal_prompts(model, texts, len(texts)) or []
     double = next((i for i, prompt in enumerate(prompts) if prompt in prompts[:i]), None)
     if double is not None:
         raise ConfigError(f"`texts[{double}]` (={quote(texts[double])}) is a caption before it, too: leave one out.")

@@ -11,7 +11,6 @@ from string import Template
 from typing import Any, Unpack
 
 from pointillist.analysis.calibration import Calibration
-from pointillist.analysis.condition_gain import check_exchange
 from pointillist.analysis.counterfactual import Edits
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report import sections
@@ -26,7 +25,6 @@ from pointillist.model.batches import QueryKwargs, single_image
 from pointillist.model.folder.opening import load_weights, open_scored
 from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import log_unlearned
 from pointillist.system import __version__
 
 PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top
@@ -126,13 +124,11 @@ def explain(
     if name and isinstance(opened, ProgramModel) and not opened.has_size(x.shape[2:]):
         opened = load_weights(name)  # the program does not know the size
     about = ImageQuery.of(opened, x, label, text, **query)
-    exchange = {} if exchange is None else exchange
-    log_unlearned(opened, [about.prompt, *(other for _, other in check_exchange(about, exchange))])
     return Explanation(
         query=about,
         title=Path(name).name if name else opened.model_type,
         source=name or Explanation.source,
-        exchange=exchange,
+        exchange={} if exchange is None else exchange,
         calibration=calibration,
         edits=edits,
         continuations=continuations,

@@ -116,7 +116,7 @@ class UniversalSentenceEncoder(TextEncoder):
     def is_word(self, text: str) -> bool:
         """Return True if a text is one piece of the vocabulary: a frequent word of its language, not a misspelling.
 
-        Without the encoder nothing is known of words.
+        Without the encoder any text may be one.
 
         ```python
         UniversalSentenceEncoder().is_word("horse")  # True; "hosre" is three pieces
@@ -125,7 +125,7 @@ class UniversalSentenceEncoder(TextEncoder):
         try:
             tokenizer = self._tokenizer
         except ImportError:
-            return False
+            return True
         (tokens,) = tokenizer.encode([text], add_bos=False, add_eos=False)
         return len([token for token in tokens if token != _SPACE]) == 1
 

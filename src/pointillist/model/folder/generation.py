@@ -51,6 +51,8 @@ class WordKinds(BaseModel):
         kinds: words, or phrases, by the name of their kind; a word may be of several.
         sentence: a sentence for words that are chosen; empty without.
         grammar: sentences that the captions have; without any, prompts are read word by word.
+        others: other words, with spaces between, that are spelled like one of these and misspell none; empty takes the
+            vocabulary of the sentence encoder.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -58,6 +60,7 @@ class WordKinds(BaseModel):
     kinds: dict[Phrase, Phrases] = Field(default_factory=dict, max_length=50)
     sentence: str = Field("", max_length=1000)
     grammar: Grammar = Grammar()
+    others: str = Field("", max_length=100_000)
 
     @model_validator(mode="after")
     def _check(self) -> WordKinds:

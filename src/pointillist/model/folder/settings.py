@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, field_v
 
 from pointillist.conditioning.registry import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import LikelihoodName, resolve_likelihood
-from pointillist.errors import CheckpointError, MissingExtraError, quote
+from pointillist.errors import CheckpointError, MissingExtraError, closest, quote
 from pointillist.files.arrays import (
     CONFIG,
     FOLDER_FILES,
@@ -169,9 +168,11 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
         return result
     name = source.removeprefix(HUB)
     if name == source or not _HUB_ID.fullmatch(name):
-        known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
+        names = [model.name for model in list_pretrained()]
+        known, near = ", ".join(names) or "none in this release", closest(source, names)
+        meant = f" (did you mean {near!r}?)" if near else ""
         raise CheckpointError(
-            f"There is no model {quote(source)}{_nearest(source)}: give a folder, a bundled name ({known}), or "
+            f"There is no model {quote(source)}{meant}: give a folder, a bundled name ({known}), or "
             "`hf:user/model` for one of the hub."
         )
     try:
@@ -188,11 +189,6 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
         raise CheckpointError(
             f"{source!r} could not be fetched from the hub ({reason}): check name and network."
         ) from error
-
-
-def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name.lower(), [model.name for model in list_pretrained()], n=1, cutoff=0.7)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def folder_of_user(source: str) -> Path | None:

@@ -1,5 +1,5 @@
 // Prompts for words that are learned with a model, as `pointillist/model/free_prompts.py` reads them, by letters alone: a page has no
-// sentence encoder.
+// sentence encoder. `others` are words that misspell none; without them only letters that are doubled or exchanged do.
 
 const ENDINGS = [["s", ""], ["es", ""], ["ies", "y"], ["ves", "f"]], ROWS = "qwertyuiop asdfghjkl zxcvbnm";
 const ARTICLES = new Set(["a", "an", "the"]), FREE = new Set(["a", "i"]), SHORTEST = 5, SAID = 8, LOOKED_UP = 200, SHOWN = 4, WORDS = 64;
@@ -39,7 +39,7 @@ function misspelling(text, other) {
 export const singleEdits = (word, names) => [...names].filter((name) => name.length >= SHORTEST && misspelling(word, name) < TWICE);
 
 /** @typedef {{table: Record<string, string[] | [string, number][][]>, rewritten: string[], content: string[], colours: Record<string, string[]>}} Grammar */
-/** @typedef {{kinds: Record<string, string>, nouns: string[], relations: string, examples: string[], readAs: Record<string, string>, grammar: Grammar | null}} WordKinds as `KnownWords.exported` in Python writes them */
+/** @typedef {{kinds: Record<string, string>, nouns: string[], relations: string, examples: string, others: string, readAs: Record<string, string>, grammar: Grammar | null}} WordKinds as `KnownWords.exported` in Python writes them */
 
 /** Let "a" and "an" agree with the words after them. @param {string[]} words */
 const agreeing = (words) => words.map((word, i) => (["a", "an"].includes(word) && i + 1 < words.length ? ("aeiou".includes(words[i + 1][0].toLowerCase()) ? "an" : "a") : word)).join(" ");
@@ -99,15 +99,15 @@ function parser({ table, rewritten, content }) {
 }
 
 /** A function that reads prompts by the words of all captions: what is sampled, and a sentence for whatever is sampled as something else or left out; a negation is refused. @param {string[]} words @param {WordKinds} learned */
-export function promptReader(words, { kinds, nouns, relations, examples, readAs, grammar }) {
+export function promptReader(words, { kinds, nouns, relations, examples, others, readAs, grammar }) {
   const table = new Map(Object.entries(kinds)), names = new Set(nouns), seen = new Set([...words, ...Object.keys(kinds).flatMap((phrase) => phrase.split(" "))]);
   const spellings = [...new Set([...words, ...[...seen].sort()])].filter((word) => word.length > 2);
-  const parse = grammar && parser(grammar), knows = relations ? `: this model knows ${relations}, and one scene in a sentence.` : ".";
+  const isOther = new Set(others.split(" ")), parse = grammar && parser(grammar), knows = relations ? `: this model knows ${relations}, and one scene in a sentence.` : ".";
   const isKnown = (/** @type {string} */ word) => seen.has(word) || FREE.has(word) || (!table.size && (/^[\x00-\x7f]$/.test(word) || /^\p{Nd}+$/u.test(word)));
   const kindOf = (/** @type {string} */ word) => [word, ...singularsOf(word)].map((each) => table.get(each)).find(Boolean) ?? FUNCTION;
   /** The words that an unknown one is spelled like, of the likeliest kind between two others. @param {string} word @param {string} before @param {string} after */
   function nearest(word, before, after) {
-    const form = [...singularsOf(word), `${word}s`].find((each) => seen.has(each)), most = word.length < SHORTEST ? NEIGHBOUR : TWICE;
+    const form = [...singularsOf(word), `${word}s`].find((each) => seen.has(each)), most = !others || isOther.has(word) ? LIKELY : word.length < SHORTEST ? NEIGHBOUR : TWICE;
     if (form !== undefined || word.length < 3) return form === undefined ? [] : [form];
     const place = !table.size ? null : kindOf(before) === NOUN ? [FUNCTION] : kindOf(after) === NOUN ? [COLOUR, NOUN, FUNCTION] : [NOUN, COLOUR, FUNCTION];
     const spelled = spellings.map((name) => ({ name, odds: misspelling(word, name), at: place ? place.indexOf(kindOf(name)) : 0 })).filter(({ odds, at }) => odds <= most && at >= 0).map(({ name, odds, at }) => ({ name, odds: 8 * at + odds }));
@@ -153,7 +153,7 @@ export function promptReader(words, { kinds, nouns, relations, examples, readAs,
     /** @type {string[]} */
     const notes = [];
     const text = replaced(known(replaced(prompt, notes), notes), notes);
-    if (prompt.trim() && wordsOf(text).every((word) => ARTICLES.has(word))) throw new Error(`The prompt ${quote(prompt)} has no word that this model knows, such as ${examples.map(quote).join(", ")}.`);
+    if (prompt.trim() && wordsOf(text).every((word) => ARTICLES.has(word))) throw new Error(`The prompt ${quote(prompt)} has no word that this model knows: it knows ${examples}.`);
     const sampled = grammar && text.trim() ? covered(text, notes) : text, different = [...new Set(notes)], more = different.length - SAID;
     return { text: sampled, notes: more > 0 ? [...different.slice(0, SAID), `${more.toLocaleString("en")} more words are sampled as others, or left out.`] : different };
   };

@@ -38,9 +38,11 @@ export class PromptNames {
 
   /** Sentences on prompts: on what is sampled as something else or left out, and on what is no name. @param {(string | null | undefined)[]} prompts @returns {string[]} */
   notes(prompts) {
-    const read = prompts.flatMap((typed) => (typed?.trim() ? [{ typed, notes: this.read(typed).notes }] : []));
     const hasWord = (/** @type {string} */ text) => (text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).some((word) => word.length > 1 || /^\p{N}$/u.test(word) || this.listed.has(word));
-    const wordless = read.filter(({ typed, notes }) => !hasWord(typed) && !notes.length).map(({ typed }) => `The prompt '${typed}' holds no word: write a name, as captions in training have.`);
-    return [...new Set([...wordless, ...read.flatMap(({ notes }) => notes)])];
+    const notesOf = (/** @type {string} */ typed) => {
+      const { notes } = this.read(typed);
+      return notes.length || hasWord(typed) ? notes : [`The prompt '${typed}' holds no word: write a name, as captions in training have.`];
+    };
+    return [...new Set(prompts.flatMap((typed) => (typed?.trim() ? notesOf(typed) : [])))];
   }
 }

@@ -15,7 +15,7 @@ export class FirstRun {
     this.words = html("p", {});
     this.steps = html("div", { className: "row" },
       html("button", { type: "button", onclick: draw }, "Draw"),
-      html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => this.#close() }, icon("close")));
+      html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => { state.cardClosed = true; state.changed(); } }, icon("close")));
     this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true }, this.words, this.steps);
   }
 
@@ -25,10 +25,5 @@ export class FirstRun {
     const [what, then] = drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
     updateChildren(this.words, what, () => [html("b", {}, what), then]);
     this.el.hidden = state.cardClosed || !state.details || state.kept === null || state.details.generation.pictures.length > 0; // which have a first step of their own
-  }
-
-  #close() {
-    this.state.cardClosed = true;
-    this.state.changed();
   }
 }
