@@ -119,7 +119,7 @@ def symbol_of(builder: Builder, view: View) -> Symbol:
     return symbol
 
 
-def recorded(builder: Builder, t: Tensor, what: str, remedy: str) -> View:
+def recorded(builder: Builder, t: object, what: str, remedy: str) -> View:
     """Return the view of a recorded value.
 
     Raises:

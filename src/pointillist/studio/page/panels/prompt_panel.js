@@ -204,7 +204,7 @@ export class PromptPanel {
     const tiles = html("select", { onchange: () => (request.seamless = /** @type {Request["seamless"]} */ (tiles.value)) }, ...TILES.map(([value, name]) => html("option", { value, selected: value === request.seamless }, name)));
     const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.bestOf, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.bestOf = Number(best.value)) });
     return html("details", { className: "more", open: request.bestOf > 1 || request.seamless !== "" }, html("summary", {}, "More"),
-      details.redraws && html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
+      details.redraws === true && html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
       isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and one is shown that its prompt or label explains and that is not odd" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
       !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
