@@ -136,7 +136,7 @@ def test_any_kind_of_image_may_be_given(tmp_path: object) -> None:
         surprisal_maps(ImageQuery.of(model, f"{tmp_path}/b.png"))
     with pytest.raises(pt.ConfigError, match="label"):
         surprisal_maps(ImageQuery.of(model, levels, label=1))
-    with pytest.raises(pt.ConfigError, match=r"`row` \(=3\) must be a whole number, 0 to 2"):
+    with pytest.raises(pt.ConfigError, match=r"`row` \(=3\) lies outside the image"):
         distribution(ImageQuery.of(model, levels), 3, 0)
 
 

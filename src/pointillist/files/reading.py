@@ -181,7 +181,7 @@ def parse_object(text: str, name: str, remedy: str, error: Error = DataError) ->
     """
     result = parse_json(text, name, remedy, error)
     if not isinstance(result, dict):
-        raise error(f"{name} is not a JSON object: {remedy}.")
+        raise error(f"{name} is not valid, as it is not a JSON object: {remedy}.")
     return result
 
 

@@ -193,7 +193,12 @@ class ImageSpec(WordedSettings):
             ("column", column, width),
             ("channel", channel, self.channels),
         ):
-            check_whole(what, value, 0, count - 1)
+            if not (isinstance(value, (int, np.integer)) and 0 <= value < count):
+                allowed = f"0 to {count - 1}" if count > 1 else "0"
+                raise ConfigError(
+                    f"`{what}` (={quote(value)}) lies outside the image of {height} x {width} with "
+                    f"{counted(self.channels, 'channel')}: counting starts at 0, so give {allowed}."
+                )
         return row, column, channel
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:

@@ -108,7 +108,7 @@ class KnownWords:
         if prompt.strip() and not {*re.findall(r"\w+", text.lower())} - ARTICLES:
             near = ", ".join(map(quote, self._closest(prompt)))
             known = f"{near} (the closest), {self.examples}" if near else self.examples
-            raise ConfigError(f"The prompt {quote(prompt)} has no word that this model knows: it knows {known}.")
+            raise ConfigError(f"The prompt {quote(prompt)} has no word that this model knows, such as {known}.")
         if self.kinds.grammar.sentences and text.strip():
             text = self._covered(text, notes)
         different = list(dict.fromkeys(notes))

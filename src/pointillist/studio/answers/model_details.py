@@ -60,7 +60,7 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
     del settings["min_is_white"]  # of the image
     recognised = list(model.measured_prompts.recognised)
     words = schemas.WordChoices.model_validate(
-        model.measured_prompts.words.model_dump(mode="json", exclude={"grammar"})
+        model.measured_prompts.words.model_dump(mode="json", include={"kinds", "sentence"})
     )
     return schemas.GenerationDefaults(
         **settings

@@ -153,7 +153,7 @@ export function promptReader(words, { kinds, nouns, relations, examples, others,
     /** @type {string[]} */
     const notes = [];
     const text = replaced(known(replaced(prompt, notes), notes), notes);
-    if (prompt.trim() && wordsOf(text).every((word) => ARTICLES.has(word))) throw new Error(`The prompt ${quote(prompt)} has no word that this model knows: it knows ${examples}.`);
+    if (prompt.trim() && wordsOf(text).every((word) => ARTICLES.has(word))) throw new Error(`The prompt ${quote(prompt)} has no word that this model knows, such as ${examples}.`);
     const sampled = grammar && text.trim() ? covered(text, notes) : text, different = [...new Set(notes)], more = different.length - SAID;
     return { text: sampled, notes: more > 0 ? [...different.slice(0, SAID), `${more.toLocaleString("en")} more words are sampled as others, or left out.`] : different };
   };
