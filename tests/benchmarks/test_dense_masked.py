@@ -81,7 +81,7 @@ def test_all_variants_take_the_same_step() -> None:
     x = torch.randint(4, (3, 1, 6, 6))
     losses = {}
     for variant in VARIANTS:
-        step = StepRunner(model, variant, x)
+        step = StepRunner(model, variant, x, None)
         for _ in range(3):
             step()
         with torch.no_grad():

@@ -79,7 +79,7 @@ def test_a_wrong_byte_loses_one_tile(data: st.DataObject) -> None:
     _, integer_model, _ = integer_case("pixelcnn")
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     sizes = [(1, 3), (data.draw(st.sampled_from([1, 2])), data.draw(st.integers(513, 1200))), (2, 4)]
-    images = [rng.integers(0, integer_model.levels, (1, *size)) for size in sizes]
+    images = [rng.integers(0, integer_model.image.levels, (1, *size)) for size in sizes]
     archive = compress(integer_model, images, verify=False)
     assert compress(integer_model, images, threads=2) == archive
     opened = Archive(archive, integer_model, threads=2)

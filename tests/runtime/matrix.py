@@ -60,7 +60,7 @@ class Picture:
     def of(cls, index: int) -> Picture:
         """Return the picture of an index."""
         # JavaScript computes all 65,536 levels of each pixel, in minutes: `tests.golden_images` has a small image
-        names = [model.name for model in list_pretrained() if integer_model(model.name).levels <= 256]
+        names = [model.name for model in list_pretrained() if integer_model(model.name).image.levels <= 256]
         turn, model = index // len(names), integer_model(names[index % len(names)])
         label = turn // 2 % len(model.classes) if model.classes else None
         prompt = PROMPTS[turn // 2 % len(PROMPTS)] if model.conditions.reader("text") is not None else None

@@ -188,18 +188,15 @@ class ImageSpec(WordedSettings):
         """
         height, width = size or (self.height, self.width)
         channel = self.channels - 1 if channel is None else channel
-        for what, value, count in (
-            ("row", row, height),
-            ("column", column, width),
-            ("channel", channel, self.channels),
-        ):
+        site, counts = (row, column, channel), (height, width, self.channels)
+        for what, value, count in zip(("row", "column", "channel"), site, counts, strict=True):
             if not (isinstance(value, (int, np.integer)) and 0 <= value < count):
                 allowed = f"0 to {count - 1}" if count > 1 else "0"
                 raise ConfigError(
                     f"`{what}` (={quote(value)}) lies outside the image of {height} x {width} with "
                     f"{counted(self.channels, 'channel')}: counting starts at 0, so give {allowed}."
                 )
-        return row, column, channel
+        return site
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures to levels; see `level_array` for what they may be, and the errors."""
@@ -293,8 +290,8 @@ class ImageSpec(WordedSettings):
 
 def pil_images(images: Any) -> list[Image.Image]:
     """Return one or several PIL images as a list; an empty one for anything else."""
-    each = [images] if isinstance(images, Image.Image) else images
-    return list(each) if isinstance(each, (list, tuple)) and each and isinstance(each[0], Image.Image) else []
+    each = images if isinstance(images, (list, tuple)) else [images]
+    return list(each) if each and isinstance(each[0], Image.Image) else []
 
 
 def _stacked(pictures: Sequence[Image.Image], read: Callable[[Image.Image], np.ndarray]) -> np.ndarray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.portable import LayerFeatures
 from pointillist.conditioning.prompts import (
     PAD,
     WINDOW,
@@ -42,7 +45,7 @@ def text_encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEn
 class SentenceEncoder(ConditionEncoder):
     """Two layers over the vector of a frozen encoder, which is not part of the model's file."""
 
-    without_torch = SentenceFeatures
+    without_torch: ClassVar[type[LayerFeatures] | None] = SentenceFeatures
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -68,7 +71,7 @@ class HashedNgramEncoder(ConditionEncoder):
     It learns the jargon of its captions, and pieces of unknown words.
     """
 
-    without_torch = NgramFeatures
+    without_torch: ClassVar[type[LayerFeatures] | None] = NgramFeatures
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -98,7 +101,7 @@ class WordOrderEncoder(HashedNgramEncoder):
     It reads what stands next to what: whose colour it is, and which thing is on which.
     """
 
-    without_torch = WordOrderFeatures
+    without_torch: ClassVar[type[LayerFeatures] | None] = WordOrderFeatures
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
@@ -134,7 +137,7 @@ class TokenSequenceEncoder(ConditionEncoder):
 class FrozenTokenEncoder(TokenSequenceEncoder):
     """Token states of a frozen encoder, which is not part of the model's file, through a linear layer."""
 
-    without_torch = StateFeatures
+    without_torch: ClassVar[type[LayerFeatures] | None] = StateFeatures
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
@@ -154,7 +157,7 @@ class HashedTokenEncoder(TokenSequenceEncoder):
     With words in their order, a token reads the neighbours of its word: the token of a thing has its colour.
     """
 
-    without_torch = WordFeatures
+    without_torch: ClassVar[type[LayerFeatures] | None] = WordFeatures
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from pointillist.conditioning.attributes import AttributeFeatures, AttributeRead
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import LabelConfig, LabelReader
+from pointillist.conditioning.portable import LayerFeatures
 from pointillist.conditioning.vector import VectorConfig, VectorFeatures, VectorReader
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float
@@ -65,7 +67,7 @@ class AttributeEncoder(ConditionEncoder):
     ```
     """
 
-    without_torch = AttributeFeatures
+    without_torch: ClassVar[type[LayerFeatures] | None] = AttributeFeatures
 
     def __init__(self, config: AttributesConfig) -> None:
         super().__init__()
@@ -103,7 +105,7 @@ class VectorEncoder(ConditionEncoder):
     ```
     """
 
-    without_torch = VectorFeatures
+    without_torch: ClassVar[type[LayerFeatures] | None] = VectorFeatures
 
     def __init__(self, config: VectorConfig) -> None:
         super().__init__()

