@@ -135,10 +135,10 @@ def test_a_likelihood_agrees_with_the_model() -> None:
     model, integer_model, x = integer_case("factored")
     scorer = model.integer_model()
     levels = x.numpy()
-    params = scorer.params(levels, None)
-    chosen = scorer.distribution.log_prob(params, levels)
+    distributions = scorer.distributions(levels, None)
+    chosen = distributions.log_prob()
     for channel in range(2):
-        table = scorer.distribution.conditional(params, levels, channel)
+        table = distributions.conditional(channel)
         assert equal(chosen[:, channel], np.take_along_axis(table, levels[:, channel, None], 1)[:, 0])
     np.testing.assert_array_equal(chosen, integer_model.log_prob_map(levels))
 

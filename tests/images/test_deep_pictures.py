@@ -123,6 +123,6 @@ def test_the_probability_of_a_level_is_its_entry_in_the_table(scan: np.ndarray) 
     """By the two ends of its interval, and by the frequencies of all levels."""
     scorer = pt.load("grey16").scorer("integer")
     levels = scan[None, None, :2].astype(np.int64)
-    params, likelihood = scorer.params(levels, None), scorer.distribution
-    expected = np.take_along_axis(likelihood.probs(params, levels, 0), levels, 1)
-    np.testing.assert_array_equal(likelihood.prob(params, levels), expected)
+    distributions = scorer.distributions(levels, None)
+    expected = np.take_along_axis(distributions.probs(0), levels, 1)
+    np.testing.assert_array_equal(distributions.prob(), expected)

@@ -111,7 +111,7 @@ def test_parameters_give_the_frequencies(name: str, executor: str) -> None:
     levels = few_images(name)
     for order in map(integer_model.order, integer_model.orders):
         by = replace(integer_model, executor=executor)
-        params = np.moveaxis(by.params(levels, None, order), 1, 3)
+        params = np.moveaxis(by.distributions(levels, None, order).params, 1, 3)
         starts, sizes = intervals_of(integer_model, levels, order=order)
         for channel in range(levels.shape[1]):
             table = frequencies(integer_model.program(order).head, params, levels.transpose(0, 2, 3, 1), channel)

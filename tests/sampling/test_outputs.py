@@ -113,7 +113,7 @@ def test_outputs_of_integers_are_log_probabilities_of_the_program(case: str, gui
     assert np.array_equal(levels[:, :, mask], x[:, :, mask])
     assert np.isnan(outputs[..., mask]).all()
     read = model.conditions.inputs(1 if model.config.classes else None, 2, size=size)
-    params = np.moveaxis(integers.params(levels, read, order), 1, 3)
+    params = np.moveaxis(integers.distributions(levels, read, order).params, 1, 3)
     head = integers.program(order).head
     for channel in range(image.channels):
         for row, column in np.argwhere(~mask):

@@ -21,11 +21,11 @@ from pointillist.conditioning import Label
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
 from pointillist.images import channel_names
-from pointillist.images.array_types import Bool, Float, Int, Shaped
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.visualization import Chart
 from pointillist.images.visualization.pixels import ShownAsPicture
 from pointillist.model.batches import BatchReader, QueryKwargs
-from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.protocols import Distributions, LikelihoodModel
 
 CONFIDENCE = 0.95  # probability that all bars of a calibrated model lie in the band
 # edges of the bins of probability: fine at both ends, where most probabilities are
@@ -220,11 +220,11 @@ def calibration(
     with Bar("calibration", reader.count) as bar:
         for start in range(0, reader.count, step):
             levels, inputs = reader.read(start, start + step)
-            params = scorer.params(levels, inputs, order)
+            distributions = scorer.distributions(levels, inputs, order)
             draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
             v = np.stack([random.random(levels.shape[1:]) for random in draws])
             for channel in range(image.channels):
-                probs, observed = _forecasts(scorer, params, levels, channel)
+                probs, observed = _forecasts(distributions, channel)
                 sums.add(probs, observed)
                 bin_index = (_pit(probs, observed, v[:, channel].reshape(-1)) * bins).astype(np.int64)
                 pit[channel] += np.bincount(np.minimum(bin_index, bins - 1), minlength=bins)
@@ -234,16 +234,11 @@ def calibration(
     return Calibration(result, sums.reliability(), reader.count, dims, seed, channel_names(model.image))
 
 
-def _forecasts(
-    scorer: LikelihoodModel,
-    params: Shaped[np.ndarray, "b p h w"],
-    levels: Int[np.ndarray, "b c h w"],
-    channel: int,
-) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n 1"]]:
+def _forecasts(distributions: Distributions, channel: int) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n 1"]]:
     """Return probabilities of all levels at every sub-pixel of a channel, and the observed level."""
-    probs = np.moveaxis(scorer.distribution.probs(params, levels, channel), 1, -1)
+    probs = np.moveaxis(distributions.probs(channel), 1, -1)
     probs = np.ascontiguousarray(probs / probs.sum(-1, keepdims=True)).reshape(-1, probs.shape[-1])
-    return probs, levels[:, channel].reshape(-1, 1)
+    return probs, distributions.x[:, channel].reshape(-1, 1)
 
 
 def _pit(

@@ -12,9 +12,10 @@ from PIL import Image
 from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.transform import Transform
-from pointillist.images.array_types import Float, Int, Shaped
+from pointillist.images.array_types import Float
 from pointillist.images.visualization import Chart
 from pointillist.images.visualization.pixels import ShownAsPicture
+from pointillist.model.protocols import Distributions
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LEAST = -1e4  # log-probability of a level that is impossible, in sums over levels
@@ -176,8 +177,7 @@ def pixel_distributions(
     for channel in channels:
         query.model.image.check_site(row, column, channel, query.shape[1:])
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
-    params, x = query.params[here], query.x[here]
-    return [_distribution(query, params, x, (row, column, channel)) for channel in channels]
+    return [_distribution(query, query.distributions[here], (row, column, channel)) for channel in channels]
 
 
 def sampling_distributions(
@@ -196,25 +196,23 @@ def sampling_distributions(
     """
     if not query.conditions.is_conditional:
         transform = transform.unguided()
-    both = [query, query.guidance_reference()] if transform.is_guided else [query]
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
     query.model.image.check_site(row, column, 0, query.shape[1:])
-    params, channels = [each.params[here] for each in both], range(query.shape[0])
-    return [query.likelihood.drawn_from(params, query.x[here], c, transform)[0, :, 0, 0] for c in channels]
+    reference = query.guidance_reference().distributions[here] if transform.is_guided else None
+    pixel, channels = query.distributions[here], range(query.shape[0])
+    return [pixel.drawn_from(channel, transform, reference)[0, :, 0, 0] for channel in channels]
 
 
-def _distribution(
-    query: ImageQuery, params: Shaped[np.ndarray, "1 p 1 1"], x: Int[np.ndarray, "1 c 1 1"], site: tuple[int, int, int]
-) -> LevelDistribution:
-    likelihood, channel = query.likelihood, site[2]
-    log_probs = likelihood.conditional(params, x, channel)[0, :, 0, 0]
+def _distribution(query: ImageQuery, pixel: Distributions, site: tuple[int, int, int]) -> LevelDistribution:
+    channel = site[2]
+    log_probs = pixel.conditional(channel)[0, :, 0, 0]
     components = None
     if query.model.likelihood_name == "mixture":
-        parts = [part[0, :, 0, 0] for part in likelihood.components(params, x, channel)]
+        parts = [part[0, :, 0, 0] for part in pixel.components(channel)]
         half = (query.model.image.levels - 1) / 2  # levels lie on [-1, 1]
         scale = np.exp(parts[2].clip(max=_WIDEST)) * half
         components = MixtureComponents(np.exp(parts[0]), (parts[1] + 1) * half, scale)
-    return LevelDistribution(*site, log_probs, int(x[0, channel, 0, 0]), query.model.image.ordered, components)
+    return LevelDistribution(*site, log_probs, int(pixel.x[0, channel, 0, 0]), query.model.image.ordered, components)
 
 
 def divergence(log_p: Float[np.ndarray, ...], log_q: Float[np.ndarray, ...], axis: int) -> Float[np.ndarray, ...]:

@@ -17,20 +17,18 @@ import numpy as np
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.images.array_types import Bool, Float, Int, Shaped
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.portable import ProgramModel
-from pointillist.model.protocols import LikelihoodModel, scorer_of
+from pointillist.model.protocols import Distributions, LikelihoodModel, scorer_of
 from pointillist.model.vocabulary import literal_prompts
 from pointillist.system import single_threaded
 
 if TYPE_CHECKING:
-    from pointillist.model.float_likelihood import FloatLikelihood
     from pointillist.model.pixel_model import PixelModel
-    from pointillist.model.portable.likelihood import ProgramLikelihood
 
 NATS_PER_BIT = float(np.log(2.0))
 _TABLE_SIZE = 4_000_000  # log-probabilities held at once
@@ -153,25 +151,16 @@ class ImageQuery:
         return self.scorer.engine == "integer"
 
     @cached_property
-    def likelihood(self) -> FloatLikelihood | ProgramLikelihood:
-        """Distribution of a pixel, given `params`."""
-        return self.scorer.distribution
-
-    def params_of(self, x: Int[np.ndarray, "b c h w"]) -> Shaped[np.ndarray, "b p h w"]:
-        """Compute the parameters of the distributions of images, under the conditions and the order."""
-        inputs, model = self.conditions[np.zeros(len(x), np.int64)], cast("PixelModel", self.model)
-        with nullcontext() if self.in_integers else few_threads(model, (x.shape[2], x.shape[3])):
-            return self.scorer.params(x, inputs, self.order)
-
-    @cached_property
-    def params(self) -> Shaped[np.ndarray, "1 p h w"]:
-        """Parameters of the distributions of the image, computed once."""
-        return self.params_of(self.x)
+    def distributions(self) -> Distributions:
+        """Distributions of the image under the conditions and the order, computed once."""
+        _, height, width = self.shape
+        with nullcontext() if self.in_integers else few_threads(cast("PixelModel", self.model), (height, width)):
+            return self.scorer.distributions(self.x, self.conditions, self.order)
 
     @cached_property
     def log_probs(self) -> Float[np.ndarray, "1 c h w"]:
         """Log-probability of every sub-pixel of the image given those before it, in nats, float64; computed once."""
-        return self.likelihood.log_prob(self.params, self.x)
+        return self.distributions.log_prob()
 
     @cached_property
     def surprisal(self) -> Float[np.ndarray, "c h w"]:
@@ -201,14 +190,15 @@ class ImageQuery:
 
         Where the likelihood couples the channels of a pixel, these are the sub-pixels of earlier pixels.
         """
-        here = self.order_index[0 if self.likelihood.coupled else channel, row, column]
+        coupled = self.model.likelihood_name == "mixture"
+        here = self.order_index[0 if coupled else channel, row, column]
         before: np.ndarray = self.order_index < here
         return before
 
     def iter_rows(self) -> Iterator[slice]:
         """Yield rows of the image, few enough for a table of all levels at each of their pixels."""
         _, height, width = self.shape
-        table = self.model.image.levels * self.likelihood.mixtures * width  # each component has its own
+        table = self.model.image.levels * max(1, self.model.mixtures) * width  # each component has its own
         step = max(1, _TABLE_SIZE // table)
         for start in range(0, height, step):
             yield slice(start, min(height, start + step))
@@ -216,7 +206,7 @@ class ImageQuery:
     def iter_log_probs(self, channel: int) -> Iterator[tuple[slice, Float[np.ndarray, "k rows w"]]]:
         """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
         for rows in self.iter_rows():
-            yield rows, self.likelihood.conditional(self.params[:, :, rows], self.x[:, :, rows], channel)[0]
+            yield rows, self.distributions[:, :, rows].conditional(channel)[0]
 
 
 def order_index(model: LikelihoodModel, size: tuple[int, int], order: PixelOrder) -> Int[np.ndarray, "c h w"]:

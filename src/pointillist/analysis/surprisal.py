@@ -183,7 +183,7 @@ def _surprisal_maps(query: ImageQuery) -> SurprisalMaps:
     entropy, variance = np.zeros(query.shape), np.zeros(query.shape)
     for channel in range(query.shape[0]):
         for rows in query.iter_rows():
-            mean, spread = query.likelihood.moments(query.params[:, :, rows], query.x[:, :, rows], channel)
+            mean, spread = query.distributions[:, :, rows].moments(channel)
             entropy[channel, rows] = mean[0] / NATS_PER_BIT
             variance[channel, rows] = spread[0] / NATS_PER_BIT**2
     names = channel_names(query.model.image)

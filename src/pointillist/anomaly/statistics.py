@@ -16,9 +16,9 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.moments import centred_pit, entropy_and_variance
 from pointillist.errors import ConfigError, check_number, check_whole
 from pointillist.files.progress import Bar
-from pointillist.images.array_types import Float, Int, Shaped
+from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import check_likelihood
-from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.protocols import Distributions, LikelihoodModel
 
 NATS_PER_BIT = 0.6931471805599453
 _TABLE_SIZE = 1_000_000  # probabilities at once: they stay in the cache of the processor
@@ -80,28 +80,26 @@ def pixel_maps(model: LikelihoodModel, x: Int[np.ndarray, "b c h w"], inputs: Co
     Example:
         maps = pixel_maps(model.scorer(), model.check_array(x), model.conditions.inputs(None, len(x)))
     """
-    params = model.params(x, inputs)
+    distributions = model.distributions(x, inputs)
     height, row = x.shape[2], model.image.levels * x.shape[3]
     step, rows = max(1, _TABLE_SIZE // (row * height)), max(1, _TABLE_SIZE // row)
-    surprisal = -model.distribution.log_prob(params, x).sum(1) / NATS_PER_BIT
+    surprisal = -distributions.log_prob().sum(1) / NATS_PER_BIT
     parts = []
     for images in (slice(start, start + step) for start in range(0, len(x), step)):
         bands = [(images, slice(None), slice(start, start + rows)) for start in range(0, height, rows)]
-        each = [_moments(model, params[band], x[band]) for band in bands]
+        each = [_moments(distributions[band]) for band in bands]
         parts.append([np.concatenate(arrays, 2) for arrays in zip(*each, strict=True)])
     entropy, variance, pit, pit_variance = (np.concatenate(each) for each in zip(*parts, strict=True))
     maps = (surprisal, entropy.sum(1) / NATS_PER_BIT, variance.sum(1) / NATS_PER_BIT**2)
     return PixelMaps(*maps, pit, pit_variance) if model.image.ordered else PixelMaps(*maps)
 
 
-def _moments(
-    scorer: LikelihoodModel, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _moments(distributions: Distributions) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Compute entropy, its variance, and the PIT with its variance, `[b c h w]` each, in nats."""
     result = []
-    for channel in range(x.shape[1]):
-        probs = scorer.distribution.probs(params, x, channel)
-        result.append([*entropy_and_variance(probs), *centred_pit(probs, x[:, channel])])
+    for channel in range(distributions.x.shape[1]):
+        probs = distributions.probs(channel)
+        result.append([*entropy_and_variance(probs), *centred_pit(probs, distributions.x[:, channel])])
     entropy, variance, pit, pit_variance = (np.stack(each, 1) for each in zip(*result, strict=True))
     return entropy, variance, pit, pit_variance
 

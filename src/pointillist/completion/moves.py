@@ -17,12 +17,15 @@ are rounded as IEEE 754 defines: every platform makes the same moves.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import Scaled
 from pointillist.engine.program import IntArray
-from pointillist.images.array_types import Float, Int, Shaped
+from pointillist.images.array_types import Float, Int
+from pointillist.model.protocols import Distributions
 from pointillist.sampling.draws import Draws
 
 _AT_ONCE = 2**22
@@ -61,16 +64,11 @@ def move_sub_pixels(
 
 
 class _State:
-    """Completions, the outputs for them, their probability, and that each unknown sub-pixel has another level."""
+    """Distributions of completions, their probability, and that each unknown sub-pixel has another level."""
 
-    def __init__(
-        self,
-        levels: Int[np.ndarray, "n c h w"],
-        params: Shaped[np.ndarray, "n p h w"],
-        probability: Scaled,
-        others: Float[np.ndarray, "n sites"],
-    ) -> None:
-        self.levels, self.params, self.probability, self.others = levels, params, probability, others
+    def __init__(self, distributions: Distributions, probability: Scaled, others: Float[np.ndarray, "n sites"]) -> None:
+        self.distributions, self.probability, self.others = distributions, probability, others
+        self.levels: Int[np.ndarray, "n c h w"] = distributions.x
 
     def ratio(self, after: _State, odds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Return p(x') / p(x) S(x) / S(x') over the odds of the new level against the old one."""
@@ -89,8 +87,11 @@ class _State:
             np.where(keep, other.probability.exponents, mine.exponents),
         )
         return _State(
-            np.where(chosen, other.levels, self.levels),
-            np.where(chosen, other.params, self.params),
+            replace(
+                self.distributions,
+                params=np.where(chosen, other.distributions.params, self.distributions.params),
+                x=np.where(chosen, other.levels, self.levels),
+            ),
             probability,
             np.where(keep[:, None], other.others, self.others),
         )
@@ -101,17 +102,17 @@ class _Chain:
 
     def __init__(self, draws: Draws, inputs: ConditionInputs) -> None:
         self.draws, self.inputs, self.scorer = draws, inputs, draws.scorer
-        self.likelihood, self.in_integers = self.scorer.distribution, self.scorer.engine == "integer"
+        self.in_integers: bool = self.scorer.engine == "integer"
         self.sites = np.argwhere(~draws.known)
         self.allowed = draws.allowed
 
     def state(self, levels: Int[np.ndarray, "n c h w"]) -> _State:
         """Score completions."""
-        x, params = levels, self.scorer.params(levels, self.inputs, self.draws.order)
+        distributions, count = self.scorer.distributions(levels, self.inputs, self.draws.order), len(levels)
         step = max(1, _AT_ONCE // (levels[0].size * self.draws.model.image.levels))
-        parts = [self._probabilities(params[i : i + step], x[i : i + step]) for i in range(0, len(x), step)]
+        parts = [self._probabilities(distributions[i : i + step]) for i in range(0, count, step)]
         chosen, mass = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        probability = Scaled.ones(len(x))
+        probability = Scaled.ones(count)
         if self.in_integers:
             flat = chosen.reshape(len(chosen), -1)
             for start in range(0, flat.shape[1], _FACTORS):
@@ -120,8 +121,8 @@ class _Chain:
                     factor = factor * column
                 probability.multiply(factor)
         else:
-            probability.multiply_exp(self.likelihood.log_prob(params, x).reshape(len(x), -1).sum(1))
-        return _State(levels, params, probability, (mass - chosen[:, *self.sites.T]).clip(min=0))
+            probability.multiply_exp(distributions.log_prob().reshape(count, -1).sum(1))
+        return _State(distributions, probability, (mass - chosen[:, *self.sites.T]).clip(min=0))
 
     def propose(
         self, state: _State, rng: np.random.Generator
@@ -147,23 +148,23 @@ class _Chain:
     ) -> Float[np.ndarray, "n k"]:
         """Return the probabilities of all levels of one sub-pixel of each completion."""
         result = np.empty((len(images), self.draws.model.image.levels))
-        pixel = state.levels[images, :, row, column][:, :, None, None]
-        params = state.params[images, :, row, column][:, :, None, None]
+        pixels = state.distributions[images, :, row, column][:, :, None, None]
         for each in np.unique(channel).tolist():
             chosen = channel == each
-            result[chosen] = self.likelihood.probs(params, pixel, each)[:, :, 0, 0][chosen]
+            result[chosen] = pixels.probs(each)[:, :, 0, 0][chosen]
         return result
 
     def _probabilities(
-        self, params: Shaped[np.ndarray, "n p h w"], x: Int[np.ndarray, "n c h w"]
+        self, distributions: Distributions
     ) -> tuple[Float[np.ndarray, "n c h w"], Float[np.ndarray, "n sites"]]:
         """Return the probability of each sub-pixel, and of the allowed levels of each unknown one."""
+        x = distributions.x
         mass = np.ones((len(x), len(self.sites)))
         if self.allowed is None:
-            return self.likelihood.prob(params, x), mass
-        chosen = np.empty(x.shape) if self.in_integers else self.likelihood.prob(params, x)
+            return distributions.prob(), mass
+        chosen = np.empty(x.shape) if self.in_integers else distributions.prob()
         for channel in range(x.shape[1]):
-            probs = self.likelihood.probs(params, x, channel)
+            probs = distributions.probs(channel)
             if self.in_integers:
                 chosen[:, channel] = np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]
             here = self.sites[:, 0] == channel

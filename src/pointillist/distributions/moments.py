@@ -15,7 +15,7 @@ def entropy_and_variance(
     A level of probability 0 adds nothing to either.
 
     Example:
-        entropy, variance = entropy_and_variance(likelihood.probs(params, x, channel=0))
+        entropy, variance = entropy_and_variance(distributions.probs(channel=0))
     """
     log_probs = np.log(np.maximum(probs, np.finfo(probs.dtype).tiny))
     entropy = -(probs * log_probs).sum(1)
@@ -51,7 +51,7 @@ def centred_pit(
     uncorrelated if the model is right, because each is conditioned on all before it.
 
     Example:
-        pit, variance = centred_pit(likelihood.probs(params, x, channel=0), x[:, 0])
+        pit, variance = centred_pit(distributions.probs(channel=0), x[:, 0])
     """
     index = levels[:, None]
     observed = np.take_along_axis(probs, index, 1)[:, 0]

@@ -1,8 +1,8 @@
-"""The distribution of a pixel by a network in floating point, with arrays in and out."""
+"""The distributions of sub-pixels by a network in floating point, with arrays in and out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,80 +11,61 @@ from torch import Tensor
 
 from pointillist.conditioning.encoder import as_tensor
 from pointillist.distributions.likelihoods import Likelihood
-from pointillist.distributions.moments import entropy_and_variance
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.distributions.transform import Transform
-from pointillist.images.array_types import Float, Int
+from pointillist.images.array_types import Float
+from pointillist.model.protocols import Distributions
 
 
-class FloatLikelihood:
-    """A likelihood of torch with arrays in and out, with the methods of `ProgramLikelihood`. Results are float64.
+@dataclass(frozen=True, eq=False)
+class FloatDistributions(Distributions):
+    """The distributions of a likelihood of torch; `params` are outputs of the network.
+
+    ```python
+    FloatDistributions(params, x, model.likelihood).log_prob()  # nats [b c h w]
+    ```
 
     Attributes:
         likelihood: the likelihood.
-        coupled: whether a channel depends on the channels before it in its pixel.
-        mixtures: components of a mixture; 1 for other distributions.
     """
 
-    def __init__(self, likelihood: Likelihood) -> None:
-        self.likelihood: Likelihood = likelihood
-        self.coupled: bool = likelihood.coupled
-        self.mixtures: int = int(getattr(likelihood, "mixtures", 1))
+    likelihood: Likelihood
 
-    def log_prob(
-        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
-    ) -> Float[np.ndarray, "b c h w"]:
+    def log_prob(self) -> Float[np.ndarray, "b c h w"]:
         """Compute the log-probability of each sub-pixel given those before it, in nats."""
-        return as_doubles(self.likelihood.log_prob(*_tensors(params, x)))
+        return as_doubles(self.likelihood.log_prob(*self._tensors()))
 
-    def conditional(
-        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
-    ) -> Float[np.ndarray, "b k h w"]:
+    def conditional(self, channel: int) -> Float[np.ndarray, "b k h w"]:
         """Compute the log-probabilities of all levels of one channel, in nats."""
-        return as_doubles(self.likelihood.conditional(*_tensors(params, x), channel))
-
-    def prob(self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]) -> Float[np.ndarray, "b c h w"]:
-        """Compute the probability of each sub-pixel given those before it."""
-        return np.asarray(np.exp(self.log_prob(params, x)))
-
-    def probs(
-        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
-    ) -> Float[np.ndarray, "b k h w"]:
-        """Compute the probabilities of all levels of one channel."""
-        return np.asarray(np.exp(self.conditional(params, x, channel)))
-
-    def moments(
-        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
-    ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
-        """Compute the mean and the variance of -log p over the levels of one channel, in nats and nats squared."""
-        return entropy_and_variance(self.probs(params, x, channel))
+        return as_doubles(self.likelihood.conditional(*self._tensors(), channel))
 
     def drawn_from(
-        self,
-        params: Sequence[Float[np.ndarray, "b p h w"]],
-        x: Int[np.ndarray, "b c h w"],
-        channel: int,
-        transform: Transform,
+        self, channel: int, transform: Transform, reference: Distributions | None = None
     ) -> Float[np.ndarray, "b k h w"]:
-        """Compute the probabilities that levels are drawn from; see `ProgramLikelihood`."""
-        tables = [np.moveaxis(self.conditional(each, x, channel), 1, -1) for each in params]
-        logs = [torch.from_numpy(each.reshape(-1, each.shape[-1])) for each in tables]
-        guided = apply_guidance(logs[0], logs[1], transform.guidance) if transform.is_guided else logs[0]
+        """Compute the probabilities that levels of a channel are drawn from, float64."""
+        table = np.moveaxis(self.conditional(channel), 1, -1)
+        guided = _rows(table)
+        if reference is not None and transform.is_guided:
+            other = _rows(np.moveaxis(reference.conditional(channel), 1, -1))
+            guided = apply_guidance(guided, other, transform.guidance)
         probs = apply_temperature_top_p(guided, transform.temperature, transform.top_p).exp()
         rows: np.ndarray = (probs / probs.sum(1, keepdim=True)).numpy()
-        return np.moveaxis(rows.reshape(tables[0].shape), -1, 1)
+        return np.moveaxis(rows.reshape(table.shape), -1, 1)
 
     def components(
-        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+        self, channel: int
     ) -> tuple[Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"]]:
         """Return log-weight, mean and log-scale of each component of a mixture."""
         mixture: Any = self.likelihood
-        log_weight, mean, log_scale = map(as_doubles, mixture.components(*_tensors(params, x), channel))
+        log_weight, mean, log_scale = map(as_doubles, mixture.components(*self._tensors(), channel))
         return log_weight, mean, log_scale
 
+    def _tensors(self) -> tuple[Tensor, Tensor]:
+        return as_tensor(self.params), as_tensor(self.x)
 
-def _tensors(params: np.ndarray, x: np.ndarray) -> tuple[Tensor, Tensor]:
-    return as_tensor(params), as_tensor(x)
+
+def _rows(table: Float[np.ndarray, "b h w k"]) -> Float[Tensor, "n k"]:
+    return torch.from_numpy(table.reshape(-1, table.shape[-1]))
 
 
 def as_doubles(values: Tensor) -> Float[np.ndarray, ...]:

@@ -13,7 +13,7 @@ from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.conditioning.encoder import as_tensor, levels_tensor
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
-from pointillist.distributions.likelihoods import Likelihood
+from pointillist.distributions.likelihoods import Likelihood, at_least_float32
 from pointillist.distributions.registry import build_likelihood
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, EngineError, ShapeError, clause, quote
@@ -25,7 +25,7 @@ from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
-from pointillist.model.float_likelihood import FloatLikelihood, as_doubles
+from pointillist.model.float_likelihood import FloatDistributions, as_doubles
 from pointillist.model.folder import files
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import find_model
@@ -214,11 +214,6 @@ class PixelModel(AnsweredNames, nn.Module):
         """Components of a mixture; 0 for other distributions."""
         return int(getattr(self.likelihood, "mixtures", 0))
 
-    @property
-    def distribution(self) -> FloatLikelihood:
-        """Distribution of a pixel, given `params`."""
-        return FloatLikelihood(self.likelihood)
-
     def condition(self, kind: type[Settings]) -> Settings | None:
         """Return the settings of a kind of condition; None for a model without it."""
         return self.config.condition(kind)
@@ -269,14 +264,20 @@ class PixelModel(AnsweredNames, nn.Module):
         out: Tensor = self.backbone(turned, ctx, self.conditions.to_raster_frame(condition, order).as_computed())
         return order.from_raster(out)
 
-    def params(
+    def distributions(
         self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Float[np.ndarray, "b p h w"]:
-        """Outputs of the network at every pixel of complete images; see `LikelihoodModel`."""
+    ) -> FloatDistributions:
+        """Compute the distributions of all sub-pixels of complete images; see `LikelihoodModel`."""
         with inference_mode(self):
             condition = self.encode(inputs, len(x), (x.shape[2], x.shape[3]))
             params = self.outputs(self.canvas(as_tensor(x, self.device).long()), condition, order)
-        return (params if params.dtype == torch.float64 else params.float()).cpu().numpy()
+        return self.distributions_from(at_least_float32(params).cpu().numpy(), x)
+
+    def distributions_from(
+        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
+    ) -> FloatDistributions:
+        """Return the distributions of outputs of the network that were computed before."""
+        return FloatDistributions(params, x, self.likelihood)
 
     def unchecked_log_prob_map(
         self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None

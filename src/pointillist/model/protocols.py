@@ -1,12 +1,15 @@
-"""Protocols of a model: to sample from it, to score images by it. Needs no torch."""
+"""Protocol of a model, by which it is sampled and scored, and the distributions that it gives. Needs no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 
 from pointillist.conditioning.registry import ConditionConfig
+from pointillist.distributions.moments import entropy_and_variance
 from pointillist.errors import ShapeError, check_name
 from pointillist.images.array_types import Float, Int, Shaped
 
@@ -15,11 +18,10 @@ if TYPE_CHECKING:
     from pointillist.conditioning.readers import ConditionReaders
     from pointillist.data.tilemaps import Tileset
     from pointillist.distributions.kinds import LikelihoodKind
+    from pointillist.distributions.transform import Transform
     from pointillist.images import ImageSpec
     from pointillist.images.ordering import PixelOrder
-    from pointillist.model.float_likelihood import FloatLikelihood
     from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-    from pointillist.model.portable.likelihood import ProgramLikelihood
 
 
 Settings = TypeVar("Settings", bound=ConditionConfig)
@@ -29,13 +31,72 @@ SCORING_ENGINES = ("auto", "integer", "torch")
 """Engines that score images; `torch` is floating point on any device, `auto` takes the integer program where it can."""
 
 
+@dataclass(frozen=True, eq=False)
+class Distributions(ABC):
+    """The distribution of each sub-pixel of images, given those before it, in floating point or by an integer program.
+
+    ```python
+    distributions = pt.load("digits").scorer().distributions(x, None)
+    distributions.log_prob()  # nats [b c h w]
+    distributions[:, :, 3:5].conditional(0)  # log-probabilities of all levels in two rows, [b k 2 w]
+    ```
+
+    Attributes:
+        params: parameters at every pixel, `[b p h w]`: outputs of a network, or integers of a program.
+        x: levels of the images, `[b c h w]`.
+    """
+
+    params: Shaped[np.ndarray, "b p h w"]
+    x: Int[np.ndarray, "b c h w"]
+
+    def __getitem__(self, index: Any) -> Self:
+        """Return the distributions of some images, rows or columns."""
+        return replace(self, params=self.params[index], x=self.x[index])
+
+    @abstractmethod
+    def log_prob(self) -> Float[np.ndarray, "b c h w"]:
+        """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
+
+    @abstractmethod
+    def conditional(self, channel: int) -> Float[np.ndarray, "b k h w"]:
+        """Compute the log-probabilities of all levels of one channel, in nats, float64."""
+
+    @abstractmethod
+    def drawn_from(
+        self, channel: int, transform: Transform, reference: Distributions | None = None
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the probabilities that levels of a channel are drawn from, float64.
+
+        Args:
+            transform: guidance, temperature and top-p.
+            reference: the reference of guidance, of the same images; not read without guidance.
+        """
+
+    @abstractmethod
+    def components(
+        self, channel: int
+    ) -> tuple[Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"]]:
+        """Return log-weight, mean and log-scale of each component of a `DiscretizedLogisticMixture`."""
+
+    def prob(self) -> Float[np.ndarray, "b c h w"]:
+        """Compute the probability of each sub-pixel given those before it, float64."""
+        return np.asarray(np.exp(self.log_prob()))
+
+    def probs(self, channel: int) -> Float[np.ndarray, "b k h w"]:
+        """Compute the probabilities of all levels of one channel, float64."""
+        return np.asarray(np.exp(self.conditional(channel)))
+
+    def moments(self, channel: int) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
+        """Compute the mean and the variance of -log p over the levels of one channel, in nats and nats squared."""
+        return entropy_and_variance(self.probs(channel))
+
+
 @runtime_checkable
 class LikelihoodModel(Protocol):
     """A model with an exact likelihood: a pixel model in torch, or an integer program.
 
     Attributes:
-        engine: `integer` or `torch`, which computes `params`.
-        distribution: distribution of a pixel, given `params`.
+        engine: `integer` or `torch`, which computes `distributions`.
         image: meaning of the integers of its images.
         classes: names of the labels; empty for none.
         generation_config: sampling settings that suit it.
@@ -54,9 +115,6 @@ class LikelihoodModel(Protocol):
 
     @property
     def engine(self) -> str: ...
-
-    @property
-    def distribution(self) -> FloatLikelihood | ProgramLikelihood: ...
 
     @property
     def image(self) -> ImageSpec: ...
@@ -121,10 +179,13 @@ class LikelihoodModel(Protocol):
     def stage_count(self, height: int, width: int) -> int:
         """Return the number of stages in which an image of this size is generated."""
 
-    def params(
+    def distributions(
         self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Shaped[np.ndarray, "b p h w"]:
-        """Compute the parameters of the distribution at every pixel of complete images."""
+    ) -> Distributions:
+        """Compute the distributions of all sub-pixels of complete images."""
+
+    def distributions_from(self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]) -> Distributions:
+        """Return the distributions of parameters that were computed before."""
 
     def unchecked_log_prob_map(
         self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from pointillist.engine.weights import compare_weights_once
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import SingleImage
+from pointillist.model.protocols import Distributions
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_floats, encode_levels, sampled_image
 from pointillist.studio.jobs import SamplingJob, num_outputs
@@ -23,8 +23,8 @@ EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows some
 _EVENT_NUMBERS, _BLOCK_NUMBERS = 4_000_000, 100_000  # probabilities per event, and per block of work
 _LEAST = -1e4  # log-probability of a level that is impossible, in sums over levels
 
-Conditional = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-"""Computes log-probabilities `[n k 1 m]` from outputs `[n p 1 m]`, levels `[n c 1 m]` and a channel."""
+Read = Callable[[np.ndarray, np.ndarray], Distributions]
+"""Makes distributions of outputs `[n p 1 m]` and levels `[n c 1 m]`."""
 Emit = Callable[[schemas.Started | schemas.Pixels], None]
 
 
@@ -64,11 +64,9 @@ def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.n
     num_params = num_outputs(model, job.request.engine)
     outputs = np.full((count, *job.draws.order.raster_size(height, width), num_params), np.nan, np.float32)
     scorer = job.draws.scorer
-    conditional = (
-        partial(_level_table, model.image.levels) if scorer.engine == "integer" else scorer.distribution.conditional
-    )
+    read = None if scorer.engine == "integer" else scorer.distributions_from
     emit(_started_event(job))  # when nothing of the request can fail
-    batcher = _EventBatcher(job, conditional, outputs, emit, check)
+    batcher = _EventBatcher(job, read, outputs, emit, check)
     drawn = job.draw(batcher.on_row, outputs)
     batcher.flush(drawn.levels)
     return drawn.levels, drawn.nats if job.draws.observed is None else _nats(job, drawn.levels)
@@ -79,9 +77,10 @@ def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) ->
     levels = _draw_in_advance(job, check)
     scorer, inputs = job.draws.scorer, job.draws.encoded
     emit(_started_event(job))
-    params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.draws.order) for i in range(len(levels))]
-    outputs = np.moveaxis(job.draws.order.array_to_raster(np.concatenate(params)), 1, -1)
-    _EventBatcher(job, scorer.distribution.conditional, outputs, emit, check).flush(levels)
+    images = (scorer.distributions(levels[[i]], inputs[i : i + 1], job.draws.order) for i in range(len(levels)))
+    params = np.concatenate([each.params for each in images])
+    outputs = np.moveaxis(job.draws.order.array_to_raster(params), 1, -1)
+    _EventBatcher(job, scorer.distributions_from, outputs, emit, check).flush(levels)
     return levels, _nats(job, levels)
 
 
@@ -130,13 +129,6 @@ def _started_event(job: SamplingJob) -> schemas.Started:
     )
 
 
-def _level_table(
-    levels: int, outputs: Float[np.ndarray, "n p 1 m"], x: Int[np.ndarray, "n c 1 m"], channel: int
-) -> Float[np.ndarray, "n k 1 m"]:
-    """Return the log-probabilities of a channel from the outputs of an integer program; see `Draws`."""
-    return outputs[:, channel * levels : (channel + 1) * levels]
-
-
 def _nats(job: SamplingJob, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
     """Log-likelihood of images that were partly known."""
     return sum_images(job.draws.scorer.unchecked_log_prob_map(levels, job.draws.encoded, job.draws.order))
@@ -148,12 +140,12 @@ class _EventBatcher:
     def __init__(
         self,
         job: SamplingJob,
-        conditional: Conditional,
+        read: Read | None,  # None: the outputs are log-probabilities of levels, channel by channel
         outputs: Shaped[np.ndarray, "n h2 w2 p"],
         emit: Emit,
         check: Callable[[], None],
     ) -> None:
-        self._job, self._conditional, self._emit, self._check = job, conditional, emit, check
+        self._job, self._read, self._emit, self._check = job, read, emit, check
         self._outputs = outputs.reshape(len(outputs), -1, outputs.shape[-1])
         pixels = np.arange(job.draws.size[0] * job.draws.size[1]).reshape(job.draws.size)
         raster_index = np.argsort(job.draws.order.array_to_raster(pixels), axis=None)
@@ -162,9 +154,8 @@ class _EventBatcher:
         table = job.draws.model.image.levels * max(1, job.draws.model.mixtures)
         scorer = job.draws.scorer
         # 16 bits: most levels have a frequency of 1, and no table of them is shown
-        counted = scorer.engine == "integer" and job.draws.model.image.is_deep and not job.request.distributions
-        self._counted = scorer.distribution if counted else None
-        self._numbers = len(outputs) * (job.draws.model.image.levels // 16 if counted else table)
+        self._counted = scorer.engine == "integer" and job.draws.model.image.is_deep and not job.request.distributions
+        self._numbers = len(outputs) * (job.draws.model.image.levels // 16 if self._counted else table)
         self._sent = 0
         self._due = time.monotonic() + EVENT_INTERVAL  # an image that takes less is a single event
 
@@ -214,10 +205,14 @@ class _EventBatcher:
         self, params: Shaped[np.ndarray, "n p 1 m"], x: Int[np.ndarray, "n c 1 m"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return entropy and surprisal in bits `[n c 1 m]`, and probabilities of levels in steps of 2^-16."""
-        if self._counted is not None:
-            nats = self._counted.moments(params, x, 0)[0][:, None], -self._counted.log_prob(params, x)
+        distributions = None if self._read is None else self._read(params, x)
+        if self._counted and distributions is not None:
+            nats = distributions.moments(0)[0][:, None], -distributions.log_prob()
             return nats[0] / math.log(2), nats[1] / math.log(2), np.zeros((len(x), 0, *x.shape[2:]))
-        logs = [self._conditional(params, x, channel) for channel in range(x.shape[1])]
+        channels = range(x.shape[1])
+        logs = (
+            np.split(params, len(channels), 1) if distributions is None else [*map(distributions.conditional, channels)]
+        )
         probs = [np.exp(table) for table in logs]
         pairs = zip(probs, logs, strict=True)
         entropy = [-(p * np.maximum(log_p, _LEAST)).sum(1) for p, log_p in pairs]

@@ -236,20 +236,20 @@ def guided_log_probs(
     if not any(transform.is_guided for transform in transforms):
         return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
     check_guided_memory(x, model.image.levels)
-    likelihood, params = model.distribution, model.params(x, inputs, order)
+    distributions = model.distributions(x, inputs, order)
     dropped = inputs.guidance_reference()
     # one image repeated for several conditions needs a single pass without any
     distinct = x[:1] if len(x) and not x.strides[0] and not dropped.is_conditional else x
-    reference = model.params(distinct, dropped[: len(distinct)], order)
-    reference = np.broadcast_to(reference, (len(x), *reference.shape[1:]))
+    once = model.distributions(distinct, dropped[: len(distinct)], order).params
+    reference = model.distributions_from(np.broadcast_to(once, (len(x), *once.shape[1:])), x)
     result = []
     for transform in transforms:
         if not transform.is_guided:
-            result.append(likelihood.log_prob(params, x))
+            result.append(distributions.log_prob())
             continue
         maps = []
         for channel in range(x.shape[1]):
-            probs = likelihood.drawn_from([params, reference], x, channel, transform)
+            probs = distributions.drawn_from(channel, transform, reference)
             maps.append(np.log(np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]))
         result.append(np.stack(maps, 1))
     return result

@@ -37,7 +37,7 @@ from pointillist.images.spec import sum_images
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable.conditions import ORDER, POSITION, IntegerPart, encode_inputs
-from pointillist.model.portable.likelihood import ProgramLikelihood
+from pointillist.model.portable.likelihood import ProgramDistributions
 from pointillist.model.protocols import Settings, check_levels, check_trained_size
 from pointillist.system import default_threads
 
@@ -117,11 +117,6 @@ class ProgramModel:
         """Components of a mixture; 0 for other distributions."""
         head = self.programs[0].head
         return head.mixtures if head.kind == "mixture" else 0
-
-    @property
-    def distribution(self) -> ProgramLikelihood:
-        """Distribution of a pixel, given `params`."""
-        return ProgramLikelihood(self.programs[0])
 
     @property
     def weights_fingerprint(self) -> str:
@@ -235,15 +230,22 @@ class ProgramModel:
             maps[inputs.observed] = 0.0
         return maps
 
-    def params(
+    def distributions(
         self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Int[np.ndarray, "b p h w"]:
-        """Compute the parameters of the distribution at every pixel of complete images."""
+    ) -> ProgramDistributions:
+        """Compute the distributions of all sub-pixels of complete images."""
         order = self.order() if order is None else order
         encoded = self.encode(inputs, len(x), (x.shape[2], x.shape[3]), order)
         levels = np.ascontiguousarray(order.array_to_raster(x), np.int64)
         params = params_of_images(self.program(order), levels, encoded, self.executor, default_threads())
-        return np.ascontiguousarray(order.array_from_raster(np.moveaxis(params, 3, 1)))
+        turned = np.ascontiguousarray(order.array_from_raster(np.moveaxis(params, 3, 1)))
+        return self.distributions_from(turned, x)
+
+    def distributions_from(
+        self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
+    ) -> ProgramDistributions:
+        """Return the distributions of parameters that were computed before; the heads of all orders are the same."""
+        return ProgramDistributions(params, x, self.programs[0])
 
     def encode(
         self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
