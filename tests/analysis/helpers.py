@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.distributions.registry import LikelihoodName
+from pointillist.distributions.kinds import LikelihoodName
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from tests.laws.strategies import make_model, randomise_weights

@@ -24,7 +24,7 @@ import pointillist as pt
 from pointillist.analysis import calibration, condition_gain
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report import explorer
-from pointillist.distributions.registry import LikelihoodName
+from pointillist.distributions.kinds import LikelihoodName
 from pointillist.images.visualization.html import bundle
 from tests.laws.strategies import make_model, randomise_weights
 from tests.tolerances import rounding

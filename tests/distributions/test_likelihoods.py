@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from pointillist.distributions.factored import FactoredCategorical
-from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
+from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind, LikelihoodName
 from pointillist.distributions.likelihoods import (
     Bernoulli,
     Categorical,
     DiscretizedLogisticMixture,
     Likelihood,
     bits_per_dim,
+    build_likelihood,
 )
 from pointillist.distributions.moments import centred_pit, entropy_and_variance
-from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.engine.c.lower import KINDS
 from pointillist.engine.head.frequencies import frequencies, precision_of
 from pointillist.engine.head.tables import standard_tables

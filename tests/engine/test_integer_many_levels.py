@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from pointillist.compression import compress, decompress
 from pointillist.compression.models import as_integer_model
-from pointillist.distributions.kinds import LIKELIHOODS
+from pointillist.distributions.kinds import LIKELIHOODS, min_log_scale_of_gain
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.distributions.moments import entropy_and_variance, moments_of_frequencies
-from pointillist.distributions.registry import min_log_scale_of_gain
 from pointillist.engine.c.run import frequencies_in_c
 from pointillist.engine.head.frequencies import distribution, precision_of
 from pointillist.engine.head.tables import mean_bits, standard_tables

@@ -28,8 +28,8 @@ from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.linear import ROOT_BITS
 from pointillist.engine.program import LIMIT, Instruction, Program
 from pointillist.engine.torch import TorchStepper, stepper
-from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
 from pointillist.engine.torch.operations import INTEGER as OPERATIONS
+from pointillist.engine.torch.operations import DeviceConstants, TorchBuffers
 from pointillist.engine.torch.stepper import head_of, score
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import ProgramModel, load

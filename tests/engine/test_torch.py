@@ -16,8 +16,8 @@ from pointillist import system
 from pointillist.engine import Program
 from pointillist.engine.program import Phase
 from pointillist.engine.recording.record import record
-from pointillist.engine.torch import TorchStepper, buffers, stepper
-from pointillist.engine.torch.buffers import TorchBuffers
+from pointillist.engine.torch import TorchStepper, operations, stepper
+from pointillist.engine.torch.operations import TorchBuffers
 from pointillist.model.recorded import record_model
 from pointillist.networks import names
 from pointillist.sampling.config import choose_float_engine
@@ -66,7 +66,7 @@ def test_all_tensors_are_on_one_device(name: str) -> None:
 
 def test_a_tensor_on_another_device_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of devices can fail."""
-    monkeypatch.setattr(buffers, "upload", lambda array, device: torch.tensor(array))
+    monkeypatch.setattr(operations, "upload", lambda array, device: torch.tensor(array))
     with pytest.raises(RuntimeError, match="device"):
         check_devices(program_of("gated-pixelcnn"))
 

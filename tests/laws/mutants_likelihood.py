@@ -13,7 +13,7 @@ from pointillist.analysis.evaluation import likelihood
 from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions.factored import FactoredCategorical
-from pointillist.distributions.registry import build_likelihood
+from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.engine import sampler
 from pointillist.images import ImageSpec
 from pointillist.model.batches import BatchReader

@@ -24,7 +24,8 @@ from pointillist.conditioning import (
     VectorConfig,
     labels_from_input,
 )
-from pointillist.distributions.registry import LikelihoodName, build_likelihood
+from pointillist.distributions.kinds import LikelihoodName
+from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import ORDERS

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
-from pointillist.distributions.registry import LikelihoodName, build_likelihood
+from pointillist.distributions.kinds import LikelihoodName
+from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, build_likelihood
 from pointillist.images import ImageSpec
 from pointillist.networks import names
 

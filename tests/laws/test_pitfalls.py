@@ -12,7 +12,7 @@ import math
 import pytest
 import torch
 
-from pointillist.distributions.registry import LikelihoodName
+from pointillist.distributions.kinds import LikelihoodName
 from pointillist.images import ImageSpec
 from pointillist.model.folder.building import build
 from pointillist.networks import names

@@ -79,6 +79,7 @@ class AttributesConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "attributes"
+    incomplete: ClassVar[dict[str, str]] = {"values": f"`attributes` (=0 of them) must be 1 to {MAX_ATTRIBUTES}."}
     portable: ClassVar[tuple[type[PortableEncoder], ...]] = (AttributeFeatures,)
 
     values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -111,11 +112,6 @@ class AttributesConfig(ConditionConfig):
         if not data.annotations.attributes:
             return settings if settings is not None and settings.values else None
         return (settings or cls()).model_copy(update={"values": dict(data.annotations.values)})
-
-    def check_complete(self) -> None:
-        """Check that there are attributes."""
-        if not self.values:
-            raise ConfigError(f"`attributes` (={len(self.values)} of them) must be 1 to {MAX_ATTRIBUTES}.")
 
     def describe(self) -> list[str]:
         """Say how many values each attribute has."""

@@ -204,6 +204,9 @@ class HintConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "hint"
+    incomplete: ClassVar[dict[str, str]] = {
+        "channels": "`conditions.hint.channels` (=0) must be at least 1: give channels, or a `rule`."
+    }
     portable: ClassVar[tuple[type[PortableEncoder], ...]] = (HintFeatures,)
 
     rule: str | None = None
@@ -249,11 +252,6 @@ class HintConfig(ConditionConfig):
     def _derived_from(self, image: ImageSpec) -> HintConfig:
         derived = HintPreprocessor.parse(self.rule or "").image_of(image)
         return self.model_copy(update={"channels": derived.channels, "image": derived})
-
-    def check_complete(self) -> None:
-        """Check that the channels are known."""
-        if not self.channels:
-            raise ConfigError("`conditions.hint.channels` (=0) must be at least 1: give channels, or a `rule`.")
 
     def describe(self) -> list[str]:
         """Name the rule, the channels and their values."""

@@ -67,6 +67,9 @@ class LabelConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "label"
+    incomplete: ClassVar[dict[str, str]] = {
+        "classes": "`conditions.label.classes` is missing: give the names of the classes."
+    }
 
     classes: tuple[str, ...] = ()
     width: int = Field(64, ge=1, le=8192)
@@ -90,11 +93,6 @@ class LabelConfig(ConditionConfig):
         if data.labels is None:
             return settings if settings is not None and settings.classes else None
         return (settings or cls()).model_copy(update={"classes": tuple(data.classes)})
-
-    def check_complete(self) -> None:
-        """Check that there are classes."""
-        if not self.classes:
-            raise ConfigError("`conditions.label.classes` is missing: give the names of the classes.")
 
     def describe(self) -> list[str]:
         """Say how many classes there are."""

@@ -41,6 +41,8 @@ class ConditionConfig(StrictNumbers):
     """Whether annotated images add the condition to a fine-tuned model that did not have it."""
     portable: ClassVar[tuple[type[PortableEncoder], ...]] = ()
     """The halves of its encoders that work without torch; see `ConditionEncoder.portable`."""
+    incomplete: ClassVar[dict[str, str]] = {}
+    """Settings that a model needs, and the error of one that is empty."""
 
     @classmethod
     def of(cls: type[Config], value: Any, image: ImageSpec) -> Config:
@@ -70,6 +72,9 @@ class ConditionConfig(StrictNumbers):
 
     def check_complete(self) -> None:
         """Raise a `ConfigError` if something is missing that `infer` or `of` would have filled in."""
+        for name, sentence in self.incomplete.items():
+            if not getattr(self, name):
+                raise ConfigError(sentence)
 
     def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
         """New encoders by module name, in the order of their features.

@@ -127,6 +127,9 @@ class VectorConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "vector"
+    incomplete: ClassVar[dict[str, str]] = {
+        "size": "`conditions.vector.size` (=0) must be at least 1: give the numbers in a vector."
+    }
     portable: ClassVar[tuple[type[PortableEncoder], ...]] = (VectorFeatures,)
 
     size: int = Field(0, ge=0, le=65_536)
@@ -144,11 +147,6 @@ class VectorConfig(ConditionConfig):
         if vectors is None:
             return settings if settings is not None and settings.size else None
         return (settings or cls()).model_copy(update={"size": vectors.shape[1]})
-
-    def check_complete(self) -> None:
-        """Check that the size is known."""
-        if not self.size:
-            raise ConfigError("`conditions.vector.size` (=0) must be at least 1: give the numbers in a vector.")
 
     def value_form(self) -> str:
         """Say how many numbers there are."""

@@ -1,14 +1,17 @@
-"""The table of the likelihoods. Needs no torch."""
+"""The table of the likelihoods, and which fits an image. Needs no torch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
+
+from pointillist.errors import check_name
 
 LikelihoodKind = Literal["bernoulli", "categorical", "mixture", "factored"]
 """Names of the likelihoods, in the order of their numbers in `runtime/pointillist.c`."""
+LikelihoodName = Literal["auto", LikelihoodKind]
 
 MANY = 256
 """Levels above which a mixture has finer means, and no table of all levels."""
@@ -71,3 +74,45 @@ LIKELIHOODS: Mapping[LikelihoodKind, LikelihoodEntry] = {
     ),
 }
 assert tuple(LIKELIHOODS) == get_args(LikelihoodKind)  # the names stand twice for type checkers alone
+
+FACTORED = 4096
+"""Levels above which `auto` takes a categorical distribution in two factors: a softmax has a weight for each."""
+MIN_LOG_SCALE_OF_GAIN = -9.0  # around a prediction: flat areas of photographs are known to less than 1/8 of a level
+
+
+def min_log_scale_of_gain(levels: int) -> float:
+    """Return the least log-scale around a prediction: the same share of a level for more than 256 levels.
+
+    ```python
+    min_log_scale_of_gain(65_536)  # -15.0
+    ```
+    """
+    return MIN_LOG_SCALE_OF_GAIN - max(0, round(math.log((levels - 1) / 255)))
+
+
+def resolve_likelihood(name: str, channels: int, levels: int, ordered: bool) -> LikelihoodKind:
+    """Resolve `auto`: Bernoulli for two ordered levels, a mixture for colour of 256 levels or more, else categorical.
+
+    More than FACTORED levels are categorical in two factors.
+
+    docs/decisions, 0043, has the measurements.
+
+    ```python
+    resolve_likelihood("auto", 3, 256, True)  # "mixture"
+    ```
+
+    Args:
+        name: name of a likelihood, or `auto`.
+        channels, levels, ordered: of an `ImageSpec`.
+
+    Raises:
+        ConfigError: if there is no such likelihood.
+    """
+    check_name("There is no likelihood", name, ["auto", *LIKELIHOODS])
+    if name != "auto":
+        return cast(LikelihoodKind, name)
+    if ordered and levels == 2:
+        return "bernoulli"
+    if ordered and channels >= 3 and levels >= 256:
+        return "mixture"
+    return "factored" if levels > FACTORED else "categorical"

@@ -6,6 +6,7 @@ levels of one sub-pixel, which every sampler, coder and view uses. Property test
 
 from __future__ import annotations
 
+import importlib
 import math
 from abc import ABC, abstractmethod
 from typing import TypeVar
@@ -14,8 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
+from pointillist.distributions.kinds import (
+    LIKELIHOODS,
+    LikelihoodKind,
+    LikelihoodName,
+    min_log_scale_of_gain,
+    resolve_likelihood,
+)
 from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
 
 Number = TypeVar("Number", Tensor, float)
@@ -235,3 +243,27 @@ def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) 
 def bits_per_dim(nats: Number, dims: int) -> Number:
     """Convert a negative log-likelihood in nats per image to bits per sub-pixel: nats / (dims log 2)."""
     return nats / (dims * math.log(2.0))
+
+
+def build_likelihood(
+    name: LikelihoodName, image: ImageSpec, mixtures: int = 10, *, local_gain: bool = False
+) -> Likelihood:
+    """Build the likelihood called `name`; `auto` is chosen by the image (`resolve_likelihood`).
+
+    Raises:
+        ConfigError: if the likelihood does not fit the image.
+    """
+    chosen = resolve_likelihood(name, image.channels, image.levels, image.ordered)
+    if chosen == "mixture" and not image.ordered:
+        raise ConfigError(
+            "`likelihood` 'mixture' needs ordered levels, and these are unordered (palette, tiles or codes): "
+            "use 'categorical'."
+        )
+    entry = LIKELIHOODS[chosen]
+    module, name_of_class = entry.home
+    likelihood = getattr(importlib.import_module(f"pointillist.distributions.{module}"), name_of_class)
+    settings: dict[str, float] = {"mixtures": mixtures} if entry.has_mixtures else {}
+    if local_gain and chosen == "mixture":
+        settings["min_log_scale"] = min_log_scale_of_gain(image.levels)
+    result: Likelihood = likelihood(image.channels, image.levels, **settings)
+    return result

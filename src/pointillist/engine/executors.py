@@ -92,7 +92,7 @@ def open_steps(
 
             return CStepper(program, batch, inputs, size)
         case "torch":
-            from pointillist.engine.torch.buffers import device_of
+            from pointillist.engine.torch.operations import device_of
             from pointillist.engine.torch.stepper import TorchStepper
 
             return TorchStepper(program, batch, inputs, size, device=device_of(executor))
@@ -149,7 +149,7 @@ def intervals_of_images(
 
             return intervals_in_c(program, levels, inputs, threads)
         case "torch":
-            from pointillist.engine.torch.buffers import device_of
+            from pointillist.engine.torch.operations import device_of
             from pointillist.engine.torch.stepper import score_integers
 
             return score_integers(program, levels, inputs, device_of(executor))
@@ -181,7 +181,7 @@ def params_of_images(
 
             return params_in_c(program, levels, inputs, threads)
         case "torch":
-            from pointillist.engine.torch.buffers import device_of
+            from pointillist.engine.torch.operations import device_of
             from pointillist.engine.torch.stepper import params_of_integers
 
             return params_of_integers(program, levels, inputs, device_of(executor))

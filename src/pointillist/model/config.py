@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import SerializeAsAny, ValidationError, model_validator
 
 from pointillist.conditioning import ConditionConfig, LabelConfig
-from pointillist.distributions.registry import build_likelihood
+from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.errors import ConfigError, format_validation_error
 from pointillist.images import MAX_SIDE, ImageSpec
 from pointillist.images.ordering import get_order

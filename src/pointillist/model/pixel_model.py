@@ -13,8 +13,7 @@ from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.conditioning.encoder import as_tensor, levels_tensor
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
-from pointillist.distributions.likelihoods import Likelihood, at_least_float32
-from pointillist.distributions.registry import build_likelihood
+from pointillist.distributions.likelihoods import Likelihood, at_least_float32, build_likelihood
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, EngineError, ShapeError, clause, quote
 from pointillist.files.arrays import as_array

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pointillist.distributions.registry import LikelihoodName
+from pointillist.distributions.kinds import LikelihoodName
 from pointillist.errors import ConfigError, check_name, format_validation_error
 from pointillist.images import ImageSpec
 from pointillist.networks.backbone import Backbone, BackboneConfig

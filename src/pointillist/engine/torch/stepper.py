@@ -20,8 +20,7 @@ from pointillist.engine.buffers import bytes_of_image
 from pointillist.engine.head.frequencies import distribution
 from pointillist.engine.interpreter import Interpreter, run_whole
 from pointillist.engine.program import IntArray, IntegerHead, Program
-from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
-from pointillist.engine.torch.operations import INTEGER, operations_of
+from pointillist.engine.torch.operations import INTEGER, DeviceConstants, TorchBuffers, operations_of
 
 
 class TorchStepper(Interpreter):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pointillist.conditioning import condition_kinds, expand_condition, parse_conditions
 from pointillist.distributions.kinds import LIKELIHOODS
-from pointillist.distributions.registry import build_likelihood
+from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.files.suggestions import remedy
 from pointillist.images import ImageSpec

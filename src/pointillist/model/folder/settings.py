@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from pointillist.conditioning.registry import ConditionConfig, condition_kinds, parse_conditions
-from pointillist.distributions.registry import LikelihoodName, resolve_likelihood
+from pointillist.distributions.kinds import LikelihoodName, resolve_likelihood
 from pointillist.errors import CheckpointError, MissingExtraError, closest, quote
 from pointillist.files.arrays import (
     CONFIG,
@@ -103,7 +103,9 @@ def describe_model(folder: Path) -> dict[str, Any]:
             "parameters": parameters,
             "image": {name: value for name, value in image.items() if name not in ("palette", "level_names")},
             "level_names": list(image.get("level_names") or ()),
-            "likelihood": resolve_likelihood(config["likelihood"], image),
+            "likelihood": resolve_likelihood(
+                config["likelihood"], image["channels"], image["levels"], image["ordered"]
+            ),
             "classes": list(conditions.get("label", {}).get("classes", ())),
             "conditions": _describe_conditions(conditions),
             "orders": config["orders"],
