@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 
 import pointillist as pt
+from pointillist.studio.export.page import script_text
 from tests.silence.programs import LINES, NODE, Node, page_of
-from tests.studio.test_link import MODULE
 
 from .fuzz_runtime import compiler
 from .sweep import NUMBERS, TEXTS
@@ -30,7 +30,7 @@ NAMES = (
 )  # fmt: skip
 SAID = ("0.5,regions,3", "1x1", "32x24", "walls,stairs", "both", "1-3.AA", "-5,8", "paint", "AZ-_09", '{"text":"x"}')
 LINK = """
-import * as link from MODULE;
+const link = modules["state/link.js"];
 const answer = ({ hash }) => {
   const read = link.readLink(hash), written = read && link.writeLink(read);
   if (read && !read.index) delete read.index; // the first image is not written
@@ -93,7 +93,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]
     if NODE is None:
         pytest.skip("Pages and modules run in Node, which is not here.")
     root = tmp_path_factory.mktemp("nodes")
-    (root / "links.mjs").write_text(LINK.replace("MODULE", json.dumps(MODULE.as_uri())) + LINES, encoding="utf-8")
+    (root / "links.mjs").write_text(script_text("state/link.js") + LINK + LINES, encoding="utf-8")
     opened = {"links": Node(root / "links.mjs")}
     for name in ("digits", "dungeons"):
         pt.export(name, js=root / name)

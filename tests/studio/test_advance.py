@@ -17,7 +17,7 @@ from pointillist.studio.answers.queries import tiles as tiles_of
 from pointillist.studio.sampling import run_job
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import service as make_service
-from tests.studio.test_link import MODULE, NODE, run
+from tests.studio.test_link import NODE, run
 from tests.tolerances import DOUBLE, network_rounding, rounding
 
 GUIDANCE = 2.0
@@ -191,7 +191,7 @@ def captioned() -> StudioService:
 def test_the_switches_of_the_page_are_rules_of_the_model() -> None:
     """All three of them; a model of other levels has none."""
     image = {"level_names": list(pt.load("dungeons").image.level_names or ())}
-    module = MODULE.with_name("map_rules.js")
+    module = "state/map_rules.js"
     switches = {"walls": True, "stairs": True, "reachable": True}
     rules = schemas.MapRules(**run(f"link.rulesOf({json.dumps(switches)}, {json.dumps(image)})", module))
     parsed = parse_rules(rules.model_dump())

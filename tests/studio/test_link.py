@@ -10,17 +10,15 @@ from typing import Any
 
 import pytest
 
-import pointillist
 from pointillist.studio.export.page import script_text
 
-MODULE = Path(pointillist.__file__).parent / "studio" / "page" / "state" / "link.js"
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="The module of links is run in Node, which is not here.")
 
 
-def run(expression: str, module: Path = MODULE) -> Any:
+def run(expression: str, module: str = "state/link.js") -> Any:
     """Evaluate an expression with the functions of a module, `link`."""
-    code = f"import * as link from {json.dumps(module.as_uri())};\nconsole.log(JSON.stringify({expression}));"
+    code = f"{script_text(module)}\nconst link = modules[{module!r}];\nconsole.log(JSON.stringify({expression}));"
     result = subprocess.run(
         [NODE or "node", "--input-type=module"], input=code, capture_output=True, text=True, check=True, timeout=60
     )

@@ -155,8 +155,8 @@ class KnownWords:
         knows = f": this model knows {self._relations}, and one scene in a sentence." if self._relations else "."
         if rest and covered == text:
             notes.append(f"No caption in training has the form of {quote(text)}{knows}")
-        elif rest:
-            notes.append(f"{quote(rest.lstrip(', '))} is left out, as no caption goes on so after {quote(said)}{knows}")
+        elif rest := rest.lstrip(", "):
+            notes.append(f"{quote(rest)} is left out, as no caption goes on so after {quote(said)}{knows}")
         elif said != text:
             notes.append(f"The prompt is sampled as {quote(said)}, which says the same in the words of captions.")
         return said

@@ -20,7 +20,7 @@ from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, EngineError, quote
 from pointillist.images import channel_names
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.model.vocabulary import Prompts, read_prompts
+from pointillist.model.vocabulary import read_prompt
 from pointillist.sampling.worlds import World, open_world_model
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, decode_query, encode_floats, encode_levels
@@ -72,9 +72,15 @@ def _exchanged(model: LikelihoodModel, image: ImageQuery, exchange: schemas.Word
     word = next((word for word in prompt_words(image.prompt or "") if word.index == exchange.index), None)
     if word is None:
         raise ConfigError(f"`index` (={exchange.index}) must be of a word of the prompt {quote(image.prompt or '')}.")
-    (replacement,), notes = read_prompts(model, [exchange.replacement], 1) or Prompts([""], ())
+    replacement, notes = read_prompt(model, exchange.replacement)
     note = " ".join(notes if replacement != exchange.replacement else ())
     return ([word_gain(image, word, replacement)] if replacement.strip() else []), note
+
+
+def prompt(model: LikelihoodModel, query: schemas.ConditionValues, limits: schemas.Limits) -> schemas.SampledPrompt:
+    """Read the text of some conditions as a prompt is read that is sampled, without sampling it."""
+    read = read_prompt(model, query.text or "")
+    return schemas.SampledPrompt(prompt=read.text, notes=list(read.notes))
 
 
 def pixel(model: LikelihoodModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:

@@ -214,6 +214,7 @@ def _add(path: str, summary: str, handler: Callable[..., Any], media_type: str |
 
 _add("score", "An image in bits", queries.score)
 _add("words", "The words of a prompt", queries.words)
+_add("prompt", "A prompt as it is read", queries.prompt)
 _add("pixel", "The distributions of a pixel", queries.pixel)
 _add("saliency", "The saliency map of a pixel", queries.saliency)
 _add("edit", "The effect of edits", queries.edit)

@@ -348,6 +348,10 @@ declare namespace Api {
     bits_per_dim: number;
     sha256: string;
   }
+  interface SampledPrompt {
+    prompt: string;
+    notes: string[];
+  }
   interface ScoreMaps {
     surprisal: EncodedArray;
     entropy: EncodedArray;

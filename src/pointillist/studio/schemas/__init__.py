@@ -34,6 +34,7 @@ from pointillist.studio.schemas.queries import PixelDistribution as PixelDistrib
 from pointillist.studio.schemas.queries import PixelQuery as PixelQuery
 from pointillist.studio.schemas.queries import Saliency as Saliency
 from pointillist.studio.schemas.queries import SaliencyQuery as SaliencyQuery
+from pointillist.studio.schemas.queries import SampledPrompt as SampledPrompt
 from pointillist.studio.schemas.queries import ScoreMaps as ScoreMaps
 from pointillist.studio.schemas.queries import SubPixel as SubPixel
 from pointillist.studio.schemas.queries import UploadedImage as UploadedImage

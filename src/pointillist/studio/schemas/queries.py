@@ -106,6 +106,18 @@ class WordMaps(Schema):
     note: str
 
 
+class SampledPrompt(Schema):
+    """A prompt as it is sampled.
+
+    Attributes:
+        prompt: what is sampled for it.
+        notes: sentences on what is left out, sampled as something else, or was not measured.
+    """
+
+    prompt: str
+    notes: list[str]
+
+
 class PixelQuery(CanvasQuery, DrawSettings):
     """A pixel of an image, and the transform of `sampling_probs` of the result.
 

@@ -1,18 +1,13 @@
 // Decode the data of the page: the counterpart of explorer.py.
 
+import { inflate } from "./shared/bytes.js";
+
 /**
  * @typedef {{probs: Float64Array, stored: number[] | null, rest: number, mean: number | null,
  *   quantiles: Record<string, number> | null}} Distribution
  *   Distribution of one sub-pixel: the probability of each level. `stored` names the levels that are stored where not all
  *   are, and `rest` is the probability of the others.
  */
-
-/** @param {string} text base 64 of deflated bytes @returns {Promise<Uint8Array>} */
-export async function inflate(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 /** Join four planes of bytes of equal significance to floats. @param {Uint8Array} planes */
 function floats(planes) {

@@ -1,6 +1,7 @@
 // Behaviour of the page: the chosen pixel, and everything that is shown of it.
 
-import { decodeArrays, decodeDistributions, inflate } from "./decode.js";
+import { decodeArrays, decodeDistributions } from "./decode.js";
+import { inflate } from "./shared/bytes.js";
 import { Chart } from "./shared/chart.js";
 import { balance, balanceOver, css, heat, levelName, swatch } from "./shared/colour.js";
 import { formatFixed, formatPercent, html, oneIn } from "./shared/dom.js";

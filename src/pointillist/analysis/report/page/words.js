@@ -1,6 +1,6 @@
 // Words of the prompt, and the bits that each saves at each pixel.
 
-import { inflate } from "./decode.js";
+import { inflate } from "./shared/bytes.js";
 import { lightWords, namedBits } from "./shared/words.js";
 
 const NAMED = 4; // words that are named for a pixel

@@ -1,6 +1,6 @@
 // Overlays: a number for each pixel of a canvas, and the colours of the numbers.
 
-import { decodeFloats } from "../transport/encoded_arrays.js";
+import { decodeArray } from "../transport/encoded_arrays.js";
 import { isComplete, levelsAt, visibleImage } from "./canvas_model.js";
 import { balance, balanceOver, colourOf, heat } from "../shared/colour.js";
 
@@ -36,7 +36,7 @@ export function overlayOf(state, queries, canvas, isActive) {
 function wordOverlay(queries, canvas, shown) {
   const maps = queries.words(canvas, shown.exchange), word = shown.exchange ? 0 : shown.word;
   if (!maps || maps instanceof Error || !maps.words.length) return null;
-  const values = decodeFloats(maps.saved), size = canvas.known.length, top = canvas.details.bits_top * canvas.details.image.channels;
+  const values = decodeArray(maps.saved), size = canvas.known.length, top = canvas.details.bits_top * canvas.details.image.channels;
   const image = visibleImage(canvas), kind = canvas.details.image;
   return { at: (pixel) => values[word * size + pixel], colour: (value, pixel) => balanceOver(colourOf(kind, levelsAt(image, pixel)), -value / top) };
 }
@@ -53,7 +53,7 @@ function bitsOverlay(state, queries, canvas, kind) {
   const size = canvas.known.length;
   const needsScore = (trace === null || trace.length < size) && state.stroke === 0 && isComplete(visibleImage(canvas));
   const maps = needsScore ? queries.score(canvas) : null;
-  const scored = maps && !(maps instanceof Error) ? meanOf(decodeFloats(maps[kind]), size) : null;
+  const scored = maps && !(maps instanceof Error) ? meanOf(decodeArray(maps[kind]), size) : null;
   return {
     colour,
     at: (pixel) => {
@@ -99,13 +99,13 @@ function heldPixelOverlay(state, queries, canvas, heldPixel) {
   const edit = levels ? queries.edit(canvas, heldPixel.pixel, levels) : null;
   if (!edit || edit instanceof Error) return null;
   const top = canvas.details.bits_top;
-  return { at: meanOf(decodeFloats(edit.shift), size), colour: (bits) => heat(Math.sqrt(Math.max(0, bits) / top)) };
+  return { at: meanOf(decodeArray(edit.shift), size), colour: (bits) => heat(Math.sqrt(Math.max(0, bits) / top)) };
 }
 
 /** Make the overlay of a saliency map, on a square-root scale so that small values show. @param {Api.Saliency} saliency @param {number} size @returns {Overlay} */
 export function saliencyOverlay(saliency, size) {
   const top = saliency.top || 1;
-  const values = decodeFloats(saliency.values);
+  const values = /** @type {Float32Array} */ (decodeArray(saliency.values));
   const root = (/** @type {number} */ value) => Math.sign(value) * Math.sqrt(Math.abs(value) / top);
   if (!saliency.signed) return { at: meanOf(values, size, Math.abs), colour: (value) => heat(root(value)) };
   return { at: meanOf(values, size), colour: (value) => balance(root(value)) };

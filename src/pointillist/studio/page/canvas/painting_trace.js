@@ -1,6 +1,6 @@
 // A painting pixel by pixel: levels in generation order, bits of each sub-pixel and, on request, its distribution.
 
-import { blankLevels, decodeFloats, decodeLevels } from "../transport/encoded_arrays.js";
+import { blankLevels, decodeArray } from "../transport/encoded_arrays.js";
 
 const MAX_PROB = 65535; // encodes a probability of 1 in the stream
 
@@ -11,8 +11,8 @@ const MAX_PROB = 65535; // encodes a probability of 1 in the stream
 
 /** @param {Api.Pixels} event @returns {Batch} */
 export const decodeBatch = (event) => ({
-  first: event.first, count: event.count, levels: decodeLevels(event.levels), entropy: decodeFloats(event.entropy),
-  surprisal: decodeFloats(event.surprisal), probs: event.probs ? decodeLevels(event.probs) : null,
+  first: event.first, count: event.count, levels: decodeArray(event.levels), entropy: decodeArray(event.entropy),
+  surprisal: decodeArray(event.surprisal), probs: event.probs ? /** @type {Levels} */ (decodeArray(event.probs)) : null,
 });
 
 export class PaintingTrace {
@@ -85,8 +85,8 @@ export class PaintingTrace {
     const size = levels.length / image.channels;
     const sequence = known ? maps.sequence.filter((pixel) => !known[pixel]) : maps.sequence;
     const trace = new PaintingTrace(image, sequence, size, false);
-    const entropy = decodeFloats(maps.entropy);
-    const surprisal = decodeFloats(maps.surprisal);
+    const entropy = decodeArray(maps.entropy);
+    const surprisal = decodeArray(maps.surprisal);
     sequence.forEach((pixel, position) => {
       for (let c = 0; c < image.channels; c++) {
         const to = position * image.channels + c;

@@ -1,6 +1,6 @@
 // The pad on which a hint is drawn, beside the canvases. Each stroke can paint the image again.
 
-import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { decodeArray, encodeArray } from "../transport/encoded_arrays.js";
 import { html, setText } from "../shared/dom.js";
 import { fill } from "../shared/fill.js";
 import { colourOf } from "../shared/colour.js";
@@ -95,7 +95,7 @@ export class HintPad {
   /** @param {Api.ImageKind} kind @returns {Levels} */
   #levels({ channels, height, width, dtype }) {
     const encoded = this.state.request.hint?.levels;
-    if (encoded && encoded.shape.join() === [channels, height, width].join()) return decodeLevels(encoded);
+    if (encoded && encoded.shape.join() === [channels, height, width].join()) return decodeArray(encoded);
     return dtype === "uint8" ? new Uint8Array(channels * height * width) : new Uint16Array(channels * height * width);
   }
 

@@ -3,7 +3,7 @@
 
 import { html, setText } from "../shared/dom.js";
 import { cellOf } from "../state/map_edits.js";
-import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { decodeArray, encodeArray } from "../transport/encoded_arrays.js";
 import { InkPicker } from "./ink_picker.js";
 import { line } from "./shapes.js";
 
@@ -156,7 +156,7 @@ export class MapPen {
     const { candidates: [{ image }] } = await this.server.ask(modelId, "fill", { start, conditions, candidates: 1, seed: declared.seed });
     const edits = new Map(state.mapEdits);
     let count = 0;
-    decodeLevels(image.levels).forEach((level, at) => {
+    decodeArray(image.levels).forEach((level, at) => {
       const [row, column] = [top + Math.floor(at / width), left + (at % width)];
       if (known[at] || map.level(declared, row, column) === level) return;
       if (map.drawn(declared, row, column) === level) edits.delete(nameOf(at));

@@ -3,7 +3,7 @@
 import { transform } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { png } from "../transport/picture_files.js";
-import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { blankLevels, decodeArray, encodeArray } from "../transport/encoded_arrays.js";
 import { divergence, probabilities, subPixel } from "../canvas/distributions.js";
 import { Painting, Score, nameOfQuery } from "./painting.js";
 import { wordMaps } from "./word_maps.js";
@@ -37,6 +37,7 @@ export class Answers {
       case "pixel": return this.#pixel(body);
       case "edit": return this.#edit(body);
       case "words": return wordMaps(this.opened, body, (query, take) => this.#over(query, take));
+      case "prompt": return { prompt: this.opened.names.read(body.text).text, notes: this.opened.notes([body]) };
       case "world": return this.#world(body);
       case "png": return png(details.image, body);
       default: throw new Error(ELSEWHERE);
@@ -62,7 +63,7 @@ export class Answers {
   /** Run over an image, with guidance where it is given. @param {Api.CanvasQuery} query @param {(draw: Draw) => boolean | void} take may end it @param {number} [guidance] */
   #over({ levels, conditions = {}, order }, take, guidance = 1) {
     const { opened } = this, [, height, width] = levels.shape, { name } = opened.sequence(order, height, width);
-    opened.run({ ...opened.conditions(conditions), observed: Array.from(decodeLevels(levels)), order: name, height, width, guidance, all: true }, take);
+    opened.run({ ...opened.conditions(conditions), observed: Array.from(decodeArray(levels)), order: name, height, width, guidance, all: true }, take);
   }
 
   /** Score an image; a candidate that was just drawn is scored already. @param {Api.CanvasQuery} query @returns {Api.ScoreMaps} */
@@ -79,7 +80,7 @@ export class Answers {
     const { model, begin, compiled, details, levels, open } = this.opened, name = JSON.stringify([seed, rules]);
     const settings = { begin, levels, open, rules, ready: () => compiled?.release() };
     this.world = this.world?.name === name ? this.world : { name, map: new World(model, seed, settings) };
-    for (const chunk of around) this.world.map.keep(chunk.x, chunk.y, Uint16Array.from(decodeLevels(chunk.levels)));
+    for (const chunk of around) this.world.map.keep(chunk.x, chunk.y, Uint16Array.from(decodeArray(chunk.levels)));
     const drawn = blankLevels(details.image, height * width);
     drawn.set(this.world.map.tiles(row, column, height, width));
     return { levels: encodeArray(drawn, [1, height, width]) };
@@ -102,7 +103,7 @@ export class Answers {
 
   /** @param {Api.EditQuery} query @returns {Api.EditEffect} */
   #edit(query) {
-    const shape = query.levels.shape, [, height, width] = shape, levels = decodeLevels(query.levels).slice();
+    const shape = query.levels.shape, [, height, width] = shape, levels = decodeArray(query.levels).slice();
     for (const { row, column, channel = 0, level } of query.edits) levels[(channel * height + row) * width + column] = level;
     /** @type {Float64Array[]} */
     const before = [], shift = new Float32Array(levels.length), surprisal = new Float32Array(levels.length);

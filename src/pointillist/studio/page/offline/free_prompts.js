@@ -141,8 +141,8 @@ export function promptReader(words, { kinds, nouns, relations, examples, others,
   }
   /** The sentence that the grammar covers. @param {string} text @param {string[]} notes */
   function covered(text, notes) {
-    const parsed = parse?.(text) ?? { text, rest: "" }, said = parsed.text === text ? text : agreeing(parsed.text.split(" "));
-    if (parsed.rest) notes.push(parsed.text === text ? `No caption in training has the form of ${quote(text)}${knows}` : `${quote(parsed.rest.replace(/^[, ]+/, ""))} is left out, as no caption goes on so after ${quote(said)}${knows}`);
+    const parsed = parse?.(text) ?? { text, rest: "" }, rest = parsed.rest.replace(/^[, ]+/, ""), said = parsed.text === text ? text : agreeing(parsed.text.split(" "));
+    if (rest) notes.push(parsed.text === text ? `No caption in training has the form of ${quote(text)}${knows}` : `${quote(rest)} is left out, as no caption goes on so after ${quote(said)}${knows}`);
     else if (said !== text) notes.push(`The prompt is sampled as ${quote(said)}, which says the same in the words of captions.`);
     return said;
   }

@@ -6,7 +6,8 @@ import { promptFeatures } from "../runtime/prompts.js";
 import { drawUntilAccepted, openMap, readRules } from "../runtime/rules.js";
 import { attributeFeatures, vectorFeatures } from "../runtime/values.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
-import { bytesOf, decodeLevels } from "../transport/encoded_arrays.js";
+import { inflate } from "../shared/bytes.js";
+import { decodeArray } from "../transport/encoded_arrays.js";
 import { PromptNames } from "./prompt_names.js";
 
 /**
@@ -29,12 +30,6 @@ function partsOf(bytes) {
   return { contents, files };
 }
 
-/** Unpack base64 of compressed bytes. @param {string} text */
-async function unpack(text) {
-  const stream = new Blob([bytesOf(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 /** A model that samples without a server. */
 export class OfflineModel {
   /** @param {Contents} contents @param {import("../runtime/pointillist.js").Model} model @param {CompiledPrograms | null} compiled */
@@ -50,7 +45,7 @@ export class OfflineModel {
 
   /** Open the model of a page; without WebAssembly it runs in JavaScript. @param {string} text @returns {Promise<OfflineModel>} */
   static async open(text) {
-    const { contents, files: [document, arrays, library, ...lowered] } = partsOf(await unpack(text));
+    const { contents, files: [document, arrays, library, ...lowered] } = partsOf(await inflate(text));
     const model = await openProgram(new TextDecoder().decode(document), arrays);
     let compiled = null;
     try {
@@ -74,7 +69,7 @@ export class OfflineModel {
   /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */
   conditions({ label = null, text = null, letters = false, attributes = null, others = {}, hint = null }) {
     const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label, features = this.#features(attributes, others);
-    const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin, ...(Object.keys(features).length ? { features } : null) };
+    const options = { label: number, hint: hint ? decodeArray(hint) : null, begin: this.begin, ...(Object.keys(features).length ? { features } : null) };
     if (!text?.trim()) return options;
     const prompt = this.names.read(text).text;
     return { ...options, features: { ...features, ...promptFeatures(this.model, prompt), ...(letters ? null : this.tabled(prompt)) } };

@@ -2,7 +2,7 @@
 
 import { POWERS } from "../runtime/arithmetic.js";
 import { draws, uniforms } from "../runtime/pointillist.js";
-import { blankLevels, decodeLevels, encodeArray, sha256Of } from "../transport/encoded_arrays.js";
+import { blankLevels, decodeArray, encodeArray, sha256Of } from "../transport/encoded_arrays.js";
 import { information, probabilities } from "../canvas/distributions.js";
 import { bestOf, seamless } from "./advanced.js";
 import { holeOf, varied } from "./variations.js";
@@ -31,7 +31,7 @@ function chosenMethod(method, trained, late, order) {
 /** The known pixels of a start as `draws` takes them. @param {Api.StartImage | null | undefined} start @param {number} index of the sample */
 function knownOf(start, index) {
   if (!start) return null;
-  const levels = decodeLevels(start.levels), known = decodeLevels(start.known), size = known.length;
+  const levels = decodeArray(start.levels), known = decodeArray(start.known), size = known.length;
   const each = levels.length / (start.levels.shape.length > 3 ? start.levels.shape[0] : 1), from = levels.length > each ? index * each : 0;
   return Array.from({ length: each }, (_, at) => (known[at % size] ? levels[from + at] : null));
 }
@@ -137,7 +137,7 @@ export class Painting {
     const { opened } = this, { details, model, compiled } = opened, { image } = details;
     const { guidance = 1, temperature = 1, top_p: topP = 1, start = null, distributions = false, rules = null } = request;
     const [height, width] = start ? start.known.shape : request.size ?? [image.height, image.width];
-    const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeLevels(start.known);
+    const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeArray(start.known);
     const sequence = pixels.filter((pixel) => !mask?.[pixel]);
     const samples = request.samples.map((spec) => {
       const variation = spec.variation ? { ...spec.variation, conditions: opened.asRead(spec.variation.conditions ?? {}) } : null;
@@ -188,7 +188,7 @@ export class Painting {
   #redrawn({ variation, seed: first, index }, settings) {
     const { height = 1, width = 1 } = settings, { levels: encoded = null, strength = 0 } = variation ?? {};
     if (!encoded || !strength) throw new Error("`variation` of the kind regions needs `levels`, and a `strength` above 0: give both.");
-    return this.#completed(settings, { levels: decodeLevels(encoded), ...holeOf(first ?? 0, index ?? 0, strength, height, width) });
+    return this.#completed(settings, { levels: decodeArray(encoded), ...holeOf(first ?? 0, index ?? 0, strength, height, width) });
   }
 
   /**
@@ -244,9 +244,9 @@ export class Painting {
   async fill({ conditions: typed = {}, numbers, ...rest }) {
     const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
-    const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
+    const [height, width] = start.known.shape, mask = decodeArray(start.known), size = height * width;
     const seed = request.seed ?? Math.floor(Math.random() * SEEDS), { name: order, pixels } = opened.sequenceAround(mask, request.order, height, width);
-    const regions = (request.allowed ?? []).map(({ region, levels }) => ({ region: decodeLevels(region), levels: new Set(levels) }));
+    const regions = (request.allowed ?? []).map(({ region, levels }) => ({ region: decodeArray(region), levels: new Set(levels) }));
     const allowed = !regions.length ? null : (/** @type {number} */ at) => {
       const here = regions.filter(({ region }) => region[at % size]);
       return here.length ? Array.from({ length: image.levels }, (_, level) => here.every(({ levels }) => levels.has(level))) : null;

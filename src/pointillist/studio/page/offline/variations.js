@@ -3,7 +3,7 @@
 // `pt.vary` (completion/vary.py).
 
 import { generator, transform, uniforms } from "../runtime/pointillist.js";
-import { decodeLevels } from "../transport/encoded_arrays.js";
+import { decodeArray } from "../transport/encoded_arrays.js";
 
 const TOLERANCE = 1e-6; // between two engines, of cumulative probabilities: INTERVAL_TOLERANCE in Python
 const BELOW_ONE = 1 - 2 ** -53;
@@ -17,7 +17,7 @@ const BELOW_ONE = 1 - 2 ** -53;
  */
 function recovered(opened, { levels, conditions = {}, seed = 0 }, settings) {
   const { guidance = 1, temperature = 1, topP = 1, width = 1, height = 1 } = settings;
-  const observed = Array.from(decodeLevels(/** @type {Api.EncodedArray} */ (levels))), numbers = uniforms([seed, 0], observed.length);
+  const observed = Array.from(decodeArray(/** @type {Api.EncodedArray} */ (levels))), numbers = uniforms([seed, 0], observed.length);
   opened.run({ ...opened.conditions(conditions), ...settings, observed, all: true }, ({ at, frequencies, reference, level }) => {
     const own = /** @type {Float64Array} */ (frequencies);
     const weights = reference || temperature !== 1 || topP !== 1 ? transform(own, reference, guidance, temperature, topP) : own;

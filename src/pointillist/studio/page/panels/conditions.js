@@ -4,22 +4,22 @@ import { drawHint } from "../drawing/hint_pad.js";
 import { button, html, setText } from "../shared/dom.js";
 import { SWITCHES, switchesOf } from "../state/map_rules.js";
 import { SentenceBuilder } from "./sentence_builder.js";
-import { decodeLevels } from "../transport/encoded_arrays.js";
+import { decodeArray } from "../transport/encoded_arrays.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
 
 const CHIPS = 12; // more classes than that become a list
 
 /**
- * @param {State} state @param {Api.ModelDetails} details @param {import("../transport/upload.js").Uploader} uploader @param {import("../transport/painter.js").Painter} painter @param {() => void} paint
+ * @param {State} state @param {Api.ModelDetails} details @param {import("../transport/upload.js").Uploader} uploader @param {import("../transport/painter.js").Painter} painter @param {() => void} paint @param {HTMLElement} reading shows how the prompt is read
  * @returns {HTMLElement[]}
  */
-export function conditionFields(state, details, uploader, painter, paint) {
+export function conditionFields(state, details, uploader, painter, paint, reading) {
   const { conditions } = details;
   const { request } = state;
   const fields = [];
   const { labels } = details.generation;
   const repaint = () => void painter.paint({ seed: request.seed ?? state.canvas?.rng?.seed ?? null });
-  if (conditions.text) fields.push(textField(state, details.generation, paint, repaint));
+  if (conditions.text) fields.push(textField(state, details.generation, paint, repaint, reading));
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   for (const [name, form] of Object.entries(conditions.others)) fields.push(otherField(request, name, form));
@@ -42,10 +42,10 @@ function rulesField(request, switches) {
   return html("fieldset", { className: "hint-field rules" }, html("legend", {}, "Rules"), ...boxes);
 }
 
-/** @param {State} state @param {Api.GenerationDefaults} generation @param {() => void} paint @param {() => void} repaint with the seed of the active canvas */
-function textField(state, { prompts, recognised, words }, paint, repaint) {
+/** @param {State} state @param {Api.GenerationDefaults} generation @param {() => void} paint @param {() => void} repaint with the seed of the active canvas @param {HTMLElement} reading */
+function textField(state, { prompts, recognised, words }, paint, repaint, reading) {
   const { request } = state;
-  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", ...(prompts.length && { list: "known-prompts" }), oninput: () => { request.text = input.value; builder?.update(); } });
+  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", ...(prompts.length && { list: "known-prompts" }), oninput: () => { request.text = input.value; builder?.update(); state.changed(); } });
   const take = (/** @type {string} */ text) => {
     request.text = input.value = text;
     repaint();
@@ -55,7 +55,7 @@ function textField(state, { prompts, recognised, words }, paint, repaint) {
   const not = html("input", { type: "text", maxLength: 10_000, value: request.not ?? "", placeholder: "what to steer away from", "aria-label": "Not", oninput: () => (request.not = not.value) });
   const negative = html("details", { className: "more negative", open: Boolean(request.not) }, html("summary", { title: "A negative prompt: it needs guidance above 1" }, "Not"), not);
   const known = html("datalist", { id: "known-prompts" }, ...[...new Set([...prompts, ...recognised])].map((prompt) => html("option", { value: prompt })));
-  const all = examples(field, "Example prompts", prompts, (prompt) => {
+  const all = examples(html("div", {}, field, reading), "Example prompts", prompts, (prompt) => {
     request.text = input.value = prompt;
     builder?.update();
     paint();
@@ -136,7 +136,7 @@ function hintField(state, details, hint, uploader, paint) {
   const live = html("input", { type: "checkbox", checked: state.paintWhileDrawing, onchange: () => { state.paintWhileDrawing = live.checked; state.changed(); } });
   const examples = details.generation.hints.map(({ name, levels }) => {
     const picture = html("canvas", {});
-    if (hint.image) drawHint(picture, { ...hint.image, height: levels.shape[1], width: levels.shape[2] }, decodeLevels(levels));
+    if (hint.image) drawHint(picture, { ...hint.image, height: levels.shape[1], width: levels.shape[2] }, decodeArray(levels));
     return html("button", { type: "button", title: `Paint into the ${hint.derive ?? "hint"} “${name}”`, "aria-label": `Example: ${name}`, onclick: () => { state.setHint({ levels, name }); paint(); } }, picture);
   });
   const title = hint.derive ? `Hint (${hint.derive})` : "Hint";

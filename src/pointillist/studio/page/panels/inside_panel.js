@@ -2,7 +2,7 @@
 
 import { balance, gradient, heat } from "../shared/colour.js";
 import { isComplete, visibleImage } from "../canvas/canvas_model.js";
-import { decodeFloats, decodeLevels } from "../transport/encoded_arrays.js";
+import { decodeArray } from "../transport/encoded_arrays.js";
 import { fill } from "../shared/fill.js";
 import { formatBits, formatFixed, formatInteger, html, setText, svg, updateChildren } from "../shared/dom.js";
 
@@ -58,7 +58,7 @@ export class InsidePanel {
     const field = this.queries.field(canvas, pixel);
     if (field instanceof Error) return setText(this.fieldText, field.message);
     if (!field) return setText(this.fieldText, "Being measured\u2026");
-    const reach = decodeLevels(field.reach);
+    const reach = decodeArray(field.reach);
     draw(this.fieldMap, canvas, (at) => (at === pixel ? HERE : [LATER, BLIND, SEEN][reach[at]]));
     const blind = field.earlier - field.seen;
     setText(this.fieldText, `The distribution of this pixel can depend on ${formatInteger(field.seen)} of the ${formatInteger(field.earlier)} pixels before it (blue)${blind ? `, and is blind to ${formatInteger(blind)} of them` : ""}. Measured at random weights, for any image.`);
@@ -72,7 +72,7 @@ export class InsidePanel {
     setText(this.layersText, found instanceof Error ? found.message : found ? "Surprise of this pixel in bits, if the network ended after each layer (logit lens)." : "\u2026");
     if (!readings) return;
     const size = canvas.known.length;
-    const values = decodeFloats(readings.surprisal);
+    const values = decodeArray(readings.surprisal);
     const bits = readings.names.map((_, depth) => values[depth * size + pixel]);
     updateChildren(this.layers, JSON.stringify([readings.names, bits]), () => [bars(readings.names, bits)]);
     updateChildren(this.layer, readings.names.join(), () => readings.names.slice(1).map((name, i) => html("option", { value: String(i + 1) }, name)));
@@ -91,7 +91,7 @@ export class InsidePanel {
     const found = this.queries.activation(canvas, this.activation.value || null);
     if (found instanceof Error) return setText(this.activationNote, found.message);
     if (!found) return;
-    const size = decodeFloats(found.size);
+    const size = decodeArray(found.size);
     updateChildren(this.activation, found.names.join(), () => found.names.map((name) => html("option", { value: name, selected: name === found.name }, name)));
     draw(this.activationMap, canvas, (at) => heat(size[at] / (found.top || 1)));
     updateChildren(this.activationNote, JSON.stringify([found.name, pixel, size[pixel]]), () => [`Root mean square of its ${formatInteger(found.features)} features at each pixel; ${formatFixed(size[pixel], 3)} at this one.`, scale("0", formatFixed(found.top, 2), false)]);

@@ -8,6 +8,7 @@ import { COUNTS } from "../state/request.js";
 import { conditionFields } from "./conditions.js";
 import { ExamplePictures } from "../widgets/example_pictures.js";
 import { canGuess } from "./guess_page.js";
+import { LatestOnlyQueue } from "../transport/queries.js";
 
 /** @typedef {import("../state/request.js").Request} Request */
 
@@ -30,6 +31,8 @@ export class PromptPanel {
     this.paintButton = html("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && returnFocus(this.paintButton) }, "Paint");
     this.newButton = html("button", { className: "big new", type: "button", title: "An empty canvas; what you have drawn goes to the gallery", onclick: () => commands.empty() }, "New");
     this.note = html("p", { className: "note", role: "status" });
+    this.reading = html("p", { className: "reading", role: "status", "aria-label": "The prompt as it is read" });
+    this.readings = new LatestOnlyQueue(() => state.changed());
     /** @type {Presets | null} */
     this.presets = null;
     /** @type {ExamplePictures | null} */
@@ -50,6 +53,7 @@ export class PromptPanel {
     const hadFocus = this.canvases.contains(document.activeElement);
     updateChildren(this.canvases, [key, request.compare.by, request.compare.by2, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));
     if (hadFocus && !this.canvases.contains(document.activeElement)) this.canvases.querySelector("select")?.focus();
+    this.#read();
     this.presets?.update();
     this.pictures?.update();
     setText(this.paintButton, state.work ? "Stop" : "Paint");
@@ -67,6 +71,18 @@ export class PromptPanel {
     setText(this.note, filling || !waiting ? filling : `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue`);
   }
 
+  /** Show how the prompt is read, if not as it is typed: words that are not in what is sampled are struck out. */
+  #read() {
+    const { details, modelId, request } = this.state, text = details?.conditions.text ? request.text.trim() : "";
+    const read = details && text ? this.readings.get(details, text, () => this.painter.server.ask(modelId, "prompt", { text })) : null;
+    if (text && !read) return; // the query runs
+    const bare = (/** @type {string} */ word) => word.toLowerCase().replace(/^\p{P}+|\p{P}+$/gu, "");
+    const sampled = read && !(read instanceof Error) ? read.prompt : "", rest = sampled.split(/\s+/).map(bare);
+    const words = text.split(/\s+/).map((word) => (rest.includes(bare(word)) ? (rest.splice(rest.indexOf(bare(word)), 1), word) : html("s", {}, word)));
+    const changed = rest.some(Boolean) || words.some((word) => word instanceof Node), notes = read instanceof Error ? read.message : read ? read.notes.join(" ") : "";
+    updateChildren(this.reading, JSON.stringify([text, sampled, notes]), () => [...(sampled && changed ? [...words.flatMap((word) => [word, " "]), html("ins", {}, `\u2192 ${sampled}`)] : []), ...(notes ? [html("small", {}, notes)] : [])]);
+  }
+
   /** @param {Event} event */
   #submit(event) {
     event.preventDefault();
@@ -78,7 +94,7 @@ export class PromptPanel {
 
   /** @param {Api.ModelDetails} details */
   #fields(details) {
-    const conditions = conditionFields(this.state, details, this.uploader, this.painter, () => void this.commands.paint());
+    const conditions = conditionFields(this.state, details, this.uploader, this.painter, () => void this.commands.paint(), this.reading);
     const hasConditions = conditions.length > 0;
     this.presets = new Presets(this.state, details.generation, (values) => {
       Object.assign(this.state.request, values);

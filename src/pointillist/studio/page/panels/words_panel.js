@@ -3,7 +3,7 @@
 
 import { gradient } from "../shared/colour.js";
 import { isComplete, visibleImage } from "../canvas/canvas_model.js";
-import { decodeFloats } from "../transport/encoded_arrays.js";
+import { decodeArray } from "../transport/encoded_arrays.js";
 import { candidatesFor } from "../state/prompt_words.js";
 import { formatBits, formatFixed, html, setText, updateChildren } from "../shared/dom.js";
 import { lightWords, namedBits } from "../shared/words.js";
@@ -71,7 +71,7 @@ export class WordsPanel {
       const exchange = { index: word.index, replacement }, bits = this.measured.get(JSON.stringify(exchange));
       return html("button", { type: "button", "aria-pressed": exchanged?.replacement === replacement, title: `Bits that “${word.text}” saves, against “${replacement}” in its place`, onclick: () => this.#take(exchanged?.replacement === replacement ? null : exchange) }, replacement, bits !== undefined && html("small", {}, bits));
     }));
-    const there = answer && pixel !== null && measured?.read ? ` At this pixel: ${formatFixed(decodeFloats(answer.saved)[pixel], 1)}.` : "";
+    const there = answer && pixel !== null && measured?.read ? ` At this pixel: ${formatFixed(decodeArray(answer.saved)[pixel], 1)}.` : "";
     const rule = measured?.read ? `“${word.text}” saves ${formatBits(measured.bits)} against “${measured.replacement}”. Blue: the picture shows “${word.text}”; red: it would fit “${measured.replacement}” better.` : "";
     setText(this.difference, maps instanceof Error ? maps.message : exchanged && !maps ? "The words are exchanged\u2026" : [rule + there, answer?.note].filter(Boolean).join(" "));
   }
@@ -107,7 +107,7 @@ export class WordsPanel {
 
   /** Light up the words of a pixel; without one, by the bits that they save in all. @param {Api.WordMaps} found @param {Canvas} canvas @param {number | null} pixel @param {number} top */
   #light(found, canvas, pixel, top) {
-    const values = decodeFloats(found.saved), size = canvas.known.length, bits = found.words.map((_, word) => (pixel === null ? 0 : values[word * size + pixel]));
+    const values = decodeArray(found.saved), size = canvas.known.length, bits = found.words.map((_, word) => (pixel === null ? 0 : values[word * size + pixel]));
     lightWords(this.buttons, bits, top);
     for (const [word, button] of this.buttons.entries()) button.setAttribute("aria-pressed", String(word === this.pinned));
     const rule = "Bits saved by each word, left out in turn. Blue saves bits, red costs bits.";

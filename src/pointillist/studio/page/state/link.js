@@ -28,7 +28,7 @@
 // A value that is not valid is left out, as links are typed by hand and cut by mail programs. Unknown names are ignored.
 
 import { FIELDS, KINDS, METHODS } from "../request_fields.js";
-import { bytesOf as decode } from "../transport/encoded_arrays.js";
+import { bytesOf as decode } from "../shared/bytes.js";
 
 /** @typedef {{strength: number, kind: "interpolate" | "replace" | "regions", seed: number, index?: number}} Vary */
 /**

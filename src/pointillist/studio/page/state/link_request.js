@@ -1,6 +1,6 @@
 // Links from and to the canvases that are shown and the values of the prompt panel.
 
-import { decodeFloats, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { decodeArray, encodeArray } from "../transport/encoded_arrays.js";
 import { hintOf as hintOfNumbers, isOfNumbers, shapeOf } from "../transport/numeric_hints.js";
 import { blankCanvas, holdsAnything, visibleImage } from "../canvas/canvas_model.js";
 import { leftOut, packLevels, packNumbers, unpackLevels, unpackNumbers } from "./link.js";
@@ -53,7 +53,7 @@ const linkOfComparison = ({ by, values, by2, values2 }) => (by ? { compare: by, 
 
 /** Return the link of a hint. @param {Api.EncodedArray} levels @param {Api.HintKind} kind @returns {Link} */
 function linkOfHint(levels, kind) {
-  const { image, channels } = kind, numbers = image ? decodeLevels(levels) : decodeFloats(levels), size = numbers.length / channels, first = Array.from({ length: channels }, (_, c) => numbers[c * size]);
+  const { image, channels } = kind, numbers = decodeArray(levels), size = numbers.length / channels, first = Array.from({ length: channels }, (_, c) => numbers[c * size]);
   if (isOfNumbers(kind) && numbers.every((number, i) => number === first[Math.floor(i / size)])) return { numbers: first.map(shortest) };
   return { hint: image ? packLevels(numbers, image.levels) : packNumbers(numbers) };
 }
@@ -106,7 +106,7 @@ function varied(link, { variation, conditions, details }) {
   const { strength, kind = "interpolate", seed = 0, index = 0, levels, conditions: of = {} } = variation;
   link.vary = { strength, kind, seed, ...(levels ? null : { index }) };
   if (!levels) return;
-  link.origin = packLevels(decodeLevels(levels), details.image.levels);
+  link.origin = packLevels(decodeArray(levels), details.image.levels);
   const plain = (/** @type {Api.ConditionValues} */ one) => JSON.stringify(Object.entries(one).filter(([, value]) => value !== null && value !== undefined).sort());
   if (plain(of) !== plain(conditions)) link.of = JSON.stringify(of);
 }

@@ -1,6 +1,6 @@
 // The parts of an endless map that the page has, as they were drawn and as they were changed by hand.
 
-import { blankLevels, decodeLevels } from "../transport/encoded_arrays.js";
+import { blankLevels, decodeArray } from "../transport/encoded_arrays.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { cellOf } from "./map_edits.js";
 
@@ -82,7 +82,7 @@ export class WorldMap {
     this.parts.set(key, null);
     try {
       const { levels } = await this.server.ask(this.state.modelId, "world", { seed, row: y * CHUNK, column: x * CHUNK, height: CHUNK, width: CHUNK, rules });
-      this.parts.set(key, { levels: decodeLevels(levels) });
+      this.parts.set(key, { levels: decodeArray(levels) });
       this.arrived(null);
     } catch (error) {
       this.arrived(error instanceof Error ? error : new Error(String(error)));

@@ -24,7 +24,7 @@ export const isAbort = (error) => error instanceof DOMException && error.name ==
  *   fill: [Api.FillRequest, Api.FillResult], reproduce: [Api.ReproduceRequest, Api.ReproduceResult], world: [Api.WorldQuery, Api.WorldTiles],
  *   score: [Api.CanvasQuery, Api.ScoreMaps], pixel: [Api.PixelQuery, Api.PixelDistribution], edit: [Api.EditQuery, Api.EditEffect],
  *   saliency: [Api.SaliencyQuery, Api.Saliency], field: [Api.FieldQuery, Api.FieldReach], layers: [Api.CanvasQuery, Api.LayerReadings],
- *   words: [Api.WordQuery, Api.WordMaps], activation: [Api.ActivationQuery, Api.ActivationMap],
+ *   words: [Api.WordQuery, Api.WordMaps], prompt: [Partial<Api.ConditionValues>, Api.SampledPrompt], activation: [Api.ActivationQuery, Api.ActivationMap],
  * }} Routes
  */
 /** @typedef {{png: Api.PngRequest, map: Api.MapRequest}} Files */

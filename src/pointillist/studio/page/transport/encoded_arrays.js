@@ -1,34 +1,19 @@
 // Encoding and decoding of arrays: see `EncodedArray` in docs/reference/studio_api.md.
 
+import { bytesOf } from "../shared/bytes.js";
+
 const KINDS = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array };
 const CHUNK = 0x8000; // arguments that every browser can pass to a function
 
 /** @typedef {Uint8Array | Uint16Array} Levels */
 
-/** Decode base64, in a loop, as arrays are large. @param {string} text */
-export function bytesOf(text) {
-  const letters = atob(text), bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  return bytes;
-}
-
-/** Decode an array. @param {Api.EncodedArray} encoded */
-export const decodeArray = ({ data, dtype }) => new KINDS[dtype](bytesOf(data).buffer);
+/** Decode an array: levels, or floats. @template {Levels | Float32Array} [T=Levels] @param {Api.EncodedArray} encoded @returns {T} */
+export const decodeArray = ({ data, dtype }) => /** @type {any} */ (new KINDS[dtype](bytesOf(data).buffer));
 
 /** Hash levels as the server does. @param {Levels} levels */
 export async function sha256Of(levels) {
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {BufferSource} */ (levels)));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** Decode the levels of an image. @param {Api.EncodedArray} encoded @returns {Levels} */
-export function decodeLevels(encoded) {
-  return /** @type {Levels} */ (decodeArray(encoded));
-}
-
-/** Decode a map of bits. @param {Api.EncodedArray} encoded @returns {Float32Array} */
-export function decodeFloats(encoded) {
-  return /** @type {Float32Array} */ (decodeArray(encoded));
 }
 
 /**

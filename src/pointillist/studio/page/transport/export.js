@@ -1,6 +1,6 @@
 // Export of pictures, animations and manifests, and reproduction of manifests.
 
-import { encodeArray, decodeLevels } from "./encoded_arrays.js";
+import { decodeArray, encodeArray } from "./encoded_arrays.js";
 import { blankCanvas, holdsAnything, isComplete, visibleImage, traceImage } from "../canvas/canvas_model.js";
 import { isDeep } from "../shared/colour.js";
 import { download } from "../shared/dom.js";
@@ -184,7 +184,7 @@ export class Exporter {
     for (const [i, image] of found.images.entries()) {
       const { rng, conditions, variation, known } = originOf(manifest, i);
       const [, height, width] = image.levels.shape;
-      const levels = decodeLevels(image.levels);
+      const levels = decodeArray(image.levels);
       const settings = {
         guidance: manifest.request.guidance ?? 1, temperature: manifest.request.temperature ?? 1, top_p: manifest.request.top_p ?? 1,
         order: manifest.request.order ?? null,

@@ -1,6 +1,6 @@
 // Filling: candidates for the unknown or selected pixels of the active canvas, of which one is applied.
 
-import { decodeLevels, encodeArray } from "./encoded_arrays.js";
+import { decodeArray, encodeArray } from "./encoded_arrays.js";
 import { conditionsOf } from "../state/paint_jobs.js";
 import { hasHole, isStopped, sameGrid, traceImage, visibleImage, withImage } from "../canvas/canvas_model.js";
 import { isAbort } from "./api.js";
@@ -153,7 +153,7 @@ export class Filler {
     const distinct = result.candidates.filter(({ image }, i) => hashes.indexOf(image.sha256) === i);
     /** @type {Canvas[]} */
     const canvases = distinct.map(({ image, bits, number }) => ({
-      ...withImage(hole, decodeLevels(image.levels), new Uint8Array(hole.known.length).fill(1)), conditions, ...(model?.details && { model: model.id, details: model.details }),
+      ...withImage(hole, decodeArray(image.levels), new Uint8Array(hole.known.length).fill(1)), conditions, ...(model?.details && { model: model.id, details: model.details }),
       settings: { guidance, temperature, top_p, order: result.order }, rng: { seed: result.seed, index: number }, filled: { method: result.method, bits },
     }));
     const counts = distinct.map(({ image }) => hashes.filter((hash) => hash === image.sha256).length);

@@ -1,6 +1,6 @@
 // Manifests of sampled and of filled images: one for each image, and what an image of it was painted from.
 
-import { decodeLevels } from "./encoded_arrays.js";
+import { decodeArray } from "./encoded_arrays.js";
 import { RequestError } from "./api.js";
 
 /** @typedef {{seed: number, index: number}} Rng */
@@ -18,7 +18,7 @@ export function manifestOf(manifest, i) {
  * @returns {{rng: Rng, conditions: Api.ConditionValues, variation: Api.Variation | null, known: Uint8Array | null}}
  */
 export function originOf({ request }, i) {
-  const known = request.start ? Uint8Array.from(decodeLevels(request.start.known)) : null;
+  const known = request.start ? Uint8Array.from(decodeArray(request.start.known)) : null;
   if (!("samples" in request)) return { rng: { seed: request.seed ?? 0, index: request.pick ?? i }, conditions: request.conditions ?? {}, variation: null, known };
   const { seed, index, conditions, variation } = request.samples[i];
   return { rng: { seed: seed ?? 0, index: index ?? 0 }, conditions: conditions ?? {}, variation: variation ?? null, known };

@@ -1,10 +1,6 @@
 // Numeric hints: numbers that are typed, or come by a link.
 
-import { RequestError } from "./api.js";
 import { encodeArray } from "./encoded_arrays.js";
-
-/** @param {string} sentence */
-const invalid = (sentence) => new RequestError({ error: sentence, code: "invalid" }, 0);
 
 /** Return true if a hint is not a picture. @param {Api.HintKind} hint */
 export const isOfNumbers = (hint) => !hint.image || hint.image.mode === "codes";
@@ -31,11 +27,11 @@ export function hintOf(values, hint, shapeOfHint) {
   const size = height * width;
   const fits = values.length === channels * size;
   if (!fits && values.length !== channels)
-    throw invalid(`${values.length} numbers are not a hint of this model: it expects ${channels}, one for each channel, or ${channels} × ${height} × ${width}.`);
+    throw new Error(`${values.length} numbers are not a hint of this model: it expects ${channels}, one for each channel, or ${channels} × ${height} × ${width}.`);
   const all = fits ? values : values.flatMap((value) => Array(size).fill(value));
   const { image } = hint;
   if (image && !all.every((level) => Number.isInteger(level) && level >= 0 && level < image.levels))
-    throw invalid(`The hint must hold codes: whole numbers from 0 to ${image.levels - 1}.`);
+    throw new Error(`The hint must hold codes: whole numbers from 0 to ${image.levels - 1}.`);
   const Kind = !image ? Float32Array : image.dtype === "uint8" ? Uint8Array : Uint16Array;
   return encodeArray(new Kind(all), shapeOfHint);
 }

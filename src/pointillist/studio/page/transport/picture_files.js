@@ -2,7 +2,7 @@
 
 import { shownKind } from "../canvas/draw_image.js";
 import { colourOf, isDeep } from "../shared/colour.js";
-import { decodeArray, decodeLevels } from "./encoded_arrays.js";
+import { decodeArray } from "./encoded_arrays.js";
 import { crc32 } from "./zip.js";
 
 /** @typedef {{height: number, width: number, pixels: Uint8Array}} Picture straight-alpha RGBA `[h w 4]` */
@@ -16,7 +16,7 @@ const LONGEST = 480, SECONDS = 6, HOLD = 2.5;
  * @returns {Picture}
  */
 function pictureOf(kind, encoded, tiled, scale) {
-  const [channels, height, width] = encoded.shape, levels = decodeLevels(encoded), size = height * width;
+  const [channels, height, width] = encoded.shape, levels = decodeArray(encoded), size = height * width;
   const shown = shownKind(kind, { levels, known: new Uint8Array(size).fill(1) });
   const tiles = tiled && kind.tiles ? { bytes: decodeArray(kind.tiles), high: kind.tiles.shape[1], wide: kind.tiles.shape[2] } : null;
   const [high, wide] = [(tiles?.high ?? 1) * scale, (tiles?.wide ?? 1) * scale], pixels = new Uint8Array(4 * size * high * wide);
@@ -50,7 +50,7 @@ function chunk(kind, content) {
 
 /** Write 16-bit levels as rows of grey, as they are. @param {Api.EncodedArray} encoded @param {number} scale @returns {Rows} */
 function greyRows(encoded, scale) {
-  const [, height, width] = encoded.shape.map((side) => side * scale), levels = decodeLevels(encoded), own = encoded.shape[2];
+  const [, height, width] = encoded.shape.map((side) => side * scale), levels = decodeArray(encoded), own = encoded.shape[2];
   const raw = new Uint8Array(height * (1 + 2 * width)), view = new DataView(raw.buffer);
   for (let row = 0; row < height; row++) for (let column = 0; column < width; column++)
     view.setUint16(row * (1 + 2 * width) + 1 + 2 * column, levels[Math.floor(row / scale) * own + Math.floor(column / scale)]);

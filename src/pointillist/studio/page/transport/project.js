@@ -2,7 +2,7 @@
 
 import { blankCanvas, traceImage, visibleImage } from "../canvas/canvas_model.js";
 import { RequestError } from "./api.js";
-import { decodeLevels, encodeArray, sha256Of } from "./encoded_arrays.js";
+import { decodeArray, encodeArray, sha256Of } from "./encoded_arrays.js";
 import { originOf, parseManifest } from "./manifests.js";
 
 /** @typedef {{canvas: Canvas, name: string, favourite: boolean}} Entry */
@@ -44,7 +44,7 @@ export async function readImage(image, state, server) {
   const { details } = model;
   const { channels, levels: count } = details.image;
   const [, height, width] = image.levels.shape;
-  const levels = decodeLevels(image.levels), known = Uint8Array.from(decodeLevels(image.known));
+  const levels = decodeArray(image.levels), known = Uint8Array.from(decodeArray(image.known));
   const fits = levels.length === channels * height * width && known.length === height * width && levels.every((level) => level < count) && known.every((one) => one < 2);
   if (!fits) throw new Error("An image does not fit its model");
   const { guidance, temperature, top_p, order = null, ...others } = image.settings;

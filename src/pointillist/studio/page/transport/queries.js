@@ -6,7 +6,7 @@ import { visibleImage } from "../canvas/canvas_model.js";
 /** @typedef {import("./api.js").Routes} Routes */
 
 /** Sends one query at a time, and of those that wait only the latest. Results are kept as long as the object that they are about: a canvas, or the details of a model. */
-class LatestOnlyQueue {
+export class LatestOnlyQueue {
   /** @type {WeakMap<object, Map<string, any>>} */
   #results = new WeakMap();
   /** @type {{about: object, key: string} | null} the query that runs */

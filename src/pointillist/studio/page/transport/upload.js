@@ -1,6 +1,6 @@
 // Upload of pictures and manifests that are dropped, pasted or chosen; pictures of another size are resized on request.
 
-import { decodeLevels } from "./encoded_arrays.js";
+import { decodeArray } from "./encoded_arrays.js";
 import { RequestError } from "./api.js";
 import { parseManifest, pngText } from "./manifests.js";
 import { partsOf } from "./project.js";
@@ -110,7 +110,7 @@ export class Uploader {
   /** Show a picture, with the trace that the model assigns to it. @param {string} model @param {Api.ModelDetails} details @param {Api.EncodedArray} picture */
   async show(model, details, picture) {
     const [, height, width] = picture.shape;
-    const levels = decodeLevels(picture);
+    const levels = decodeArray(picture);
     const maps = await this.server.ask(model, "score", { levels: picture });
     this.exporter.painter.keepDrawings();
     this.state.show([{ ...blankCanvas(model, details, [height, width]), ...traceImage(details, levels, maps) }]);
