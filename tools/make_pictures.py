@@ -2,7 +2,7 @@
 
 `bits`: the icon of `docs/explanation/bits.md`, black on white; what each of its pixels cost, from 0 (white) to `MOST`
 bits (orange); and the pixels that cost more than next to nothing (orange) over the icon (grey).
-`scenes`: what the README's line paints.
+`scenes`: samples of the first captions of held-out combinations, which nobody chose.
 `local-gain`: picture 23 of KODAK (`kodak24.npz`), shrunk four times, and its prediction; below, the gain, from half a
 level (black) to 32 levels (white), and bits of each pixel by the bundled model `photos`, from 0 (black) to 18 (white).
 """
@@ -10,22 +10,27 @@ level (black) to 32 levels (white), and bits of each pixel by the bundled model 
 from __future__ import annotations
 
 import math
-import re
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import pointillist as pt
-from pointillist.images.visualization import named_grid
+from pointillist.images.visualization.image_grid import font
+from pointillist.images.visualization.pixels import INK, PAPER
 from pointillist.nn import LocalGain
 from pointillist.nn.passes import FullPass
 
+sys.path.append(str(Path(__file__).parents[1] / "recipes" / "scenes"))
+
+from make_scenes import held_out_captions  # isort: skip
+
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-LINE = re.compile(r'^pointillist sample scenes --text "(.+?)" -n (\d+) --seed (\d+)', re.MULTILINE)
+SENTENCES, COLUMNS, SIDE, CELL, TOP, LETTERS = 12, 4, 160, (200, 242), 14, 27
 PROMPT, LABEL, SEED = "heart", "tabler", 3  # of the page on bits
 MOST, CHEAP, GAP = 4.0, 0.05, 2
 ORANGE, WHITE = np.array([217, 72, 28]), np.array([255, 255, 255])
@@ -46,12 +51,15 @@ def bits() -> None:
 
 
 def scenes() -> None:
-    """Sample the sentences of the README's line by its seed, and draw all samples."""
-    ((prompts, each, seed),) = LINE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    sentences, count = prompts.split("; "), int(each)
-    texts = [sentence for sentence in sentences for _ in range(count)]
-    samples = pt.sample("scenes", len(texts), text=texts, seed=int(seed))
-    picture = named_grid(samples.array, sentences, [""] * count, columns=count, scale=3)
+    """Sample the first captions of held-out combinations, and draw the samples as they come."""
+    sentences = held_out_captions(SENTENCES)
+    images = pt.sample("scenes", SENTENCES, text=sentences, seed=1).images
+    picture = Image.new("RGB", (COLUMNS * CELL[0], SENTENCES // COLUMNS * CELL[1]), PAPER)
+    for i, (image, sentence) in enumerate(zip(images, sentences, strict=True)):
+        left, top = i % COLUMNS * CELL[0] + CELL[0] // 2 - SIDE // 2, i // COLUMNS * CELL[1] + TOP
+        picture.paste(image.resize((SIDE, SIDE), Image.Resampling.NEAREST), (left, top))
+        place, lines = (left + SIDE // 2, top + SIDE + TOP // 2), textwrap.fill(sentence, LETTERS)
+        ImageDraw.Draw(picture).multiline_text(place, lines, INK, font(), anchor="ma", align="center")
     small = picture.quantize(256, dither=Image.Dither.NONE)  # the same colours, in half of the bytes
     small.save(PICTURES / "scenes.png", optimize=True)
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -87,16 +87,15 @@ class Mix(NamedTuple):
 USUAL = Mix()
 
 
-def draw_rows(
-    painter: Painter,
+def draw_scenes(
     split: str,
     wanted: dict[str, int],
     part: int = 1,
     artists: Sequence[str] = tuple(ARTISTS),
     mix: Mix = USUAL,
-) -> list[Row]:
+) -> Iterator[tuple[Caption, Scene, str]]:
     """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`."""
-    rng, rows = np.random.default_rng(SEEDS[split] + 1000 * (part - 1)), []
+    rng = np.random.default_rng(SEEDS[split] + 1000 * (part - 1))
     missing = Counter(wanted)
     while missing.total():
         scene = draw_scene(rng, mix.coloured, mix.on, mix.kinds)
@@ -109,8 +108,25 @@ def draw_rows(
             form = ""
         if missing[why] > 0 and scene.artist in artists:
             missing[why] -= 1
-            rows.append((painter.paint(scene), describe(scene, rng, form), scene, split, why))
-    return rows
+            yield describe(scene, rng, form), scene, why
+
+
+def draw_rows(
+    painter: Painter,
+    split: str,
+    wanted: dict[str, int],
+    part: int = 1,
+    artists: Sequence[str] = tuple(ARTISTS),
+    mix: Mix = USUAL,
+) -> list[Row]:
+    """Draw and paint scenes; see `draw_scenes`."""
+    drawn = draw_scenes(split, wanted, part, artists, mix)
+    return [(painter.paint(scene), caption, scene, split, why) for caption, scene, why in drawn]
+
+
+def held_out_captions(number: int) -> list[str]:
+    """Return the first captions of combinations that no training scene has, as they are drawn for the split `test`."""
+    return [caption.text for caption, *_ in draw_scenes("test", {"triple": number})]
 
 
 def columns(rows: list[Row]) -> dict[str, np.ndarray]:

@@ -236,16 +236,13 @@ def test_words_are_of_a_kind(recipe: dict[str, ModuleType], tmp_path: Path) -> N
     assert {"cat", "sofa", "house"} <= words.grammar.names
 
 
-def test_the_readme_paints_a_sentence_of_each_relation(recipe: dict[str, ModuleType]) -> None:
-    """One in the order of relations; each sentence has words of the recipe alone."""
+def test_the_readme_paints_sentences_that_nobody_chose(recipe: dict[str, ModuleType]) -> None:
+    """The first captions of held-out combinations, which its picture shows."""
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    ((prompts, each, _),) = script("make_pictures").LINE.findall(readme)
-    relations = list(recipe["captions"].RELATIONS)
-    assert [next(r for r in relations if f" {r} " in sentence) for sentence in prompts.split("; ")] == relations
-    kinds = recipe["captions"].word_kinds()
-    known = {word for kind in kinds.values() for phrase in kind for word in phrase.split()} | {"a", "an"}
-    assert set(prompts.replace(";", "").split()) <= known
-    assert int(each) == 4
+    (prompts,) = re.findall(r'^pointillist sample scenes --text "(.+?)" -n 4 --seed 1', readme, re.MULTILINE)
+    sentences = recipe["make_scenes"].held_out_captions(script("make_pictures").SENTENCES)
+    assert prompts.split("; ") == sentences[:4]
+    assert len(sentences) == 12
 
 
 def test_the_bundled_model_has_the_words_of_the_recipe(recipe: dict[str, ModuleType]) -> None:
