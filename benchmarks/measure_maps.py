@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--baselines", action="store_true")
     given = parser.parse_args()
     model = pt.load(given.model)
-    recorded = model.training_record["record"]["data"]
+    recorded = model.training_record.data
     options = {k: v for k, v in recorded.items() if k not in ("source", "tileset")}
     splits = pt.load_data(given.data, pt.DataOptions(**options), spec=model.image)
     print(json.dumps(measure(model, splits, given.samples, baselines=given.baselines), indent=1))

@@ -19,7 +19,7 @@ import torch
 
 import pointillist as pt
 from pointillist.images import ImageSpec
-from pointillist.sampling.rules.adjacency import RECORD, Pairs, pairs_from_record, pairs_to_record
+from pointillist.sampling.rules.adjacency import Pairs, pairs_from_record, pairs_to_record
 
 
 def random_pairs(levels: int, density: float) -> Pairs:
@@ -37,7 +37,7 @@ def untrained(levels: int, preset: str, density: float) -> pt.PixelModel:
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight) * 0.05)
-    model.training_record[RECORD] = pairs_to_record(random_pairs(levels, density))
+    model.training_record.adjacency = pairs_to_record(random_pairs(levels, density))
     return model
 
 
@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     model = pt.load(options.model) if options.model else untrained(options.levels, options.preset, options.density)
-    pairs = pairs_from_record(model.training_record[RECORD], model.image.levels)
+    pairs = pairs_from_record(model.training_record.adjacency, model.image.levels)
     rules = options.rules or {"adjacency": "observed"}
     how = {"size": (options.size, options.size), "threads": 1, "batch_size": options.batch_size, "engine": "integer"}
     print(f"{model}\n{int(pairs.sum()):,} of {pairs.size:,} pairs of neighbours")

@@ -149,7 +149,7 @@ def ruled(model: str, chunks: int) -> dict[str, Any]:
     side = max(2, round(chunks**0.5))
     world = World(model, 7, RULES, remembered=6 * (side + 8))
     tiles = world.tiles(0, 0, side * SIDE, side * SIDE)
-    pairs = pairs_from_record(world.model.training_record["adjacency"], world.model.image.levels)
+    pairs = pairs_from_record(world.model.training_record.adjacency, world.model.image.levels)
     violations = int((~pairs[0][tiles[:, :-1], tiles[:, 1:]]).sum() + (~pairs[1][tiles[:-1], tiles[1:]]).sum())
     names = list(world.model.image.level_names or ())
     walkable = np.isin(tiles, [names.index(level) for level in RULES["connected"][0]["levels"]])  # type: ignore[index]

@@ -13,7 +13,6 @@ from pointillist.conditioning.text_encoders.cache import normalize_text
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import TABLE, UniversalSentenceEncoder
 from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable.files import has_program
-from pointillist.model.vocabulary import Vocabulary
 from pointillist.studio.export.page import WORDS
 from pointillist.zoo import list_pretrained
 
@@ -25,7 +24,7 @@ def tabled_prompts() -> list[str]:
         text = model.condition(TextConfig)
         if text is None or text.frozen != UniversalSentenceEncoder.name:
             continue
-        vocabulary = Vocabulary.of_record(model.training_record)
+        vocabulary = model.training_record.captions
         words = () if vocabulary is None else vocabulary.words[:WORDS]
         measured = model.measured_prompts
         prompts |= {*model.generation_config.prompts, *measured.recognised, *measured.missed, *words}

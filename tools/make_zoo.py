@@ -12,7 +12,6 @@ changes nothing else. `python tools/make_zoo_page.py` lists the programs.
 
 from __future__ import annotations
 
-import copy
 import json
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from pointillist.images.visualization import image_grid, save_png
 from pointillist.images.visualization.pixels import sequential_colors
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.portable import save
+from pointillist.model.training_record import TrainingRecord
 from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.toml"
@@ -90,10 +90,10 @@ def make_program(name: str, data: str, zoo: Path = ZOO) -> Path:
     return folder
 
 
-def public(record: dict[str, Any]) -> dict[str, Any]:
+def public(record: TrainingRecord) -> TrainingRecord:
     """Return a training record without the folders of the machine on which it ran."""
-    record = copy.deepcopy(record)
-    settings = record.get("record", {})
+    record = record.model_copy(deep=True)
+    settings = record.record
     source = settings.get("data", {}).get("source")
     if source is not None:
         settings["data"]["source"] = Path(source).name
@@ -115,7 +115,7 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
         return image_grid(samples, captions=each, columns=2 * EACH)
     if not has_hint:
         return image_grid(pt.sample(model, EACH, **how).drawn(), columns=EACH)
-    settings = model.training_record["record"]["data"]
+    settings = model.training_record.data
     options = {k: v for k, v in settings.items() if k != "source"}
     tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
     x = tiles.batch(np.random.default_rng(0).permutation(len(tiles))[:8]).levels
@@ -181,7 +181,7 @@ def card(
     settings = ", ".join(
         f"{key.replace('_', '-')} {value:g}" for key, value in model.generation_config.sampling.items()
     )
-    source = record.get("record", {}).get("data", {}).get("source", "DATA")
+    source = record.data.get("source", "DATA")
     usual = f"pointillist train {source} --config recipes/zoo/{name}.toml --out runs/{name}"
     training = "`, then\n`".join(about.get("train", [usual]))
     has_prompts = "prompts" in about and "hint" not in model.config.conditions
@@ -193,8 +193,8 @@ def card(
         else settings or "the model as it is"
     )
     took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
-    versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
-    made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))
+    versions = f"pointillist {record.pointillist}, torch {record.torch}"
+    made = ", ".join(filter(None, [record.date, record.platform, versions]))
     subject = (
         "every figure here is of these weights"
         if measured is None
@@ -231,7 +231,7 @@ beside them, {(folder / PROGRAM_TENSORS).stat().st_size / 1e6:.1f} MB, is the mo
 
 ## Training
 
-`{training}`: {record.get("step", 0):,} steps{took}
+`{training}`: {record.step or 0:,} steps{took}
 ({made}). All settings are in `config.json` under `training`.
 
 ## Figures

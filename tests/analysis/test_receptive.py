@@ -16,6 +16,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.images.visualization.heatmap import LATER, LEAKED, MISSED, SEEN
 from pointillist.images.visualization.pixels import ACCENT
+from pointillist.model.training_record import TrainingRecord
 from pointillist.networks import names
 from pointillist.nn import causal
 from pointillist.nn.passes import FullPass
@@ -122,7 +123,7 @@ def test_strength_is_the_gradient_of_the_log_probability(channels: int, ordered:
 
 def test_a_trained_model_is_asked_for_its_strength() -> None:
     model = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, preset="tiny")
-    model.training_record = {"step": 1}
+    model.training_record = TrainingRecord(step=1)
     assert pt.receptive_field(model, 2, 2).strength is not None
 
 

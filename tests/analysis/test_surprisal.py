@@ -15,6 +15,7 @@ from pointillist.analysis import ImageQuery, distribution, surprisal_maps
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.distributions.moments import entropy_and_variance
 from pointillist.images.visualization import diverging_colors
+from pointillist.model.training_record import TrainingRecord
 from pointillist.networks import names
 from tests.tolerances import DOUBLE, network_rounding
 
@@ -144,11 +145,11 @@ def test_the_scale_belongs_to_the_model() -> None:
     """Not to an image: whole bits, wide enough for what is usual, at most all levels equally likely."""
     model = pt.build("pixelcnn", shape=(1, 4, 4), levels=200, preset="tiny")
     assert color_scale_max(model) == 8
-    model.training_record = {"valid_bits_per_dim": 0.9}
+    model.training_record = TrainingRecord(valid_bits_per_dim=0.9)
     assert color_scale_max(model) == 4
-    model.training_record = {"valid_bits_per_dim": 5.0}
+    model.training_record = TrainingRecord(valid_bits_per_dim=5.0)
     assert color_scale_max(model) == 8
-    model.training_record = {"valid_bits_per_dim": float("nan")}
+    model.training_record = TrainingRecord(valid_bits_per_dim=float("nan"))
     assert color_scale_max(model) == 8
 
 

@@ -42,7 +42,7 @@ def test_a_run_leaves_a_model_with_all_its_settings(model: Path, pets: Path) -> 
     assert written["data"]["source"] == str(pets)
     assert written["model"]["network"]["channels"] == 4
     assert written["train"]["out"] == str(model)
-    record = loaded.training_record["record"]
+    record = loaded.training_record.record
     assert "out" not in record["train"]  # a model travels without the folder it was made in
     assert record["data"]["levels"] == 8
     assert list((model / "samples").glob("*.png"))

@@ -137,6 +137,6 @@ def test_the_model_draws_in_tiled(tmp_path: Path) -> None:
     check_rows(rows)
     names = list(model.image.level_names or ())
     levels = np.vectorize(names.index)(grid(rows["obey"]["after"]))
-    right, down = pairs_from_record(model.training_record["adjacency"], len(names))
+    right, down = pairs_from_record(model.training_record.adjacency, len(names))
     assert right[levels[:, :-1], levels[:, 1:]].all()
     assert down[levels[:-1], levels[1:]].all()

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 import pointillist as pt
 from pointillist.images.visualization import image_grid, save_png
+from pointillist.model.training_record import TrainingRecord
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import grey, opened, pixels, pixels_of, point, serving
 from tests.e2e.models import digits
@@ -19,7 +20,7 @@ from tests.e2e.models import digits
 def write_checkpoint(run: Path, step: int) -> pt.PixelModel:
     """What a training writes at a step: metrics, a sample sheet, the newest model."""
     model = digits()
-    model.training_record = {"step": step}
+    model.training_record = TrainingRecord(step=step)
     with (run / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"step": step, "bits_per_dim": 4.0 - step / 100, "speed": 120.0}) + "\n")
         file.write(json.dumps({"step": step, "valid_bits_per_dim": 3.9 - step / 100}) + "\n")

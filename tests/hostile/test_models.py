@@ -23,7 +23,8 @@ from pointillist.files.tensors import read_tensors, write_folder
 from pointillist.model.batches import check_likelihood
 from pointillist.model.portable.decode import IntegerDocument
 from pointillist.model.portable.files import fingerprint_of, load_integer_model
-from pointillist.model.vocabulary import Vocabulary, describe_unseen_words
+from pointillist.model.training_record import TrainingRecord
+from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.zoo import resolve
 
 from .valid_files import encoder_files
@@ -182,8 +183,9 @@ def test_tokens_without_weights_are_a_sentence(kind: str, tmp_path: Path) -> Non
 def test_words_of_a_stranger_are_words() -> None:
     """The vocabulary that a model stores is printed: nothing in it moves the cursor, and there is an end to it."""
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, preset="tiny", text="learned")
-    model.training_record["captions"] = {"words": "heart \x1b[31mchart\x1b[0m " + "x" * 50_000, "complete": True}
-    found = Vocabulary.of_record(model.training_record)
+    stored = {"words": "heart \x1b[31mchart\x1b[0m " + "x" * 50_000, "complete": True}
+    model.training_record = TrainingRecord.model_validate({"captions": stored})
+    found = model.training_record.captions
     assert found is not None
     assert found.words[0] == "heart"
     assert all(word.isprintable() for word in found.words)

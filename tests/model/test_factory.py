@@ -13,6 +13,7 @@ import pointillist as pt
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.files import default_card
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.training_record import TrainingRecord
 from pointillist.networks import names
 from tests.equality import equal
 from tests.laws.strategies import models, random_conditions, random_levels, randomise_weights
@@ -52,14 +53,14 @@ def test_a_wrong_argument_is_named(arguments: dict[str, Any], words: str) -> Non
 def test_a_round_trip_is_exact(tmp_path_factory: pytest.TempPathFactory, model: pt.PixelModel) -> None:
     """Weights to the bit, settings, classes, card, training record: any model there is."""
     folder = tmp_path_factory.mktemp("model")
-    saved = pt.PixelModel(model.config, training={"steps": 3, "data": "x"}, card="# A card\n")
+    saved = pt.PixelModel(model.config, training=TrainingRecord(step=3, date="x"), card="# A card\n")
     saved.load_state_dict(model.float().state_dict())
     saved.save_pretrained(folder)
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
     for again in (pt.load(folder), pt.load(str(folder)), pt.PixelModel.from_pretrained(folder)):
         assert not again.training
         assert again.config == saved.config
-        assert again.training_record == {"steps": 3, "data": "x"}
+        assert again.training_record == TrainingRecord(step=3, date="x")
         assert again.card == "# A card\n"
         assert again.state_dict().keys() == saved.state_dict().keys()
         assert all(equal(v, again.state_dict()[k]) for k, v in saved.state_dict().items())

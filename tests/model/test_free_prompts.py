@@ -214,7 +214,7 @@ def test_an_exported_page_has_the_words_of_the_encoder(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("words", [KINDS, WordKinds()], ids=["kinds", "no kinds"])
 def test_an_exported_page_reads_words_alike(words: WordKinds) -> None:
     """By their letters, as it has no sentence encoder; its manifests quote what another reader might take otherwise."""
-    known = KnownWords(model_of(CAPTIONS).training_record["captions"]["words"].split(), words)
+    known = KnownWords(list(model_of(CAPTIONS).training_record.captions.words), words)
     known.vectors = None
     for prompt, (sampled, notes, literal) in zip(PROMPTS, read_by_page(known, PROMPTS), strict=True):
         if prompt == '"zxcv"':

@@ -20,13 +20,11 @@ from pointillist.conditioning.text_encoders.spelling import edit_distance
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import PROMPTS
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+from pointillist.model.training_record import TrainingRecord, Vocabulary, split_words
 from pointillist.model.vocabulary import (
-    CAPTIONS,
-    Vocabulary,
     describe_unmeasured_prompts,
     describe_unseen_words,
     read_prompts,
-    split_words,
 )
 from tests.equality import equal
 
@@ -77,7 +75,7 @@ def test_a_model_without_a_list_or_without_words_guesses_nothing() -> None:
     """Nothing is a misspelling without the words of captions, or of two names; nothing a plural without names."""
     assert sampled_texts(model_of(CAPTIONS_SEEN, "use"), ["keys", "umbrela"], 2) == ["keys", "umbrela"]
     model = measured_model()
-    model.training_record = {"record": {}}
+    model.training_record = TrainingRecord(record={})
     assert sampled_texts(model, ["keys", "umbrela"], 2) == ["key", "umbrela"]
     model.measured_prompts = MeasuredPrompts(recognised=("house", "mouse"))
     model.training_record = measured_model().training_record
@@ -194,7 +192,7 @@ def test_an_exported_page_reads_prompts_alike() -> None:
         "two keys",
     ]
     model = measured_model()
-    captions = " ".join(model.training_record["captions"]["words"].split())
+    captions = " ".join(model.training_record.captions.words)
     given_names = ", ".join(json.dumps(each) for each in (NAMES, list(model.measured_prompts.missed), captions))
     code = f"import {{ PromptNames }} from {json.dumps(script)}; const names = new PromptNames({given_names});"
     code += f"const prompts = {json.dumps(prompts)};"
@@ -222,7 +220,7 @@ def model_of(captions: list[str], text: str = "learned") -> pt.PixelModel:
     """Build a model whose record has the words of captions."""
     settings: dict[str, Any] = {"shape": (1, 4, 4), "levels": 2, "channels": 4, "layers": 1, "text": text}
     model = pt.build("gated-pixelcnn", **settings)
-    model.training_record = {"record": {}, CAPTIONS: Vocabulary.of_captions(captions).to_record()}
+    model.training_record = TrainingRecord(record={}, captions=Vocabulary.of_captions(captions))
     return model
 
 
@@ -251,7 +249,7 @@ def test_unseen_words_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sentence == "No caption in training is near 'hart': nearest are heart."
     assert "separate several prompts by semicolons" in unseen(model, ["heart, house"])[0]
     assert unseen(pt.load("digits"), ["zxcv"]) == []
-    monkeypatch.setattr("pointillist.model.vocabulary.MAX_WORDS", 2)
+    monkeypatch.setattr("pointillist.model.training_record.MAX_WORDS", 2)
     assert unseen(model_of(["red heart", "dragons"]), ["zxcv"]) == []
 
 
@@ -268,7 +266,6 @@ def test_the_words_stay_with_the_model(tmp_path: Path) -> None:
     """Through saving and loading."""
     model = model_of(["red heart", "dragons"])
     model.save_pretrained(tmp_path / "a")
-    found = Vocabulary.of_record(pt.load(tmp_path / "a").training_record)
-    assert found == Vocabulary.of_captions(["red heart", "dragons"])
-    model.training_record = {"record": {}}
-    assert Vocabulary.of_record(model.training_record) is None
+    assert pt.load(tmp_path / "a").training_record.captions == Vocabulary.of_captions(["red heart", "dragons"])
+    model.training_record = TrainingRecord(record={})
+    assert model.training_record.captions is None

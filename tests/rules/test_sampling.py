@@ -13,7 +13,7 @@ import pointillist as pt
 from pointillist.engine.constraints import solver
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.networks import entry, names
-from pointillist.sampling.rules.adjacency import RECORD, observed_pairs, pairs_to_record
+from pointillist.sampling.rules.adjacency import observed_pairs, pairs_to_record
 from pointillist.sampling.rules.config import Rules, parse_rules
 from tests.equality import assert_close, equal
 from tests.tolerances import network_rounding
@@ -230,14 +230,14 @@ def test_observed_pairs() -> None:
     maps = np.sort(rng.integers(0, LEVELS, (4, 6, 6)), axis=2)  # a row never falls
     with pytest.raises(pt.ConfigError, match="which this model does not store"):
         pt.sample(model, 1, rules={"adjacency": "observed"})
-    model.training_record[RECORD] = pairs_to_record(observed_pairs(maps, LEVELS))
+    model.training_record.adjacency = pairs_to_record(observed_pairs(maps, LEVELS))
     found = pt.sample(model, 8, seed=0, rules={"adjacency": "observed"})
     assert bool((np.diff(found.levels, axis=3) >= 0).all())
     pairs = observed_pairs(maps, LEVELS)
     x = found.levels[:, 0]
     assert pairs[0][x[:, :, :-1], x[:, :, 1:]].all()
     assert pairs[1][x[:, :-1], x[:, 1:]].all()
-    model.training_record[RECORD] = {"right": [[0]]}
+    model.training_record.adjacency = {"right": [[0]]}
     with pytest.raises(pt.ConfigError, match="are damaged"):
         pt.sample(model, 1, rules={"adjacency": "observed"})
 

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 import pointillist as pt
 from pointillist.errors import ConfigError
+from pointillist.model.training_record import TrainingRecord
 from pointillist.studio import schemas
 from pointillist.studio.answers.training_run import TrainingRun
 from pointillist.studio.http.app import create_app
@@ -23,7 +24,7 @@ from tests.studio.helpers import HOST, SMALL, events, labelled
 def write_checkpoint(run: Path, step: int) -> pt.PixelModel:
     """What a training exports."""
     model = labelled()
-    model.training_record = {"step": step}
+    model.training_record = TrainingRecord(step=step)
     model.save_pretrained(run / "last")
     return model
 

@@ -15,9 +15,9 @@ import pointillist as pt
 from pointillist.data import DataSplits
 from pointillist.model.batches import BatchReader
 from pointillist.model.folder.opening import open_any_program, open_program
-from pointillist.model.integer_cost import IntegerCost, bits_text
 from pointillist.model.portable.files import has_program
 from pointillist.model.quantize_integer import make_integer_model, spread
+from pointillist.model.training_record import IntegerCost, bits_text
 from pointillist.sampling.config import choose_engine
 from pointillist.training import Interrupted, integers
 from pointillist.training.integers import measure_cost
@@ -58,7 +58,7 @@ def test_a_training_ends_with_its_program(tmp_path: Path) -> None:
     assert {each.engine for each in images} == {"integer"}
     assert all(equal(each.levels, images[0].levels) for each in images)
     assert open_program(tmp_path / "a", "auto") is not None
-    assert "integers" not in loaded.training_record
+    assert "integers" not in loaded.training_record.model_fields_set
     assert not has_program(tmp_path / "a" / "last")
 
 

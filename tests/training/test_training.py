@@ -49,7 +49,7 @@ def test_the_loss_falls_and_the_best_model_is_kept(tmp_path: Path) -> None:
     best = pytest.approx(result.valid_bits_per_dim, abs=network_rounding(loaded, result.valid_bits_per_dim))
     assert pt.evaluate(loaded, data.valid, engine="torch").bits_per_dim == best
     assert pt.evaluate(result.model, data.valid, engine="torch").bits_per_dim == best
-    assert loaded.training_record["step"] <= 60
+    assert loaded.training_record.step <= 60
     assert (tmp_path / "a" / "last" / "model.safetensors").is_file()
 
 

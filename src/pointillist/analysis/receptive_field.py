@@ -146,7 +146,7 @@ def receptive_field(
     depends, earlier = dependence(model, row, column, channel, size=size, order=order)
     row, column, channel = model.image.check_site(row, column, channel, size)
     pixel_order = model.order(order)
-    if images is None and getattr(model, "training_record", None):
+    if images is None and not model.training_record.is_empty:
         random = torch.Generator().manual_seed(0)
         images = torch.randint(model.image.levels, (_IMAGES, channels, height, width), generator=random)
     site = (channel, row, column)

@@ -30,9 +30,8 @@ def color_scale_max(model: LikelihoodModel) -> float:
     bits of a level if all levels are equally likely.
     """
     most = (model.image.levels - 1).bit_length()
-    record: dict[str, Any] = getattr(model, "training_record", None) or {}
-    typical = record.get("valid_bits_per_dim")
-    if not isinstance(typical, (int, float)) or not math.isfinite(typical) or typical <= 0:
+    typical = model.training_record.valid_bits_per_dim
+    if typical is None or not math.isfinite(typical) or typical <= 0:
         return float(most)
     return float(min(most, max(1, math.ceil(_TYPICAL_MULTIPLE * typical))))
 

@@ -22,7 +22,7 @@ from pointillist.images import to_picture
 from pointillist.images.array_types import Float, Int
 from pointillist.images.visualization import diverging_colors, image_grid, sequential_colors
 from pointillist.images.visualization.pixels import ShownAsPicture
-from pointillist.model.integer_cost import engine_text
+from pointillist.model.training_record import engine_text
 from pointillist.model.vocabulary import literal_prompts
 
 if TYPE_CHECKING:

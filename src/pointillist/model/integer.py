@@ -23,10 +23,10 @@ from pointillist.images.array_types import Float
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import ProgramModel, load
 from pointillist.model.portable.files import has_program
 from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.training_record import IntegerCost, TrainingRecord
 from pointillist.nn import Condition, Tokens
 
 
@@ -79,7 +79,7 @@ class StoredModel(LikelihoodModel, Protocol):
     config: ModelConfig
     card: str | None
     conditions: ModelConditions
-    training_record: dict[str, Any]
+    training_record: TrainingRecord
     generation_config: GenerationConfig
     measured_prompts: MeasuredPrompts
     tileset: Tileset | None

@@ -29,9 +29,9 @@ from pointillist.model.folder import files
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import find_model
 from pointillist.model.integer import WeightSnapshot, find_program, stored_or_attached
-from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel, Settings, check_trained_size
+from pointillist.model.training_record import IntegerCost, TrainingRecord
 from pointillist.networks import Backbone, BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -55,7 +55,7 @@ class PixelModel(AnsweredNames, nn.Module):
         likelihood: distribution of a pixel, given the outputs of the network.
         conditions: encoders of its conditions.
         card: text of the model card (Markdown, with its YAML header); None for a default one.
-        training_record: resolved settings of the run that made it; empty for an untrained model.
+        training_record: what is stored of its training, such as the settings of the run.
         generation_config: sampling settings that suit it.
         measured_prompts: names that its samples were recognised by.
         tileset: pictures of its levels, where it paints maps.
@@ -68,10 +68,10 @@ class PixelModel(AnsweredNames, nn.Module):
     attached: ProgramModel | None = None
     snapshot: WeightSnapshot | None = None  # of the integer model: weights are not hashed again while they stay
 
-    def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
+    def __init__(self, config: ModelConfig, *, training: TrainingRecord | None = None, card: str | None = None) -> None:
         super().__init__()
         self.config = config
-        self.training_record: dict[str, Any] = training or {}
+        self.training_record: TrainingRecord = training or TrainingRecord()
         self.card = card
         self.generation_config: GenerationConfig = GenerationConfig()
         self.measured_prompts: MeasuredPrompts = MeasuredPrompts()

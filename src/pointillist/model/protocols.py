@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
     from pointillist.images.ordering import PixelOrder
     from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+    from pointillist.model.training_record import TrainingRecord
 
 
 Settings = TypeVar("Settings", bound=ConditionConfig)
@@ -132,7 +133,7 @@ class LikelihoodModel(Protocol):
     def tileset(self) -> Tileset | None: ...
 
     @property
-    def training_record(self) -> dict[str, Any]: ...
+    def training_record(self) -> TrainingRecord: ...
 
     @property
     def fingerprint(self) -> str: ...
@@ -251,9 +252,3 @@ def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:
     ```
     """
     return hasattr(type(value), "unchecked_log_prob_map")
-
-
-def recorded_settings(model: LikelihoodModel) -> dict[str, Any]:
-    """Return the settings of the run that trained a model; empty without a record."""
-    record = model.training_record.get("record", {})
-    return record if isinstance(record, dict) else {}

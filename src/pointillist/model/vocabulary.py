@@ -13,9 +13,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,15 +25,14 @@ from pointillist.conditioning.text_encoders.cache import EmbeddingCache, normali
 from pointillist.conditioning.text_encoders.spelling import SHORTEST, TWICE, misspelling, singulars
 from pointillist.errors import ConfigError, quote
 from pointillist.model.free_prompts import KnownWords, PromptReading, cosines_of, known_words
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.training_record import TrainingRecord, split_words
 
 if TYPE_CHECKING:
     from pointillist.model.folder.generation import MeasuredPrompts
-    from pointillist.model.protocols import LikelihoodModel
 
 _log = logging.getLogger(__name__)
 
-MAX_WORDS = 20_000  # about 150 kB
-CAPTIONS = "captions"  # key in the record of a training
 _CANDIDATES = 300  # most frequent words among which an encoder looks for a meaning
 _NEAR = 0.6  # cosine of vectors from which a word that was never seen is understood all the same
 _LIKE = 0.7  # ratio of letters from which a word may be a misspelling of another
@@ -47,60 +44,8 @@ _QUOTE = '"'
 _QUOTED = re.compile(r'^\s*"([^"]+)"\s*(?=,|$)')
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """Words of captions, the most frequent first.
-
-    ```python
-    Vocabulary.of_captions(["a red heart", "heart, small"]).words[0]  # "heart"
-    ```
-
-    Attributes:
-        words: at most `MAX_WORDS`.
-        commas: whether any caption has a comma.
-        complete: whether these are all words.
-    """
-
-    words: tuple[str, ...]
-    commas: bool
-    complete: bool
-
-    @classmethod
-    def of_captions(cls, captions: Iterable[str]) -> Vocabulary:
-        """Count the words of captions."""
-        counts: Counter[str] = Counter()
-        commas = False
-        for caption, number in Counter(captions).items():
-            commas |= "," in caption
-            counts.update(dict.fromkeys(split_words(caption), number))
-        result = [word for word, _ in counts.most_common(MAX_WORDS)]
-        return cls(tuple(result), commas, len(counts) <= MAX_WORDS)
-
-    @classmethod
-    def of_record(cls, training: Mapping[str, Any]) -> Vocabulary | None:
-        """Read the vocabulary from the record of a model's training; None if absent."""
-        record = training.get(CAPTIONS)
-        if not isinstance(record, dict) or not isinstance(record.get("words"), str):
-            return None
-        return cls(_stored_words(record["words"]), bool(record.get("commas")), bool(record.get("complete")))
-
-    def to_record(self) -> dict[str, Any]:
-        """Return what is stored: JSON values."""
-        return {"words": " ".join(self.words), "commas": self.commas, "complete": self.complete}
-
-
-def split_words(text: str) -> list[str]:
-    """Split a prompt or caption into words in lower case, without numbers and single letters.
-
-    ```python
-    split_words("A red dragon, 2x")  # ["red", "dragon", "2x"]
-    ```
-    """
-    return [word for word in re.findall(r"\w+", normalize_text(text)) if len(word) > 1 and not word.isdigit()]
-
-
 def describe_unseen_words(
-    training: Mapping[str, Any], prompts: Sequence[str], vectors: EmbeddingCache | None = None
+    training: TrainingRecord, prompts: Sequence[str], vectors: EmbeddingCache | None = None
 ) -> list[str]:
     """Write a sentence for each word of some prompts that no caption had and that is near none, with the nearest words.
 
@@ -115,7 +60,7 @@ def describe_unseen_words(
         describe_unseen_words(model.training_record, ["a hart"])
         # ["No caption in training is near 'hart': nearest are heart, chart."]
     """
-    vocabulary = Vocabulary.of_record(training)
+    vocabulary = training.captions
     if vocabulary is None or not vocabulary.words:
         return []
     result = []
@@ -251,14 +196,8 @@ def caption_words(model: LikelihoodModel) -> tuple[str, ...]:
     caption_words(pt.load("icons"))[0]  # "outline"
     ```
     """
-    vocabulary = Vocabulary.of_record(model.training_record)
+    vocabulary = model.training_record.captions
     return vocabulary.words if vocabulary is not None and vocabulary.complete else ()
-
-
-@lru_cache(maxsize=8)  # 4 ms for thousands of words, of each call
-def _stored_words(words: str) -> tuple[str, ...]:
-    """Return the words of a stranger's file, and no more of them than are stored."""
-    return tuple(split_words(words)[:MAX_WORDS])
 
 
 @lru_cache(maxsize=8)

@@ -48,10 +48,9 @@ def open_image_mask(
     if rules is None:
         assert allowed is not None
         return LevelMask.open(allowed, weighted=weighted)
-    from pointillist.sampling.rules.adjacency import RECORD
     from pointillist.sampling.rules.opening import open_mask
 
-    record = model.training_record.get(RECORD)
+    record = model.training_record.adjacency
     return open_mask(rules, model.image.resized(*size), record, allowed, weighted=weighted)
 
 

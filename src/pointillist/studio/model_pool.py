@@ -85,8 +85,7 @@ class PooledModel:
     @property
     def step(self) -> int | None:
         """Training step of the model; None if it is not ready, or does not say."""
-        step = None if self._loaded is None else self._loaded.model.training_record.get("step")
-        return step if isinstance(step, int) else None
+        return None if self._loaded is None else self._loaded.model.training_record.step
 
     def load(self, limits: schemas.Limits) -> None:
         """Load and warm up the model; an error is stored as a sentence.

@@ -22,11 +22,10 @@ from pointillist.files.suggestions import checked_keywords
 from pointillist.files.tensors import check_values
 from pointillist.model.folder.files import default_card
 from pointillist.model.folder.opening import load_weights
-from pointillist.model.integer_cost import bits_text
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.vocabulary import CAPTIONS, Vocabulary
+from pointillist.model.training_record import TrainingRecord, Vocabulary, bits_text
 from pointillist.sampling.api import sample
-from pointillist.sampling.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
+from pointillist.sampling.rules.adjacency import pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, quantization_aware
@@ -131,7 +130,7 @@ def train(
         begun = _record(model, images, record or {"train": config.model_dump(mode="json")})
 
         def save(folder: Path, progress: TrainerState) -> None:
-            model.training_record = {**begun, **_outcome(progress)}
+            model.training_record = begun.model_copy(update=_outcome(progress))
             model.card = training_card(model, images, model.training_record, config)
             _check_weights(model, config)
             model.save_pretrained(folder)
@@ -180,13 +179,13 @@ def _check_weights(model: PixelModel, config: TrainConfig) -> None:
         ) from error
 
 
-def _record(model: PixelModel, images: ImageDataset, settings: Tree) -> Tree:
+def _record(model: PixelModel, images: ImageDataset, settings: Tree) -> TrainingRecord:
     """Collect what is known of the training before it begins."""
-    record: Tree = {"record": settings, "notes": list(images.notes)}
+    record = TrainingRecord(record=settings, notes=list(images.notes))
     if images.texts is not None and model.config.condition(TextConfig) is not None:
-        record[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
+        record.captions = Vocabulary.of_captions(images.texts)
     if stores_pairs(images.spec):
-        record[RECORD] = pairs_to_record(pairs_of_images(images))
+        record.adjacency = pairs_to_record(pairs_of_images(images))
     return record
 
 
@@ -234,7 +233,7 @@ def _outcome(progress: TrainerState) -> Tree:
         "best_step": progress.best_step,
         "pointillist": __version__,
         "torch": torch.__version__,
-        "machine": f"{platform.system()} {platform.machine()}",
+        "platform": f"{platform.system()} {platform.machine()}",
         "date": datetime.date.today().isoformat(),
     }
 
@@ -251,9 +250,9 @@ def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None
     trainer.average.synchronise()
 
 
-def training_card(model: PixelModel, images: ImageDataset, training: Tree, config: TrainConfig) -> str:
+def training_card(model: PixelModel, images: ImageDataset, training: TrainingRecord, config: TrainConfig) -> str:
     """Write the model card of a trained model: the default card, and a table of its training."""
-    bits = training["valid_bits_per_dim"]
+    bits = training.valid_bits_per_dim
     rounded = ", rounded as in the integer program" if config.quantization_aware else ""
     lines = [
         "## Training",
@@ -262,10 +261,10 @@ def training_card(model: PixelModel, images: ImageDataset, training: Tree, confi
         "|---|---|",
         f"| images | {len(images):,} of {images.name} |",
         *(f"| | {note} |" for note in images.notes),
-        f"| step | {training['step']:,} |",
+        f"| step | {training.step:,} |",
         f"| validation | {'none' if bits is None else f'{bits:.4f} bits/dim{rounded}'} |",
-        f"| date | {training['date']}, {training['machine']} |",
-        f"| made with | pointillist {training['pointillist']}, torch {training['torch']} |",
+        f"| date | {training.date}, {training.platform} |",
+        f"| made with | pointillist {training.pointillist}, torch {training.torch} |",
         "",
         "The resolved settings are in `config.json` under `training`.",
     ]

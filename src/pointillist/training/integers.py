@@ -41,9 +41,9 @@ from pointillist.errors import ConfigError, EngineError, clause
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float
 from pointillist.model.batches import BatchReader
-from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model, spread
+from pointillist.model.training_record import IntegerCost
 from pointillist.nn.passes import FullPass
 from pointillist.training.config import TrainConfig
 

@@ -10,6 +10,7 @@ import torch
 
 import pointillist as pt
 from pointillist.images import ImageSpec
+from pointillist.model.training_record import TrainingRecord
 from pointillist.sampling.rules.adjacency import pairs_to_record
 
 LEVELS = ("wall", "floor", "key")
@@ -29,7 +30,7 @@ def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pt.quantize_integer(model, torch.from_numpy(x), images=12)
     pairs = np.ones((2, 3, 3), bool)
     pairs[:, 0, 2] = pairs[:, 2, 0] = False  # a key stands on floor
-    model.training_record = {"adjacency": pairs_to_record(pairs)}
+    model.training_record = TrainingRecord(adjacency=pairs_to_record(pairs))
     folder = tmp_path_factory.mktemp("worlds") / "model"
     model.save_pretrained(folder)
     return folder

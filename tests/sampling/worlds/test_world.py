@@ -122,7 +122,7 @@ def test_rules_hold_within_chunks_and_across_seams(model: Path, seed: int, at_mo
     rules["fixed"] = [{"row": 5, "column": 6, "level": "floor"}]
     size, world = 6, small(model, seed, rules)
     tiles = world.tiles(-size, -size, 3 * size, 4 * size)
-    pairs = pairs_from_record(world.model.training_record["adjacency"], 3)
+    pairs = pairs_from_record(world.model.training_record.adjacency, 3)
     assert pairs[0][tiles[:, :-1], tiles[:, 1:]].all()
     assert pairs[1][tiles[:-1], tiles[1:]].all()
     assert tiles[size + 5, size + 6] == 1

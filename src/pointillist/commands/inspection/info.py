@@ -288,7 +288,7 @@ def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> t
         model = build(kind, shape=(1, *(size or _SIZE)), preset=preset or None, orders=order or "raster")
         return model, f"{kind} {preset}".strip(), False
     model = load_weights(name)
-    return model, f"{Path(name).name} ({model.config.model_type})", bool(model.training_record)
+    return model, f"{Path(name).name} ({model.config.model_type})", not model.training_record.is_empty
 
 
 EXAMPLES = {

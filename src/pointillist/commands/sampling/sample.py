@@ -33,8 +33,8 @@ from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.images import ImageSpec
-from pointillist.model.integer_cost import engine_text
 from pointillist.model.portable import ProgramModel
+from pointillist.model.training_record import engine_text
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.request import Request
 from pointillist.system import describe_threads

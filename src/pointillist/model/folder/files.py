@@ -22,8 +22,8 @@ from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import read_tileset
 from pointillist.model.integer import StoredModel, current_integer_model
-from pointillist.model.integer_cost import IntegerCost, card_with_cost
 from pointillist.model.portable.files import check_program, remove_program, save_integer_model
+from pointillist.model.training_record import TrainingRecord, card_with_cost
 
 Model = TypeVar("Model", bound=StoredModel)
 
@@ -49,7 +49,7 @@ def write_model(folder: Path, model: StoredModel) -> None:
     check_values(tensors, folder / WEIGHTS)
     cost = None if integer_model is None else model.integer_cost
     card = model.card or default_card(model.config, model.likelihood_name, model.num_parameters())
-    training = model.training_record if cost is None else model.training_record | cost.to_record()
+    training = model.training_record.stored(cost)
     if integer_model is None:
         remove_program(folder)
     with whole_folder(folder):
@@ -81,9 +81,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], Model]) -> Model:
     """
     record = arrays.read_config(folder)
     check_program(folder)
-    training = record.pop("training", {})
-    if not isinstance(training, dict):
-        raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
+    training, cost = TrainingRecord.read(record.pop("training", {}), folder / CONFIG)
     try:
         config = ModelConfig.from_dict(record)
         with meta_init():
@@ -102,7 +100,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], Model]) -> Model:
     model = build(config)
     model.training_record = training
     model.card = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None
-    model.integer_cost, model.program_folder = IntegerCost.pop(model.training_record), folder
+    model.integer_cost, model.program_folder = cost, folder
     model.generation_config, model.measured_prompts = generation, MeasuredPrompts.read(folder)
     model.tileset = read_tileset(folder, config.image.levels)
     model.load_state_dict(tensors)

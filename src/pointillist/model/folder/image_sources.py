@@ -11,7 +11,7 @@ import numpy as np
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import merge, nested, parse_assignment, parse_section
-from pointillist.model.protocols import LikelihoodModel, recorded_settings
+from pointillist.model.protocols import LikelihoodModel
 
 # settings of how images become levels apply to every data set; how a source is split and named does not
 _READING = ("size", "window", "resize_mode", "resample", "binarise", "threshold")
@@ -27,7 +27,7 @@ def resolve_data_options(model: LikelihoodModel, data: str, sets: Sequence[str],
     Raises:
         ConfigError: if a setting of `sets` is wrong, or is not about reading images.
     """
-    return data_options(recorded_settings(model).get("data", {}), data, sets, labels=labels)
+    return data_options(model.training_record.data, data, sets, labels=labels)
 
 
 def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, labels: bool) -> DataOptions:
@@ -70,7 +70,7 @@ def read_splits(
 
 def is_training_source(model: LikelihoodModel, data: str) -> bool:
     """Return True if a model was trained on a source of images, as its settings record it."""
-    return _same_source(recorded_settings(model).get("data", {}).get("source"), data)
+    return _same_source(model.training_record.data.get("source"), data)
 
 
 def _same_source(recorded: str | None, data: str) -> bool:

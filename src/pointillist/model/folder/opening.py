@@ -23,11 +23,11 @@ from pointillist.files.suggestions import check_keywords
 from pointillist.images import ImageSpec
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.folder.settings import HUB_KEYWORDS, find_model, read_tileset
-from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable.conditions import StoredConditions
 from pointillist.model.portable.files import has_program, load_integer_model
 from pointillist.model.portable.model import ProgramModel
 from pointillist.model.protocols import LikelihoodModel, has_likelihood
+from pointillist.model.training_record import TrainingRecord
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def _read(folder: Path) -> ProgramModel:
         raise CheckpointError(
             f"{folder / CONFIG} and the integer program next to it do not belong together: copy both."
         )
-    training = config.get("training")
-    record = training if isinstance(training, dict) else {}
+    record, cost = TrainingRecord.read(config.get("training", {}), folder / CONFIG)
     weights, known = folder / WEIGHTS, condition_kinds()
     try:
         settings = {kind: known[kind](**values) for kind, values in config["conditions"].items() if kind in known}
@@ -71,7 +70,7 @@ def _read(folder: Path) -> ProgramModel:
         program,
         image=image,
         conditions=StoredConditions(program.parts[0], image),
-        integer_cost=IntegerCost.pop(record),
+        integer_cost=cost,
         training_record=record,
         generation_config=generation,
         measured_prompts=MeasuredPrompts.read(folder),

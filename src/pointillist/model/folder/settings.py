@@ -24,7 +24,7 @@ from pointillist.files.arrays import (
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.settings_tree import StrictNumbers
 from pointillist.images.ordering import parse_orders
-from pointillist.model.integer_cost import IntegerCost, engine_text
+from pointillist.model.training_record import TrainingRecord, engine_text
 from pointillist.zoo import ZOO, list_pretrained, resolve
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
         CheckpointError: if the folder is not a Pointillist model, or damaged as far as its settings and header show.
     """
     config = read_config(folder)
-    training = config.pop("training", {})
+    training, cost = TrainingRecord.read(config.pop("training", {}), folder / CONFIG)
     check_config_hash(folder, config)
     parameters = count_weights(folder / WEIGHTS)
     try:
@@ -113,8 +113,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
             "network": config["backbone"],
             "file_size": sum((folder / part).stat().st_size for part in (WEIGHTS, CONFIG)),
         }
-        cost = IntegerCost.pop(training)
-        if training:
+        if not training.is_empty:
             facts |= _training_facts(training)
         if cost is not None:
             facts |= {"integers_cost": cost.bits_per_dim, "engine": engine_text("integer", cost.why_floats)}
@@ -135,14 +134,14 @@ def _describe_conditions(conditions: Settings) -> list[str]:
     ]
 
 
-def _training_facts(training: Settings) -> dict[str, Any]:
-    settings = training.get("record", {})
+def _training_facts(training: TrainingRecord) -> dict[str, Any]:
     keys = ("valid_bits_per_dim", "best_step", "step", "date", "machine", "pointillist", "torch")
+    stored = training.stored(None)
     return {
-        "trained_on": settings.get("data", {}).get("source", "unknown"),
-        "notes": training.get("notes", []),
-        **{key: training[key] for key in keys if key in training},
-        "settings": settings,
+        "trained_on": training.data.get("source", "unknown"),
+        "notes": training.notes,
+        **{key: stored[key] for key in keys if key in stored},
+        "settings": training.record,
     }
 
 

@@ -35,10 +35,10 @@ from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.images.spec import sum_images
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.portable.conditions import ORDER, POSITION, IntegerPart, encode_inputs
 from pointillist.model.portable.likelihood import ProgramDistributions
 from pointillist.model.protocols import Settings, check_levels, check_trained_size
+from pointillist.model.training_record import IntegerCost, TrainingRecord
 from pointillist.system import default_threads
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class ProgramModel:
     executor: str = "auto"
     generation_config: GenerationConfig = field(default_factory=GenerationConfig)
     measured_prompts: MeasuredPrompts = field(default_factory=MeasuredPrompts)
-    training_record: dict[str, Any] = field(default_factory=dict)
+    training_record: TrainingRecord = field(default_factory=TrainingRecord)
     tileset: Tileset | None = None
     integer_cost: IntegerCost | None = None
     model_type: str = ""

@@ -72,8 +72,6 @@ def parse_range(text: str, length: int, what: str) -> slice:
 Pairs = Bool[np.ndarray, "2 k k"]
 """Whether a level may be on the right of another, and below it."""
 RIGHT, DOWN = range(2)  # directions of the table: these, and then their opposites
-RECORD = "adjacency"
-"""Entry of a model's training record that holds the observed pairs."""
 MAX_LEVELS = 1024
 """Most levels of which pairs are recorded and used."""
 _AT_ONCE = 256  # images

@@ -92,7 +92,7 @@ class World:
         self.seed, self.chunk_size = seed_of(seed), check_whole("chunk_size", chunk_size, 2, MAX_CHUNK)
         self.margin = check_whole("margin", margin, 1, self.chunk_size)
         self.rules: Rules = parse_rules(rules) or Rules()
-        self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
+        self._rules = WorldRules(self.rules, self.model.image, self.model.training_record.adjacency)
         self.label: str | int | None = label if label is not None else WINDOW if WINDOW in self.model.classes else None
         self._order = self.model.order()
         self.model.conditions.inputs(self.label)  # rejects a label of another model

@@ -13,7 +13,7 @@ neighbours at seams, how many of a kind a chunk has, and passages through all of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from pointillist.engine.constraints.solver import Bits, Check, Constraints, Kind
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int
-from pointillist.sampling.rules.adjacency import RECORD, adjacency_table, level_number, level_set
+from pointillist.sampling.rules.adjacency import adjacency_table, level_number, level_set
 from pointillist.sampling.rules.config import Count, Rules
 from pointillist.sampling.rules.opening import at_least
 
@@ -141,7 +141,7 @@ class WorldRules:
             world, negative ones included. `connected` opens a passage of its first level through each side of each
             chunk and joins the passages of a chunk.
         image: kind of map.
-        training_record: of the model, with the pairs of neighbours of its training maps.
+        pairs: of neighbours in the training maps, as the model stores them.
 
     Attributes:
         adjacency: levels that may follow each level, bool `[4, k, k]`; None for any.
@@ -156,7 +156,7 @@ class WorldRules:
     rules: Rules
     image: ImageSpec
 
-    def __init__(self, rules: Rules, image: ImageSpec, training_record: Mapping[str, Any]) -> None:
+    def __init__(self, rules: Rules, image: ImageSpec, pairs: Any) -> None:
         for name, value in (("border", rules.border), ("paths", rules.paths), ("regions", rules.regions)):
             if value:
                 raise ConfigError(
@@ -169,7 +169,7 @@ class WorldRules:
         self.rules, self.image = rules, image
         self.adjacency: Bool[np.ndarray, "4 k k"] | None = None
         if rules.adjacency is not None:
-            self.adjacency = adjacency_table(rules.adjacency, image, training_record.get(RECORD))
+            self.adjacency = adjacency_table(rules.adjacency, image, pairs)
         self.fixed_tiles: Int[np.ndarray, "n 3"] = np.array(
             [(f.row, f.column, level_number(f.level, image)) for f in rules.fixed], np.int64
         )

@@ -27,8 +27,7 @@ from pointillist.images.visualization.html import bundle, data_uri, tokens_style
 from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable import ProgramModel
 from pointillist.model.portable.files import program_files
-from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words
-from pointillist.sampling.rules.adjacency import RECORD
+from pointillist.model.vocabulary import caption_words, learned_words
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.schemas import LIMITS
@@ -96,7 +95,7 @@ def prompt_table(model: ProgramModel) -> dict[str, dict[str, list[int]]]:
     words, for the bits of a word, and the most frequent words of its captions. `pt.sample` computes the same integers
     from the vectors of the encoder.
     """
-    vocabulary = Vocabulary.of_record(model.training_record)
+    vocabulary = model.training_record.captions
     words = vocabulary.words[:WORDS] if vocabulary is not None else ()
     names = [*model.generation_config.prompts, *model.measured_prompts.recognised]
     shorter = [word.left_out_of(name) for name in names for word in prompt_words(name)]
@@ -172,7 +171,7 @@ def pack_model(name: str, folder: Path) -> tuple[str, str]:
         "programs": [{"places": program.arrays} for program in packed],
         "prompts": prompt_table(opened),
         "captions": caption_table(opened),
-        "pairs": opened.training_record.get(RECORD),
+        "pairs": opened.training_record.adjacency,
         "lengths": [len(section) for section in sections],
     }
     return _packed(contents, sections), opened.fingerprint

@@ -62,7 +62,7 @@ def world_files(name: str, symbol: str, model: ProgramModel, rules: Rules | None
         return {}
     classes = model.classes
     walk = {"name": name, "symbol": symbol, "label": classes.index("window") if "window" in classes else -1}
-    read = WorldRules(rules or Rules(), model.image, model.training_record)
+    read = WorldRules(rules or Rules(), model.image, model.training_record.adjacency)
     return {
         "world_rules.c": world_rules_in_c(symbol, read),
         **{file: runtime_text(file) for file in _WORLDS + _RULES},

@@ -25,7 +25,6 @@ from pointillist.files.settings_tree import (
     read_toml,
     without_none,
 )
-from pointillist.model.protocols import recorded_settings
 from pointillist.training.config import (
     CompletionSettings,
     DataSection,
@@ -198,7 +197,7 @@ def inherited_settings(source: PixelModel) -> Tree:
         "network": {k: v for k, v in config.backbone.model_dump(mode="json").items() if v is not None},
         **{name: getattr(config, name) for name in SETTINGS},
     }
-    data = recorded_settings(source).get("data", {})
+    data = source.training_record.data
     return {"model": model, "data": {k: data[k] for k in INHERITED if k in data}}
 
 
