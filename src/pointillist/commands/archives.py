@@ -249,7 +249,7 @@ def job(settings: CompressSettings) -> Work:
     from pointillist.compression.files import list_inputs
     from pointillist.compression.models import as_integer_model, image_of
     from pointillist.compression.pictures import read_levels
-    from pointillist.compression.writer import encode_records, encode_tiles, header_of, make_codec
+    from pointillist.compression.writer import Part, divide, encode_parts, header_of, make_codec
 
     integer_model, image = as_integer_model(settings.model), image_of(settings.model)
     labels, files = resolve_labels(integer_model, settings.label, 1), list_inputs(settings.files)
@@ -257,22 +257,18 @@ def job(settings: CompressSettings) -> Work:
     sizes = [_size(path) for path, _ in files]
     largest = max((max(size) for size in sizes if size is not None), default=0)
     codec = make_codec(integer_model, None, label is not None, largest)
-    items = _plan(sizes, integer_model.image.channels, settings.per_record, codec.side)
+    parts = divide(codec, sizes, settings.per_record)
     read = lru_cache(1)(lambda number: read_levels(*files[number], image))  # for the tiles of a large picture
 
-    def record(pictures: slice, tile: int | None) -> tuple[Record, list[PictureFile]]:
-        if tile is None:
-            several = [read_levels(path, name, image) for path, name in files[pictures]]
-            stacked, each = np.stack([levels for levels, _ in several]), [label] * len(several)
-            (coded,) = encode_records(codec, stacked, each, [slice(None)], verify=settings.verify)
-            return coded, [file for _, file in several]
-        levels, file = read(pictures.start)
-        (coded,) = encode_tiles(codec, levels, label, [tile], verify=settings.verify)
-        return coded, [] if tile else [file]  # the first tile names the file
+    def record(part: Part) -> tuple[Record, list[PictureFile]]:
+        several = [read(number) for number in range(part.pictures.start, part.pictures.stop)]
+        pictures, labels = [levels for levels, _ in several], [label] * len(several)
+        (coded,) = encode_parts(codec, pictures, labels, [Part(slice(None), part.tile)], verify=settings.verify)
+        return coded, [] if part.tile else [file for _, file in several]  # the first tile names the file
 
     def compute(start: int, stop: int) -> Arrays:
         """Code some records; their contents are base64, and the files JSON."""
-        coded = [record(*item) for item in items[start:stop]]
+        coded = [record(part) for part in parts[start:stop]]
         shapes = [(r.kind, r.count, *(r.size or (0, 0)), -1 if r.tile is None else r.tile) for r, _ in coded]
         return {
             "content": np.array([b64encode(r.content) for r, _ in coded], np.bytes_),
@@ -281,7 +277,7 @@ def job(settings: CompressSettings) -> Work:
         }
 
     return Work(
-        count=len(items),
+        count=len(parts),
         batch_size=_BATCH,
         compute=compute,
         facts={
@@ -290,7 +286,7 @@ def job(settings: CompressSettings) -> Work:
             "name": settings.model,
             "images": files_digest([path for path, _ in files]),
         },
-        files=[files[pictures.start][1] for pictures, _ in items],
+        files=[files[part.pictures.start][1] for part in parts],
         needs_torch=False,
     )
 
@@ -314,32 +310,6 @@ def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts
                 writer.write(Record(kind, count, b64decode(content), height_width, None if tile < 0 else tile))
         writer.end()
     return {"images": len(files), "bytes": out.stat().st_size}
-
-
-def _plan(
-    sizes: list[tuple[int, int] | None], channels: int, per_record: int | None, side: int
-) -> list[tuple[slice, int | None]]:
-    """Divide pictures into records as the plain command does, by their sizes; one that cannot be read is by itself.
-
-    Returns:
-        The pictures of each record, and the number of its tile; None for whole pictures.
-    """
-    from pointillist.compression.writer import pictures_of
-    from pointillist.images.pictures import tiles_of
-
-    result: list[tuple[slice, int | None]] = []
-    start = 0
-    for number in range(1, len(sizes) + 1):
-        size = sizes[start]
-        if size is not None and side and max(size) > side:
-            result += [(slice(start, number), tile) for tile in range(tiles_of(*size, side).count)]
-            start = number
-            continue
-        each = 1 if size is None else pictures_of(channels * size[0] * size[1], per_record)
-        if number == len(sizes) or sizes[number] != sizes[start] or number - start == each:
-            result.append((slice(start, number), None))
-            start = number
-    return result
 
 
 def _size(path: Path) -> tuple[int, int] | None:

@@ -181,6 +181,10 @@ class Codec:
             (integer_model.image.height, integer_model.image.width) if integer_model.fixed_size else (height, width),
         )
 
+    def is_cut(self, height: int, width: int) -> bool:
+        """Return True if pictures of a size are coded in tiles, each a record."""
+        return 0 < self.side < max(height, width)
+
     def size(self, record: Record) -> tuple[int, int]:
         """Height and width of the pictures of a record, or of its tile."""
         if record.size is not None and record.tile is not None:
@@ -246,13 +250,6 @@ class Codec:
         """Return bytes below which no stored content of so many sub-pixels is: the last level has the largest share."""
         largest = uniform_rest(self.integer_model.image.levels)
         return int(sub_pixels * math.log2((1 << BITS) / largest) / 8)
-
-    def encode_tile(self, picture: IntArray, label: int | None, tile: int) -> Record:
-        """Code a tile of a large picture `[c, h, w]`; see `encode`."""
-        size = (picture.shape[1], picture.shape[2])
-        rows, columns = tiles_of(*size, self.side).box(tile)
-        record = self.encode(picture[None, :, rows, columns], [label])
-        return Record(SIZED, 1, record.content, size, tile)
 
     def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:
         """Decode same-size records in lockstep. A damaged record does not affect the others.

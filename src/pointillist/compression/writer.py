@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pointillist.compression.arrays.values import to_header
 from pointillist.compression.codec import TOGETHER, Codec
-from pointillist.compression.container import BinaryFile, Entry, Header, Record, encode_end, encode_metadata
+from pointillist.compression.container import SIZED, BinaryFile, Entry, Header, Record, encode_end, encode_metadata
 from pointillist.compression.models import as_integer_model, is_bundled, prefix_of
 from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
@@ -96,15 +98,12 @@ class ArchiveWriter:
             ShapeError: if it does not fit the model.
         """
         check_levels(levels[None], self._codec.integer_model.image)
-        if self._codec.side and max(levels.shape[1:]) > self._codec.side:
-            self._flush()
-            self._add_tiles(levels, label, on_share)
-            return
         if self._waiting and self._waiting[0][0].shape != levels.shape:
             self._flush()
         self._waiting.append((levels, label))
-        if len(self._waiting) >= self._at_once(levels):
-            self._flush()
+        is_cut = self._codec.is_cut(levels.shape[1], levels.shape[2])
+        if is_cut or len(self._waiting) >= self._at_once(levels) * pictures_of(levels.size, self._per_record):
+            self._flush(on_share if is_cut else None)
 
     def add_metadata(self, values: Mapping[str, Any]) -> None:
         """Add JSON values about the archive, such as the names of the pictures."""
@@ -116,31 +115,24 @@ class ArchiveWriter:
         self._flush()
         self._records.end()
 
-    def _add_tiles(self, levels: IntArray, label: int | None, on_share: Callable[[float], None] | None) -> None:
-        """Code the tiles of a large picture, each thread one at a time."""
-        count = tiles_of(levels.shape[1], levels.shape[2], self._codec.side).count
-        code = partial(encode_tiles, self._codec, levels, label, verify=self._verify)
-        for start in range(0, count, self._threads):
-            for record in in_threads(code, range(start, min(start + self._threads, count)), self._threads):
-                self._records.write(record)
-            if on_share is not None:
-                on_share(min(start + self._threads, count) / count)
-
     def _at_once(self, levels: IntArray) -> int:
-        each = pictures_of(levels.size, self._per_record)
-        return each * max(1, TOGETHER // (each * levels.size)) * self._threads
+        """Return how many records of pictures of this size are coded at once."""
+        return max(1, TOGETHER // (pictures_of(levels.size, self._per_record) * levels.size)) * self._threads
 
-    def _flush(self) -> None:
+    def _flush(self, on_share: Callable[[float], None] | None = None) -> None:
         """Code what is waiting, each thread some records, and write it."""
         if not self._waiting:
             return
-        levels = np.stack([levels for levels, _ in self._waiting])
+        pictures = [levels for levels, _ in self._waiting]
+        parts = divide(self._codec, [(x.shape[1], x.shape[2]) for x in pictures], self._per_record)
         labels = [label for _, label in self._waiting]
-        each = pictures_of(levels[0].size, self._per_record)
-        parts = [slice(start, start + each) for start in range(0, len(levels), each)]
-        code = partial(encode_records, self._codec, levels, labels, verify=self._verify)
-        for record in in_threads(code, parts, self._threads):
-            self._records.write(record)
+        code = partial(encode_parts, self._codec, pictures, labels, verify=self._verify)
+        step = self._at_once(pictures[0])
+        for start in range(0, len(parts), step):
+            for record in in_threads(code, parts[start : start + step], self._threads):
+                self._records.write(record)
+            if on_share is not None:
+                on_share(min(1, (start + step) / len(parts)))
         self._waiting.clear()
 
 
@@ -213,36 +205,70 @@ def pictures_of(sub_pixels: int, per_record: int | None) -> int:
     return per_record or max(1, SUB_PIXELS // sub_pixels)
 
 
-def encode_records(
-    codec: Codec, levels: IntArray, labels: Sequence[int | None], parts: Sequence[slice], *, verify: bool = True
+class Part(NamedTuple):
+    """Pictures that a record codes: several of one size, or a tile of a large one."""
+
+    pictures: slice
+    tile: int | None = None
+
+
+def divide(codec: Codec, sizes: Iterable[tuple[int, int] | None], per_record: int | None) -> list[Part]:
+    """Divide pictures into records by their sizes; a picture of unknown size has a record."""
+    parts: list[Part] = []
+    start = 0
+    for size, group in itertools.groupby(sizes):
+        stop = start + len(list(group))
+        if size is not None and codec.is_cut(*size):
+            tiles = range(tiles_of(*size, codec.side).count)
+            parts += [Part(slice(number, number + 1), tile) for number in range(start, stop) for tile in tiles]
+        else:
+            channels = codec.integer_model.image.channels
+            each = 1 if size is None else pictures_of(channels * math.prod(size), per_record)
+            parts += [Part(slice(first, min(first + each, stop))) for first in range(start, stop, each)]
+        start = stop
+    return parts
+
+
+def encode_parts(
+    codec: Codec,
+    pictures: Sequence[IntArray],
+    labels: Sequence[int | None],
+    parts: Sequence[Part],
+    *,
+    verify: bool = True,
 ) -> list[Record]:
-    """Code pictures `[n, c, h, w]`, each part as a record.
+    """Code pictures `[c, h, w]`, each part as a record.
 
     Raises:
         EngineError: if one does not decode to its pixels.
         ShapeError: if they do not fit the model.
     """
-    records = [codec.encode(levels[part], labels[part]) for part in parts]
+    records: list[Record] = []
+    expected: list[IntArray] = []
+    for part in parts:
+        several = pictures[part.pictures]
+        if part.tile is None:
+            levels = np.stack(several)
+            record = codec.encode(levels, labels[part.pictures])
+        else:
+            height, width = several[0].shape[1:]
+            rows, columns = tiles_of(height, width, codec.side).box(part.tile)
+            levels = several[0][None, :, rows, columns]
+            content = codec.encode(levels, labels[part.pictures]).content
+            record = Record(SIZED, 1, content, (height, width), part.tile)
+        records.append(record)
+        expected.append(levels)
     if verify:
-        _verify(codec, records, [levels[part] for part in parts])
+        _verify(codec, records, expected)
     return records
 
 
-def encode_tiles(
-    codec: Codec, picture: IntArray, label: int | None, tiles: Sequence[int], *, verify: bool = True
-) -> list[Record]:
-    """Code tiles of a large picture `[c, h, w]`, each as a record; see `encode_records`."""
-    records = [codec.encode_tile(picture, label, tile) for tile in tiles]
-    boxes = [tiles_of(picture.shape[1], picture.shape[2], codec.side).box(tile) for tile in tiles]
-    for record, box in zip(records if verify else (), boxes, strict=False):
-        _verify(codec, [record], [picture[None, :, box[0], box[1]]])
-    return records
-
-
-def _verify(codec: Codec, records: Sequence[Record], levels: Sequence[IntArray]) -> None:
-    for expected, result in zip(levels, codec.decode(records), strict=True):
-        if isinstance(result, ArchiveError) or not np.array_equal(result.levels, expected):
-            raise EngineError(
-                "What was coded does not decode to the same pixels on this machine, and nothing was lost: please "
-                "report this model."
-            )
+def _verify(codec: Codec, records: Sequence[Record], pictures: Sequence[IntArray]) -> None:
+    for _, group in itertools.groupby(zip(records, pictures, strict=True), key=lambda each: each[1].shape[2:]):
+        coded, expected = zip(*group, strict=True)
+        for levels, result in zip(expected, codec.decode(coded), strict=True):
+            if isinstance(result, ArchiveError) or not np.array_equal(result.levels, levels):
+                raise EngineError(
+                    "What was coded does not decode to the same pixels on this machine, and nothing was lost: please "
+                    "report this model."
+                )
