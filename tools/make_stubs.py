@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pointillist.files.lazy import homes_of
+from pointillist.files import homes_of
 
 PACKAGE = Path(__file__).parents[1] / "src" / "pointillist"
 
@@ -17,7 +17,8 @@ def lazy_packages() -> dict[Path, dict[str, str]]:
     result = {}
     for path in sorted(PACKAGE.rglob("__init__.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("lazy_names", "homes_of"):
+            is_lazy = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("lazy_names", "homes_of")
+            if is_lazy and isinstance(node.args[-1], ast.Dict):
                 result[path.with_suffix(".pyi")] = homes_of(ast.literal_eval(node.args[-1]))
     return result
 

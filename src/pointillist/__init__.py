@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointillist.files.lazy import homes_of
+from pointillist.files import homes_of
 
 _HOME = homes_of(
     {

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointillist.compression import Archive
-from pointillist.compression.arrays.values import ValueMap
+from pointillist.compression.about import ValueMap
 from pointillist.compression.models import as_integer_model
 from pointillist.errors import ArchiveError, DataError, ShapeError
 from tests.portable.networks import integer_case

@@ -8,7 +8,7 @@ from pointillist.analysis.calibration import calibration as calibration
 from pointillist.analysis.condition_gain import condition_gain as condition_gain
 from pointillist.analysis.counterfactual import counterfactual as counterfactual
 from pointillist.analysis.distribution import distribution as distribution
-from pointillist.files.lazy import lazy_names
+from pointillist.files import lazy_names
 
 __getattr__, __all__ = lazy_names(
     __name__,

@@ -18,9 +18,8 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
-from pointillist.commands.jobs.work import Arrays, Work, files_digest
 from pointillist.commands.paths import reject_existing
-from pointillist.commands.report import Facts
+from pointillist.commands.report import Arrays, Facts, Work, files_digest
 from pointillist.commands.settings import (
     FLAG,
     FORCE,
@@ -249,7 +248,7 @@ def job(settings: CompressSettings) -> Work:
     from pointillist.compression.files import list_inputs
     from pointillist.compression.models import as_integer_model, image_of
     from pointillist.compression.pictures import read_levels
-    from pointillist.compression.writer import Part, divide, encode_parts, header_of, make_codec
+    from pointillist.compression.writer import RecordPlan, encode_records, header_of, make_codec, plan_records
 
     integer_model, image = as_integer_model(settings.model), image_of(settings.model)
     labels, files = resolve_labels(integer_model, settings.label, 1), list_inputs(settings.files)
@@ -257,18 +256,18 @@ def job(settings: CompressSettings) -> Work:
     sizes = [_size(path) for path, _ in files]
     largest = max((max(size) for size in sizes if size is not None), default=0)
     codec = make_codec(integer_model, None, label is not None, largest)
-    parts = divide(codec, sizes, settings.per_record)
+    plans = plan_records(codec, sizes, settings.per_record)
     read = lru_cache(1)(lambda number: read_levels(*files[number], image))  # for the tiles of a large picture
 
-    def record(part: Part) -> tuple[Record, list[PictureFile]]:
-        several = [read(number) for number in range(part.pictures.start, part.pictures.stop)]
+    def record(plan: RecordPlan) -> tuple[Record, list[PictureFile]]:
+        several = [read(number) for number in range(plan.pictures.start, plan.pictures.stop)]
         pictures, labels = [levels for levels, _ in several], [label] * len(several)
-        (coded,) = encode_parts(codec, pictures, labels, [Part(slice(None), part.tile)], verify=settings.verify)
-        return coded, [] if part.tile else [file for _, file in several]  # the first tile names the file
+        (coded,) = encode_records(codec, pictures, labels, [RecordPlan(slice(None), plan.tile)], verify=settings.verify)
+        return coded, [] if plan.tile else [file for _, file in several]  # the first tile names the file
 
     def compute(start: int, stop: int) -> Arrays:
         """Code some records; their contents are base64, and the files JSON."""
-        coded = [record(part) for part in parts[start:stop]]
+        coded = [record(plan) for plan in plans[start:stop]]
         shapes = [(r.kind, r.count, *(r.size or (0, 0)), -1 if r.tile is None else r.tile) for r, _ in coded]
         return {
             "content": np.array([b64encode(r.content) for r, _ in coded], np.bytes_),
@@ -277,7 +276,7 @@ def job(settings: CompressSettings) -> Work:
         }
 
     return Work(
-        count=len(parts),
+        count=len(plans),
         batch_size=_BATCH,
         compute=compute,
         facts={
@@ -286,7 +285,7 @@ def job(settings: CompressSettings) -> Work:
             "name": settings.model,
             "images": files_digest([path for path, _ in files]),
         },
-        files=[files[part.pictures.start][1] for part in parts],
+        files=[files[plan.pictures.start][1] for plan in plans],
         needs_torch=False,
     )
 

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.compression.about import About
+from pointillist.compression.about import About, ValueMap
 from pointillist.compression.archive import Archive
-from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.models import as_integer_model, image_of
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import ArchiveWriter

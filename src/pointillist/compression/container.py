@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
 
-from pointillist.compression.arrays.values import from_header
+from pointillist.compression.about import from_header
 from pointillist.engine.library import load_library
 from pointillist.errors import ArchiveError, DataError
 from pointillist.files.reading import parse_object

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pointillist.compression.about import About, PictureFile
+from pointillist.compression.about import About, PictureFile, ValueMap
 from pointillist.compression.archive import Archive
-from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.container import BinaryFile
 from pointillist.compression.models import find_folder, image_of
 from pointillist.compression.pictures import read_levels, save_picture, to_picture

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
-from pointillist.compression.about import COLOURS, TAGS, PictureFile, tag_value
-from pointillist.compression.arrays.values import ValueMap
+from pointillist.compression.about import COLOURS, TAGS, PictureFile, ValueMap, tag_value
 from pointillist.data.pixels import (
     is_reduced,
     is_signed,

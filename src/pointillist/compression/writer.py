@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pointillist.compression.arrays.values import to_header
+from pointillist.compression.about import to_header
 from pointillist.compression.codec import TOGETHER, Codec
 from pointillist.compression.container import SIZED, BinaryFile, Entry, Header, Record, encode_end, encode_metadata
 from pointillist.compression.models import as_integer_model, is_bundled, prefix_of
@@ -124,15 +124,15 @@ class ArchiveWriter:
         if not self._waiting:
             return
         pictures = [levels for levels, _ in self._waiting]
-        parts = divide(self._codec, [(x.shape[1], x.shape[2]) for x in pictures], self._per_record)
+        plans = plan_records(self._codec, [(x.shape[1], x.shape[2]) for x in pictures], self._per_record)
         labels = [label for _, label in self._waiting]
-        code = partial(encode_parts, self._codec, pictures, labels, verify=self._verify)
+        code = partial(encode_records, self._codec, pictures, labels, verify=self._verify)
         step = self._at_once(pictures[0])
-        for start in range(0, len(parts), step):
-            for record in in_threads(code, parts[start : start + step], self._threads):
+        for start in range(0, len(plans), step):
+            for record in in_threads(code, plans[start : start + step], self._threads):
                 self._records.write(record)
             if on_share is not None:
-                on_share(min(1, (start + step) / len(parts)))
+                on_share(min(1, (start + step) / len(plans)))
         self._waiting.clear()
 
 
@@ -205,39 +205,39 @@ def pictures_of(sub_pixels: int, per_record: int | None) -> int:
     return per_record or max(1, SUB_PIXELS // sub_pixels)
 
 
-class Part(NamedTuple):
+class RecordPlan(NamedTuple):
     """Pictures that a record codes: several of one size, or a tile of a large one."""
 
     pictures: slice
     tile: int | None = None
 
 
-def divide(codec: Codec, sizes: Iterable[tuple[int, int] | None], per_record: int | None) -> list[Part]:
+def plan_records(codec: Codec, sizes: Iterable[tuple[int, int] | None], per_record: int | None) -> list[RecordPlan]:
     """Divide pictures into records by their sizes; a picture of unknown size has a record."""
-    parts: list[Part] = []
+    plans: list[RecordPlan] = []
     start = 0
     for size, group in itertools.groupby(sizes):
         stop = start + len(list(group))
         if size is not None and codec.is_cut(*size):
             tiles = range(tiles_of(*size, codec.side).count)
-            parts += [Part(slice(number, number + 1), tile) for number in range(start, stop) for tile in tiles]
+            plans += [RecordPlan(slice(number, number + 1), tile) for number in range(start, stop) for tile in tiles]
         else:
             channels = codec.integer_model.image.channels
             each = 1 if size is None else pictures_of(channels * math.prod(size), per_record)
-            parts += [Part(slice(first, min(first + each, stop))) for first in range(start, stop, each)]
+            plans += [RecordPlan(slice(first, min(first + each, stop))) for first in range(start, stop, each)]
         start = stop
-    return parts
+    return plans
 
 
-def encode_parts(
+def encode_records(
     codec: Codec,
     pictures: Sequence[IntArray],
     labels: Sequence[int | None],
-    parts: Sequence[Part],
+    plans: Sequence[RecordPlan],
     *,
     verify: bool = True,
 ) -> list[Record]:
-    """Code pictures `[c, h, w]`, each part as a record.
+    """Code pictures `[c, h, w]`, each plan as a record.
 
     Raises:
         EngineError: if one does not decode to its pixels.
@@ -245,17 +245,17 @@ def encode_parts(
     """
     records: list[Record] = []
     expected: list[IntArray] = []
-    for part in parts:
-        several = pictures[part.pictures]
-        if part.tile is None:
+    for plan in plans:
+        several = pictures[plan.pictures]
+        if plan.tile is None:
             levels = np.stack(several)
-            record = codec.encode(levels, labels[part.pictures])
+            record = codec.encode(levels, labels[plan.pictures])
         else:
             height, width = several[0].shape[1:]
-            rows, columns = tiles_of(height, width, codec.side).box(part.tile)
+            rows, columns = tiles_of(height, width, codec.side).box(plan.tile)
             levels = several[0][None, :, rows, columns]
-            content = codec.encode(levels, labels[part.pictures]).content
-            record = Record(SIZED, 1, content, (height, width), part.tile)
+            content = codec.encode(levels, labels[plan.pictures]).content
+            record = Record(SIZED, 1, content, (height, width), plan.tile)
         records.append(record)
         expected.append(levels)
     if verify:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.query import ImageQuery, with_weights
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.conditioning import TextConfig
 from pointillist.errors import PointillistError
@@ -24,12 +24,14 @@ from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
+from pointillist.studio.answers.queries import field_reach
 from pointillist.studio.errors import RequestError
 from pointillist.studio.jobs import LoadedModel, make_job
 from pointillist.studio.sampling import run_job
 
 LOG = logging.getLogger("pointillist.studio")
 _RETRY_AFTER = 1  # seconds
+_MOST_FIELDS = 4096  # receptive fields that are kept for a model
 
 
 class PooledModel:
@@ -71,6 +73,22 @@ class PooledModel:
             sentence = f"{self.name} is still loading: try again in a moment."
             raise RequestError(503, "loading", sentence, retry_after=_RETRY_AFTER)
         return self._loaded
+
+    def field(self, query: schemas.FieldQuery) -> schemas.FieldReach:
+        """Measure the receptive field of a pixel, or return the one that was measured before.
+
+        Raises:
+            ConfigError, ShapeError: if the image has no such pixel, or the model takes no such image.
+        """
+        loaded = self.loaded
+        with self.field_lock:
+            if query not in loaded.fields:
+                if len(loaded.fields) >= _MOST_FIELDS:
+                    loaded.fields.clear()
+                with self.query_lock:  # so that the hooks of another query are not copied with the model
+                    probe = copy.deepcopy(with_weights(loaded.model))
+                loaded.fields[query] = field_reach(probe, query)
+            return loaded.fields[query]
 
     @property
     def model(self) -> LikelihoodModel:

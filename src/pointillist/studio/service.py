@@ -12,7 +12,6 @@ from pointillist.engine.weights import compare_weights_once
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.fill import make_fill
-from pointillist.studio.answers.inside import field
 from pointillist.studio.answers.training_run import RunWatcher, TrainingRun
 from pointillist.studio.conversion import check_pixels
 from pointillist.studio.errors import RequestError
@@ -81,7 +80,7 @@ class StudioService:
     def field(self, model: str, query: schemas.FieldQuery) -> schemas.FieldReach:
         """Measure the receptive field of a pixel; other queries go on meanwhile."""
         check_pixels(query.height, query.width, self.limits)
-        return field(self.models[model], query)
+        return self.models[model].field(query)
 
     def reproduce(
         self, model: str, manifest: schemas.SampleManifest, is_cancelled: Callable[[], bool] = lambda: False

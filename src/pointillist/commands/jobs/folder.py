@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from pointillist.commands.jobs.work import Arrays
+from pointillist.commands.report import Arrays
 from pointillist.errors import ConfigError, JobError
 from pointillist.files.reading import parse_json, read_json
 from pointillist.files.writing import atomic_path, exclusive, write_text

@@ -19,7 +19,7 @@ import numpy as np
 from pointillist import system
 from pointillist.commands.jobs.folder import MANIFEST, JobFolder, JobSpec, Manifest, Row
 from pointillist.commands.jobs.settings import functions_of, job_settings
-from pointillist.commands.jobs.work import Arrays, Work
+from pointillist.commands.report import Arrays, Work
 from pointillist.commands.settings import to_dict
 from pointillist.errors import (
     CausalityError,

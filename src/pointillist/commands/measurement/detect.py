@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.commands.jobs.work import Arrays, Work, item_options, model_facts
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_scored_model, reject_existing, reject_filled
-from pointillist.commands.report import Facts, note
+from pointillist.commands.report import Arrays, Facts, Work, item_options, model_facts, note
 from pointillist.errors import ConfigError, counted
 
 if TYPE_CHECKING:

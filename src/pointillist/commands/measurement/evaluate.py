@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.jobs.work import Arrays, Work, item_options, model_facts
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
-from pointillist.commands.report import Facts
+from pointillist.commands.report import Arrays, Facts, Work, item_options, model_facts
 from pointillist.commands.sampling.conditions import parse_texts
 from pointillist.data.raw import SPLITS
 

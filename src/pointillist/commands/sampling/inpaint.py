@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.commands.jobs.work import Arrays, Work, files_digest, model_facts
 from pointillist.commands.paths import open_scored_model, reject_filled
-from pointillist.commands.report import Facts, note
+from pointillist.commands.report import Arrays, Facts, Work, files_digest, model_facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import read_conditions
 from pointillist.commands.sampling.maps import (

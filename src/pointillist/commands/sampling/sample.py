@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.commands.jobs.work import Arrays, Work, model_facts
 from pointillist.commands.paths import open_scored_model
-from pointillist.commands.report import Facts, note
+from pointillist.commands.report import Arrays, Facts, Work, model_facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import SheetPlan, parse_hint, parse_labels, parse_texts, read_conditions
 from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map

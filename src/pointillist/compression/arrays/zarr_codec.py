@@ -23,9 +23,8 @@ import numpy as np
 from zarr.abc.codec import BytesBytesCodec
 from zarr.registry import register_codec
 
-from pointillist.compression.about import About
+from pointillist.compression.about import About, ValueMap
 from pointillist.compression.archive import Archive
-from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.models import as_integer_model
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.engine.program import IntArray

@@ -1,6 +1,6 @@
 """Visualise images: grids, animations of sampling, heat maps with a scale, and charts."""
 
-from pointillist.files.lazy import lazy_names
+from pointillist.files import lazy_names
 from pointillist.images.visualization.image_grid import image_grid as image_grid  # not the module of this name
 
 __getattr__, __all__ = lazy_names(

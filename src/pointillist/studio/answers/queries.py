@@ -1,9 +1,12 @@
-"""Results of queries and parts of worlds: numbers of `pointillist.analysis` in the studio's schemas."""
+"""Results of queries and parts of worlds: numbers of `pointillist.analysis` in the studio's schemas.
+
+Receptive fields, layers and activations need torch.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +27,11 @@ from pointillist.model.vocabulary import read_prompt
 from pointillist.sampling.worlds import World, open_world_model
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, decode_query, encode_floats, encode_levels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pointillist.model.pixel_model import PixelModel
 
 _TOP = 16
 _MAX_BITS = 1e6  # surprisal of an impossible level: JSON has no infinity
@@ -172,3 +180,64 @@ def draws_worlds(model: LikelihoodModel) -> bool:
     except (ConfigError, EngineError):
         return False
     return model.image.mode == "codes" and not model.image.ordered
+
+
+def field_reach(model: PixelModel, query: schemas.FieldQuery) -> schemas.FieldReach:
+    """Measure the receptive field of a pixel."""
+    from pointillist.analysis.receptive_field import dependence
+
+    size = (query.height, query.width)
+    result = dependence(model, query.row, query.column, size=size, order=query.order)
+    depends, earlier = (np.asarray(mask.any(0)) for mask in result)
+    earlier[query.row, query.column] = False  # its own channels
+    seen = depends & earlier
+    reach = schemas.EncodedArray.of(np.where(seen, 2, earlier), "uint8")
+    return schemas.FieldReach(reach=reach, seen=int(seen.sum()), earlier=int(earlier.sum()))
+
+
+def layers(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.LayerReadings:
+    """Read the output head after each layer.
+
+    Raises:
+        ConfigError: if layers of this network cannot be left out.
+    """
+    image = decode_query(model, query, limits)
+    image.pixel_model()  # says so where torch is missing
+    from pointillist.analysis.layers import logit_lens
+
+    lens = logit_lens(image)
+    return schemas.LayerReadings(names=list(lens.names), surprisal=encode_floats(lens.surprisal.sum(1)))
+
+
+def activation(model: LikelihoodModel, query: schemas.ActivationQuery, limits: schemas.Limits) -> schemas.ActivationMap:
+    """Run the network on an image and return one of its activations.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    image = decode_query(model, query, limits)
+    backbone = image.pixel_model().backbone  # says so where torch is missing
+    from pointillist.analysis.layers import Network
+    from pointillist.model.hooks import with_hooks
+
+    names: list[str] = []
+    recorded: dict[str, Tensor] = {}
+
+    def hook(value: Tensor, name: str) -> None:
+        if value.ndim != 4 or value.shape[-2:] != image.x.shape[-2:]:
+            return  # on a coarser grid, or not of pixels
+        names.append(name)
+        if name == query.name or (query.name is None and not recorded):
+            recorded[name] = value.detach()[:1].float()
+
+    with with_hooks(backbone, hook):
+        Network(image).run()
+    if not recorded:
+        raise ConfigError(
+            f"There is no activation {str(query.name)[:100]!r}: `names` lists them; null takes the first."
+        )
+    ((name, value),) = recorded.items()
+    size = value[0].square().mean(0).sqrt().cpu().numpy()
+    return schemas.ActivationMap(
+        names=names, name=name, features=value.shape[1], size=encode_floats(size), top=float(np.max(size))
+    )

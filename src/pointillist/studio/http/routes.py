@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from pointillist.studio import schemas
-from pointillist.studio.answers import inside, queries
+from pointillist.studio.answers import queries
 from pointillist.studio.answers.queries import tiles
 from pointillist.studio.answers.training_run import RunWatcher
 from pointillist.studio.errors import RequestError
@@ -218,8 +218,8 @@ _add("prompt", "A prompt as it is read", queries.prompt)
 _add("pixel", "The distributions of a pixel", queries.pixel)
 _add("saliency", "The saliency map of a pixel", queries.saliency)
 _add("edit", "The effect of edits", queries.edit)
-_add("layers", "An image, layer by layer", inside.layers)
-_add("activation", "An activation", inside.activation)
+_add("layers", "An image, layer by layer", queries.layers)
+_add("activation", "An activation", queries.activation)
 _add("world", "A part of an endless map", tiles)
 _add("png", "Export an image", pictures.png, "image/png")
 _add("map", "Export a map", pictures.map_archive, "application/zip")

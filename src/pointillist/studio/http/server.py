@@ -24,8 +24,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.studio.http.app import create_app
-from pointillist.studio.http.security import LOOPBACK
+from pointillist.studio.http.app import LOOPBACK, create_app
 from pointillist.studio.service import StudioService
 
 USUAL_PORT = 8414
