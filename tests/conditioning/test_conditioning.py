@@ -99,7 +99,7 @@ def test_the_map_of_an_image_is_bounded(layers: int) -> None:
     with torch.no_grad():
         for weight in encoder.parameters():
             weight.copy_(torch.randn_like(weight) * 10)
-        found = encoder.encode(encoder.read(torch.rand(1, 8, 8), 2, (8, 8)))
+        found = encoder.encode(encoder.reader.read(torch.rand(1, 8, 8), 2, (8, 8)))
     torch.testing.assert_close(found.square().mean(1), torch.ones(2, 8, 8))
 
 

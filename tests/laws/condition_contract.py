@@ -58,7 +58,7 @@ def _check_gradients(model: pt.PixelModel, x: torch.Tensor, inputs: ConditionInp
     parts = {n: v.dropped(half) for n, v in inputs.parts.items()}
     loss = -model(x, ConditionInputs(2, parts)).sum()
     for name, encoder in model.conditions.encoders.items():
-        if encoder.keyword == keyword:
+        if model.conditions.readers[name].keyword == keyword:
             weights = dict(encoder.named_parameters())
             gradients = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
             for weight, gradient in zip(weights, gradients, strict=True):

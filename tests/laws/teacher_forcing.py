@@ -12,8 +12,7 @@ from pointillist.engine.naive import NaiveStepper
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.sampling.engines import create_stepper
-from pointillist.sampling.state import Stepper
+from pointillist.sampling.engines import Stepper, create_stepper
 
 StepperFactory = Callable[[PixelModel, Stage, Condition, Tensor], Stepper]
 """Opens an engine for a stage: the model, the stage, the condition of its network, and the canvas of true images."""

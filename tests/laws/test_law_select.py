@@ -13,8 +13,7 @@ from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.networks import names
 from pointillist.nn.passes import FullPass
-from pointillist.sampling.engines import create_stepper
-from pointillist.sampling.state import Stepper
+from pointillist.sampling.engines import Stepper, create_stepper
 from tests.tolerances import DOUBLE
 
 from .samplers import DISTINCT_ENGINES

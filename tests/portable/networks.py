@@ -136,7 +136,7 @@ def features_of(model: ProgramModel, value: Any, count: int, size: tuple[int, in
     part = next(part for part in model.parts[0] if part.program is not None)
     assert part.encoder is not None
     unit = model.programs[0].inputs["map"].unit[: part.rows.shape[-1]]
-    return part.encoded(unit, part.encoder.read(value, count, size)) * unit
+    return part.encoded(unit, part.encoder.reader.read(value, count, size)) * unit
 
 
 def check_steps(

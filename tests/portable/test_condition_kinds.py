@@ -83,7 +83,7 @@ def test_a_kind_is_portable(kind: str) -> None:
     else:
         portable = condition_kinds()[kind.partition("+")[0]].portable
         assert isinstance(part.encoder, portable)
-        assert part.keyword == part.encoder.keyword
+        assert part.keyword == part.encoder.reader.keyword
 
 
 @pytest.mark.parametrize("kind", KINDS)

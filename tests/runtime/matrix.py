@@ -130,7 +130,7 @@ def features(model: ProgramModel, prompt: str | None) -> dict[str, list[int]]:
     result: dict[str, list[int]] = {}
     for part in model.parts[0]:
         if part.encoder is not None and part.keyword == "text" and prompt is not None:
-            value = part.encoder.read(prompt, 1, (1, 1))
+            value = part.encoder.reader.read(prompt, 1, (1, 1))
             result[part.name] = to_fixed(part.encoder.features(value.values, value.known))[0].tolist()
     return result
 

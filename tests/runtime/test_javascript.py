@@ -308,7 +308,7 @@ def test_features_of_prompts() -> None:
     job = {"job": "features", "folder": str(FOLDERS["icons"]), "text": "heart", "sentence": vector.tolist()}
     (result,) = javascript(job)
     encoders = {p.name: p.encoder for p in integer_model("icons").parts[0] if p.encoder is not None}
-    words = encoders["words"].read("heart", 1, (1, 1)).values
+    words = encoders["words"].reader.read("heart", 1, (1, 1)).values
     for name, values in (("text", vector[None]), ("words", words)):
         due = encoders[name].features(values, np.ones(1, bool))[0]
         assert np.array_equal(np.array(result[name]) / 2.0**BITS, due)
@@ -320,7 +320,7 @@ def test_features_of_words_in_their_order(text: str) -> None:
     (result,) = javascript({"job": "features", "folder": str(FOLDERS["scenes"]), "text": text, "sentence": None})
     (part,) = (p for p in integer_model("scenes").parts[0] if p.name == "words")
     assert part.encoder is not None
-    due = part.encoder.features(part.encoder.read(text, 1, (1, 1)).values, np.ones(1, bool))[0]
+    due = part.encoder.features(part.encoder.reader.read(text, 1, (1, 1)).values, np.ones(1, bool))[0]
     assert np.array_equal(np.array(result["words"]) / 2.0**BITS, due)
 
 
@@ -335,7 +335,7 @@ def test_features_of_tokens(tmp_path: Path, ngrams: str) -> None:
     assert part.encoder is not None
     for prompt in ("a cat", "a red cat sitting on a blue sofa", "cat " * 40):
         (result,) = javascript({"job": "features", "folder": str(tmp_path), "text": prompt, "sentence": None})
-        read = part.encoder.read(prompt, 1, (1, 1))
+        read = part.encoder.reader.read(prompt, 1, (1, 1))
         due = part.encoder.features(read.values, read.known)[0]
         assert np.array_equal(np.array(result["tokens"]) / 2.0**BITS, due)
 

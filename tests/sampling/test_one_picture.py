@@ -37,7 +37,7 @@ def name_of(model: PixelModel) -> str:
 
 def conditions_of(model: PixelModel, tmp_path: Path) -> dict[str, Any]:
     """A label, a prompt and a hint, as far as the model takes them."""
-    reader, keywords = model.conditions.hint_reader, {one.keyword for one in model.conditions.encoders.values()}
+    reader, keywords = model.conditions.hint_reader, {one.keyword for one in model.conditions.readers.values()}
     out: dict[str, Any] = {}
     if "label" in keywords:
         out["label"] = model.config.classes[-1]

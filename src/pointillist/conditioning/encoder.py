@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import LayerFeatures, PortableEncoder, ReadsValues, StoredWeights
+from pointillist.conditioning.portable import LayerFeatures, PortableEncoder, StoredWeights
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float, Int
@@ -70,12 +70,12 @@ def _range(x: Tensor) -> tuple[int, int]:
         raise ConfigError("`torch.vmap` hides values, which a model checks: call it on a batch.") from error
 
 
-class ConditionEncoder(ReadsValues, nn.Module):
+class ConditionEncoder(nn.Module):
     """Encoder of one condition that may be unknown; features that stand for "unknown" are learned.
 
     ```python
     encoder = model.conditions.encoders["label"]
-    value = encoder.read("3", 4, (8, 8))
+    value = encoder.reader.read("3", 4, (8, 8))
     encoder.encode(value).shape  # (4, 64, 1, 1)
     ```
 

@@ -30,47 +30,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pointillist.conditioning.inputs import MaskedValue
 from pointillist.errors import ConfigError
 from pointillist.files.arrays import SCALE_SUFFIX, Array, ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int, Shaped
 
 if TYPE_CHECKING:
-    from pointillist.data import Batch
+    pass
 
 
 Name = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document", bound="StoredEncoder")
 
 
-class ReadsValues:
-    """Base of the encoders of a condition, in torch and without it, which share what reads its values.
-
-    Attributes:
-        reader: reads values.
-    """
-
-    reader: Any
-
-    @property
-    def keyword(self) -> str:
-        """The keyword under which a user gives the value."""
-        keyword: str = self.reader.keyword
-        return keyword
-
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Validate the value that a user gives for `count` images of a size, as `ConditionReader.read`."""
-        result: MaskedValue = self.reader.read(value, count, size)
-        return result
-
-    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
-        """Read the condition of each image of a batch, as `ConditionReader.from_batch`."""
-        result: MaskedValue = self.reader.from_batch(batch, image)
-        return result
-
-
-class PortableEncoder(ReadsValues, ABC):
+class PortableEncoder(ABC):
     """The half of a condition encoder that a model without torch stores and computes.
 
     `ConditionEncoder.portable` makes it of an encoder; the settings of its kind name its class in `portable`, so that a
@@ -78,7 +51,7 @@ class PortableEncoder(ReadsValues, ABC):
 
     ```python
     encoder = integer_model.parts[0][0].encoder
-    value = encoder.read(hint, 4, (8, 8))
+    value = encoder.reader.read(hint, 4, (8, 8))
     encoder.features(value.values, value.known).shape  # (4, 8, 8, 32)
     ```
 
@@ -88,6 +61,7 @@ class PortableEncoder(ReadsValues, ABC):
     """
 
     key: ClassVar[str]
+    reader: Any
 
     @abstractmethod
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:

@@ -186,7 +186,7 @@ class ConditionReaders:
         readers: dict[str, Any] = {name: each for name, each in self.readers.items() if each.keyword == "text"}
         if not readers:
             raise self.unsupported("text", prompts)
-        values = {name: (getattr(each, "reader", None) or each).look_up(prompts) for name, each in readers.items()}
+        values = {name: each.look_up(prompts) for name, each in readers.items()}
         return ConditionInputs(len(inputs), {**inputs.parts, **values})
 
     def from_batch(self, batch: Batch) -> ConditionInputs:
@@ -202,8 +202,7 @@ class ConditionReaders:
 
     def reader(self, keyword: str) -> Any:
         """Return what reads a condition; None for a model that does not take it."""
-        readers = (reader for reader in self.readers.values() if reader.keyword == keyword)
-        return next((getattr(reader, "reader", None) or reader for reader in readers), None)
+        return next((reader for reader in self.readers.values() if reader.keyword == keyword), None)
 
     @property
     def prompt_reader(self) -> PromptReader | None:

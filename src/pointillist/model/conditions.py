@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -94,8 +94,8 @@ class ModelConditions(ConditionReaders, nn.Module):
 
     @property
     def readers(self) -> Mapping[str, ConditionReader]:
-        """The encoders, each of which reads its condition."""
-        return self.encoders
+        """Readers of the encoders; an encoder without one reads by itself."""
+        return {name: cast(ConditionReader, encoder.reader or encoder) for name, encoder in self.encoders.items()}
 
     @property
     def encoders(self) -> dict[str, ConditionEncoder]:

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import MemoryUse
 
@@ -25,13 +24,29 @@ _SMALL_STEP, _SMALL_EVALUATION = 16 * 32 * 32, 128 * 32 * 32
 
 
 def training_memory(model: PixelModel) -> MemoryUse:
-    """Estimate the memory of a training step in fp32.
+    """Estimate the memory of a training step in fp32: what the forward pass of a small image saves for the gradient.
+
+    The output has two gradients of its size.
 
     ```python
     training_memory(pt.build("gated-pixelcnn", shape=(3, 64, 64))).bytes(16, 64, 64)
     ```
     """
-    return _step_use(model.config, model.num_parameters())
+    small = PixelModel(model.config.model_copy(update={"image": model.config.image.resized(SIDE, SIDE)})).train()
+    constants = {p.untyped_storage().data_ptr() for p in (*small.parameters(), *small.buffers())}
+    saved: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(count, lambda tensor: tensor):
+        nats = small(torch.zeros(1, model.image.channels, SIDE, SIDE, dtype=torch.int64))  # holds all that is saved
+    activations = sum(size for pointer, size in saved.items() if pointer not in constants) / SIDE**2
+    del nats
+    return MemoryUse(
+        4 * STATES * model.num_parameters(), WORKSPACE * (activations + 4 * OUTPUTS * small.likelihood.num_params)
+    )
 
 
 def evaluation_memory(model: PixelModel) -> MemoryUse:
@@ -84,20 +99,3 @@ def check_gradient_memory(model: PixelModel, height: int, width: int) -> None:
     """
     use = training_memory(model)
     use.check("The gradients of", (1, height, width), device=model.device, error=ShapeError)
-
-
-def _step_use(config: ModelConfig, weights: int) -> MemoryUse:
-    """Count what the forward pass of a small image saves for the gradient; the output has two gradients of its size."""
-    small = PixelModel(config.model_copy(update={"image": config.image.resized(SIDE, SIDE)})).train()
-    constants = {p.untyped_storage().data_ptr() for p in (*small.parameters(), *small.buffers())}
-    saved: dict[int, int] = {}
-
-    def count(tensor: Tensor) -> Tensor:
-        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with saved_tensors_hooks(count, lambda tensor: tensor):
-        nats = small(torch.zeros(1, config.image.channels, SIDE, SIDE, dtype=torch.int64))  # holds all that is saved
-    activations = sum(size for pointer, size in saved.items() if pointer not in constants) / SIDE**2
-    del nats
-    return MemoryUse(4 * STATES * weights, WORKSPACE * (activations + 4 * OUTPUTS * small.likelihood.num_params))

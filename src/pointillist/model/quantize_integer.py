@@ -171,7 +171,7 @@ def _prompted(model: PixelModel, inputs: ConditionInputs) -> ConditionInputs:
     if part is None or part.known.any() or not isinstance(encoder, HashedTokenEncoder):
         return inputs
     texts = [" ".join(f"word{n}" for n in range(i, i + 64)) if i % 2 else "" for i in range(1, len(inputs) + 1)]
-    tokens = encoder.read(texts, len(inputs), (1, 1))
+    tokens = encoder.reader.read(texts, len(inputs), (1, 1))
     return ConditionInputs(len(inputs), {**inputs.parts, "tokens": tokens})
 
 
@@ -282,7 +282,7 @@ def _rows(model: PixelModel, name: str, kind: str, part: slice) -> tuple[np.ndar
     if name == "order" and conditions.order is not None:
         return conditions.order.embedding.weight.detach().cpu().numpy(), conditions.order.orders
     names = conditions.encoders[name].named_values() if name in conditions.encoders else ()
-    values: dict[str, Any] = {conditions.encoders[name].keyword: [*range(len(names)), None]} if names else {}
+    values: dict[str, Any] = {conditions.readers[name].keyword: [*range(len(names)), None]} if names else {}
     condition = model.encode(conditions.inputs(count=len(names) + 1, **values), len(names) + 1)
     return condition_features(condition, len(names) + 1)[kind][..., part], names
 

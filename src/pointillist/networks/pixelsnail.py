@@ -114,11 +114,11 @@ class GatedResidual(CausalLayer):
         self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition, side: Tensor | None = None
     ) -> Float[Tensor, "b d h w"]:
         """Compute the next features."""
-        h = _apply(self.first, F.elu(x), ctx)  # (b, d, h, w)
+        h = self.first(F.elu(x), ctx)  # (b, d, h, w)
         if self.side is not None:
             assert side is not None
             h = h + self.side(F.elu(side))
-        h = _apply(self.second, self.dropout(F.elu(h)), ctx)  # (b, 2d, h, w)
+        h = self.second(self.dropout(F.elu(h)), ctx)  # (b, 2d, h, w)
         values, gates = self.condition(h, ctx, condition).chunk(2, 1)
         out: Tensor = x + values * torch.sigmoid(gates.clone())  # see `nn.activation`
         return out
@@ -210,8 +210,3 @@ def _layer(
     if kernel is None:
         return PointwiseConv2d(in_groups, out_groups)
     return CornerConv2d(kernel, in_groups=in_groups, out_groups=out_groups)
-
-
-def _apply(layer: CornerConv2d | PointwiseConv2d, x: Tensor, ctx: Pass) -> Tensor:
-    out: Tensor = layer(x, ctx) if isinstance(layer, CornerConv2d) else layer(x)
-    return out

@@ -253,8 +253,8 @@ class PointwiseConv2d(MaskedWeights):
         mask = site_tap_mask(site, (1, 1), 0, 0)
         self.set_weights(nn.Conv2d(len(in_groups), len(out_groups), 1, bias=bias), mask)
 
-    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
-        """Mix the features of each pixel."""
+    def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass | None = None) -> Float[Tensor, "b o h w"]:
+        """Mix the features of each pixel; `ctx` is not read, since no other pixel is."""
         return F.conv2d(x, self.masked_weight(), self.bias)
 
 

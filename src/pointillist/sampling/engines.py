@@ -21,7 +21,9 @@ from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import channels_last
 from pointillist.sampling.config import choose_float_engine
-from pointillist.sampling.state import Stepper
+
+Stepper = NaiveStepper | ProgramStepper
+"""Sources of the network's outputs for one sub-pixel after the other."""
 
 
 def create_stepper(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -35,26 +35,6 @@ class Site:
     row: int
     column: int
     channel: int
-
-
-@runtime_checkable
-class Stepper(Protocol):
-    """A source of the network's outputs for one sub-pixel after the other."""
-
-    def params(self) -> np.ndarray:
-        """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
-
-    def observe(self, levels: np.ndarray) -> None:
-        """Take the level `[b]` of the current sub-pixel of each image, and advance."""
-
-    def select(self, indices: np.ndarray) -> None:
-        """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
-
-    def save(self) -> Any:
-        """Save the state at the beginning of a row."""
-
-    def restore(self, state: Any) -> None:
-        """Return to a saved state."""
 
 
 @dataclass(frozen=True, kw_only=True)

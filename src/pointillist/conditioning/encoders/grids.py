@@ -105,7 +105,7 @@ class HintEncoder(GridEncoder):
 
     ```python
     encoder = model.conditions.encoders["hint"]
-    encoder.encode(encoder.read(hint, 4, (8, 8))).shape  # (4, 32, 8, 8)
+    encoder.encode(encoder.reader.read(hint, 4, (8, 8))).shape  # (4, 32, 8, 8)
     ```
     """
 
@@ -129,7 +129,7 @@ class KnownPixelsEncoder(GridEncoder):
 
     ```python
     encoder = model.conditions.encoders["known"]
-    encoder.encode(encoder.read((levels, mask), 4, (8, 8))).shape  # (4, 32, 8, 8)
+    encoder.encode(encoder.reader.read((levels, mask), 4, (8, 8))).shape  # (4, 32, 8, 8)
     ```
     """
 

@@ -29,7 +29,7 @@ class LabelEncoder(ConditionEncoder):
 
     ```python
     encoder = LabelEncoder(("cat", "dog"), width=16)
-    encoder.encode(encoder.read(["dog", None], 2, (8, 8))).shape  # (2, 16, 1, 1)
+    encoder.encode(encoder.reader.read(["dog", None], 2, (8, 8))).shape  # (2, 16, 1, 1)
     ```
     """
 
@@ -63,7 +63,7 @@ class AttributeEncoder(ConditionEncoder):
 
     ```python
     encoder = AttributeEncoder(AttributesConfig(values={"hair": ("black", "red"), "eyes": ("blue", "green")}))
-    encoder.encode(encoder.read({"hair": "red"}, 4, (8, 8))).shape  # (4, 32, 1, 1); the eyes are unknown
+    encoder.encode(encoder.reader.read({"hair": "red"}, 4, (8, 8))).shape  # (4, 32, 1, 1); the eyes are unknown
     ```
     """
 
@@ -101,7 +101,7 @@ class VectorEncoder(ConditionEncoder):
 
     ```python
     encoder = VectorEncoder(VectorConfig(size=3))
-    encoder.encode(encoder.read([0.5, 1.0, -2.0], 4, (8, 8))).shape  # (4, 64, 1, 1)
+    encoder.encode(encoder.reader.read([0.5, 1.0, -2.0], 4, (8, 8))).shape  # (4, 64, 1, 1)
     ```
     """
 

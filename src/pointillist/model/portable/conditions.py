@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -51,16 +52,14 @@ class IntegerPart:
     @property
     def keyword(self) -> str | None:
         """The keyword under which a user gives its value; None if the program knows only "unknown"."""
-        if self.encoder is not None:
-            return self.encoder.keyword
-        return self.name if self.names and self.name != ORDER else None
+        return None if self.reader is None else self.reader.keyword
 
     @property
     def reader(self) -> ConditionReader | None:
         """Reads its values; None if the program knows only "unknown"."""
         if self.encoder is not None:
-            return self.encoder
-        return LabelReader(self.names, self.name) if self.keyword is not None else None
+            return cast(ConditionReader, self.encoder.reader)
+        return LabelReader(self.names, self.name) if self.names and self.name != ORDER else None
 
     def stored(self, value: MaskedValue | None, count: int, order: PixelOrder) -> IntArray:
         """Return the rows of `count` images: of the order, of named values, or "unknown"."""
@@ -154,7 +153,7 @@ def encode_inputs(
                 f"{part.rows.shape[1]}x{part.rows.shape[2]}: resize the images."
             )
         elif part.encoder is not None:
-            integers = part.encoded(unit, value or part.encoder.read(None, len(inputs), size))
+            integers = part.encoded(unit, value or part.encoder.reader.read(None, len(inputs), size))
         else:
             integers = part.stored(value, len(inputs), order)
         joined.setdefault(part.kind, []).append(integers)

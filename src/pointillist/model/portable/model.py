@@ -114,9 +114,8 @@ class ProgramModel:
 
     @property
     def mixtures(self) -> int:
-        """Components of a mixture; 0 for other distributions."""
-        head = self.programs[0].head
-        return head.mixtures if head.kind == "mixture" else 0
+        """Components of a mixture, or of a factored distribution; 0 for others."""
+        return self.programs[0].head.mixtures
 
     @property
     def weights_fingerprint(self) -> str:

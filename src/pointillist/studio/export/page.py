@@ -103,7 +103,7 @@ def prompt_table(model: ProgramModel) -> dict[str, dict[str, list[int]]]:
     table: dict[str, dict[str, list[int]]] = {}
     for part in model.parts[0]:
         if isinstance(part.encoder, SentenceFeatures) and prompts:
-            read = part.encoder.read(prompts, len(prompts), (1, 1))
+            read = part.encoder.reader.read(prompts, len(prompts), (1, 1))
             features = to_fixed(part.encoder.features(read.values, read.known))
             table[part.name] = dict(zip(prompts, features.tolist(), strict=True))
     return table
