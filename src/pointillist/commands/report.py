@@ -48,7 +48,7 @@ _HIDDEN = ("log_weights", "masked_pixels", "pred_label", "pred_score", "settings
 _SIZES = ("bytes", "bytes_before", "file_size", "size_on_disk")
 
 
-def lines_of(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def lines_of(facts: Facts) -> Iterator[tuple[str, str]]:
     """Yield a name and a text for each fact that is known and not a table.
 
     ```python
@@ -59,7 +59,7 @@ def lines_of(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from (line for line in texts if line[1])
 
 
-def table_of(rows: Sequence[Mapping[str, Any]], most: int) -> tuple[list[str], list[list[str]]]:
+def table_of(rows: Sequence[Facts], most: int) -> tuple[list[str], list[list[str]]]:
     """Return the heads and the cells of the first rows, without columns of which nothing is shown."""
     shown = {label_of(name): [fact_text(name, row[name]) for row in rows[:most]] for name in rows[0]}
     columns = {label: cells for label, cells in shown.items() if any(cells)}
@@ -185,14 +185,14 @@ class Work:
     count: int
     batch_size: int
     compute: Callable[[int, int], Arrays]
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     files: Sequence[str] | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
     item_bytes: int = 64
     needs_torch: bool = True
 
 
-def model_facts(model: LikelihoodModel) -> dict[str, Any]:
+def model_facts(model: LikelihoodModel) -> dict[str, object]:
     """Return the fingerprint, the kind of image and the classes of a model, for a manifest."""
     image = model.image.model_dump(mode="json")
     return {"fingerprint": model.fingerprint, "image": image, "classes": list(model.classes)}

@@ -62,7 +62,7 @@ class PictureFile:
     dropped: frozenset[str] = frozenset()
 
     def to_json(self) -> list[Any]:
-        extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks), "tags": dict(self.tags)}
+        extra: dict[str, object] = {"texts": dict(self.texts), "blocks": dict(self.blocks), "tags": dict(self.tags)}
         extra["values"] = [values.to_json() for values in self.values]
         extra |= {"min_is_white": self.min_is_white, "clear": self.clear}
         return [self.name, self.mode, {name: value for name, value in extra.items() if value}]

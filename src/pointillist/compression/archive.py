@@ -34,7 +34,6 @@ from pointillist.compression.reader import (
     OnShare,
     Part,
     RecordOrError,
-    check_size,
     decode_records,
     open_codec,
 )
@@ -210,13 +209,18 @@ class Archive:
         return result
 
     def _read(self, place: _Place) -> RecordOrError:
-        """Read the record at a place, of a size that the model takes."""
+        """Read the record at a place; what it declares is compared with the limit before anything is allocated."""
         try:
             record = self._record(place)
-            check_size(self.codec, record)
         except ArchiveError as error:
             return error
-        return record
+        height, width = record.size or self.codec.size(record)
+        if 0 < record.count * self.codec.integer_model.image.channels * height * width <= MAX_SUB_PIXELS:
+            return record
+        return ArchiveError(
+            f"A record declares {record.count:,} pictures of {height}x{width}, over the limit of {MAX_SUB_PIXELS:,} "
+            "sub-pixels: the archive is damaged, or was not written by this package."
+        )
 
     def _record(self, place: _Place) -> Record:
         with self._open() as file:

@@ -208,7 +208,7 @@ class Codec:
         inside = self._in_order(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
         encoder = self._encoder(labels)
         encoder.add_intervals(self._in_order(starts)[inside], self._in_order(sizes)[inside], self._precision)
-        encoder.add_uniform(np.array([check_of(levels)]), CHECK)
+        encoder.add_uniform(np.array([checksum(levels)]), CHECK)
         content = encoder.finish()
         if len(content) > self._least_stored(levels.size):
             content = min(content, self._store(levels, labels), key=len)
@@ -243,7 +243,7 @@ class Codec:
         """Return the content of pictures `[n, c, h, w]` whose levels are equally likely."""
         encoder = self._encoder(labels)
         encoder.add_uniform(np.asarray(levels).reshape(-1), self.integer_model.image.levels)
-        encoder.add_uniform(np.array([check_of(levels)]), CHECK)
+        encoder.add_uniform(np.array([checksum(levels)]), CHECK)
         return STORED + encoder.finish()
 
     def _least_stored(self, sub_pixels: int) -> int:
@@ -320,11 +320,11 @@ def _checked(decoder: RangeDecoder, levels: IntArray, labels: IntArray) -> Decod
     (check,) = decoder.uniform(1, CHECK)
     if decoder.is_wrong:
         return ArchiveError("These bytes are not a code of this model: the archive is damaged.")
-    if check != check_of(levels) or not decoder.is_exhausted:
+    if check != checksum(levels) or not decoder.is_exhausted:
         return ArchiveError("The check of the decoded pixels is wrong: the archive is damaged.")
     return Decoded(levels, labels)
 
 
-def check_of(levels: IntArray) -> int:
+def checksum(levels: IntArray) -> int:
     """Return the last 16 bits of the CRC-32C of levels."""
     return crc32c(np.ascontiguousarray(levels, "<u2").tobytes()) % CHECK

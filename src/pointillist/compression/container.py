@@ -360,7 +360,7 @@ MAX_BYTES = 64 << 20
 """Largest size of the JSON."""
 
 
-def encode_metadata(values: Mapping[str, Any]) -> Record:
+def encode_metadata(values: Mapping[str, object]) -> Record:
     """Return the record of JSON values.
 
     Raises:

@@ -239,7 +239,7 @@ def save_picture(picture: Image.Image | Shaped[np.ndarray, "h w c"], target: Pat
         for key, tag in file.tags.items():
             tags.tagtype[int(key)] = TAGS[key]
             tags[int(key)] = tag.encode("latin-1") if type(tag) is str else tuple(tag)
-        binary: dict[str, Any] = {key: blocks[key] for key in _BINARY if key in blocks}
+        binary: dict[str, bytes | tuple[float, float]] = {key: blocks[key] for key in _BINARY if key in blocks}
         across, down, unit = struct.unpack(">IIB", blocks.get("pHYs", bytes(9)))
         binary |= {"dpi": (across * 0.0254, down * 0.0254)} if unit else {}
         picture.save(target, format="TIFF", tiffinfo=tags, compression="tiff_adobe_deflate", **binary)

@@ -131,21 +131,6 @@ class TiledPicture:
         return Part(self._record, number, 1, Decoded(self._levels, np.array([self._label])) if whole else None, error)
 
 
-def check_size(codec: Codec, record: Record) -> None:
-    """Check what a record declares before anything is allocated.
-
-    Raises:
-        ArchiveError: if it has too many pixels, or none.
-    """
-    height, width = record.size or codec.size(record)
-    declared = record.count * codec.integer_model.image.channels * height * width
-    if not 0 < declared <= MAX_SUB_PIXELS:
-        raise ArchiveError(
-            f"A record declares {record.count:,} pictures of {height}x{width}, over the limit of {MAX_SUB_PIXELS:,} "
-            "sub-pixels: the archive is damaged, or was not written by this package."
-        )
-
-
 def _outcomes(
     codec: Codec, records: Iterable[tuple[Entry, RecordOrError]], threads: int
 ) -> Iterator[tuple[Entry, Decoded | ArchiveError]]:

@@ -188,10 +188,10 @@ def _paired(folder: Path, paths: Sequence[Path], size: tuple[int, int], options:
         if result is None:
             raise DataError(f"{path} has no hint in {root}: add a file of the same name, or leave the image out.")
         items.append(ImageSource(str(result), partial(open_picture, result)))
-    changes: dict[str, Any] = {"mode": "auto", "palette": None, "levels": None, "skip_bad": False, "binarise": "none"}
+    plain = options.changed(mode="auto", palette=None, levels=None, skip_bad=False, binarise="none")
     if options.size is None:  # a smaller hint, such as a thumbnail, is enlarged
-        changes |= {"size": size, "resize_mode": "stretch", "resample": "nearest"}
-    return decode(items, options.changed(**changes), str(root))[0].values
+        plain = plain.changed(size=size, resize_mode="stretch", resample="nearest")
+    return decode(items, plain, str(root))[0].values
 
 
 def _spec(hints: np.ndarray, name: str) -> ImageSpec:

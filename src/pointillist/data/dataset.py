@@ -151,7 +151,7 @@ class ImageDataset(AnsweredNames):
                 f"`data[{quote(index)}]` takes a number or a slice: `data.subset(numbers)` takes several."
             )
         batch = self.batch([index])
-        item: dict[str, Any] = {"levels": batch.levels[0]}
+        item: dict[str, np.ndarray | int | str] = {"levels": batch.levels[0]}
         if self.labels is not None:
             item["label"] = int(self.labels[index])
         if self.texts is not None:

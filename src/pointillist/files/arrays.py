@@ -232,7 +232,7 @@ def count_weights(path: Path) -> int:
     return sum(map(math.prod, weight_shapes(path).values()))
 
 
-def check_config_hash(folder: Path, config: Mapping[str, Any]) -> None:
+def check_config_hash(folder: Path, config: Mapping[str, object]) -> None:
     """Reject weights that were written with other settings, for example by an interrupted save over another model.
 
     Raises:
@@ -271,7 +271,7 @@ def read_metadata(file: Any) -> dict[str, str]:
         return {"sha256": "unreadable"}  # equals no checksum: the file is rejected as damaged
 
 
-def settings_digest(config: Mapping[str, Any]) -> str:
+def settings_digest(config: Mapping[str, object]) -> str:
     """SHA-256 of the settings that the weights depend on: not of the training or of class names."""
     network = {k: v for k, v in config.items() if k not in ("format", "format_version", "training", "classes")}
     return hashlib.sha256(json.dumps(network, sort_keys=True).encode()).hexdigest()

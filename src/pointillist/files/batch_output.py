@@ -78,7 +78,7 @@ class BatchOutput:
         shutil.rmtree(self.folder)
 
 
-def unfinished(out: Path) -> dict[str, Any] | None:
+def unfinished(out: Path) -> dict[str, object] | None:
     """Return the settings of an unfinished output; None if there is none.
 
     Raises:
@@ -111,7 +111,7 @@ def _sibling(out: Path, kind: str) -> Path:
 
 
 @contextmanager
-def batch_output(out: Path, settings: Mapping[str, Any], *, restart: bool = False) -> Iterator[BatchOutput]:
+def batch_output(out: Path, settings: Mapping[str, object], *, restart: bool = False) -> Iterator[BatchOutput]:
     """Make an output, or continue one that was interrupted. At the end of the block, the caller has finished it.
 
     ```python
@@ -149,7 +149,7 @@ def batch_output(out: Path, settings: Mapping[str, Any], *, restart: bool = Fals
             raise
 
 
-def _difference(out: Path, actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _difference(out: Path, actual: Mapping[str, object], wanted: Mapping[str, object]) -> str:
     name = next(name for name in {**wanted, **actual} if actual.get(name) != wanted.get(name))
     return (
         f"{out} is unfinished, begun with `{name}` {quote(actual.get(name))}, now {quote(wanted.get(name))}: finish it "

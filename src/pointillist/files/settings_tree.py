@@ -143,7 +143,7 @@ def nested(key: str, value: Any) -> Tree:
     return tree
 
 
-def expand(settings: Mapping[str, Any]) -> Tree:
+def expand(settings: Mapping[str, object]) -> Tree:
     """Turn dotted keys into nested tables: `{"optimizer.lr": 1e-3}` becomes `{"optimizer": {"lr": 1e-3}}`.
 
     Raises:
@@ -152,7 +152,7 @@ def expand(settings: Mapping[str, Any]) -> Tree:
     return merge(*(nested(key, value) for key, value in settings.items()))
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Iterate over the dotted keys and values of a tree: the inverse of `expand`."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -161,7 +161,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def merge(*trees: Mapping[str, Any], prefix: str = "") -> Tree:
+def merge(*trees: Mapping[str, object], prefix: str = "") -> Tree:
     """Merge trees into a new one; the value of a later tree wins, setting by setting.
 
     Raises:

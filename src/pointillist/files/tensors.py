@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -45,7 +44,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: str) ->
         save_file(stored, temporary, {METADATA_KEY: header})
 
 
-def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], card: str) -> None:
+def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[str, object], card: str) -> None:
     """Write a model folder.
 
     The weights are written last and contain a hash of the settings, so new settings next to old weights are rejected.
@@ -116,7 +115,7 @@ def check_values(tensors: Mapping[str, Tensor], path: Path) -> None:
             )
 
 
-def fingerprint(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> str:
+def fingerprint(tensors: Mapping[str, Tensor], config: Mapping[str, object]) -> str:
     """Compute the SHA-256 of a model.
 
     Args:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pointillist.commands.report import is_table, lines_of, table_of
+from pointillist.commands.report import Facts, is_table, lines_of, table_of
 from pointillist.errors import MAX_VALUE, PointillistError, missing_training, shorten
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(finite, indent=2, ensure_ascii=False))
 
 
-def print_report(facts: Mapping[str, Any], as_json: bool = False, most: int = 20) -> None:
+def print_report(facts: Facts, as_json: bool = False, most: int = 20) -> None:
     """Print the facts of a command, as JSON or for people: tables with `most` rows, and a line for each other fact.
 
     A fact `listing` is a text for people that stands for all others.

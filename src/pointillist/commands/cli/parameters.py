@@ -85,12 +85,12 @@ def parameter(setting: Setting) -> inspect.Parameter:
     )
 
 
-def values_of(config: type[Settings], typed: Mapping[str, Any], *, job: bool = False) -> dict[str, Any]:
+def values_of(config: type[Settings], typed: Mapping[str, object], *, job: bool = False) -> dict[str, Any]:
     """Return the typed values of the settings of a class, or of its job, by the names of the settings."""
     return {setting.name: _value(setting, typed[setting.parameter]) for setting in settings_of(config, job=job)}
 
 
-def parsed(config: type[Settings], values: Mapping[str, Any]) -> Any:
+def parsed(config: type[Settings], values: Mapping[str, object]) -> Any:
     """Make the settings of typed values, by the names of the parameters."""
     settings = values_of(config, values)
     run = {o.key: o.value(_value(o.setting, values[o.name])) for o in run_options(config) if values[o.name] is not None}

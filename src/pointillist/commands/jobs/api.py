@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pointillist.commands.jobs.executors import run_local, run_ray, run_torchrun
-from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, JobSpec
+from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, JobSpec, Row
 from pointillist.commands.jobs.settings import JOBS, functions_of, job_settings
+from pointillist.commands.report import Facts
 from pointillist.commands.settings import to_dict
 from pointillist.errors import ConfigError, JobError, check_name, check_whole, counted, is_number, quote
 from pointillist.files.batch_output import output_lock
@@ -44,7 +44,7 @@ class JobStatus:
     finished: int
     pending: tuple[int, ...]
     count: int
-    rejected: tuple[Mapping[str, Any], ...]
+    rejected: tuple[Row, ...]
 
     @property
     def is_finished(self) -> bool:
@@ -131,7 +131,7 @@ def status(out: str | Path) -> JobStatus:
     )
 
 
-def merge(out: str | Path, path: str | Path, *, force: bool = False) -> dict[str, Any]:
+def merge(out: str | Path, path: str | Path, *, force: bool = False) -> Facts:
     """Write the result of a finished job.
 
     Args:
@@ -163,5 +163,5 @@ def merge(out: str | Path, path: str | Path, *, force: bool = False) -> dict[str
     if sum(row["item"] is not None for row in state.rejected) == state.count:
         raise JobError(f"Every item of {out} was rejected: see {folder.path}/rejected.jsonl for the reasons.")
     with output_lock(path):
-        facts: dict[str, Any] = functions_of(state.job).merge(folder.manifest().facts, folder, path)
+        facts: Facts = functions_of(state.job).merge(folder.manifest().facts, folder, path)
     return facts

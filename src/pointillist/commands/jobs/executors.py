@@ -208,7 +208,7 @@ class _TaskRunner:
 
         self._worker = Worker(JobSpec.model_validate_json(spec))
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: dict[str, int]) -> dict[str, int]:
         self._worker.run_task(int(row["task"]))
         return row
 

@@ -67,7 +67,7 @@ class MergeSettings(Settings):
     as_json: bool = PRINT_JSON.field(False)
 
 
-def job_settings(job: str, values: Mapping[str, Any], threads: int = 1) -> Settings:
+def job_settings(job: str, values: Mapping[str, object], threads: int = 1) -> Settings:
     """Check the settings of a job: their names, types and limits.
 
     Args:

@@ -89,7 +89,7 @@ def hardware(device: str, *, needs_torch: bool) -> dict[str, str]:
     return {**result, "torch": torch.__version__, "unit": unit}
 
 
-def _difference(actual: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, Any, Any] | None:
+def _difference(actual: dict[str, object], wanted: dict[str, object]) -> tuple[str, object, object] | None:
     """Return the name and both values of the first difference; None if there is none."""
     for name, new in wanted.items():
         old = actual.get(name)

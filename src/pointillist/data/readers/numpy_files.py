@@ -8,7 +8,8 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.resources import files
 from lzma import LZMAError
@@ -38,11 +39,8 @@ def load_npy(path: Path) -> np.ndarray:
     Raises:
         DataError: if it is damaged, no ordinary file, made of Python objects, or larger than memory.
     """
-    try:
-        check_file(path)
+    with _opened(path):
         return _read(lambda: path.open("rb"), str(path))
-    except _BROKEN as error:
-        raise _unreadable(path, error) from error
 
 
 class NpzFile:
@@ -50,14 +48,9 @@ class NpzFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            check_file(path)
-            with zipfile.ZipFile(path) as file:
-                self.names: tuple[str, ...] = tuple(
-                    n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy")
-                )
-        except _BROKEN as error:
-            raise _unreadable(path, error) from error
+        with _opened(path), zipfile.ZipFile(path) as file:
+            members = [name for name in file.namelist() if name.endswith(".npy")]
+            self.names: tuple[str, ...] = tuple(name.removesuffix(".npy") for name in members)
 
     def read(self, member: str) -> np.ndarray:
         """Read the array called `member`.
@@ -65,11 +58,8 @@ class NpzFile:
         Raises:
             DataError: if it is damaged, made of Python objects, or larger than memory.
         """
-        try:
-            with zipfile.ZipFile(self.path) as file:
-                return _read(lambda: file.open(member + ".npy"), f"{self.path.name}:{member}")
-        except _BROKEN as error:
-            raise _unreadable(self.path, error) from error
+        with _opened(self.path), zipfile.ZipFile(self.path) as file:
+            return _read(lambda: file.open(member + ".npy"), f"{self.path.name}:{member}")
 
     def find(self, stems: Sequence[str]) -> dict[str, str]:
         """Return `{split: member}` for the first of `stems` that exists; the split of a plain `x` is "".
@@ -103,12 +93,20 @@ def _read(open_file: Callable[[], IO[bytes]], name: str) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _unreadable(path: Path, error: BaseException) -> DataError:
-    if isinstance(error, DataError):
-        return error
-    reason = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
-    saver = "numpy.save" if path.suffix == ".npy" else "numpy.savez_compressed"
-    return DataError(f"{path} cannot be read as {path.suffix[1:]} ({reason}): write it again with {saver}.")
+@contextmanager
+def _opened(path: Path) -> Iterator[None]:
+    """Read an ordinary file; whatever numpy and zipfile raise for a damaged one is a `DataError`."""
+    try:
+        check_file(path)
+        yield
+    except DataError:
+        raise
+    except _BROKEN as error:
+        reason = (str(error).splitlines() or [""])[0][:100] or type(error).__name__
+        saver = "numpy.save" if path.suffix == ".npy" else "numpy.savez_compressed"
+        raise DataError(
+            f"{path} cannot be read as {path.suffix[1:]} ({reason}): write it again with {saver}."
+        ) from error
 
 
 IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,9 @@ from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.errors import DataError, MissingExtraError
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.reading import check_file
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
 """Data sets of the hub with short names."""
@@ -101,7 +104,7 @@ def _split_of_file(file: Path) -> str:
     return SPLIT_ALIASES.get(word, SPLIT_ALIASES.get(file.parent.name.lower(), "all"))
 
 
-def _from_splits(tables: Mapping[str, Any], name: str, options: DataOptions) -> RawImages:
+def _from_splits(tables: Mapping[str, Dataset], name: str, options: DataOptions) -> RawImages:
     known = {split: SPLIT_ALIASES[split] for split in tables if split in SPLIT_ALIASES}
     notes = [f"split {split!r} left out" for split in tables if known and split not in known]
     used = {split: tables[split] for split in (known or tables)}
@@ -139,7 +142,7 @@ def _column(table: Any, names: tuple[str, ...], kind: str | None, name: str, req
     return result[0] if result else None
 
 
-def _values(tables: Mapping[str, Any], column: str) -> list[Any]:
+def _values(tables: Mapping[str, Dataset], column: str) -> list[Any]:
     return [value for table in tables.values() for value in table[column]]
 
 

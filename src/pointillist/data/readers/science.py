@@ -48,7 +48,6 @@ def read_science(path: Path) -> np.ndarray:
     """
     if path.is_dir():
         return _read_series(path)
-    check_file(path)
     with _naming_damage(path):
         array = _read_dicom(path) if path.suffix.lower() in DICOM else _read_fits(path)
     if array.dtype.kind not in "iu" or array.ndim < 2 or 0 in array.shape:
@@ -118,7 +117,6 @@ def _places(slices: list[_Slice]) -> list[float] | None:
 
 
 def _read_slice(path: Path) -> _Slice:
-    check_file(path)
     with _naming_damage(path):
         data: Any = _pydicom().dcmread(path, stop_before_pixels=True)
         axes = [float(x) for x in data.get("ImageOrientationPatient", None) or (1, 0, 0, 0, 1, 0)]
@@ -204,7 +202,8 @@ def _check_size(path: Path, axes: Any, size: int) -> None:
 
 @contextmanager
 def _naming_damage(path: Path) -> Iterator[None]:
-    """Word the exceptions of the libraries, which raise any kind on damaged files, as one sentence."""
+    """Read an ordinary file; word the exceptions of the libraries, which raise any kind on damage, as one sentence."""
+    check_file(path)
     try:
         with bounded(str(path)):
             yield

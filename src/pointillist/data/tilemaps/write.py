@@ -94,7 +94,7 @@ def _nearest(folder: Path, source: str) -> str:
     return next((p for p in (source, f"../{source}") if os.path.isfile(os.path.normpath(folder / p))), "")
 
 
-def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, Any]) -> dict[str, Any]:
+def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, object]) -> dict[str, Any]:
     """Return what a `.tmj` holds, with one layer of tiles.
 
     Args:
@@ -151,7 +151,7 @@ def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
 _IMAGE = {"source": "", "width": "width", "height": "height"}  # attributes of a picture, by the ends of keys of JSON
 
 
-def _element(tag: str, attributes: Mapping[str, Any], content: str = "") -> str:
+def _element(tag: str, attributes: Mapping[str, object], content: str = "") -> str:
     from xml.sax.saxutils import quoteattr  # waits for the network modules of Python
 
     plain = {key: int(value) if isinstance(value, bool) else value for key, value in attributes.items()}
