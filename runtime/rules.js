@@ -6,10 +6,10 @@ import { KIND } from "./mask.js";
 /** @typedef {import("./mask.js").Constraints} Constraints */
 /** @typedef {import("./mask.js").Mask} Mask */
 /** @typedef {number | string} Level a level by its number or its name */
-/** @typedef {{observed?: boolean, right?: [Level, Level][] | null, down?: [Level, Level][] | null, never?: [Level, Level][]}} Adjacency */
+/** @typedef {{observed?: boolean | string, right?: [Level, Level][] | null, down?: [Level, Level][] | null, never?: [Level, Level][]}} Adjacency */
 /** @typedef {{regions?: {levels: Level[], rows?: string, columns?: string}[], fixed?: {row: number, column: number, level: Level}[], border?: Level[],
  *    mirror?: string, adjacency?: "observed" | Adjacency | null, counts?: {levels: Level[], at_least?: number, at_most?: number | null}[],
- *    connected?: {levels: Level[]}[], paths?: {from: Level, to: Level, through?: Level[]}[], tries?: number}} Rules */
+ *    connected?: {levels: Level[]}[], paths?: {from: Level | Level[], to: Level | Level[], through?: Level[]}[], tries?: number}} Rules */
 /** What a model says of its levels: their number, their names, and the pairs of neighbours in its training maps.
  *  @typedef {{count: number, names?: string[] | null, pairs?: {right: number[][], down: number[][]} | null}} Levels */
 
@@ -61,7 +61,7 @@ export function readRules(given) {
     demand(isInteger(least, 0, MOST) && (most === null || isInteger(most, 0, MOST)), "`at_least` and `at_most` of `counts` must be numbers of sites.");
     demand(most === null || most >= least, `\`at_least\` (=${least}) of \`counts\` must be at most \`at_most\` (=${most}): change one.`);
   }
-  demand(tables.paths.every(({ from, to, through = [] }) => isLevels([from, to]) && isLevels(through, 0)), "`paths` must name levels in `from`, `to` and `through`.");
+  demand(tables.paths.every(({ from, to, through = [] }) => [[from].flat(), [to].flat()].every((levels) => isLevels(levels)) && isLevels(through, 0)), "`paths` must name levels in `from`, `to` and `through`.");
   demand(isLevels(border, 0), "`border` must be a list of levels.");
   demand(["none", "x", "y", "both"].includes(mirror), `\`mirror\` (=${mirror}) must be none, x, y or both.`);
   demand(isInteger(tries, 1, MOST_TRIES), `\`tries\` (=${tries}) must lie in 1 to ${MOST_TRIES}.`);
@@ -155,7 +155,7 @@ export function openMap(rules, of, height, width, open) {
   for (const { levels, at_least: least = 0 } of rules.counts) if (least) checks.push(atLeast(`\`counts\` ${words(levels)} at least ${least}`, levelSet(levels, of), least));
   for (const { levels } of rules.connected) checks.push({ name: `\`connected\` ${words(levels)}`, kind: KIND.onePiece, levels: levelSet(levels, of), repairable: true });
   for (const { from, to, through = [] } of rules.paths)
-    checks.push({ name: `\`paths\` from ${from} to ${to}`, kind: KIND.path, levels: levelSet(through, of), start: levelSet([from], of), end: levelSet([to], of), repairable: true });
+    checks.push({ name: `\`paths\` from ${words([from].flat())} to ${words([to].flat())}`, kind: KIND.path, levels: levelSet(through, of), start: levelSet([from].flat(), of), end: levelSet([to].flat(), of), repairable: true });
   const mask = open(constraints);
   mask.propagate();
   const broken = mask.broken();

@@ -248,21 +248,22 @@ def test_four_of_each_label_and_sixteen_without(model: Path) -> None:
             assert len(archive["levels"]) == count
 
 
-PLACES = '[[fixed]]\nrow = 3\ncolumn = 3\nlevel = "chest"\n'
+NEIGHBOURS = '[adjacency]\nobserved = "maps.npz"\n'
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (("digits", "--engine", "numpy"), "none: a page paints by the stored integer program alone"),
-        (("dungeons", "--rules", "places.toml"), "none: a link does not hold the --rules of these images"),
+        (("dungeons", "--rules", "neighbours.toml"), "none: a link does not hold the --rules of these images"),
         (("icons", "--text", "a" * 6001), "none: a link does not hold the --text of these images"),
         (("icons", "--text", "bell", "--best-of", "17"), "none: a link does not hold the --best-of of these images"),
     ],
 )
 def test_what_no_link_holds_is_said(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], sentence: str) -> None:
     """Instead of an address that would name another picture."""
-    Path("places.toml").write_text(PLACES)
+    Path("neighbours.toml").write_text(NEIGHBOURS)
+    run("sample", "dungeons", "-n", "16", "--seed", "1", "-o", "maps.npz")
     monkeypatch.setenv("POINTILLIST_SITE", "https://example.org/{model}.html")
     assert f"page         {sentence}\n" in run("sample", *options, "-n", "1", "--seed", "1").output
 

@@ -80,8 +80,8 @@ def test_an_endless_map_obeys_rules_and_is_in_a_project(page: Page, studio: Serv
         info.details.sha256 for info in studio.service.models.infos() if info.details and info.id == "dungeons"
     )
     project["maps"] = [
-        {"model": {"name": "dungeons", "sha256": sha256}, "seed": 7, "cells": [[0, 0, 1, False], [-40, 3, 2, True]]},
-        {"model": {"name": "other", "sha256": "0" * 64}, "seed": 7, "cells": [[0, 0, 1]]},
+        {"model": {"name": "dungeons", "sha256": sha256}, "seed": 7, "cells": "0.0.1_-40.3.2.h"},
+        {"model": {"name": "other", "sha256": "0" * 64}, "seed": 7, "cells": "0.0.1"},
     ]
     path = tmp_path / "project.json"
     path.write_text(json.dumps(project))

@@ -112,7 +112,7 @@ def test_what_does_not_go_together_is_said(digits: StudioService, dungeons: Stud
         with pytest.raises(ConfigError, match=f"`{next(iter(setting))}` and `start` do not go together"):
             request_of(start=start, **setting)
     with pytest.raises(ConfigError, match="leave `seamless` out"):
-        request_of(seamless="x", rules=schemas.MapRules())
+        request_of(seamless="x", rules=pt.Rules())
     with pytest.raises(ConfigError, match="give a prompt or a label"):
         digits.make_job(name, schemas.SampleRequest(samples=[schemas.SampleSpec(seed=1)], best_of=2))
 
@@ -126,11 +126,11 @@ def test_parts_of_an_endless_map_are_those_of_a_world(dungeons: StudioService, d
         tiles = tiles_of(entry.model, query, dungeons.limits).levels.array()
         np.testing.assert_array_equal(tiles[0], world.tiles(row, column, 9, 40))
     place = {"seed": 7, "row": 0, "column": 0, "height": 32, "width": 64}
-    rules = schemas.MapRules(adjacency="observed", connected=[schemas.ConnectedLevels(levels=["floor", "door"])])
+    rules = pt.Rules(adjacency="observed", connected=[{"levels": ["floor", "door"]}])
     ruled = tiles_of(entry.model, schemas.WorldQuery(**place, rules=rules), dungeons.limits).levels.array()
     expected = pt.World("dungeons", 7, {"adjacency": "observed", "connected": [{"levels": ["floor", "door"]}]})
     np.testing.assert_array_equal(ruled[0], expected.tiles(0, 0, 32, 64))
-    query = schemas.WorldQuery(**place, rules=schemas.MapRules(border=["wall"]))
+    query = schemas.WorldQuery(**place, rules=pt.Rules(border=["wall"]))
     with pytest.raises(ConfigError, match=r"`border` .* is not a rule of worlds"):
         tiles_of(entry.model, query, dungeons.limits)
     assert [info.details.endless for info in dungeons.models.infos() if info.details] == [True]
@@ -141,8 +141,8 @@ def test_maps_obey_the_rules_and_are_those_of_sample() -> None:
     """To the bit; the stream paints them, and their manifest draws them again."""
     model = pt.load("dungeons")
     dungeons = make_service(model)
-    stairs = schemas.LevelCount(levels=["stairs up"], at_least=1, at_most=1)
-    rules = schemas.MapRules(border=["outside", "wall"], counts=[stairs])
+    stairs = {"levels": ["stairs up"], "at_least": 1, "at_most": 1}
+    rules = pt.Rules(border=["outside", "wall"], counts=[stairs])
     samples = [schemas.SampleSpec(seed=5, index=i) for i in range(2)]
     try:
         (name,) = dungeons.models.entries
@@ -150,7 +150,7 @@ def test_maps_obey_the_rules_and_are_those_of_sample() -> None:
         events: list[object] = []
         images = run_job(job, events.append, lambda: None)
         levels = np.stack([image.levels.array() for image in images])
-        expected = pt.sample(model, 2, seed=5, size=(10, 12), rules=rules.model_dump())
+        expected = pt.sample(model, 2, seed=5, size=(10, 12), rules=rules)
         np.testing.assert_array_equal(levels, expected.levels)
         names = model.image.level_names or ()
         assert set(levels[:, :, 0].ravel()) <= {names.index("outside"), names.index("wall")}
@@ -159,7 +159,7 @@ def test_maps_obey_the_rules_and_are_those_of_sample() -> None:
         assert sum(event.count for event in shown) == 10 * 12
         manifest = job.loaded.manifest(job.request, images)
         assert all(dungeons.reproduce(name, manifest).identical)
-        unknown = schemas.SampleRequest(samples=samples, rules=schemas.MapRules(border=["nosuch"]))
+        unknown = schemas.SampleRequest(samples=samples, rules=pt.Rules(border=["nosuch"]))
         with pytest.raises(ConfigError, match="nosuch"):
             dungeons.make_job(name, unknown)
     finally:
@@ -193,8 +193,8 @@ def test_the_switches_of_the_page_are_rules_of_the_model() -> None:
     image = {"level_names": list(pt.load("dungeons").image.level_names or ())}
     module = "state/map_rules.js"
     switches = {"walls": True, "stairs": True, "reachable": True}
-    rules = schemas.MapRules(**run(f"link.rulesOf({json.dumps(switches)}, {json.dumps(image)})", module))
-    parsed = parse_rules(rules.model_dump())
+    rules = run(f"link.rulesOf({json.dumps(switches)}, {json.dumps(image)})", module)
+    parsed = parse_rules(rules)
     assert parsed is not None
     assert parsed.border == ("outside", "wall")
     assert [count.levels for count in parsed.counts] == [("stairs up",), ("stairs down",)]
@@ -203,4 +203,7 @@ def test_the_switches_of_the_page_are_rules_of_the_model() -> None:
     assert (
         run('link.switchesOf({level_names: ["a"]}).length + link.switchesOf({level_names: null}).length', module) == 0
     )
-    assert run(f"link.rulesOf(link.noRules(), {json.dumps(image)})", module) is None
+    assert run(f"link.rulesOf({{}}, {json.dumps(image)})", module) is None
+    said = parsed.model_dump(mode="json", by_alias=True)  # as a manifest has them
+    for each, expected in ((rules, switches), (said, switches), ({**rules, "fixed": [{"row": 0}]}, None)):
+        assert run(f"link.switchesOfRules({json.dumps(each)}, {json.dumps(image)})", module) == expected

@@ -64,7 +64,7 @@ def test_a_link_is_read_as_it_was_written() -> None:
 def test_what_is_not_valid_is_left_out() -> None:
     """A damaged link still gives what is readable."""
     damaged = "#best_of=1&index=%20&seamless=z&compare=x&vary=2,replace,1&fill=x&allow=1.&known=%&"
-    damaged += "model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=1e9&size=0x4&hint=a*b&new=1"
+    damaged += "model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=-1&size=0x4&hint=a*b&new=1"
     assert run(f"link.readLink({json.dumps(damaged)})") == {"model": "icons"}
     assert run('[link.readLink(""), link.readLink("#"), link.readLink("#seed=")]') == [None, None, None]
 

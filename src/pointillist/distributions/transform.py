@@ -7,14 +7,15 @@ They decide what is drawn, not the likelihood of what was drawn, so no decoder d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from pointillist.errors import ABOVE_0, FINITE, check_number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_GUIDANCE = 1000
 GUIDANCE_BITS, TOP_P_BITS = 16, 30
@@ -25,18 +26,13 @@ COLDEST = 0
 _HOTTEST, _LEAST_TEMPERATURE = 1, 2.0**-10
 
 
-class TransformIntegers(NamedTuple):
-    """A transform as the integers that integer programs take.
+def within(default: int | float, **bounds: int | float) -> Any:
+    """Declare a number with its bounds, which messages of the studio and links have too.
 
-    Attributes:
-        guidance: in steps of 2^-16.
-        inverse_temperature: in steps of 2^-16, from 1 to 2^26; `COLDEST` below a temperature of 2^-10.
-        top_p: in steps of 2^-30, from 1 to 2^30.
+    Example:
+        top_p: float = within(1.0, gt=0, le=1)
     """
-
-    guidance: int
-    inverse_temperature: int
-    top_p: int
+    return field(default=default, metadata=bounds)
 
 
 @dataclass(frozen=True)
@@ -59,9 +55,9 @@ class Transform:
         ConfigError: naming the setting that is out of range.
     """
 
-    guidance: float = 1.0
-    temperature: float = 1.0
-    top_p: float = 1.0
+    guidance: float = within(1.0, ge=0, le=MAX_GUIDANCE)
+    temperature: float = within(1.0, ge=0)
+    top_p: float = within(1.0, gt=0, le=1)
 
     def __post_init__(self) -> None:
         rule = f"lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself"
@@ -84,16 +80,22 @@ class Transform:
         return replace(self, guidance=1.0) if self.is_guided else self
 
     @cached_property
-    def integers(self) -> TransformIntegers:
-        """The settings as integers, rounded to the nearest, halves upwards."""
+    def integers(self) -> tuple[int, int, int]:
+        """Guidance, inverse temperature and top-p as integer programs take them, rounded to the nearest, halves up.
+
+        In steps of 2^-16; in steps of 2^-16, from 1 to 2^26, or `COLDEST` below a temperature of 2^-10; in steps of
+        2^-30, from 1 to 2^30.
+        """
         sharpness = COLDEST
         if self.temperature >= _LEAST_TEMPERATURE:
             sharpness = max(_HOTTEST, math.floor(UNIT / self.temperature + 0.5))
         top_p = max(1, math.floor(self.top_p * 2.0**TOP_P_BITS + 0.5))
-        return TransformIntegers(math.floor(self.guidance * UNIT + 0.5), sharpness, top_p)
+        return math.floor(self.guidance * UNIT + 0.5), sharpness, top_p
 
     def integer_array(self) -> NDArray[np.int64]:
         """Return whether there is guidance, and `integers`, as compiled code takes them, `[4]`."""
+        import numpy as np
+
         return np.array([self.is_guided, *self.integers], np.int64)
 
 

@@ -9,17 +9,17 @@ up to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.readers import ConditionKwargs
+from pointillist.distributions.transform import Transform, within
 from pointillist.errors import ConfigError, EngineError, check_name, check_whole
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
-    from pointillist.distributions.transform import Transform
     from pointillist.sampling.rules.config import Rules
 
 
@@ -55,13 +55,8 @@ class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
     """Keywords of `sample`, `stream` and `inpaint`: sampling settings, and conditions other than `label` and `text`."""
 
 
-def _within(default: int | float, **bounds: int | float) -> Any:
-    """Declare a number with its bounds, which messages of the studio and links have too."""
-    return field(default=default, metadata=bounds)
-
-
 @dataclass(frozen=True, kw_only=True)
-class SamplingConfig:
+class SamplingConfig(Transform):
     """Settings of sampling.
 
     Attributes:
@@ -85,19 +80,16 @@ class SamplingConfig:
         SamplingConfig(guidance=2.0, top_p=0.95, order="s-curve")
     """
 
-    guidance: float = _within(1.0, ge=0, le=1000)
-    temperature: float = _within(1.0, ge=0)
-    top_p: float = _within(1.0, gt=0, le=1)
     engine: str = "auto"
     order: str | None = None
     threads: int | None = None
     batch_size: int = 64
     negative_prompt: str | Sequence[str] | None = None
-    best_of: int = _within(1, ge=1, le=MAX_CANDIDATES)
+    best_of: int = within(1, ge=1, le=MAX_CANDIDATES)
     rules: Rules | Mapping[str, Any] | str | Path | None = None
 
     def __post_init__(self) -> None:
-        self.transform  # noqa: B018  (an error here, where the settings are named)
+        super().__post_init__()
         for name, most in (("batch_size", None), ("threads", None), ("best_of", MAX_CANDIDATES)):
             value = getattr(self, name)
             if value is not None or name != "threads":
@@ -122,8 +114,6 @@ class SamplingConfig:
     @cached_property
     def transform(self) -> Transform:
         """Guidance, temperature and top-p, as the engines take them."""
-        from pointillist.distributions.transform import Transform
-
         return Transform(self.guidance, self.temperature, self.top_p)
 
     @cached_property

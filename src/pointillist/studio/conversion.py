@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
@@ -13,11 +15,14 @@ from pointillist.completion.canvas import windows
 from pointillist.conditioning import ConditionInputs, HintConfig, HintPreprocessor
 from pointillist.conditioning.prompts import SpelledPrompt
 from pointillist.conditioning.registry import DEDICATED, condition_kinds, unsupported_condition
+from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images import OPAQUE
 from pointillist.images.array_types import Bool, Int, UInt8
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import read_prompts
+from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.request import Request
 from pointillist.studio import schemas
 from pointillist.studio.errors import too_large
 
@@ -103,6 +108,20 @@ def condition_keywords(values: schemas.ConditionValues) -> dict[str, Any]:
         "hint": None if values.hint is None else values.hint.array(),
     }
     return {name: value for name, value in keywords.items() if value is not None}
+
+
+def sampling_request(
+    message: schemas.DrawSettings, conditions: Sequence[schemas.ConditionValues], **settings: Any
+) -> Request:
+    """Make a request of a message: an image for each of its conditions, with further settings.
+
+    Raises:
+        ConfigError, ShapeError, DataError: as `condition_keywords`.
+    """
+    values = SamplingConfig.keywords_of(message)
+    tuned = {item.name: values.pop(item.name) for item in fields(Transform)}  # of no effect on some models
+    keywords = [condition_keywords(each) for each in conditions]
+    return Request(n=len(keywords), conditions=keywords, settings={**values, **settings}, defaults=tuned)
 
 
 def decode_conditions(

@@ -29,6 +29,7 @@ from pointillist.studio.conversion import (
     decode_conditions,
     decode_levels,
     decode_mask,
+    sampling_request,
 )
 from pointillist.studio.errors import too_large
 from pointillist.system import __version__, processor
@@ -157,11 +158,8 @@ def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schema
         spec if spec.seed is not None else spec.model_copy(update={"seed": secrets.randbelow(2**31)})
         for spec in request.samples
     ]
-    draws = Request(
-        n=count,
-        conditions=[condition_keywords(spec.conditions) for spec in samples],
-        settings={**request.further, "batch_size": count},
-        defaults=request.settings,
+    draws = replace(
+        sampling_request(request, [spec.conditions for spec in samples], batch_size=count),
         numbers=[(spec.seed or 0, spec.index) for spec in samples],
         size=(height, width),
         known=None if levels is None else _known(request, levels),

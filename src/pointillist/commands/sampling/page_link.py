@@ -66,7 +66,7 @@ def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:
         "best_of": None if best == 1 else best <= _MOST_IMAGES and best,
         "seamless": settings.seamless,
         "size": settings.size and "x".join(map(str, draws.size)),
-        "rules": _rules(draws.config.parsed_rules, tiles=settings.seamless is not None),
+        "rules": _rules(draws.config.parsed_rules),
         "palette": colours and bytes(channel for colour in colours for channel in colour[:3]).hex(),
         "hint": _hint(draws),
     }
@@ -77,15 +77,11 @@ def _typed(value: Any) -> str | bool:
     return json.dumps(value) if isinstance(value, (str, int, float, list)) else False
 
 
-def _rules(rules: Rules | None, *, tiles: bool) -> str | bool | None:
-    """Write rules as a page knows them; False for files, places and paths, and for tiles by rules."""
+def _rules(rules: Rules | None) -> str | bool | None:
+    """Write rules as messages hold them; False for those that read a file."""
     if rules is None:
         return None
-    held = rules.model_dump(mode="json", exclude_defaults=True)
-    adjacency = held.pop("adjacency", None)
-    if tiles or held.keys() & {"regions", "fixed", "paths"} or adjacency not in (None, {"observed": True}):
-        return False
-    return json.dumps(held if adjacency is None else {**held, "adjacency": "observed"})
+    return not rules.reads_files and rules.model_dump_json(by_alias=True, exclude_unset=True)
 
 
 def _hint(draws: Draws) -> str | bool | None:

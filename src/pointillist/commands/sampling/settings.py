@@ -20,6 +20,14 @@ class ImageSettings(Settings):
     """Settings that `sample` and `inpaint` share."""
 
     seed: int | None = SEED.field(None)
+    temperature: Any = _SAMPLING.sampling_option(
+        None, "X", "Sampling temperature; 0 = argmax. Default: the model's own, for completions 1."
+    )
+    guidance: Any = _SAMPLING.sampling_option(
+        None,
+        "X",
+        "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own, for completions 1.",
+    )
     rules: Any = _RULES.sampling_field(None)
     engine: Any = _SAMPLING.sampling_option(
         "auto", "NAME", "auto (the integer program, if any), integer; torch, numpy or naive for floating point."
@@ -66,15 +74,7 @@ class SampleSettings(ImageSettings):
     )
     hint: Path | None = _SAMPLING.option(None, "IMAGE", "Condition image: a picture, or an .npy.")
     hint_from_image: Path | None = _SAMPLING.option(None, "IMAGE", "An image to derive the hint from.")
-    temperature: Any = _SAMPLING.sampling_option(
-        None, "X", "Sampling temperature; 0 = argmax. Default: the model's own."
-    )
     top_p: Any = _SAMPLING.sampling_option(None, "X", "Nucleus sampling: keep the most probable levels up to this sum.")
-    guidance: Any = _SAMPLING.sampling_option(
-        None,
-        "X",
-        "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own.",
-    )
     size: str | None = _SAMPLING.option(None, "SIZE", "Another size, 32 or 48x64, where the model allows it.")
     seamless: str | None = _SAMPLING.option(
         None, "SIDES", "Images that tile: x, y or both. The band across each seam is drawn given all other pixels."
@@ -124,8 +124,6 @@ class InpaintSettings(ImageSettings):
     condition: tuple[str, ...] = _METHOD.option(
         (), "KIND=VALUE", "A condition, such as vector=0.7,0.3 for proportions.", needs=("data",)
     )
-    guidance: Any = _METHOD.sampling_option(1.0, "X", "Classifier-free guidance scale (1 = off).")
-    temperature: Any = _METHOD.sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.")
     particles: int = _METHOD.option(64, "N", "Histories of smc, on average, and of soft data.", low=1)
     moves: int = _METHOD.option(4, "N", "Single-pixel moves of each after smc.", low=0)
     out: str | None = _OUTPUT.option(

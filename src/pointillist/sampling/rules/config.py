@@ -155,6 +155,11 @@ class Rules(_Table):
     paths: tuple[Route, ...] = ()
     tries: int = Field(100, ge=1, le=1_000_000)
 
+    @property
+    def reads_files(self) -> bool:
+        """True if the neighbours of some maps are read, which need a file or an array."""
+        return self.adjacency is not None and self.adjacency.observed not in (True, False)
+
     @field_validator("adjacency", mode="before")
     @classmethod
     def _by_name(cls, value: Any) -> Any:
@@ -170,17 +175,17 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
     Example:
         parse_rules({"mirror": "x"}).mirror  # "x"
     """
-    if source is None or isinstance(source, Rules):
-        return source
+    if source is None:
+        return None
     if isinstance(source, (str, Path)):
         check_path("rules", source)
         name = f"`rules` (={source})"
         text = read_text(Path(source), error=ConfigError, name=name, remedy="give a TOML file")
         source = parse_toml(text, str(source))
-    if not isinstance(source, Mapping):
+    if not isinstance(source, Mapping | Rules):
         raise ConfigError(f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`.")
     try:
-        rules = Rules.model_validate(dict(source))
+        rules = Rules.model_validate(source)
     except ValidationError as error:
         raise ConfigError(format_validation_error(error, "a rule")) from error
     if rules == Rules(tries=rules.tries):

@@ -6,6 +6,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,14 +20,13 @@ from pointillist.images.spec import sum_images
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import choose_engine
 from pointillist.sampling.methods import choose_method, num_late
-from pointillist.sampling.request import Request
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
-    condition_keywords,
     decode_conditions,
     decode_levels,
     decode_mask,
     sampled_image,
+    sampling_request,
 )
 from pointillist.studio.errors import too_large
 from pointillist.studio.job_queue import EventHandler, Work
@@ -67,14 +67,8 @@ def _fill(
 ) -> schemas.FillResult:
     """Draw the candidates of a request with its seed and method; `check` is called after every row."""
     started, seed = time.perf_counter(), request.seed or 0
-    completing = Request(
-        n=request.candidates,
-        conditions=[condition_keywords(request.conditions)],
-        settings={**request.further, "threads": threads},
-        defaults=request.settings,
-        method=request.method,
-        particles=_PARTICLES,
-    )
+    whole = sampling_request(request, [request.conditions], threads=threads)
+    completing = replace(whole, n=request.candidates, method=request.method, particles=_PARTICLES)
     painter = Painter(loaded.model, levels, completing, lambda rows, x: check())
     painter.fill_windows(known, lambda i: window_seed(seed, i) if i else seed, allowed=allowed)
     return _result(loaded, request, painter, time.perf_counter() - started)

@@ -24,6 +24,7 @@ from pointillist.errors import ConfigError, EngineError, quote
 from pointillist.images import channel_names
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import read_prompt
+from pointillist.sampling.rules.config import Rules
 from pointillist.sampling.worlds import World, open_world_model
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, decode_query, encode_floats, encode_levels
@@ -150,8 +151,8 @@ def edit(model: LikelihoodModel, query: schemas.EditQuery, limits: schemas.Limit
 
 
 @lru_cache(maxsize=4)  # with the chunks that were drawn last
-def _world(model: LikelihoodModel, seed: int, rules: str | None) -> World:
-    return World(model, seed, None if rules is None else schemas.MapRules.model_validate_json(rules).model_dump())
+def _world(model: LikelihoodModel, seed: int, rules: Rules | None) -> World:
+    return World(model, seed, rules)
 
 
 def tiles(model: LikelihoodModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:
@@ -163,8 +164,7 @@ def tiles(model: LikelihoodModel, query: schemas.WorldQuery, limits: schemas.Lim
     """
     check_pixels(query.height, query.width, limits)
     key: Any = model  # models compare by identity
-    world = _world(key, query.seed, None if query.rules is None else query.rules.model_dump_json())
-    levels = world.tiles(query.row, query.column, query.height, query.width)
+    levels = _world(key, query.seed, query.rules).tiles(query.row, query.column, query.height, query.width)
     return schemas.WorldTiles(levels=encode_levels(model, levels[None]))
 
 

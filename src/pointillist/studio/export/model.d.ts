@@ -33,7 +33,7 @@ export interface Rules {
   adjacency?: "observed" | { observed?: boolean; right?: [Level, Level][]; down?: [Level, Level][]; never?: [Level, Level][] } | null;
   counts?: { levels: Level[]; at_least?: number; at_most?: number | null }[];
   connected?: { levels: Level[] }[];
-  paths?: { from: Level; to: Level; through?: Level[] }[];
+  paths?: { from: Level | Level[]; to: Level | Level[]; through?: Level[] }[];
   /** Maps that are drawn at most for each one. */
   tries?: number;
 }

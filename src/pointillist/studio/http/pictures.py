@@ -180,7 +180,7 @@ def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Lim
     if max(height, width) > _MAX_SIDE:
         raise too_large("The longer side of the PNG", max(height, width), _MAX_SIDE, "choose a smaller `scale`")
     large = image.resize((width, height), Image.Resampling.NEAREST)
-    text = None if request.manifest is None else json.dumps(request.manifest.model_dump(mode="json"))
+    text = None if request.manifest is None else json.dumps(request.manifest.model_dump(mode="json", by_alias=True))
     return png_bytes(large, {} if text is None else {MANIFEST: text})
 
 

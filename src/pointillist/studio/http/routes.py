@@ -68,7 +68,8 @@ def _event_handler(lines: asyncio.Queue[Line]) -> EventHandler:
     loop = asyncio.get_running_loop()
 
     def on_event(event: AnyEvent) -> None:
-        line = event.model_dump_json().encode() + b"\n"  # in the worker, not in the loop that serves all clients
+        # in the worker, not in the loop that serves all clients
+        line = event.model_dump_json(by_alias=True).encode() + b"\n"
         if not loop.is_closed():
             is_last = isinstance(event, schemas.Finished | schemas.Failed)
             loop.call_soon_threadsafe(lines.put_nowait, (line, is_last))
@@ -104,7 +105,7 @@ router: APIRouter = APIRouter(prefix="/api", responses=RESPONSES)
 
 def _json(message: schemas.Schema) -> Response:
     # without validation: the message was validated when it was made
-    return Response(message.model_dump_json(), media_type="application/json")
+    return Response(message.model_dump_json(by_alias=True), media_type="application/json")
 
 
 @router.get("/info", response_model=schemas.ServerInfo, summary="The studio and its models")

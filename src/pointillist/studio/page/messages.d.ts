@@ -14,6 +14,12 @@ declare namespace Api {
     engine?: "auto" | "integer" | "torch" | "numpy";
     name?: string | null;
   }
+  interface Adjacency {
+    observed?: boolean | string;
+    right?: ([number | string, number | string])[] | null;
+    down?: ([number | string, number | string])[] | null;
+    never?: ([number | string, number | string])[];
+  }
   interface AllowedLevels {
     region: EncodedArray;
     levels: number[];
@@ -42,8 +48,13 @@ declare namespace Api {
     others?: Record<string, JsonValue>;
     hint?: EncodedArray | null;
   }
-  interface ConnectedLevels {
-    levels: string[];
+  interface Connected {
+    levels: (number | string)[];
+  }
+  interface Count {
+    levels: (number | string)[];
+    at_least?: number;
+    at_most?: number | null;
   }
   interface CurvePoint {
     step: number;
@@ -138,6 +149,11 @@ declare namespace Api {
     images: SampledImage[];
     manifest: SampleManifest;
   }
+  interface Fixed {
+    row: number;
+    column: number;
+    level: number | string;
+  }
   interface GenerationDefaults {
     guidance: number;
     temperature: number;
@@ -174,11 +190,6 @@ declare namespace Api {
     names: string[];
     surprisal: EncodedArray;
   }
-  interface LevelCount {
-    levels: string[];
-    at_least?: number;
-    at_most?: number | null;
-  }
   interface LevelProb {
     level: number;
     prob: number;
@@ -200,14 +211,6 @@ declare namespace Api {
   interface MapRequest {
     levels: EncodedArray;
     format?: "tmj" | "tmx" | "csv" | "txt";
-  }
-  interface MapRules {
-    border?: string[];
-    mirror?: "none" | "x" | "y" | "both";
-    adjacency?: "observed" | null;
-    counts?: LevelCount[];
-    connected?: ConnectedLevels[];
-    tries?: number;
   }
   interface ModelDetails {
     network: string;
@@ -278,6 +281,11 @@ declare namespace Api {
     job: string;
     ahead: number;
   }
+  interface RegionLevels {
+    levels: (number | string)[];
+    rows?: string;
+    columns?: string;
+  }
   interface ReproduceRequest {
     manifest: SampleManifest;
   }
@@ -287,6 +295,22 @@ declare namespace Api {
     same_environment: boolean;
     message: string;
     images: SampledImage[];
+  }
+  interface Route {
+    from: (number | string)[];
+    to: (number | string)[];
+    through?: (number | string)[];
+  }
+  interface Rules {
+    regions?: RegionLevels[];
+    fixed?: Fixed[];
+    border?: (number | string)[];
+    mirror?: "none" | "x" | "y" | "both";
+    adjacency?: Adjacency | null;
+    counts?: Count[];
+    connected?: Connected[];
+    paths?: Route[];
+    tries?: number;
   }
   interface RunState {
     name: string;
@@ -332,7 +356,7 @@ declare namespace Api {
     engine?: "auto" | "integer" | "torch" | "numpy";
     distributions?: boolean;
     negative_prompt?: string | null;
-    rules?: MapRules | null;
+    rules?: Rules | null;
     best_of?: number;
     seamless?: "x" | "y" | "both" | null;
   }
@@ -454,7 +478,7 @@ declare namespace Api {
     column: number;
     height: number;
     width: number;
-    rules?: MapRules | null;
+    rules?: Rules | null;
   }
   interface WorldTiles {
     levels: EncodedArray;

@@ -6,7 +6,7 @@ export const FIELDS = {
   seed: {"type": "integer", "minimum": 0, "maximum": 9007199254740991},
   index: {"type": "integer", "minimum": 0, "maximum": 9007199254740991},
   guidance: {"type": "number", "minimum": 0, "maximum": 1000},
-  temperature: {"type": "number", "minimum": 0, "maximum": 1000},
+  temperature: {"type": "number", "minimum": 0},
   top_p: {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
   order: {"type": "string", "maxLength": 500},
   negative_prompt: {"type": "string", "maxLength": 10000},
@@ -15,3 +15,6 @@ export const FIELDS = {
 };
 export const KINDS = ["interpolate", "replace", "regions"];
 export const METHODS = ["auto", "known", "order", "smc", "sequential"];
+/** @typedef {Required<Pick<Api.SampleRequest, "guidance" | "temperature" | "top_p" | "order" | "negative_prompt" | "rules" | "best_of" | "seamless">>} Settings of a painting */
+/** @type {Settings} */
+export const SETTINGS = {"guidance": 1, "temperature": 1, "top_p": 1, "order": null, "negative_prompt": null, "rules": null, "best_of": 1, "seamless": null};

@@ -1,6 +1,7 @@
 """Requests, responses and events of the studio's HTTP interface; docs/reference/studio_api.md explains their use."""
 
 from pointillist.studio.schemas.base import ConditionValues as ConditionValues
+from pointillist.studio.schemas.base import DrawSettings as DrawSettings
 from pointillist.studio.schemas.base import Dtype as Dtype
 from pointillist.studio.schemas.base import EncodedArray as EncodedArray
 from pointillist.studio.schemas.base import ErrorResponse as ErrorResponse
@@ -61,10 +62,7 @@ from pointillist.studio.schemas.results import SampleManifest as SampleManifest
 from pointillist.studio.schemas.results import Started as Started
 from pointillist.studio.schemas.sampling import MAX_SAMPLES as MAX_SAMPLES
 from pointillist.studio.schemas.sampling import AllowedLevels as AllowedLevels
-from pointillist.studio.schemas.sampling import ConnectedLevels as ConnectedLevels
 from pointillist.studio.schemas.sampling import FillRequest as FillRequest
-from pointillist.studio.schemas.sampling import LevelCount as LevelCount
-from pointillist.studio.schemas.sampling import MapRules as MapRules
 from pointillist.studio.schemas.sampling import SampledImage as SampledImage
 from pointillist.studio.schemas.sampling import SampleRequest as SampleRequest
 from pointillist.studio.schemas.sampling import SampleSpec as SampleSpec

@@ -5,16 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from pointillist.errors import DataError, ShapeError
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
-from pointillist.sampling.config import SamplingConfig, SamplingKwargs
+from pointillist.sampling.config import SamplingConfig
 
 MAX_SAFE = 2**53 - 1  # the largest integer that a browser's numbers hold exactly
 MAX_SIDE = 4096
@@ -22,14 +20,14 @@ MAX_SIDE = 4096
 Dtype = Literal["uint8", "uint16", "float32"]
 
 
-def _reject_surrogates(text: str) -> str:
+def reject_surrogates(text: str) -> str:
     """Reject half of a character (a surrogate): JSON can hold it, but nothing can write or encode it."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("half of a character is not text")
     return text
 
 
-Text = Annotated[str, AfterValidator(_reject_surrogates)]
+Text = Annotated[str, AfterValidator(reject_surrogates)]
 Name = Annotated[Text, Field(max_length=MAX_NAME)]
 # a list: a tuple has no description that OpenAPI 3.1 allows
 Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
@@ -45,22 +43,14 @@ class Schema(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class SettingNumber:
-    """Type and bounds of a number of a message, from the field of `SamplingConfig` of this name.
+def setting(name: str, **bounds: float) -> Any:
+    """Declare a field of a message by the one of `SamplingConfig`, with its default, its bounds and narrower ones.
 
-    Attributes:
-        name: of the field.
-        most: a smaller largest value; None for the one of the field.
+    Example:
+        top_p: float = setting("top_p")
     """
-
-    name: str
-    most: float | None = None
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        declared = SamplingConfig.__dataclass_fields__[self.name]
-        bounds = {**declared.metadata, **({} if self.most is None else {"le": self.most})}
-        return handler.generate_schema(Annotated[type(declared.default), Field(**bounds)])
+    declared = SamplingConfig.__dataclass_fields__[name]
+    return Field(declared.default, **{**declared.metadata, **bounds})
 
 
 class EncodedArray(Schema):
@@ -132,20 +122,9 @@ class DrawSettings(Schema):
         top_p: above 0, at most 1: keep the most likely levels up to this total probability; 1 keeps all.
     """
 
-    guidance: Annotated[Any, SettingNumber("guidance")] = SamplingConfig.guidance
-    temperature: Annotated[Any, SettingNumber("temperature", 1000)] = SamplingConfig.temperature
-    top_p: Annotated[Any, SettingNumber("top_p")] = SamplingConfig.top_p
-
-    @property
-    def settings(self) -> dict[str, float]:
-        """The changes as settings of sampling."""
-        return {"guidance": self.guidance, "temperature": self.temperature, "top_p": self.top_p}
-
-    @property
-    def further(self) -> SamplingKwargs:
-        """All other fields of `SamplingConfig` that the request changes."""
-        names = SamplingConfig.__dataclass_fields__.keys() - self.settings.keys()
-        return cast(SamplingKwargs, self.model_dump(include=set(names), exclude_defaults=True))
+    guidance: float = setting("guidance")
+    temperature: float = setting("temperature")
+    top_p: float = setting("top_p")
 
 
 class ErrorResponse(Schema):

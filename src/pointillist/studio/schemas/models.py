@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.images import Mode
-from pointillist.studio.schemas.base import EncodedArray, Schema
+from pointillist.studio.schemas.base import DrawSettings, EncodedArray, Schema
 from pointillist.studio.schemas.sampling import MAX_SAMPLES
 
 State = Literal["waiting", "loading", "ready", "failed"]
@@ -115,19 +115,17 @@ class WordChoices(Schema):
     sentence: str
 
 
-class GenerationDefaults(Schema):
+class GenerationDefaults(DrawSettings):
     """Contents of a model's `generation_config.json` and `prompts.json`; without the files, the model as it is.
 
     Attributes:
-        guidance, temperature, top_p: the values with which the page starts.
         prompts, labels, hints, pictures: examples of what the model can do.
         recognised: names that its samples were recognised by.
         words: words of its captions by kind.
     """
 
-    guidance: float
-    temperature: float
-    top_p: float
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_serialization_defaults_required=True)
+
     prompts: list[str]
     labels: list[str]
     hints: list[NamedHint]

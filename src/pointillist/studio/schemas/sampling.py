@@ -1,16 +1,14 @@
-"""Requests to sample and to fill, the rules of maps that they may set, and parts of endless maps; a sampled image.
-
-Rules that read a file are left out.
-"""
+"""Requests to sample and to fill, and for parts of endless maps; a sampled image."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pointillist.errors import ConfigError
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.rules.config import Rules
 from pointillist.studio.schemas.base import (
     MAX_SAFE,
     ConditionValues,
@@ -18,47 +16,32 @@ from pointillist.studio.schemas.base import (
     EncodedArray,
     Name,
     Schema,
-    SettingNumber,
     Side,
+    reject_surrogates,
+    setting,
 )
 
-Names = Annotated[list[Name], Field(min_length=1, max_length=64)]
+MAX_RULES, MAX_TRIES = 20_000, 1000
 
 
-class LevelCount(Schema):
-    """Bounds on the number of cells that have one of some levels."""
+def _check_rules(rules: Rules) -> Rules:
+    """Reject rules that read a file, that are half a character, or that are too many.
 
-    levels: Names
-    at_least: Annotated[int, Field(ge=0)] = 0
-    at_most: Annotated[int, Field(ge=0)] | None = None
-
-
-class ConnectedLevels(Schema):
-    """Levels whose cells form one piece."""
-
-    levels: Names
-
-
-class MapRules(Schema):
-    """Rules that every map obeys, in the form of `pointillist.Rules`; levels are named as in `ImageKind.level_names`.
-
-    Attributes:
-        border: levels that the outermost cells may have; empty for any.
-        mirror: symmetry of the map.
-        adjacency: `observed` if only neighbours of the training maps may be neighbours; null for any.
-        counts: how many cells may have some levels.
-        connected: levels whose cells form one piece.
-        tries: maps that are drawn at most for each one.
+    Raises:
+        ValueError: with the rest of a sentence on `rules`.
     """
+    text = reject_surrogates(json.dumps(rules.model_dump(), ensure_ascii=False))
+    if len(text) > MAX_RULES:
+        raise ValueError(f"must have at most {MAX_RULES:,} characters as JSON")
+    if rules.reads_files:
+        raise ValueError("must read no file: `adjacency.observed` is true or false here")
+    if rules.tries > MAX_TRIES:
+        raise ValueError(f"must have `tries` (={rules.tries}) of at most {MAX_TRIES:,}")
+    return rules
 
-    border: list[Name] = Field([], max_length=64)
-    mirror: Literal["none", "x", "y", "both"] = "none"
-    adjacency: Literal["observed"] | None = None
-    counts: list[LevelCount] = Field([], max_length=16)
-    connected: list[ConnectedLevels] = Field([], max_length=4)
-    tries: int = Field(100, ge=1, le=1000)
 
-
+MapRules = Annotated[Rules, AfterValidator(_check_rules)]
+"""Rules that every map obeys, as `pointillist.sample` takes them; none that reads a file."""
 Place = Annotated[int, Field(ge=-(2**31), le=2**31)]
 
 
@@ -166,7 +149,7 @@ class SampleRequest(DrawSettings):
     distributions: bool = False
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
     rules: MapRules | None = None
-    best_of: Annotated[Any, SettingNumber("best_of", MAX_SAMPLES)] = SamplingConfig.best_of
+    best_of: int = setting("best_of", le=MAX_SAMPLES)
     seamless: Literal["x", "y", "both"] | None = None
 
     @property

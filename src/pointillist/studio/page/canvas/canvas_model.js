@@ -1,9 +1,10 @@
 // The immutable state of one canvas. Canvases are replaced, never changed, so that undo is a list of earlier states.
 
 import { blankLevels } from "../transport/encoded_arrays.js";
+import { SETTINGS } from "../request_fields.js";
 import { PaintingTrace } from "./painting_trace.js";
 
-/** @typedef {{guidance: number, temperature: number, top_p: number, order: string | null, negative_prompt?: string | null, rules?: Api.MapRules | null, best_of?: number, seamless?: "x" | "y" | "both" | null}} Settings */
+/** @typedef {import("../request_fields.js").Settings} Settings */
 /** @typedef {{same: boolean, text: string}} Verdict the result of reproducing a manifest */
 /** @typedef {{region: Uint8Array, levels: number[]}} Allowed levels that a fill may use in a region */
 /** @typedef {{method: string, bits: number}} Filled how the hole of an image was filled, and the bits of what is in it */
@@ -26,6 +27,9 @@ import { PaintingTrace } from "./painting_trace.js";
 
 /** @typedef {{levels: Levels, known: Uint8Array}} CanvasImage */
 
+/** Return the settings among the fields of a request; the usual ones where it has none. @param {Partial<Settings>} request */
+export const settingsFrom = (request) => /** @type {Settings} */ (Object.fromEntries(Object.entries(SETTINGS).map(([name, usual]) => [name, request[/** @type {keyof Settings} */ (name)] ?? usual])));
+
 /**
  * Make an empty canvas.
  * @param {string} model @param {Api.ModelDetails} details @param {[number, number]} [size]
@@ -34,7 +38,7 @@ import { PaintingTrace } from "./painting_trace.js";
 export function blankCanvas(model, details, size = [details.image.height, details.image.width]) {
   const [height, width] = size;
   return {
-    model, details, conditions: {}, settings: { guidance: 1, temperature: 1, top_p: 1, order: null }, height, width,
+    model, details, conditions: {}, settings: SETTINGS, height, width,
     levels: blankLevels(details.image, details.image.channels * height * width),
     known: new Uint8Array(height * width), trace: null, rng: null, caption: "", verdict: null, allowed: [], filled: null, variation: null,
   };

@@ -2,7 +2,7 @@
 // A model whose completions take too long shows none.
 
 import { html, numberOf, setText, updateChildren } from "../shared/dom.js";
-import { hasHole, sameGrid } from "../canvas/canvas_model.js";
+import { hasHole, sameGrid, settingsFrom } from "../canvas/canvas_model.js";
 import { pictureOf } from "../canvas/draw_image.js";
 import { conditionsOf } from "../state/paint_jobs.js";
 import { isDrawingTool } from "./strokes.js";
@@ -88,7 +88,7 @@ export class Ghosts {
   async #ask(drawn, { id, details: offered }) {
     const { state } = this, details = /** @type {Api.ModelDetails} */ (offered), { guidance, temperature, top_p, order, seed } = state.request;
     const step = state.stroke, began = performance.now(), stop = new AbortController();
-    const base = { ...drawn, levels: drawn.levels.slice(), known: drawn.known.slice(), trace: null, verdict: null, model: id, details, settings: { guidance, temperature, top_p, order }, conditions: conditionsOf(state.request, details.conditions) };
+    const base = { ...drawn, levels: drawn.levels.slice(), known: drawn.known.slice(), trace: null, verdict: null, model: id, details, settings: settingsFrom({ guidance, temperature, top_p, order }), conditions: conditionsOf(state.request, details.conditions) };
     const canvases = Array.from({ length: COUNT }, (_, index) => ({ ...base, rng: { seed: seed ?? this.painter.liveSeed, index } }));
     this.completed = this.#nameOf(drawn);
     this.stop = stop;

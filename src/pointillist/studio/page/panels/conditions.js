@@ -2,7 +2,7 @@
 
 import { drawHint } from "../drawing/hint_pad.js";
 import { button, html, setText } from "../shared/dom.js";
-import { SWITCHES, switchesOf } from "../state/map_rules.js";
+import { rulesOf, switchesOf, switchesOfRules } from "../state/map_rules.js";
 import { SentenceBuilder } from "./sentence_builder.js";
 import { decodeArray } from "../transport/encoded_arrays.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
@@ -23,21 +23,19 @@ export function conditionFields(state, details, uploader, painter, paint, readin
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   for (const [name, form] of Object.entries(conditions.others)) fields.push(otherField(request, name, form));
-  const switches = switchesOf(details.image);
-  if (switches.length) fields.push(rulesField(request, switches));
+  if (switchesOf(details.image).length) fields.push(rulesField(request, details.image));
   if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint) : hintField(state, details, conditions.hint, uploader, () => void painter.paintLive()));
   return fields;
 }
 
-/** @param {State["request"]} request @param {typeof SWITCHES} switches */
-function rulesField(request, switches) {
-  const { rules } = request;
-  const boxes = switches.map(({ key, name, title }) => {
-    const box = html("input", { type: "checkbox", checked: rules[key], onchange: () => { rules[key] = box.checked; request.declared = null; if (other) other.checked = false; } });
+/** @param {State["request"]} request @param {Api.ImageKind} image */
+function rulesField(request, image) {
+  const { rules } = request, known = switchesOfRules(rules, image), switches = known ?? { walls: false, stairs: false, reachable: false };
+  const boxes = switchesOf(image).map(({ key, name, title }) => {
+    const box = html("input", { type: "checkbox", checked: switches[key], onchange: () => { switches[key] = box.checked; request.rules = rulesOf(switches, image); if (other) other.checked = false; } });
     return html("label", { className: "check", title }, box, name);
   });
-  const { declared } = request;
-  const other = declared && html("input", { type: "checkbox", checked: true, onchange: () => (request.declared = other?.checked ? declared : null) });
+  const other = !known && html("input", { type: "checkbox", checked: true, onchange: () => (request.rules = other && other.checked ? rules : rulesOf(switches, image)) });
   if (other) boxes.push(html("label", { className: "check", title: "The rules of the image, in the place of these" }, other, "Rules of a file"));
   return html("fieldset", { className: "hint-field rules" }, html("legend", {}, "Rules"), ...boxes);
 }
@@ -52,8 +50,8 @@ function textField(state, { prompts, recognised, words }, paint, repaint, readin
   };
   const builder = words.sentence ? new SentenceBuilder(words, () => request.text, take) : null;
   const field = html("label", { className: "stacked" }, "Text", input);
-  const not = html("input", { type: "text", maxLength: 10_000, value: request.not ?? "", placeholder: "what to steer away from", "aria-label": "Not", oninput: () => (request.not = not.value) });
-  const negative = html("details", { className: "more negative", open: Boolean(request.not) }, html("summary", { title: "A negative prompt: it needs guidance above 1" }, "Not"), not);
+  const not = html("input", { type: "text", maxLength: 10_000, value: request.negative_prompt ?? "", placeholder: "what to steer away from", "aria-label": "Not", oninput: () => (request.negative_prompt = not.value) });
+  const negative = html("details", { className: "more negative", open: Boolean(request.negative_prompt) }, html("summary", { title: "A negative prompt: it needs guidance above 1" }, "Not"), not);
   const known = html("datalist", { id: "known-prompts" }, ...[...new Set([...prompts, ...recognised])].map((prompt) => html("option", { value: prompt })));
   const all = examples(html("div", {}, field, reading), "Example prompts", prompts, (prompt) => {
     request.text = input.value = prompt;

@@ -6,7 +6,7 @@ import { showColour } from "../canvas/tiles.js";
 import { Chart } from "../shared/chart.js";
 import { levelName, swatch } from "../shared/colour.js";
 import { formatBits, formatFixed, formatPercent, html, setText } from "../shared/dom.js";
-import { noRules } from "../state/map_rules.js";
+import { SETTINGS } from "../request_fields.js";
 import { describeConditions } from "../state/paint_jobs.js";
 
 /** @typedef {{you: number, model: number, chance: number}} Score bits */
@@ -16,7 +16,7 @@ const ROUNDS = 12;
 const MOST_LEVELS = 64; // one button each
 const SPREAD = 2; // pixels: questions are further apart than this
 const LEAST = 0.2; // bits of entropy: pixels below are as good as known
-const SAMPLES = /** @type {const} */ ({ guidance: 1, temperature: 1, top_p: 1, order: null, size: null, not: "", rules: noRules(), declared: null, bestOf: 1, seamless: "" }); // of the model as it was trained
+const SAMPLES = { ...SETTINGS, size: null }; // of the model as it was trained
 const SUREST = 99; // percent: whoever is certain and wrong would pay without end
 
 /** Return true if pixels of a kind of image can be guessed one by one. @param {Api.ImageKind} image */

@@ -4,6 +4,7 @@ import { MAX_COMPARED, SETTING_NAMES, exampleValues } from "../state/paint_jobs.
 import { inOneDirection, html, updateChildren, setText, returnFocus } from "../shared/dom.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
 import { iconButton } from "../widgets/icons.js";
+import { SETTINGS } from "../request_fields.js";
 import { COUNTS } from "../state/request.js";
 import { conditionFields } from "./conditions.js";
 import { ExamplePictures } from "../widgets/example_pictures.js";
@@ -12,7 +13,6 @@ import { LatestOnlyQueue } from "../transport/queries.js";
 
 /** @typedef {import("../state/request.js").Request} Request */
 
-/** @type {[Request["seamless"], string][]} */
 const TILES = [["", "no"], ["x", "from left to right"], ["y", "from top to bottom"], ["both", "in both directions"]];
 
 /** Return true if a model takes any condition. @param {Api.SupportedConditions} conditions */
@@ -65,9 +65,9 @@ export class PromptPanel {
     this.newButton.disabled = !details || state.work !== null || !canvas || !holdsAnything(canvas);
     this.paintButton.title = completes ? "Keep what is on the canvas, and paint the rest (P)" : "Paint (P)";
     const seconds = state.work?.filling ? Math.round((Date.now() - state.work.filling) / 1000) : 0;
-    const { rules, best_of: bestOf, seamless } = canvas?.trace === null && state.work ? canvas.settings : {};
+    const { rules, best_of: bestOf, seamless } = canvas?.trace === null && state.work ? canvas.settings : SETTINGS;
     const counts = state.details?.conditions.text && state.request.text.trim() ? ` as ${inOneDirection(`“${state.request.text.trim()}”`)}: empty the prompt to let the model choose` : "";
-    const filling = rules ? "Drawing maps until one obeys the rules …" : bestOf && bestOf > 1 ? `Drawing ${bestOf} candidates of each …` : seamless ? "Drawing, and then the seams …" : state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? `Paint completes what is on the canvas${counts}.` : "";
+    const filling = rules ? "Drawing maps until one obeys the rules …" : bestOf > 1 ? `Drawing ${bestOf} candidates of each …` : seamless ? "Drawing, and then the seams …" : state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? `Paint completes what is on the canvas${counts}.` : "";
     setText(this.note, filling || !waiting ? filling : `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue`);
   }
 
@@ -217,9 +217,9 @@ export class PromptPanel {
       });
       return input;
     };
-    const tiles = html("select", { onchange: () => (request.seamless = /** @type {Request["seamless"]} */ (tiles.value)) }, ...TILES.map(([value, name]) => html("option", { value, selected: value === request.seamless }, name)));
-    const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.bestOf, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.bestOf = Number(best.value)) });
-    return html("details", { className: "more", open: request.bestOf > 1 || request.seamless !== "" }, html("summary", {}, "More"),
+    const tiles = html("select", { onchange: () => (request.seamless = /** @type {Request["seamless"]} */ (tiles.value || null)) }, ...TILES.map(([value, name]) => html("option", { value, selected: value === (request.seamless ?? "") }, name)));
+    const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.best_of, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.best_of = Number(best.value)) });
+    return html("details", { className: "more", open: request.best_of > 1 || request.seamless !== null }, html("summary", {}, "More"),
       details.redraws === true && html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
       isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and one is shown that its prompt or label explains and that is not odd" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),

@@ -77,7 +77,7 @@ export class WorldPage {
   /** What the map is drawn from. */
   get #declared() {
     const { details } = this.state, [observed, entered] = [this.observed.checked, this.entered.checked];
-    return { seed: Number(this.seed.value), rules: details && (observed || entered) ? { adjacency: observed ? /** @type {const} */ ("observed") : null, connected: entered ? [{ levels: walkable(details.image) }] : [] } : null };
+    return { seed: Number(this.seed.value), rules: details && (observed || entered) ? { adjacency: observed ? { observed } : null, connected: entered ? [{ levels: walkable(details.image) }] : [] } : null };
   }
 
   /** The name of a map, for what the figure has taken. */

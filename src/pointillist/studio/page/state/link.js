@@ -29,15 +29,17 @@
 
 import { FIELDS, KINDS, METHODS } from "../request_fields.js";
 import { bytesOf as decode } from "../shared/bytes.js";
+import { encodeArray } from "../transport/encoded_arrays.js";
+import { CELLS } from "./map_edits.js";
 
 /** @typedef {{strength: number, kind: "interpolate" | "replace" | "regions", seed: number, index?: number}} Vary */
+/** @typedef {Omit<Partial<import("../request_fields.js").Settings>, "rules"> & LinkParts} Link */
 /**
- * @typedef {object} Link
- * @property {string} [model] @property {string} [text] @property {boolean} [letters] @property {string} [negative_prompt] @property {string} [label]
+ * @typedef {object} LinkParts
+ * @property {string} [model] @property {string} [text] @property {boolean} [letters] @property {string} [label]
  * @property {Record<string, string>} [attributes] @property {Record<string, string>} [others] @property {number} [seed] @property {number} [n] @property {number} [index]
- * @property {number} [guidance] @property {number} [temperature] @property {number} [top_p] @property {number} [best_of] @property {"x" | "y" | "both"} [seamless]
  * @property {number} [world] @property {[number, number]} [at] row and column @property {string} [edits] packed cells
- * @property {string} [rules] @property {string} [order] @property {[number, number]} [size] height and width @property {string} [palette] hexadecimal
+ * @property {string} [rules] @property {[number, number]} [size] height and width @property {string} [palette] hexadecimal
  * @property {string} [compare] @property {string} [values] @property {string} [compare2] @property {string} [values2] @property {Vary} [vary]
  * @property {string} [hint] packed levels @property {number[]} [numbers] @property {string} [origin] packed levels @property {string} [of] JSON
  * @property {string} [known] packed levels @property {string} [fill] @property {{levels: number[], region: string}[]} [allow]
@@ -45,7 +47,7 @@ import { bytesOf as decode } from "../shared/bytes.js";
 /** @typedef {{type: string, enum?: readonly string[], minimum?: number, exclusiveMinimum?: number, maximum?: number, maxLength?: number, pattern?: RegExp}} Rule what a value may be, as in JSON Schema */
 
 const MAX_PACKED = 6000; // letters; more do not fit a link that every program takes
-const MAX_TEXT = 10_000, MAX_INDEX = 2 ** 31, CELL = "-?\\d{1,9}\\.-?\\d{1,9}\\.\\d{1,5}(\\.h)?";
+const MAX_TEXT = 10_000, MAX_INDEX = 2 ** 31;
 const LONG = /** @type {const} */ ({
   hint: "your hint", origin: "the image that was varied", of: "the conditions of the image that was varied", known: "your drawing", rules: "the rules of this map", edits: "the cells that you changed",
 });
@@ -55,7 +57,7 @@ const AXIS = { type: "string", enum: ["label", "text", "guidance", "temperature"
 const RULES = {
   model: TEXT, ...FIELDS, index: { ...FIELDS.index, maximum: MAX_INDEX }, n: { type: "integer", minimum: 1, maximum: 16 },
   world: FIELDS.seed, rules: { type: "string", maxLength: MAX_PACKED }, compare: AXIS, values: TEXT, compare2: AXIS, values2: TEXT, palette: { type: "string", maxLength: MAX_TEXT, pattern: /^([0-9a-f]{6})+$/ },
-  fill: { type: "string", enum: ["paint", ...METHODS] }, edits: { type: "string", maxLength: MAX_PACKED, pattern: RegExp(`^${CELL}(_${CELL})*$`) },
+  fill: { type: "string", enum: ["paint", ...METHODS] }, edits: { type: "string", maxLength: MAX_PACKED, pattern: CELLS },
   hint: PACKED, origin: PACKED, known: PACKED, of: { type: "string", maxLength: MAX_PACKED },
 };
 /** @type {Record<string, unknown>} */
@@ -83,7 +85,7 @@ export function writeLink(link) {
   const values = new URLSearchParams(), all = /** @type {Record<string, any>} */ (link);
   for (const name of Object.keys(RULES)) {
     const value = all[name];
-    if (value !== undefined && value !== "" && value !== DEFAULTS[name] && !(name in LONG && isLong(value))) values.set(name, value === true ? "1" : String(value));
+    if ((value ?? "") !== "" && value !== DEFAULTS[name] && !(name in LONG && isLong(value))) values.set(name, value === true ? "1" : String(value));
   }
   for (const [prefix, group] of GROUPS) for (const [name, value] of Object.entries(link[group] ?? {})) values.set(prefix + name, value);
   for (const [name, { write }] of Object.entries(PARTS)) if (all[name]) values.set(name, write(all[name]));
@@ -158,8 +160,8 @@ export function packLevels(values, levels) {
   return textOf(bytes);
 }
 
-/** @param {Uint8Array} bytes */
-const textOf = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+/** Write an array in base64url. @param {Uint8Array | Float32Array} array */
+const textOf = (array) => encodeArray(array, []).data.replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 
 /** Read base64url; null if it is none. @param {string} text */
 function bytesOf(text) {
@@ -171,17 +173,13 @@ function bytesOf(text) {
 }
 
 /** Pack numbers of float32 for a link. @param {ArrayLike<number>} values */
-export function packNumbers(values) {
-  const view = new DataView(new ArrayBuffer(4 * values.length));
-  for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i], true);
-  return textOf(new Uint8Array(view.buffer));
-}
+export const packNumbers = (values) => textOf(Float32Array.from(values));
 
 /** Unpack numbers of a link; null if they are not as many as expected, or not finite. @param {string} text @param {number} count @returns {number[] | null} */
 export function unpackNumbers(text, count) {
   const bytes = bytesOf(text);
   if (bytes?.length !== 4 * count) return null;
-  const view = new DataView(bytes.buffer), values = Array.from({ length: count }, (_, i) => view.getFloat32(4 * i, true));
+  const values = Array.from(new Float32Array(bytes.buffer));
   return values.every(Number.isFinite) ? values : null;
 }
 

@@ -2,9 +2,9 @@
 
 import { decodeArray, encodeArray } from "../transport/encoded_arrays.js";
 import { hintOf as hintOfNumbers, isOfNumbers, shapeOf } from "../transport/numeric_hints.js";
-import { blankCanvas, holdsAnything, visibleImage } from "../canvas/canvas_model.js";
+import { blankCanvas, holdsAnything, settingsFrom, visibleImage } from "../canvas/canvas_model.js";
 import { leftOut, packLevels, packNumbers, unpackLevels, unpackNumbers } from "./link.js";
-import { noRules, switchesOf } from "./map_rules.js";
+import { rulesOf, writeRules } from "./map_rules.js";
 import { conditionsOf } from "./paint_jobs.js";
 import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
@@ -37,14 +37,11 @@ export function linkOfState({ canvases, active, request, modelId, models, detail
 /** Return the link of the values of the prompt panel. @param {Request} request @param {string} model @param {Api.ModelDetails} details @returns {Link} */
 function linkOfRequest(request, model, { conditions, image, generation }) {
   const attributes = Object.entries(request.attributes).map(([name, value]) => [name, conditions.attributes[name]?.[value] ?? ""]);
-  const { guidance, temperature, top_p, declared } = request;
-  const rules = switchesOf(image).map(({ key }) => key).filter((key) => request.rules?.[key]);
   const hint = conditions.hint && request.hint ? linkOfHint(request.hint.levels, conditions.hint) : { hint: conditions.hint && generation.hints.length ? NO_HINT : undefined };
   return {
-    model, text: (conditions.text && request.text.trim()) || undefined, letters: (request.letters !== "" && request.letters === request.text.trim()) || undefined, negative_prompt: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
-    attributes: attributes.length ? Object.fromEntries(attributes) : undefined, others: Object.keys(request.others).length ? request.others : undefined, seed: request.seed ?? undefined, n: request.count, guidance, temperature, top_p,
-    order: request.order ?? undefined, size: request.size && request.size.join() !== [image.height, image.width].join() ? request.size : undefined,
-    rules: declared ? JSON.stringify(declared) : rules.join(), seamless: request.seamless || undefined, best_of: request.bestOf, ...linkOfComparison(request.compare), ...hint,
+    ...settingsFrom(request), rules: writeRules(request.rules, image), model, text: (conditions.text && request.text.trim()) || undefined, letters: (request.letters !== "" && request.letters === request.text.trim()) || undefined, negative_prompt: (conditions.text && request.negative_prompt?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
+    attributes: attributes.length ? Object.fromEntries(attributes) : undefined, others: Object.keys(request.others).length ? request.others : undefined, seed: request.seed ?? undefined, n: request.count,
+    size: request.size && request.size.join() !== [image.height, image.width].join() ? request.size : undefined, ...linkOfComparison(request.compare), ...hint,
   };
 }
 
@@ -118,15 +115,13 @@ export function requestOfLink(link, details, before) {
   const label = link.label === undefined ? -1 : conditions.labels.indexOf(link.label);
   const attributes = Object.entries(link.attributes ?? {}).map(([name, value]) => /** @type {const} */ ([name, conditions.attributes[name]?.indexOf(value) ?? -1])).filter(([, index]) => index >= 0);
   const size = link.size && !details.fixed_size ? link.size : null;
-  const declared = objectOf(link.rules), switches = link.rules?.split(",") ?? [];
-  const rules = Object.fromEntries(switchesOf(details.image).map(({ key }) => [key, !declared && switches.includes(key)]));
+  const on = link.rules?.split(",") ?? [], switches = { walls: on.includes("walls"), stairs: on.includes("stairs"), reachable: on.includes("reachable") };
   const { compare: by = "", values = "", compare2: by2 = "", values2 = "" } = link;
   const variation = link.vary ? { strength: link.vary.strength, kind: link.vary.kind } : before.variation;
   return {
-    ...defaultRequest(), variation, text: (conditions.text && link.text) || "", letters: link.letters ? (link.text?.trim() ?? "") : "", not: (conditions.text && link.negative_prompt) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
-    others: Object.fromEntries(Object.entries(link.others ?? {}).filter(([name]) => name in conditions.others)), guidance: link.guidance ?? suited.guidance, temperature: link.temperature ?? suited.temperature, top_p: link.top_p ?? suited.top_p,
-    order: link.order && orders.includes(link.order) ? link.order : null, seed: link.seed ?? null, size, count: link.n ?? 1, hint: hintOf(link, details, size),
-    rules: { ...noRules(), ...rules }, declared: details.image.level_names ? declared : null, seamless: link.seamless ?? "", bestOf: link.best_of ?? 1, compare: by ? /** @type {Request["compare"]} */ ({ by, values, by2, values2: by2 && values2 }) : defaultRequest().compare,
+    ...defaultRequest(), ...settingsFrom({ ...suited, ...link, rules: details.image.level_names && (objectOf(link.rules) ?? rulesOf(switches, details.image)) }), variation, text: (conditions.text && link.text) || "", letters: link.letters ? (link.text?.trim() ?? "") : "", negative_prompt: (conditions.text && link.negative_prompt) || null, label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
+    others: Object.fromEntries(Object.entries(link.others ?? {}).filter(([name]) => name in conditions.others)),
+    order: link.order && orders.includes(link.order) ? link.order : null, seed: link.seed ?? null, size, count: link.n ?? 1, hint: hintOf(link, details, size), compare: by ? /** @type {Request["compare"]} */ ({ by, values, by2, values2: by2 && values2 }) : defaultRequest().compare,
   };
 }
 

@@ -2,7 +2,10 @@
 
 /** @typedef {{level: number, byHand: boolean}} Edit what was drawn by hand is not drawn again */
 /** @typedef {Map<string, Edit>} MapEdits cells by model, seed, row and column */
-/** @typedef {{model: {name: string, sha256: string}, seed: number, cells: [number, number, number, boolean][]}} EditedMap `cells`: row, column, level, and whether by hand */
+/** @typedef {{model: {name: string, sha256: string}, seed: number, cells: string}} EditedMap `cells`: as in a link */
+
+const CELL = "-?\\d{1,9}\\.-?\\d{1,9}\\.\\d{1,5}(\\.h)?";
+export const CELLS = RegExp(`^${CELL}(_${CELL})*$`); // row, column and level of each, and whether by hand
 
 /** Name a cell. @param {string} model @param {number} seed @param {number} row @param {number} column */
 export const cellOf = (model, seed, row, column) => `${model}:${seed}:${row},${column}`;
@@ -25,37 +28,23 @@ export function withCells(edits, packed, model, seed, levels) {
   return new Map([...edits, ...read.filter(([, { level }]) => level < levels)]);
 }
 
-/** Group the cells by map, for a project; cells of models that are not open are left out. @param {MapEdits} edits @param {Api.ModelInfo[]} models @returns {EditedMap[]} */
+/** List the maps with changed cells for a project; those of models that are not open are left out. @param {MapEdits} edits @param {Api.ModelInfo[]} models @returns {EditedMap[]} */
 export function editedMaps(edits, models) {
-  /** @type {Map<string, EditedMap>} */
-  const maps = new Map();
-  for (const [cell, { level, byHand }] of edits) {
-    const [, name, seed, row, column] = /** @type {RegExpExecArray} */ (/^(.*):(\d+):(-?\d+),(-?\d+)$/.exec(cell));
-    const sha256 = models.find(({ id }) => id === name)?.details?.sha256;
-    if (!sha256) continue;
-    const map = maps.get(`${name}:${seed}`) ?? { model: { name, sha256 }, seed: Number(seed), cells: [] };
-    map.cells.push([Number(row), Number(column), level, byHand]);
-    maps.set(`${name}:${seed}`, map);
-  }
-  return [...maps.values()];
+  return [...new Set([...edits.keys()].map((cell) => cell.slice(0, cell.lastIndexOf(":"))))].flatMap((map) => {
+    const at = map.lastIndexOf(":"), name = map.slice(0, at), seed = Number(map.slice(at + 1)), sha256 = models.find(({ id }) => id === name)?.details?.sha256;
+    return sha256 ? [{ model: { name, sha256 }, seed, cells: packCells(edits, name, seed) }] : [];
+  });
 }
 
 /**
- * Return the cells of the maps of a project, by the models that are open here.
- * @param {EditedMap[]} maps @param {Api.ModelInfo[]} models @returns {MapEdits}
- * @throws {Error} if a model is not open, or a cell does not fit it
+ * Return the cells of a map of a project, by the model that is open here.
+ * @param {EditedMap} map @param {Api.ModelInfo[]} models @returns {MapEdits}
+ * @throws {Error} if the model is not open, or a cell does not fit it
  */
-export function readEdits(maps, models) {
-  /** @type {MapEdits} */
-  const edits = new Map();
-  for (const { model: { name, sha256 }, seed, cells } of maps) {
-    const model = models.find(({ details }) => details?.sha256 === sha256);
-    if (!model?.details) throw new Error(`${name} is not open here`);
-    const { levels } = model.details.image;
-    for (const [row, column, level, byHand] of cells) {
-      if (![seed, row, column, level].every(Number.isSafeInteger) || seed < 0 || level < 0 || level >= levels) throw new Error("A cell of an endless map does not fit its model");
-      edits.set(cellOf(model.id, seed, row, column), { level, byHand: Boolean(byHand) });
-    }
-  }
-  return edits;
+export function readEdits({ model: { name, sha256 }, seed, cells }, models) {
+  const model = models.find(({ details }) => details?.sha256 === sha256);
+  if (!model?.details) throw new Error(`${name} is not open here`);
+  const isMap = Number.isSafeInteger(seed) && seed >= 0 && typeof cells === "string" && CELLS.test(cells), read = isMap ? withCells(new Map(), cells, model.id, seed, model.details.image.levels) : new Map();
+  if (!isMap || read.size !== cells.split("_").length) throw new Error("A cell of an endless map does not fit its model");
+  return read;
 }

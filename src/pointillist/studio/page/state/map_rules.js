@@ -2,6 +2,7 @@
 
 /** @typedef {{walls: boolean, stairs: boolean, reachable: boolean}} RuleSwitches */
 
+const USUAL = ["[]", "null", "0", "100", '"none"']; // values of rules that bind nothing
 const SOLID = ["outside", "wall", "water", "tree"];
 
 /** @type {{key: keyof RuleSwitches, name: string, title: string, needs: string[]}[]} */
@@ -11,27 +12,26 @@ export const SWITCHES = [
   { key: "reachable", name: "Everything reachable", title: "All cells that one can walk on form one piece", needs: ["floor"] },
 ];
 
-/** @returns {RuleSwitches} */
-export const noRules = () => ({ walls: false, stairs: false, reachable: false });
-
-/**
- * Return the switches that rules came from; null if they say more than switches do.
- * @param {Api.MapRules | null | undefined} rules @param {Api.ImageKind} image @returns {RuleSwitches | null}
- */
+/** Return the switches that rules came from; null if they say more than switches do. @param {Api.Rules | null} rules @param {Api.ImageKind} image @returns {RuleSwitches | null} */
 export function switchesOfRules(rules, image) {
-  if (!rules) return noRules();
-  const switches = { walls: Boolean(rules.border?.length), stairs: Boolean(rules.counts?.length), reachable: Boolean(rules.connected?.length) };
-  const said = (/** @type {Api.MapRules} */ { border = [], counts = [], connected = [], mirror = "none", adjacency = null, tries = 100 }) => JSON.stringify([border, counts.map(({ levels, at_least: least = 0, at_most: most = null }) => [levels, least, most]), connected, mirror, adjacency, tries]);
-  return said(rules) === said(rulesOf(switches, image) ?? {}) ? switches : null;
+  const switches = { walls: Boolean(rules?.border?.length), stairs: Boolean(rules?.counts?.length), reachable: Boolean(rules?.connected?.length) };
+  const said = (/** @type {Api.Rules | null} */ one) => JSON.stringify(one ?? {}, (_, value) => (USUAL.includes(JSON.stringify(value)) ? undefined : value));
+  return said(rules) === said(rulesOf(switches, image)) ? switches : null;
 }
 
 /** List the switches that a kind of image can have. @param {Api.ImageKind} image */
 export const switchesOf = ({ level_names: names }) => SWITCHES.filter(({ needs }) => names !== null && needs.every((name) => names.includes(name)));
 
+/** Write rules for a link: the names of their switches, or as JSON. @param {Api.Rules | null} rules @param {Api.ImageKind} image */
+export function writeRules(rules, image) {
+  const switches = switchesOfRules(rules, image);
+  return switches ? switchesOf(image).map(({ key }) => key).filter((key) => switches[key]).join() : JSON.stringify(rules);
+}
+
 /** List the levels that one can walk on. @param {Api.ImageKind} image */
 export const walkable = ({ level_names: names }) => (names ?? []).filter((name) => !SOLID.includes(name));
 
-/** Return the rules of a request; null for none. @param {RuleSwitches} switches @param {Api.ImageKind} image @returns {Api.MapRules | null} */
+/** Return the rules of a request; null for none. @param {RuleSwitches} switches @param {Api.ImageKind} image @returns {Api.Rules | null} */
 export function rulesOf(switches, image) {
   const names = image.level_names ?? [];
   const on = switchesOf(image).map(({ key }) => key).filter((key) => switches[key]);

@@ -1,7 +1,8 @@
 // Paint jobs for the prompt panel's request: one for each model and setting, all with the same random numbers.
 
 import { inOneDirection } from "../shared/dom.js";
-import { SWITCHES, rulesOf, switchesOfRules } from "./map_rules.js";
+import { settingsFrom } from "../canvas/canvas_model.js";
+import { SWITCHES, switchesOfRules } from "./map_rules.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
@@ -52,11 +53,9 @@ function valueOf(text) {
 export const textsOf = (values) => Object.fromEntries(Object.entries(values ?? {}).map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value).slice(1, -1).replaceAll(",", ", ") : typeof value === "string" ? value : JSON.stringify(value)]));
 
 /** @param {Request} request @param {Api.ModelDetails} details @returns {Settings} */
-function settingsOf({ guidance, temperature, top_p, order, not, rules, declared, bestOf, seamless }, { conditions, image }) {
-  const negative = conditions.text ? (not ?? "").trim() : "";
-  const mapRules = image.level_names ? (declared ?? rulesOf(rules, image)) : null;
-  const further = { ...(negative && { negative_prompt: negative }), ...(mapRules && { rules: mapRules }), ...(bestOf > 1 && { best_of: bestOf }), ...(seamless && !mapRules && { seamless }) };
-  return { guidance, temperature, top_p, order, ...further };
+function settingsOf(request, { conditions, image }) {
+  const rules = image.level_names && request.rules, negative = conditions.text && request.negative_prompt?.trim();
+  return { ...settingsFrom(request), negative_prompt: negative || null, rules, seamless: rules ? null : request.seamless };
 }
 
 /**
@@ -151,7 +150,7 @@ const TILED = { x: "tiles from left to right", y: "tiles from top to bottom", bo
 /** Describe the rules, tiles and candidates of an image. @param {{settings: Settings, details: Api.ModelDetails}} canvas @returns {string[]} */
 export function describeAdvanced({ settings: { rules, seamless, best_of: bestOf, negative_prompt: negative }, details: { image } }) {
   const switches = switchesOfRules(rules, image), names = switches ? SWITCHES.filter(({ key }) => switches[key]).map(({ name }) => name.toLowerCase()) : ["rules of a file"];
-  return [...(negative ? [`not ${inOneDirection(`“${negative}”`)}`] : []), ...names, ...(seamless ? [TILED[seamless]] : []), ...(bestOf && bestOf > 1 ? [`best of ${bestOf}`] : [])];
+  return [...(negative ? [`not ${inOneDirection(`“${negative}”`)}`] : []), ...names, ...(seamless ? [TILED[seamless]] : []), ...(bestOf > 1 ? [`best of ${bestOf}`] : [])];
 }
 
 /** Describe the conditions of an image. @param {Api.ConditionValues} conditions @param {Api.SupportedConditions} supported */

@@ -4,7 +4,7 @@ import { blankLevels, decodeArray } from "../transport/encoded_arrays.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { cellOf } from "./map_edits.js";
 
-/** @typedef {{seed: number, rules: Api.MapRules | null}} Declared what a map is drawn from, besides its model */
+/** @typedef {{seed: number, rules: Api.Rules | null}} Declared what a map is drawn from, besides its model */
 
 export const CHUNK = 32; // cells of a request: a side of what the model draws at once
 const MOST = 400; // chunks that the page keeps

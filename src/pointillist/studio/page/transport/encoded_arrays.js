@@ -16,11 +16,7 @@ export async function sha256Of(levels) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/**
- * Encode an array.
- * @param {Levels | Float32Array} array @param {number[]} shape
- * @returns {Api.EncodedArray}
- */
+/** Encode an array. @param {Levels | Float32Array} array @param {number[]} shape @returns {Api.EncodedArray} */
 export function encodeArray(array, shape) {
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   let text = "";

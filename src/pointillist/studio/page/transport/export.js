@@ -1,7 +1,7 @@
 // Export of pictures, animations and manifests, and reproduction of manifests.
 
 import { decodeArray, encodeArray } from "./encoded_arrays.js";
-import { blankCanvas, holdsAnything, isComplete, visibleImage, traceImage } from "../canvas/canvas_model.js";
+import { blankCanvas, holdsAnything, isComplete, settingsFrom, visibleImage, traceImage } from "../canvas/canvas_model.js";
 import { isDeep } from "../shared/colour.js";
 import { download } from "../shared/dom.js";
 import { RequestError, isAbort } from "./api.js";
@@ -106,7 +106,7 @@ export class Exporter {
     let left = images.length - entries.length, cells = 0;
     for (const map of maps)
       try {
-        const edits = readEdits([map], state.models);
+        const edits = readEdits(map, state.models);
         state.mapEdits = new Map([...state.mapEdits, ...edits]);
         cells += edits.size;
       } catch (error) {
@@ -185,11 +185,7 @@ export class Exporter {
       const { rng, conditions, variation, known } = originOf(manifest, i);
       const [, height, width] = image.levels.shape;
       const levels = decodeArray(image.levels);
-      const settings = {
-        guidance: manifest.request.guidance ?? 1, temperature: manifest.request.temperature ?? 1, top_p: manifest.request.top_p ?? 1,
-        order: manifest.request.order ?? null,
-        ...("samples" in manifest.request ? { negative_prompt: manifest.request.negative_prompt, rules: manifest.request.rules, best_of: manifest.request.best_of, seamless: manifest.request.seamless } : null),
-      };
+      const settings = settingsFrom(manifest.request);
       const maps = await this.server.ask(model, "score", { levels: image.levels, conditions, order: settings.order });
       const parts = traceImage(details, levels, maps, known);
       parts.trace.painted = image;

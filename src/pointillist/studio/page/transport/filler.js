@@ -2,7 +2,7 @@
 
 import { decodeArray, encodeArray } from "./encoded_arrays.js";
 import { conditionsOf } from "../state/paint_jobs.js";
-import { hasHole, isStopped, sameGrid, traceImage, visibleImage, withImage } from "../canvas/canvas_model.js";
+import { hasHole, isStopped, sameGrid, settingsFrom, traceImage, visibleImage, withImage } from "../canvas/canvas_model.js";
 import { isAbort } from "./api.js";
 import { originOf } from "./manifests.js";
 
@@ -77,9 +77,9 @@ export class Filler {
    * Paint the first candidate pixel by pixel: a page without a server draws the others after it, or by other workers once it has begun.
    * @param {Canvas} hole @param {Api.ModelInfo} model @param {Api.FillRequest} request @param {import("../state/state.js").Work} work
    */
-  #live(hole, { id, details }, { conditions = {}, guidance = 1, temperature = 1, top_p = 1, order, seed }, work) {
-    const { state } = this, former = this.fill ? state.canvas : null, rng = { seed: seed ?? Math.floor(Math.random() * 2 ** 31), index: 0 };
-    const canvas = { ...hole, conditions, model: id, details: /** @type {Api.ModelDetails} */ (details), settings: { guidance, temperature, top_p, order: order ?? null }, rng };
+  #live(hole, { id, details }, request, work) {
+    const { conditions = {}, seed } = request, { state } = this, former = this.fill ? state.canvas : null, rng = { seed: seed ?? Math.floor(Math.random() * 2 ** 31), index: 0 };
+    const canvas = { ...hole, conditions, model: id, details: /** @type {Api.ModelDetails} */ (details), settings: settingsFrom(request), rng };
     let begin = () => {};
     const begun = new Promise((/** @type {(value?: undefined) => void} */ resolve) => (begin = resolve));
     const done = this.painter.paintAround([canvas], work, () => {
@@ -147,14 +147,13 @@ export class Filler {
   /** @param {Canvas} hole @param {Api.FillResult} result @param {Api.ConditionValues} conditions @param {Canvas | null} live the first candidate, if it is shown already */
   async #show(hole, result, conditions, live) {
     const { state } = this;
-    const { guidance, temperature, top_p } = state.request;
     const model = this.#model(hole);
     const hashes = result.candidates.map(({ image }) => image.sha256);
     const distinct = result.candidates.filter(({ image }, i) => hashes.indexOf(image.sha256) === i);
     /** @type {Canvas[]} */
     const canvases = distinct.map(({ image, bits, number }) => ({
       ...withImage(hole, decodeArray(image.levels), new Uint8Array(hole.known.length).fill(1)), conditions, ...(model?.details && { model: model.id, details: model.details }),
-      settings: { guidance, temperature, top_p, order: result.order }, rng: { seed: result.seed, index: number }, filled: { method: result.method, bits },
+      settings: { ...settingsFrom(result.manifest.request), order: result.order }, rng: { seed: result.seed, index: number }, filled: { method: result.method, bits },
     }));
     const counts = distinct.map(({ image }) => hashes.filter((hash) => hash === image.sha256).length);
     const former = this.fill ? state.canvas : live;

@@ -6,6 +6,7 @@ import { PaintingTrace } from "../canvas/painting_trace.js";
 
 /** @typedef {import("../state/paint_jobs.js").Job} Job */
 
+export const PLAIN = { best_of: 1, seamless: null }; // what is painted from its first pixel on
 const MAX_PROBABILITIES = 3_000_000; // probabilities to stream with a painting, for the chart during playback
 
 /**
@@ -44,7 +45,7 @@ export function requestOf(canvases, starts) {
     levels: same ? encodeArray(canvas.levels, shape) : encodeArray(joined(canvases), [canvases.length, ...shape]),
     known: encodeArray(canvas.known, [canvas.height, canvas.width]),
   };
-  return { ...request, rules: null, best_of: 1, seamless: null, start };
+  return { ...request, ...PLAIN, rules: null, start };
 }
 
 /** Divide canvases among workers: what each of them paints. @template {{canvases: Canvas[]}} G @param {G[]} groups @param {number} workers @returns {G[]} */

@@ -4,7 +4,7 @@ import { encodeArray } from "./encoded_arrays.js";
 import { NO_COMPARISON, createJobs, describeConditions } from "../state/paint_jobs.js";
 import { isComplete, isStopped, sameGrid, visibleImage } from "../canvas/canvas_model.js";
 import { RequestError, isAbort } from "./api.js";
-import { begin, divided, newCanvas, requestOf } from "./paint_request.js";
+import { PLAIN, begin, divided, newCanvas, requestOf } from "./paint_request.js";
 import { decodeBatch } from "../canvas/painting_trace.js";
 import { isSamePainting, manifestOf, originOf } from "./manifests.js";
 
@@ -17,7 +17,6 @@ const MAX_GALLERY = 1000;
 const AT_ONCE = 4; // requests of one painting; the server queues few
 const LONG = 30; // seconds that a note about a prompt stays
 const MAX_LIVE = 4; // canvases that are painted while a hint is drawn
-const PLAIN = /** @type {const} */ ({ bestOf: 1, seamless: "" }); // what is painted from its first pixel on
 
 export class Painter {
   /** @param {State} state @param {import("./api.js").Server} server @param {import("../canvas/playback.js").Playback} playback */
@@ -307,7 +306,7 @@ export class Painter {
 }
 
 /** Return true if an image was drawn in advance, and not from its uniforms alone. @param {import("../canvas/canvas_model.js").Settings} settings */
-const advanced = ({ rules, best_of: bestOf, seamless }) => Boolean(rules || (bestOf && bestOf > 1) || seamless);
+const advanced = ({ rules, best_of: bestOf, seamless }) => Boolean(rules || bestOf > 1 || seamless);
 
 let serial = 0;
 /** Make an id that sorts by time. */

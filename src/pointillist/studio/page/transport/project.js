@@ -1,6 +1,6 @@
 // A project: images of the gallery with their names and settings, and what was changed in endless maps, in one file that the studio opens again.
 
-import { blankCanvas, traceImage, visibleImage } from "../canvas/canvas_model.js";
+import { blankCanvas, settingsFrom, traceImage, visibleImage } from "../canvas/canvas_model.js";
 import { RequestError } from "./api.js";
 import { decodeArray, encodeArray, sha256Of } from "./encoded_arrays.js";
 import { originOf, parseManifest } from "./manifests.js";
@@ -47,15 +47,14 @@ export async function readImage(image, state, server) {
   const levels = decodeArray(image.levels), known = Uint8Array.from(decodeArray(image.known));
   const fits = levels.length === channels * height * width && known.length === height * width && levels.every((level) => level < count) && known.every((one) => one < 2);
   if (!fits) throw new Error("An image does not fit its model");
-  const { guidance, temperature, top_p, order = null, ...others } = image.settings;
-  const settings = { guidance: Number(guidance), temperature: Number(temperature), top_p: Number(top_p), order, ...others };
+  const settings = settingsFrom(image.settings);
   const plain = { ...blankCanvas(model.id, details, [height, width]), levels, known, conditions: image.conditions ?? {}, settings };
   const entry = { canvas: plain, name: String(image.name).slice(0, LONGEST_NAME), favourite: Boolean(image.favourite) };
   if (!image.manifest) return entry;
   const manifest = parseManifest(JSON.stringify(image.manifest));
   if (manifest.sha256[0] !== (await sha256Of(levels))) throw new RequestError({ error: "An image is not the image of its manifest", code: "invalid" }, 0);
   const { rng, conditions, variation, known: before } = originOf(manifest, 0);
-  const maps = await server.ask(model.id, "score", { levels: image.levels, conditions, order });
+  const maps = await server.ask(model.id, "score", { levels: image.levels, conditions, order: settings.order });
   const parts = traceImage(details, levels, maps, before);
   Object.assign(parts.trace, { manifest, painted: { levels: image.levels, bits: maps.bits, bits_per_dim: maps.bits_per_dim, sha256: manifest.sha256[0] } });
   return { ...entry, canvas: { ...plain, ...parts, conditions, variation, rng } };
