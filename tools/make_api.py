@@ -156,6 +156,8 @@ def _entry(name: str, node: Node, page: Mapping[str, Node]) -> str:
         base = next((b.id for b in node.bases if isinstance(b, ast.Name) and b.id in page), "")
         inherited = _methods(page[base]) if base else {}
         methods = [_method(item) for key, item in _methods(node).items() if key not in inherited]
+        if any(isinstance(b, ast.Name) and b.id == "Summary" for b in node.bases) and "to_dict" not in _methods(node):
+            methods.append("- `to_dict() -> dict[str, Any]`: Return the numbers of the result, ready for JSON.")
         parts += ["**Methods and properties**", "\n".join(methods)] if methods else []
         parts += [f"Also the methods of [`{base}`](#{_anchor(base, page)})."] if inherited else []
     return "\n\n".join(part for part in parts if part) + "\n"

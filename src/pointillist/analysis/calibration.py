@@ -19,6 +19,7 @@ from PIL import Image
 from pointillist.analysis.charts import pit_chart, reliability_chart
 from pointillist.conditioning import Label
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.arrays import Summary
 from pointillist.files.progress import Bar
 from pointillist.images import channel_names
 from pointillist.images.array_types import Bool, Float, Int
@@ -88,13 +89,19 @@ class Reliability:
         distance = np.abs(self.observed - self.predicted)[shown]
         return float((weight * distance).sum() / max(weight.sum(), 1e-300))
 
+    def _forecasts(self) -> dict[str, list[float | None]]:
+        """Return the numbers of the bins that have forecasts; None for a band that is not judged."""
+        columns = {"count": self.count, "predicted": self.predicted, "observed": self.observed, "band": self.band}
+        shown = {name: column[self.count > 0].tolist() for name, column in columns.items()}
+        return shown | {"band": [None if math.isnan(half) else half for half in shown["band"]]}
+
     def chart(self) -> Chart:
         """Draw observed frequencies against predicted probabilities."""
         return reliability_chart(self.predicted, self.observed, self.band)
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration(ShownAsPicture):
+class Calibration(ShownAsPicture, Summary):
     """PIT histogram and reliability of a model on some images.
 
     ```python
@@ -155,25 +162,11 @@ class Calibration(ShownAsPicture):
             raise ConfigError("Unordered levels have no PIT: use `reliability`.")
         return self.pit
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers, ready for JSON."""
-        r = self.reliability
-        shown = r.count > 0
-        result: dict[str, Any] = {
-            "images": self.images,
-            "seed": self.seed,
-            "reliability_error": r.error,
-            "reliability": {
-                "count": r.count[shown].tolist(),
-                "predicted": r.predicted[shown].tolist(),
-                "observed": r.observed[shown].tolist(),
-                "band": [None if math.isnan(half) else half for half in r.band[shown].tolist()],
-            },
-            "reliability_outside": r.num_outside,
-        }
-        if self.pit is not None:
-            result |= {"pit": self.pit.tolist(), "pit_band": list(self.pit_band), "pit_p_value": self.pit_p_value}
-        return result
+    @property
+    def _summary(self) -> str:
+        pit = "" if self.pit is None else "pit pit_band pit_p_value"
+        means = "reliability_error=reliability.error reliability=reliability._forecasts"
+        return f"images seed {means} reliability_outside=reliability.num_outside {pit}"
 
 
 def calibration(

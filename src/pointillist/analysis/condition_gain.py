@@ -15,6 +15,7 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.conditioning import ConditionInputs, label_input, labels_from_input
 from pointillist.errors import ConfigError, quote
+from pointillist.files.arrays import Summary
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float
 from pointillist.images.visualization import Chart, heat_map
@@ -79,7 +80,7 @@ def _without_punctuation(part: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class WordGain:
+class WordGain(Summary):
     """Bits saved by a word: log2 p(x | prompt) - log2 p(x | prompt without it, or with another word in its place).
 
     Other conditions stay. The bits at a sub-pixel are given the sub-pixels before it: what they have shown already
@@ -99,6 +100,8 @@ class WordGain:
             learned words, for example, or of a word that was repeated.
     """
 
+    _summary = "word=word.text index=word.index replacement saved_bits=bits read"
+
     word: PromptWord
     replacement: str | None
     saved: Float[np.ndarray, "c h w"] = field(repr=False)
@@ -114,14 +117,9 @@ class WordGain:
         """The word, and the word in its place: `red` or `red, not blue`."""
         return self.word.text if self.replacement is None else f"{self.word.text}, not {self.replacement}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers of the image, ready for JSON."""
-        facts = {"word": self.word.text, "index": self.word.index, "replacement": self.replacement}
-        return {**facts, "saved_bits": self.bits, "read": self.read}
-
 
 @dataclass(frozen=True, eq=False)
-class ConditionGain(ShownAsPicture):
+class ConditionGain(ShownAsPicture, Summary):
     """Bits of an image with and without its conditions, and each word of its prompt.
 
     ```python
@@ -140,6 +138,11 @@ class ConditionGain(ShownAsPicture):
         exchanges: gain of words against others in their place, as given.
         num_words: number of words of the prompt; more than `MAX_WORDS` have no `words`.
     """
+
+    _summary = (
+        "words exchanges num_words conditional_bits=conditional.sum unconditional_bits=unconditional.sum "
+        "saved_bits=saved.sum classes class_bits posterior"
+    )
 
     conditional: Float[np.ndarray, "c h w"] = field(repr=False)
     unconditional: Float[np.ndarray, "c h w"] = field(repr=False)
@@ -203,20 +206,6 @@ class ConditionGain(ShownAsPicture):
         maps = np.stack([-gain.saved.sum(0) for gain in gains])
         top, unit = self.color_max * len(self.saved), "bits more with the word"
         return heat_map(maps, top=top, unit=unit, captions=names, both=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers of the whole image, ready for JSON."""
-        return {
-            "words": [gain.to_dict() for gain in self.words],
-            "exchanges": [gain.to_dict() for gain in self.exchanges],
-            "num_words": self.num_words,
-            "conditional_bits": float(self.conditional.sum()),
-            "unconditional_bits": float(self.unconditional.sum()),
-            "saved_bits": float(self.saved.sum()),
-            "classes": list(self.classes),
-            "class_bits": self.class_bits.tolist(),
-            "posterior": self.posterior.tolist(),
-        }
 
 
 def condition_gain(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]] | None = None) -> ConditionGain:

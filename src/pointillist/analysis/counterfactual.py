@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +16,7 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import SurprisalMaps, surprisal_maps
 from pointillist.completion.sequential import complete_sequentially
 from pointillist.errors import ConfigError
+from pointillist.files.arrays import Summary
 from pointillist.images import ImageSpec, channel_names
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.visualization import heat_map, image_grid, png_bytes
@@ -28,13 +28,15 @@ Edits = Mapping[SitePosition, int]
 
 
 @dataclass(frozen=True)
-class PixelEdit:
+class PixelEdit(Summary):
     """A sub-pixel that is set to a level: its position, the new level and the old one.
 
     ```python
     counterfactual(query, {(3, 4): 9}).edits[0].level  # 9
     ```
     """
+
+    _summary = "row column channel level old_level"
 
     row: int
     column: int
@@ -44,7 +46,7 @@ class PixelEdit:
 
 
 @dataclass(frozen=True, eq=False)
-class Counterfactual:
+class Counterfactual(Summary):
     """An image with some sub-pixels edited, next to the original.
 
     ```python
@@ -65,6 +67,8 @@ class Counterfactual:
         spec: meaning of the levels.
         names: names of the channels.
     """
+
+    _summary = "edits bits_before=before.bits bits_after=after.bits bits_change shift=shift.sum"
 
     edits: tuple[PixelEdit, ...]
     levels: Int[np.ndarray, "c h w"] = field(repr=False)
@@ -96,16 +100,6 @@ class Counterfactual:
     def shift_image(self) -> Image.Image:
         """Draw the divergence at each sub-pixel, on the model's colour scale of bits."""
         return heat_map(self.shift, top=self.before.color_max, unit="bits of divergence", captions=self.names)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the edits and the numbers of the whole image, ready for JSON."""
-        return {
-            "edits": [vars(edit) for edit in self.edits],
-            "bits_before": self.before.bits,
-            "bits_after": self.after.bits,
-            "bits_change": self.bits_change,
-            "shift": float(self.shift.sum()),
-        }
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.shift_image() if self.edited_continuations is None else self.continuations_image())

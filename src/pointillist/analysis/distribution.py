@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,6 +11,7 @@ from PIL import Image
 from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.transform import Transform
+from pointillist.files.arrays import Summary
 from pointillist.images.array_types import Float
 from pointillist.images.visualization import Chart
 from pointillist.images.visualization.pixels import ShownAsPicture
@@ -23,7 +23,7 @@ _WIDEST = 80.0  # log-scale of a component that is drawn: the scale of an untrai
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureComponents:
+class MixtureComponents(Summary):
     """Logistic components of a mixture at one sub-pixel, given the channels before it; `[m]` each.
 
     ```python
@@ -35,6 +35,8 @@ class MixtureComponents:
         weight: mixture weights, which sum to 1.
         mean, scale: parameters in levels. A mean may lie outside [0, levels): the edge levels take the tails.
     """
+
+    _summary = "weight mean scale"
 
     weight: Float[np.ndarray, " m"]
     mean: Float[np.ndarray, " m"]
@@ -50,7 +52,7 @@ class MixtureComponents:
 
 
 @dataclass(frozen=True, eq=False)
-class LevelDistribution(ShownAsPicture):
+class LevelDistribution(ShownAsPicture, Summary):
     """Distribution of one sub-pixel, given the true sub-pixels before it.
 
     ```python
@@ -66,6 +68,8 @@ class LevelDistribution(ShownAsPicture):
         ordered: whether levels are quantities, which have a mean and quantiles.
         components: components of a mixture likelihood; None for other likelihoods.
     """
+
+    _summary = "row column channel observed surprisal entropy rank mean quantiles probs components"
 
     row: int
     column: int
@@ -124,25 +128,6 @@ class LevelDistribution(ShownAsPicture):
         """Draw the probabilities as bars, and a mixture's components as lines."""
         parts = None if self.components is None else self.components.shares(len(self.log_probs))
         return distribution_chart(self.probs, self.observed, parts, site=(self.row, self.column, self.channel))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all numbers, ready for JSON."""
-        parts = self.components
-        return {
-            "row": self.row,
-            "column": self.column,
-            "channel": self.channel,
-            "observed": self.observed,
-            "surprisal": self.surprisal,
-            "entropy": self.entropy,
-            "rank": self.rank,
-            "mean": self.mean,
-            "quantiles": None if self.quantiles is None else {f"{q:g}": level for q, level in self.quantiles.items()},
-            "probs": self.probs.tolist(),
-            "components": None
-            if parts is None
-            else {"weight": parts.weight.tolist(), "mean": parts.mean.tolist(), "scale": parts.scale.tolist()},
-        }
 
 
 def distribution(query: ImageQuery, row: int, column: int, channel: int = 0) -> LevelDistribution:

@@ -34,6 +34,7 @@ from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, few_threads, gr
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError
+from pointillist.files.arrays import Summary
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
 from pointillist.images.visualization import Chart, heat_map
@@ -89,7 +90,7 @@ class Network:
 
 
 @dataclass(frozen=True, eq=False)
-class LogitLens(ShownAsPicture):
+class LogitLens(ShownAsPicture, Summary):
     """Surprisal of an image as read after each layer.
 
     ```python
@@ -103,6 +104,8 @@ class LogitLens(ShownAsPicture):
         names: names of the depths; the first is without any layer.
         color_max: value of the last colour of a scale, as in `SurprisalMaps`.
     """
+
+    _summary = "depths=names bits saved=_saved_bits"
 
     surprisal: Float[np.ndarray, "n c h w"] = field(repr=False)
     names: tuple[str, ...]
@@ -134,9 +137,8 @@ class LogitLens(ShownAsPicture):
         maps, top = -self.saved.sum(1), self.color_max * self.saved.shape[1]
         return heat_map(maps, top=top, unit="bits more with the layer", captions=self.names[1:], both=True)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the bits at each depth, ready for JSON."""
-        return {"depths": list(self.names), "bits": self.bits.tolist(), "saved": (-np.diff(self.bits)).tolist()}
+    def _saved_bits(self) -> Float[np.ndarray, " m"]:
+        return np.asarray(-np.diff(self.bits))
 
 
 def logit_lens(query: ImageQuery) -> LogitLens:
@@ -182,14 +184,12 @@ def _layers(model: PixelModel) -> list[Hooks]:
     if isinstance(network, PixelCNN):
         skips = network.skips or [None] * len(network.blocks)
         return [_present((block, _first_input), skip) for block, skip in zip(network.blocks, skips, strict=True)]
-    if isinstance(network, PixelRNN) and network.residual:
+    reason = "its output head cannot read its inner layers"
+    if isinstance(network, PixelRNN):
         skips = network.skips or [None] * len(network.blocks)
-        return [_present((expand, _nothing), skip) for expand, skip in zip(network.expands, skips, strict=True)]
-    reason = (
-        "without residual connections no stream passes a layer"
-        if isinstance(network, PixelRNN)
-        else "its output head cannot read its inner layers"
-    )
+        if network.residual:
+            return [_present((expand, _nothing), skip) for expand, skip in zip(network.expands, skips, strict=True)]
+        reason = "without residual connections no stream passes a layer"
     raise ConfigError(
         f"The logit lens is not defined for this {model.config.model_type}: {reason}. Use `run_with_cache` instead."
     )

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
+from pointillist.files.arrays import Summary
 from pointillist.images import channel_names
 from pointillist.images.array_types import Float, Int
 from pointillist.images.visualization import Chart, heat_map
@@ -37,7 +38,7 @@ def color_scale_max(model: LikelihoodModel) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class SurprisalMaps(ShownAsPicture):
+class SurprisalMaps(ShownAsPicture, Summary):
     """Surprisal of every sub-pixel of one image, with its mean and variance under the model, in bits.
 
     ```python
@@ -55,6 +56,8 @@ class SurprisalMaps(ShownAsPicture):
         color_max: value of the last colour of a scale, in bits per sub-pixel; the same for all images of a model.
         names: names of the channels.
     """
+
+    _summary = "bits bits_per_dim expected_bits=expected std z_score channels=_named_bits"
 
     bits: float
     surprisal: Float[np.ndarray, "c h w"] = field(repr=False)
@@ -127,16 +130,8 @@ class SurprisalMaps(ShownAsPicture):
         unit = "standard deviations above the expected surprisal"
         return heat_map(self.z_score_map, top=MAX_Z, unit=unit, captions=self.names, both=True)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers of the whole image, ready for JSON."""
-        return {
-            "bits": self.bits,
-            "bits_per_dim": self.bits_per_dim,
-            "expected_bits": self.expected,
-            "std": self.std,
-            "z_score": self.z_score,
-            "channels": dict(zip(self.names, self.channel_bits.tolist(), strict=True)),
-        }
+    def _named_bits(self) -> dict[str, float]:
+        return dict(zip(self.names, self.channel_bits.tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import MAX_Z, SurprisalMaps, most_surprising_pixels, surprisal_maps
 from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
 from pointillist.errors import ConfigError, PointillistError, quote
+from pointillist.files.arrays import Summary, plain
 from pointillist.images import to_picture
 from pointillist.images.array_types import Float, Int
 from pointillist.images.visualization import diverging_colors, image_grid, sequential_colors
@@ -43,7 +44,7 @@ _MIN_ATTRIBUTIONS = 16
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Views(ShownAsPicture):
+class Views(ShownAsPicture, Summary):
     """An image under a model, from every side.
 
     Attributes:
@@ -61,6 +62,8 @@ class Views(ShownAsPicture):
     Raises:
         ConfigError: if edits do not fit the image, or `exchange` does not fit the prompt.
     """
+
+    _summary = "model=title engine=query.scorer.engine shape=query.shape"
 
     query: ImageQuery = field(repr=False)
     title: str
@@ -161,11 +164,8 @@ class Views(ShownAsPicture):
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the whole image, of every view, ready for JSON."""
         views = {"layers": self.layers, "conditions": self.conditions, "calibration": self.calibration}
-        engine = "integer" if self.query.in_integers else "torch"
-        result: dict[str, Any] = {"model": self.title, "engine": engine, "shape": list(self.query.shape)}
-        result |= self.maps.to_dict()
-        result |= {name: view.to_dict() for name, view in views.items() if view is not None}
-        return {**result, "counterfactuals": [view.to_dict() for view in self.counterfactuals]}
+        known = {name: view for name, view in views.items() if view is not None}
+        return {**super().to_dict(), **self.maps.to_dict(), **plain(known | {"counterfactuals": self.counterfactuals})}
 
     def _affordable_attributions(self) -> int:
         """Return how many gradient maps fit on a page and take some seconds."""

@@ -180,7 +180,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             NotFittedError, DataError, ShapeError: before `fit`, or if images do not fit it.
         """
-        return np.concatenate([self._scores(batch)[0] for batch in self._batches(X)])
+        return np.concatenate([self.density_.of_worst_windows(batch.statistics)[0] for batch in self._batches(X)])
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
         """Compute `score_samples` less `offset_`: negative is anomalous."""
@@ -199,13 +199,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def statistics(self, X: Any) -> Float[np.ndarray, "n k"]:  # noqa: N803
         """Compute the statistics of each image, in standard deviations, of its most anomalous window."""
-        parts = [self._scores(batch)[1] for batch in self._batches(X)]
+        parts = [self.density_.of_worst_windows(batch.statistics)[1] for batch in self._batches(X)]
         return np.concatenate(parts)
 
     def records(self, X: Any) -> Iterator[AnomalyRecord]:  # noqa: N803
         """Yield the verdict on each image with its maps, in order; of a folder only a batch is in memory."""
         for batch in self._batches(X):
-            scores, standardised = self._scores(batch)
+            scores, standardised = self.density_.of_worst_windows(batch.statistics)
             p_values = conformal_p_values(self.calibration_scores_, scores)
             maps = self.heat_scale_.z(batch.excess)
             images = batch.images
@@ -302,7 +302,3 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                     f"{self.image_size_[0]}x{self.image_size_[1]}: resize them, or fit one on images of their size."
                 )
             yield batch
-
-    def _scores(self, batch: ScoredBatch) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scores of some images, and the statistics of their most anomalous windows, standardised."""
-        return self.density_.of_worst_windows(batch.statistics)

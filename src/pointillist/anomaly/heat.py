@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from pointillist.anomaly.density import Normals, conformal_threshold
+from pointillist.files.arrays import Summary
 from pointillist.images import ImageSpec, to_picture
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.visualization import diverging_colors, heat_map, image_grid, png_bytes
@@ -61,7 +61,7 @@ class HeatScale:
 
 
 @dataclass(frozen=True, eq=False)
-class AnomalyRecord:
+class AnomalyRecord(Summary):
     """The verdict on one image, with its maps. Fields that start with `pred_`, and `anomaly_map`, are anomalib's.
 
     ```python
@@ -82,6 +82,10 @@ class AnomalyRecord:
         mask_threshold: distance from 0 from which pixels are masked.
         top: distance from 0 that takes the last colour.
     """
+
+    _summary = (
+        "file=name p_value score pred_score pred_label top_statistic location masked_pixels=pred_mask.sum statistics"
+    )
 
     name: str
     levels: Int[np.ndarray, "c h w"] = field(repr=False)
@@ -145,20 +149,6 @@ class AnomalyRecord:
     def side_by_side(self) -> Image.Image:
         """Draw the image, the map over it, and the mask."""
         return image_grid(self.panels, captions=["image", "overlay", "mask"], columns=3)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers of the record, ready for JSON."""
-        return {
-            "file": self.name,
-            "p_value": self.p_value,
-            "score": self.score,
-            "pred_score": self.pred_score,
-            "pred_label": self.pred_label,
-            "top_statistic": self.top_statistic,
-            "location": list(self.location),
-            "masked_pixels": int(self.pred_mask.sum()),
-            "statistics": self.statistics,
-        }
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.side_by_side())

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -293,7 +293,7 @@ def job(settings: CompressSettings) -> Work:
 _BATCH = 2  # records of a job that are stored together
 
 
-def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
+def merge(facts: Facts, parts: Iterable[Arrays], out: Path) -> Facts:
     """Write the archive of a job, as the plain command does."""
     from pointillist.compression.container import SIZED, Record, Source, read_header
     from pointillist.compression.writer import RecordWriter

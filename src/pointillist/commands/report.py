@@ -74,7 +74,7 @@ def label_of(name: str) -> str:
 def fact_text(name: str, value: Any) -> str:
     """Format a fact; empty for one that is not shown."""
     text = "" if name in _HIDDEN else text_of(value)
-    if name in _SIZES and isinstance(value, int):
+    if name in _SIZES and text:
         return size_text(value)
     form = _FORMS[name][1] if name in _FORMS and not isinstance(value, Mapping) else ""
     return form.format(value) if form and text else text
@@ -99,7 +99,7 @@ def text_of(value: Any) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, int | float):
-        return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return str(value)
 
 

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pointillist.commands.settings import FLAG, Option, Setting
@@ -108,21 +109,16 @@ def config_field(key: str) -> ConfigField:
     config, name = _owner(key)
     field = config.model_fields[name]
     types = _types(field.annotation)
-    result: Any = types[0] if len(types) == 1 else str
-    if isinstance(result, tuple):
-        result = _choice(name, result)
     sentence = re.split(r"(?<=\.) (?=[A-Z])", descriptions(config)[name].replace("`", ""))[0]
     default = field.get_default(call_default_factory=True)
-    return ConfigField(result, len(types) > 1, default, sentence[:1].upper() + sentence[1:])
-
-
-def _choice(name: str, values: tuple[str, ...]) -> Any:
-    """Make an enumeration of the values, which is how typer lists choices."""
-    return StrEnum(name.capitalize(), {value: value for value in values})
+    is_union = len(types) > 1
+    return ConfigField(str if is_union else types[0], is_union, default, sentence[:1].upper() + sentence[1:])
 
 
 def default_value(key: str, unknown: Any) -> Any:
     """Return the default at a dotted key of a run file, JSON-compatible; `unknown` for a key of another release."""
+    from pointillist.files.arrays import plain
+
     try:
         config, name = _owner(key)
         default = config.model_fields[name].get_default(call_default_factory=True)
@@ -130,7 +126,7 @@ def default_value(key: str, unknown: Any) -> Any:
         table, _, name = key.rpartition(".")  # such as the shares of masks
         entries = default_value(table, None) if "." in table else None
         return entries.get(name) if isinstance(entries, dict) else unknown
-    return list(default) if isinstance(default, tuple) else default
+    return plain(default)
 
 
 def descriptions(config: type[BaseModel]) -> dict[str, str]:
@@ -168,14 +164,14 @@ def _owner(key: str) -> tuple[type[BaseModel], str]:
 
 
 def _types(annotation: Any) -> list[Any]:
-    """List the types of an annotation, without None; a literal type is the tuple of its values."""
+    """List the types of an annotation, without None; for choices an enumeration, from which typer lists them."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation in _PLAIN:
         return [annotation]
     if origin is Annotated:
         return _types(arguments[0])
     if origin is Literal:
-        return [arguments]
-    if origin is Union or isinstance(annotation, type(int | str)):
+        return [StrEnum("Choice", {str(value): str(value) for value in arguments})]
+    if origin in (Union, UnionType):
         return [item for argument in arguments if argument is not type(None) for item in _types(argument)]
     return [str]  # tuples are written as text: 48x64, hair,eyes

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, ClassVar, Self, get_type_hints
 
 from pointillist.errors import without_effect
@@ -203,13 +202,9 @@ def _sampling_type(item: Field[Any]) -> Any:
 
 def to_dict(settings: Settings) -> dict[str, Any]:
     """Return the settings of a job by name, as JSON holds them."""
-    return {setting.name: _plain(getattr(settings, setting.name)) for setting in settings_of(type(settings), job=True)}
+    from pointillist.files.arrays import plain
 
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return {setting.name: plain(getattr(settings, setting.name)) for setting in settings_of(type(settings), job=True)}
 
 
 MODEL = Argument("MODEL", "A model folder, a bundled name, or hf:USER/MODEL.")

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,45 @@ from pointillist.files.reading import parse_object, read_document
 from pointillist.files.writing import atomic_path
 
 Array = NDArray[Any]
+
+
+class Summary:
+    """Base of results whose numbers are wanted as JSON, too: a class lists them, and `to_dict` returns them.
+
+    `_summary` has names with blanks between them, each of an attribute, or `name=attribute`, as in `bits=before.bits`.
+    A method is called: `saved_bits=saved.sum`.
+
+    ```python
+    surprisal_maps(query).to_dict()["bits"]
+    ```
+    """
+
+    @property
+    def _summary(self) -> str:
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers of the result, ready for JSON."""
+        pairs = (entry.partition("=") for entry in self._summary.split())
+        return {name: plain(attrgetter(path or name)(self)) for name, _, path in pairs}
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON holds it: numbers of numpy, paths and results too, also in lists and tables.
+
+    ```python
+    plain((np.float64(0.5), Path("a.png")))  # [0.5, "a.png"]
+    ```
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Summary):
+        return value.to_dict()
+    return str(value) if isinstance(value, Path) else plain(value()) if callable(value) else value
 
 
 class ArrayWriter:

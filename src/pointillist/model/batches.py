@@ -81,6 +81,7 @@ class BatchReader:
         order, engine: see `QueryKwargs`.
 
     Attributes:
+        model: the model.
         order: name of the order, as passed.
         count: number of images.
         height, width: size of an image.
@@ -94,6 +95,7 @@ class BatchReader:
         x, inputs = reader.read(0, 64)
     """
 
+    model: LikelihoodModel
     order: str | None
     count: int
     height: int
@@ -111,7 +113,7 @@ class BatchReader:
         engine: str = "auto",
         **further: Unpack[ConditionKwargs],
     ) -> None:
-        self._model, self._seed, self.order, self._engine = model, seed, order, engine
+        self.model, self._seed, self.order, self._engine = model, seed, order, engine
         self._data: ImageDataset | None = None
         self.notes: tuple[str, ...] = ()
         if isinstance(x, ImageDataset):
@@ -137,11 +139,11 @@ class BatchReader:
             ConfigError, EngineError, ShapeError: as `scorer_of`, and if they do not fit.
         """
         check_whole("batch_size", batch_size, 1)
-        scorer = self._model.scorer(self._engine, (self.height, self.width))
+        scorer = self.model.scorer(self._engine, (self.height, self.width))
         if scorer.engine == "torch":  # a program holds a few rows of the images
             from pointillist.model.memory import check_evaluation_memory
 
-            model: Any = self._model
+            model: Any = self.model
             check_evaluation_memory(model, min(batch_size, self.count), self.height, self.width)
         return scorer
 
@@ -152,12 +154,12 @@ class BatchReader:
     def read_at(self, index: Int[np.ndarray, " b"]) -> tuple[Int[np.ndarray, "b c h w"], ConditionInputs]:
         """Return levels and conditions as `read`, of the images with these numbers."""
         if self._data is None:
-            return self._model.check_array(self._levels[index]), self._inputs[index]
+            return self.model.check_array(self._levels[index]), self._inputs[index]
         batch = self._data.batch(index, seed=self._seed)
         stored = self._conditions.from_batch(batch)
         passed = self._inputs[index] if self._passed else stored
         parts = {name: (passed if name in self._passed else stored).parts[name] for name in self._inputs.parts}
-        return self._model.check_array(batch.levels), ConditionInputs(len(index), parts)
+        return self.model.check_array(batch.levels), ConditionInputs(len(index), parts)
 
 
 def check_guided_memory(x: Int[np.ndarray, "b c h w"], levels: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from pydantic_core import ErrorDetails
 
 from pointillist.errors import PointillistError
 from pointillist.studio.schemas import ErrorResponse
@@ -58,7 +60,7 @@ _WORDS = {
 """Patterns of pydantic's messages, and the words of a sentence about a field."""
 
 
-def sentence(errors: Sequence[Mapping[str, Any]], body: Any) -> str:
+def sentence(errors: Sequence[ErrorDetails], body: Any) -> str:
     """Name the first invalid field, its value and its rule; for a value of several types all their rules.
 
     Args:
@@ -77,7 +79,7 @@ def sentence(errors: Sequence[Mapping[str, Any]], body: Any) -> str:
     return f"{field}{value} {' or '.join(rules).replace(' or must be', ' or')}."
 
 
-def _field(error: Mapping[str, Any], body: Any) -> str:
+def _field(error: ErrorDetails, body: Any) -> str:
     """Return the path of a field between backticks, without the names of alternatives that pydantic adds."""
     part, *path = error["loc"]
     if part != "body":
@@ -93,7 +95,7 @@ def _field(error: Mapping[str, Any], body: Any) -> str:
     return f"`{'.'.join(names)}`" if names else "The body"
 
 
-def _rule(error: Mapping[str, Any]) -> str:
+def _rule(error: ErrorDetails) -> str:
     """Return the message of an error as the end of a sentence about its field."""
     rule = str(error["msg"]).removeprefix("Value error, ")
     for pattern, words in _WORDS.items():

@@ -16,12 +16,12 @@ from pointillist.conditioning import ConditionInputs, Label
 from pointillist.conditioning.inputs import PROMPT_PARTS
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError, quote
-from pointillist.files.arrays import number_array
+from pointillist.files.arrays import Summary, number_array
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.batches import BatchReader, QueryKwargs, check_spec, single_image
+from pointillist.model.batches import BatchReader, QueryKwargs, single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
 from pointillist.model.vocabulary import literal_prompts
@@ -49,7 +49,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Ranking(AnsweredNames):
+class Ranking(AnsweredNames, Summary):
     """Captions of an image, the most probable first.
 
     With a uniform prior that is the order of their likelihoods; equal ones keep the order in which they were given.
@@ -71,6 +71,7 @@ class Ranking(AnsweredNames):
     """
 
     usual_variable: ClassVar[str] = "ranking"
+    _summary = "captions guidance engine"
 
     texts: tuple[str, ...]
     index: Int[np.ndarray, " k"] = field(repr=False)
@@ -81,13 +82,13 @@ class Ranking(AnsweredNames):
     guidance: float = 1.0
     engine: str = "torch"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the captions with their numbers, ready for JSON."""
+    @property
+    def captions(self) -> list[dict[str, str | float]]:
+        """The captions, each with its numbers by name."""
         names = ("index", "log_likelihood", "saved", "posterior", "prior")
         columns = zip(self.texts, *(getattr(self, name).tolist() for name in names), strict=True)
         keys = ("text", "index", "nats", "saved_bits", "posterior", "prior")
-        captions = [dict(zip(keys, (text, i, -log, *rest), strict=True)) for text, i, log, *rest in columns]
-        return {"captions": captions, "guidance": self.guidance, "engine": self.engine}
+        return [dict(zip(keys, (text, i, -log, *rest), strict=True)) for text, i, log, *rest in columns]
 
     def __str__(self) -> str:
         rows = zip(self.posterior, self.saved, self.texts, strict=True)
@@ -172,11 +173,11 @@ def _rankings(
     batch_size: int,
 ) -> Iterator[Ranking]:
     """Check the settings, and yield the ranking of each image."""
-    check_captions(model, texts, prior)
+    before = caption_prior(model, texts, prior)
     reading = Reading(reader.open_scorer(batch_size), (guidance,), batch_size, model.order(reader.order))
     with Bar("ranking captions", reader.count) as bar:
         for i in range(reader.count):
-            yield _ranking(model, reading, *reader.read(i, i + 1), texts, prior)
+            yield _ranking(model, reading, *reader.read(i, i + 1), texts, before)
             bar.show(i + 1)
 
 
@@ -186,14 +187,11 @@ def _ranking(
     x: Int[np.ndarray, "1 c h w"],
     others: ConditionInputs,
     texts: Sequence[str],
-    prior: Sequence[float] | None,
+    before: Float[np.ndarray, " k"],
 ) -> Ranking:
     others = others.dropped({name: part.known for name, part in others.parts.items() if name in PROMPT_PARTS})
     (log_likelihood,) = caption_log_likelihoods(model, reading, x, others, texts)
     guided = guided_log_likelihoods(reading.scorer, x, others, reading.guidances, reading.order)
-    before = np.full(len(texts), 1 / len(texts)) if prior is None else np.asarray(prior, np.float64)
-    before = before / before.max()  # a sum that cannot overflow
-    before /= before.sum()
     with np.errstate(divide="ignore"):  # the logarithm of a prior of 0
         joint = log_likelihood + np.log(before)
     weights = np.exp(joint - joint.max())
@@ -210,8 +208,10 @@ def _ranking(
     )
 
 
-def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence[float] | None) -> None:
-    """Check candidates and their prior.
+def caption_prior(
+    model: LikelihoodModel, texts: Sequence[str], prior: Sequence[float] | None
+) -> Float[np.ndarray, " k"]:
+    """Return the prior of candidates, which sums to 1, once candidates and prior are known to fit the model.
 
     Raises:
         ConfigError: naming what is wrong.
@@ -235,13 +235,14 @@ def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence
             f"`texts[{number}]` (={quote(texts[number])}) has no word that the text encoder of this model reads: write "
             "a caption there, or leave it out."
         )
-    if prior is not None:
-        weights = number_array("prior", prior, "a list of numbers")
-        if weights.shape != (len(texts),) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-            raise ConfigError(
-                f"`prior` (={quote(prior)}) must have a number of at least 0 for each of {len(texts)} "
-                "captions, not all of them 0."
-            )
+    weights = np.ones(len(texts)) if prior is None else number_array("prior", prior, "a list of numbers")
+    if weights.shape != (len(texts),) or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ConfigError(
+            f"`prior` (={quote(prior)}) must have a number of at least 0 for each of {len(texts)} captions, not all of "
+            "them 0."
+        )
+    shares = weights / weights.max()  # a sum that cannot overflow
+    return np.asarray(shares / shares.sum())
 
 
 def caption_log_likelihoods(
@@ -277,21 +278,10 @@ def caption_log_likelihoods(
 def _distinct_captions(model: LikelihoodModel, captions: Sequence[str]) -> tuple[list[int], list[int]]:
     """Return the numbers of captions that the model reads differently, and for each caption its place among them."""
     parts = model.conditions.with_prompts(model.conditions.inputs(count=len(captions)), captions).parts
-    places: dict[tuple[bytes, ...], int] = {}
-    firsts: list[int] = []
-    equal: list[int] = []
-    for i in range(len(captions)):
-        read = tuple(
-            value[i].tobytes()
-            for name in PROMPT_PARTS
-            if name in parts
-            for value in (parts[name].values, parts[name].known)
-        )
-        if read not in places:
-            places[read] = len(firsts)
-            firsts.append(i)
-        equal.append(places[read])
-    return firsts, equal
+    arrays = [array for name in PROMPT_PARTS if name in parts for array in (parts[name].values, parts[name].known)]
+    read = [tuple(array[i].tobytes() for array in arrays) for i in range(len(captions))]
+    places = {key: place for place, key in enumerate(dict.fromkeys(read))}
+    return [read.index(key) for key in places], [places[key] for key in read]
 
 
 def caption_retrieval(
@@ -325,11 +315,10 @@ def caption_retrieval(
     """
     if model.conditions.reader("text") is None or data.texts is None:
         raise ConfigError("Caption retrieval needs a model that is conditioned on text, and images with captions.")
-    check_spec(model, data)
-    scorer = scorer_of(model, engine, (data.spec.height, data.spec.width))
+    reader, scorer = BatchReader(model, data), scorer_of(model, engine, (data.spec.height, data.spec.width))
 
     def scores(i: int, captions: Sequence[str]) -> Float[np.ndarray, "g n"]:
-        x = model.check_array(data.batch([i]).levels)
+        x, _ = reader.read(i, i + 1)
         others = model.conditions.inputs(count=1, size=(x.shape[2], x.shape[3]))
         reading = Reading(scorer, guidances, candidates)
         return caption_log_likelihoods(model, reading, x, others, captions)

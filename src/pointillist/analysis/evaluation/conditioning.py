@@ -12,15 +12,18 @@ from pointillist.analysis.evaluation.likelihood import Z95, guided_log_likelihoo
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.arrays import Summary
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float
-from pointillist.model.batches import BatchReader, check_spec, match_labels
+from pointillist.model.batches import BatchReader, match_labels
 from pointillist.model.protocols import LikelihoodModel, scorer_of
 
 
 @dataclass(frozen=True)
-class MeanWithCI:
+class MeanWithCI(Summary):
     """A mean over images with its 95 % confidence interval (normal, over images); NaN for one image."""
+
+    _summary = "value interval_95=interval count"
 
     value: float
     interval: tuple[float, float]
@@ -34,7 +37,7 @@ class MeanWithCI:
 
 
 @dataclass(frozen=True)
-class RetrievalMetrics:
+class RetrievalMetrics(Summary):
     """Rank of the true condition of each image among candidates, by log p(x | c).
 
     Attributes:
@@ -44,11 +47,16 @@ class RetrievalMetrics:
         ranks: rank of each image for each draw of candidates, from 1; equal scores share their mean rank.
     """
 
+    _summary = "top1 top5 mrr candidates chance=_chance"
+
     top1: MeanWithCI
     top5: MeanWithCI
     mrr: MeanWithCI
     candidates: int
     ranks: np.ndarray = field(repr=False)
+
+    def _chance(self) -> float:
+        return 1 / self.candidates
 
     @classmethod
     def of(cls, ranks: Float[np.ndarray, "n repeats"], candidates: int) -> RetrievalMetrics:
@@ -137,19 +145,18 @@ def bayes_classify(
     """
     if not model.classes or data.labels is None:
         raise ConfigError("Classes need a model and images with labels: one of them has none.")
-    check_spec(model, data)
+    reader = BatchReader(model, data)
     scorer = scorer_of(model, engine, (data.spec.height, data.spec.width))
     classes = len(model.classes)
     truth = match_labels(model, data)
     scores = np.empty((len(data), classes))
     with Bar("classifying", len(data)) as bar:
         for start in range(0, len(data), batch_size):
-            index = np.arange(start, min(len(data), start + batch_size))
-            x = model.check_array(data.batch(index).levels)
+            x, _ = reader.read(start, start + batch_size)
             for label in range(classes):
                 inputs = model.conditions.inputs(label, len(x), size=(x.shape[2], x.shape[3]))
-                (scores[index, label],) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
-            bar.show(int(index[-1]) + 1)
+                (scores[start : start + len(x), label],) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
+            bar.show(start + len(x))
     return RetrievalMetrics.of(ranks_of(scores, truth)[:, None], classes), scores
 
 

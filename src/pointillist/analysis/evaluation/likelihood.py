@@ -14,6 +14,7 @@ import numpy as np
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, DataError, check_whole
+from pointillist.files.arrays import Summary
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
@@ -28,7 +29,7 @@ Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation(AnsweredNames):
+class Evaluation(AnsweredNames, Summary):
     """The likelihood of a set of images.
 
     ```python
@@ -53,6 +54,7 @@ class Evaluation(AnsweredNames):
     """
 
     usual_variable: ClassVar[str] = "evaluation"
+    _summary = "count bits_per_dim nats dims order guidance engine nats_by_order nats_by_model interval_95=interval"
 
     nats: float
     bits_per_dim: float
@@ -82,6 +84,22 @@ class Evaluation(AnsweredNames):
             dims=dims,
             nats_per_image=nats_per_image,
             **facts,
+        )
+
+    @classmethod
+    def of_orders(
+        cls,
+        nats: Float[np.ndarray, "o n"],
+        dims: int,
+        orders: Sequence[str],
+        order: str,
+        notes: Sequence[str],
+        **facts: Any,
+    ) -> Evaluation:
+        """Combine negative log-likelihoods under several orders, in nats; see `combine_orders` for `order`."""
+        by_order = dict(zip(orders, nats.mean(1).tolist(), strict=True))
+        return cls.of(
+            combine_orders(nats, order), dims, order=order, notes=tuple(notes), nats_by_order=by_order, **facts
         )
 
     def write_csv(self, path: Path, files: Sequence[str] | None) -> None:
@@ -146,49 +164,71 @@ def evaluate(
     if isinstance(model, Sequence) and not isinstance(model, str):
         if not model:
             raise ConfigError("A mixture needs a model or more in the list, and this one is empty.")
-        settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "guidance": guidance, **query}
-        return _of_mixture([evaluate(each, x, label, text, **settings) for each in model])
+        return _of_mixture(
+            [
+                evaluate(each, x, label, text, batch_size=batch_size, seed=seed, guidance=guidance, **query)
+                for each in model
+            ]
+        )
     check_whole("seed", seed, 0)
     model = open_scored(model, query.get("engine", "auto"))
     scorer_of(model, query.get("engine", "auto"))  # an error before images are read
     split, x = select_images(model, x)
-    reader = BatchReader(model, x, label, text, seed=seed, **query)
-    if reader.count == 0:
-        raise DataError("There is no image to evaluate: the data set is empty.")
-    scorer = reader.open_scorer(batch_size)
-    check_guided(model, reader, guidance, batch_size)
-    orders = resolve_orders(model, reader.order)
-    nats = np.empty((len(orders), reader.count), np.float64)
-    with Bar("evaluating", reader.count) as bar:
-        for start in range(0, reader.count, batch_size):
-            stop = min(reader.count, start + batch_size)
-            levels, inputs = reader.read(start, stop)
-            nats[:, start:stop] = negative_log_likelihoods(scorer, levels, inputs, orders, guidance)
-            bar.show(stop)
-    name = reader.order or orders[0].name
-    by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
-    return Evaluation.of(
-        combine_orders(nats, name),
-        model.image.channels * reader.height * reader.width,
-        notes=reader.notes,
-        order=name,
-        nats_by_order=by_order,
-        guidance=guidance,
-        split=split,
-        engine=scorer.engine,
-    )
+    task = EvaluationTask(BatchReader(model, x, label, text, seed=seed, **query), batch_size, guidance)
+    parts = []
+    with Bar("evaluating", task.reader.count) as bar:
+        for start in range(0, task.reader.count, batch_size):
+            parts.append(task.nats(start, start + batch_size))
+            bar.show(start + parts[-1].shape[1])
+    return Evaluation.of_orders(np.concatenate(parts, 1), split=split, **task.facts)
 
 
-def check_guided(model: LikelihoodModel, reader: BatchReader, guidance: float, batch_size: int) -> None:
-    """Check guidance, and that an image has a condition for it: of most data sets the first batch has one.
+class EvaluationTask:
+    """Images whose likelihood is computed range by range, in a call or in the tasks of a job.
+
+    ```python
+    task = EvaluationTask(BatchReader(model, data.test), batch_size=64)
+    Evaluation.of_orders(task.nats(0, len(data.test)), **task.facts)
+    ```
+
+    Args:
+        reader: reads the images and their conditions.
+        batch_size: images at once.
+        guidance: guidance scale.
 
     Raises:
-        ConfigError: naming the conditions that the model takes.
+        DataError, ShapeError, ConfigError: if a batch does not fit in memory, or no image has a condition to guide by.
     """
-    if Transform(guidance).is_guided:
-        starts = range(0, reader.count if model.conditions.readers else 0, batch_size)
-        conditional = any(reader.read(start, start + batch_size)[1].is_conditional for start in starts)
-        model.conditions.check_guided(guidance, conditional=conditional)
+
+    reader: BatchReader
+
+    def __init__(self, reader: BatchReader, batch_size: int, guidance: float = 1.0) -> None:
+        if reader.count == 0:
+            raise DataError("There is no image to evaluate: the data set is empty.")
+        self.reader, self._guidance = reader, guidance
+        self._scorer, model = reader.open_scorer(batch_size), reader.model
+        if Transform(guidance).is_guided:  # of most data sets the first batch has a condition
+            starts = range(0, reader.count if model.conditions.readers else 0, batch_size)
+            conditional = any(reader.read(start, start + batch_size)[1].is_conditional for start in starts)
+            model.conditions.check_guided(guidance, conditional=conditional)
+        self._orders = resolve_orders(model, reader.order)
+
+    def nats(self, start: int, stop: int) -> Float[np.ndarray, "o b"]:
+        """Compute the negative log-likelihood of images `start .. stop` under each order, in nats."""
+        return negative_log_likelihoods(self._scorer, *self.reader.read(start, stop), self._orders, self._guidance)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Settings and sizes, which `Evaluation.of_orders` takes besides the likelihoods; values of JSON."""
+        names = [order.name for order in self._orders]
+        return {
+            "dims": self.reader.model.image.channels * self.reader.height * self.reader.width,
+            "orders": names,
+            "order": self.reader.order or names[0],
+            "notes": list(self.reader.notes),
+            "guidance": self._guidance,
+            "engine": self._scorer.engine,
+        }
 
 
 def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:
@@ -298,7 +338,7 @@ def resolve_orders(model: LikelihoodModel, order: str | None) -> list[PixelOrder
     Raises:
         ConfigError: if the model was not trained on it.
     """
-    names = model.orders if isinstance(order, str) and order in ("average", "each") else (order,)
+    names = model.orders if order in ("average", "each") else (order,)
     return [model.order(name) for name in names]
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Any
 
 import numpy as np
 
@@ -79,11 +78,11 @@ def render_explorer(views: Views, room: int) -> Explorer:
     return Explorer(section, script, table.note)
 
 
-def _json(data: dict[str, Any]) -> str:
+def _json(data: dict[str, object]) -> str:
     return json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
 
 
-def _data(views: Views) -> dict[str, Any]:
+def _data(views: Views) -> dict[str, object]:
     """Return the data of the page's script, except for the distributions."""
     query, maps, image = views.query, views.maps, views.query.model.image
     channels, height, width = query.shape
@@ -234,7 +233,7 @@ _WORD_VALUES = 250_000  # of all maps of words on a page: 61 words of 64x64 pixe
 _STEPS = 32_767  # of 16 bits with a sign
 
 
-def encode_words(gains: Sequence[WordGain]) -> dict[str, Any]:
+def encode_words(gains: Sequence[WordGain]) -> dict[str, object]:
     """Encode the bits that words save at each pixel, of as many words as fit.
 
     They are stored in 16 bits, as a share of the largest of their map.
@@ -268,7 +267,7 @@ class EncodedDistributions:
     data: bytes
     note: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the data of the page."""
         return {"count": self.count, "data": to_base64(self.data), "max_bits": MAX_BITS, "quantiles": list(QUANTILES)}
 
@@ -327,7 +326,7 @@ def _error(bits: float) -> float:
     return float(2 ** (step / 2) - 1)
 
 
-def encode_gradient_maps(maps: Float[np.ndarray, "n h w"], *, signed: bool) -> dict[str, Any]:
+def encode_gradient_maps(maps: Float[np.ndarray, "n h w"], *, signed: bool) -> dict[str, object]:
     """Encode maps of gradients in 8 bits: the square root of the share of the largest size of each map.
 
     Signed values take 1 to 255, with 0 at 128; others 0 to 255.
@@ -339,7 +338,7 @@ def encode_gradient_maps(maps: Float[np.ndarray, "n h w"], *, signed: bool) -> d
     return {"data": to_base64(deflate(result)), "top": [float(f"{value:.3g}") for value in top], "signed": signed}
 
 
-def encode_arrays(arrays: Mapping[str, Shaped[np.ndarray, ...]]) -> dict[str, Any]:
+def encode_arrays(arrays: Mapping[str, Shaped[np.ndarray, ...]]) -> dict[str, object]:
     """Encode float arrays by name, in 32 bits, one after the other."""
     index, start = {}, 0
     for name, array in arrays.items():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,24 +32,13 @@ def detect(settings: DetectSettings) -> Facts:
     Raises:
         PointillistError: naming what is wrong with a setting, the model, the detector or the images.
     """
-    from pointillist.anomaly.files import fitted_engine, has_detector
-
     for path, ending in ((settings.sheet, ".png"), (settings.csv, ".csv")):
         if path is not None:
             reject_existing(path, settings.force, ending)
     if settings.heatmaps is not None:
         reject_filled(settings.heatmaps, settings.force, "maps in it")
     folder = folder_of(settings)
-    is_fitted = settings.fit is None and folder is not None and has_detector(folder)
-    engine = fitted_engine(folder) if is_fitted and folder is not None else settings.engine
-    model = open_scored_model(settings.model, settings.device, engine)
-    other = settings.background
-    background = None if other is None else open_scored_model(other, settings.device, engine)
-    fit: Facts | None = None
-    if settings.fit is None:
-        detector = load_detector(folder, model, background, settings)
-    else:
-        detector, fit = fit_detector(folder, model, background, settings)
+    model, detector, fit = _open_detector(settings, folder)
     images, _ = _open(model, settings.data, settings, settings.split)
     records, also_scored, largest = _Records(settings), 0, 0
     for record in detector.records(images):
@@ -63,6 +52,22 @@ def detect(settings: DetectSettings) -> Facts:
         facts["fit"] = {**fit, "also_scored": also_scored}
         facts["warnings"] += _fit_warnings(facts["fit"])
     return {**facts, "stored_in": None if folder is None else str(folder), "out": records.write()}
+
+
+def _open_detector(
+    settings: DetectSettings, folder: Path | None
+) -> tuple[LikelihoodModel, AnomalyDetector, Facts | None]:
+    """Open the models, and load the detector or fit it; return the model, the detector and facts of the fit."""
+    from pointillist.anomaly.files import fitted_engine, has_detector
+
+    stored = folder if settings.fit is None else None
+    engine = settings.engine if stored is None or not has_detector(stored) else fitted_engine(stored)
+    model = open_scored_model(settings.model, settings.device, engine)
+    other = settings.background
+    background = None if other is None else open_scored_model(other, settings.device, engine)
+    if settings.fit is None:
+        return model, load_detector(folder, model, background, settings), None
+    return model, *fit_detector(folder, model, background, settings)
 
 
 class _Records:
@@ -123,8 +128,7 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, rows: Sequence[F
         "neighbours": 0 if detector.neighbours_ is None else len(detector.neighbours_.reference),
         "model_fit": asdict(detector.model_fit_),
         "count": len(rows),
-        "anomalous": sum(row["pred_label"] for row in rows),
-        "expected_if_all_are_normal": detector.contamination * len(rows),
+        **_alarms(rows, detector.contamination),
         "images": [
             {
                 **row,
@@ -157,8 +161,7 @@ def job(settings: DetectSettings) -> Work:
     from pointillist.model.folder.image_sources import resolve_data_options
 
     folder = folder_of(settings)
-    model = open_scored_model(settings.model, settings.device, settings.engine)
-    detector = load_detector(folder, model, None, settings)
+    model, detector, _ = _open_detector(settings, folder)
     options = resolve_data_options(model, settings.data, settings.set, labels=False)
     options = item_options(options, settings.data, detector.image_size_)
     images = load_data(settings.data, options, spec=model.image).get(settings.split or "all")
@@ -184,12 +187,15 @@ def job(settings: DetectSettings) -> Work:
     )
 
 
-def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
+def merge(facts: Facts, parts: Iterable[Arrays], out: Path) -> Facts:
     """Write the verdict on each image of a job, the most anomalous first, as `detect --csv` does."""
     rows = [json.loads(row) for part in parts for row in part["row"].tolist()]
     write_csv(out, rows)
-    anomalous, expected = sum(row["pred_label"] for row in rows), facts["false_alarms"] * len(rows)
-    return {"images": len(rows), "anomalous": anomalous, "expected_if_all_are_normal": expected}
+    return {"images": len(rows), **_alarms(rows, facts["false_alarms"])}
+
+
+def _alarms(rows: Sequence[Facts], rate: float) -> Facts:
+    return {"anomalous": sum(row["pred_label"] for row in rows), "expected_if_all_are_normal": rate * len(rows)}
 
 
 def folder_of(settings: DetectSettings) -> Path | None:

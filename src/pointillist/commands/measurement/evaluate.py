@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
@@ -16,7 +16,6 @@ from pointillist.commands.sampling.conditions import parse_texts
 from pointillist.data.raw import SPLITS
 
 if TYPE_CHECKING:
-    from pointillist.analysis.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.analysis.evaluation.likelihood import Evaluation
     from pointillist.data import DataSplits, ImageDataset
     from pointillist.model.protocols import LikelihoodModel
@@ -85,11 +84,9 @@ def describe(model: LikelihoodModel, source: _Images, evaluation: Evaluation) ->
     others = tuple(f"{name}: " for name in SPLITS if name != split)  # how another split was made
     notes = [note for note in evaluation.notes if not note.startswith(others)]
     notes += [sizes] if ours.shape != theirs.shape else []
-    same = ("count", "bits_per_dim", "nats", "dims", "order", "guidance", "engine", "nats_by_order", "nats_by_model")
     return {
         "split": split,
-        **{name: getattr(evaluation, name) for name in same},
-        "interval_95": list(evaluation.interval),
+        **evaluation.to_dict(),
         "levels": ours.levels,
         "binarise": source.binarise,
         "labels": "used" if _labelled(model, images) else "not used" if model.classes else "none",
@@ -114,13 +111,14 @@ def condition_metrics(model: LikelihoodModel, images: ImageDataset, settings: Ev
     Under guidance, captions are also ranked without it, from the same passes of the network.
     """
     from pointillist.analysis.evaluation.conditioning import bayes_classify, conditional_gain
+    from pointillist.files.arrays import plain
 
     reading: Facts = {name: getattr(settings, name) for name in ("batch_size", "guidance", "engine")}
     gains = conditional_gain(model, images, **reading)
-    facts: Facts = {"bits_saved": {name: _mean(gain) for name, gain in gains.items()}}
+    facts: Facts = {"bits_saved": plain(gains)}
     if _labelled(model, images):
         metrics, _ = bayes_classify(model, images, **reading)
-        facts["classes"] = _retrieval(metrics)
+        facts["classes"] = metrics.to_dict()
     return {**facts, **_caption_ranks(model, images, settings)}
 
 
@@ -137,7 +135,7 @@ def _caption_ranks(model: LikelihoodModel, images: ImageDataset, settings: Evalu
     keywords["engine"] = settings.engine
     ranked = caption_retrieval(model, images, guidances=guidances, **keywords)
     names = ("caption_retrieval", "caption_retrieval_unguided")
-    return {name: _retrieval(metrics) for name, metrics in zip(names, ranked, strict=False)}
+    return {name: metrics.to_dict() for name, metrics in zip(names, ranked, strict=False)}
 
 
 def memorization(model: LikelihoodModel, source: _Images, n: int) -> Facts:
@@ -166,69 +164,44 @@ def memorization(model: LikelihoodModel, source: _Images, n: int) -> Facts:
     return out
 
 
-def _mean(mean: MeanWithCI) -> Facts:
-    return {"value": mean.value, "interval_95": list(mean.interval), "count": mean.count}
-
-
-def _retrieval(metrics: RetrievalMetrics) -> Facts:
-    means = {"top1": metrics.top1, "top5": metrics.top5, "mrr": metrics.mrr}
-    facts: Facts = {name: _mean(mean) for name, mean in means.items()}
-    return {**facts, "candidates": metrics.candidates, "chance": 1 / metrics.candidates}
-
-
 def job(settings: EvaluateSettings) -> Work:
     """Evaluate images in tasks; one that cannot be read, or has another size, is rejected."""
     import numpy as np
 
-    from pointillist.analysis.evaluation.likelihood import check_guided, negative_log_likelihoods, resolve_orders
+    from pointillist.analysis.evaluation.likelihood import EvaluationTask
     from pointillist.model.batches import BatchReader
 
     model = open_scored_model(settings.model, settings.device, settings.engine)
     source = _read(model, settings, rejects=True)
     images = source.images
-    reader = BatchReader(model, images, None, settings.text, engine=settings.engine)
-    check_guided(model, reader, settings.guidance, settings.batch_size)
-    orders, scorer = resolve_orders(model, settings.order), reader.open_scorer(settings.batch_size)
+    reader = BatchReader(model, images, None, settings.text, order=settings.order, engine=settings.engine)
+    task = EvaluationTask(reader, settings.batch_size, settings.guidance)
 
     def compute(start: int, stop: int) -> Arrays:
-        levels, inputs = reader.read(start, stop)
-        nats = negative_log_likelihoods(scorer, levels, inputs, orders, settings.guidance)
         files = {} if images.files is None else {"path": np.array(images.files[start:stop], np.str_)}
-        return {"nats": nats.T.copy(), **files}
+        return {"nats": task.nats(start, stop).T.copy(), **files}
 
     return Work(
         count=len(images),
         batch_size=settings.batch_size,
         compute=compute,
-        facts={
-            "model": model_facts(model),
-            "images": images.fingerprint,
-            "split": source.name,
-            "engine": scorer.engine,
-            "orders": [order.name for order in orders],
-            "order": settings.order or orders[0].name,
-            "guidance": settings.guidance,
-            "dims": model.image.channels * reader.height * reader.width,
-            "notes": list(reader.notes),
-        },
+        facts={"model": model_facts(model), "images": images.fingerprint, "split": source.name, **task.facts},
         files=images.files,
         skipped=images.skipped,
     )
 
 
-def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts:
+def merge(facts: Facts, parts: Iterable[Arrays], out: Path) -> Facts:
     """Write the likelihood of each image of a job, as `evaluate --per-image` does."""
     import numpy as np
 
-    from pointillist.analysis.evaluation.likelihood import Evaluation, combine_orders
+    from pointillist.analysis.evaluation.likelihood import Evaluation
 
     stored = list(parts)
     nats = np.concatenate([part["nats"] for part in stored]).T
     files = [name for part in stored for name in part.get("path", np.empty(0, np.str_)).tolist()]
-    by_order = dict(zip(facts["orders"], nats.mean(1).tolist(), strict=True))
-    about = {name: facts[name] for name in ("order", "guidance", "split", "engine")}
-    combined = combine_orders(nats, facts["order"])
-    result = Evaluation.of(combined, facts["dims"], notes=tuple(facts["notes"]), nats_by_order=by_order, **about)
+    about = {name: facts[name] for name in ("dims", "orders", "order", "notes", "guidance", "engine", "split")}
+    result = Evaluation.of_orders(nats, **about)
     result.write_csv(out, files or None)
     names = ("count", "split", "engine", "bits_per_dim", "nats", "dims")
     return {**{name: getattr(result, name) for name in names}, "interval_95": list(result.interval)}
@@ -271,7 +244,7 @@ def rank_captions_of(model: LikelihoodModel, images: ImageDataset, settings: Eva
     rows = []
     for index, ranking in enumerate(rankings):
         file = {"file": images.files[index]} if images.files else {}
-        rows.append({"index": index, **file, "captions": ranking.to_dict()["captions"]})
+        rows.append({"index": index, **file, "captions": ranking.captions})
     facts: Facts = {"candidates": len(texts), "first": dict(first.most_common()), "images": rows}
     if images.texts is not None:
         pairs = [(text, ranking.texts[0]) for text, ranking in zip(images.texts, rankings, strict=True)]

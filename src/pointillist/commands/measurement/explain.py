@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.paths import fresh_output, open_scored_model, reject_existing, reject_filled
@@ -155,7 +155,7 @@ def write_maps(explanation: Explanation, folder: Path) -> list[str]:
     from pointillist.images.visualization import save_png
 
     maps = explanation.maps
-    views: dict[str, Any] = {
+    views = {
         "overview": explanation.image(),
         "surprisal": maps.image(),
         "z-score": maps.z_score_image(),

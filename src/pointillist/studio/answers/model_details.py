@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
         )
         for example in config.pictures
     ]
-    settings: dict[str, Any] = asdict(config)
+    settings = asdict(config)
     del settings["min_is_white"]  # of the image
     recognised = list(model.measured_prompts.recognised)
     words = schemas.WordChoices.model_validate(

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, is_number
 from pointillist.files.arrays import CONFIG, WEIGHTS
 from pointillist.files.reading import parse_object, read_text
 from pointillist.studio import schemas
@@ -80,13 +80,13 @@ class TrainingRun:
             checkpoint: step of the checkpoint that this model holds.
         """
         records = list(self._records())
-        speeds = [record["speed"] for record in records if _is_number(record.get("speed"))]
+        speeds = [record.speed for record in records if record.speed is not None]
         return schemas.RunState(
             name=self.name[:500],
             model=model,
-            train=_curve(records, "bits_per_dim"),
-            valid=_curve(records, "valid_bits_per_dim"),
-            images_per_second=float(speeds[-1]) if speeds else None,
+            train=_curve([(record.step, record.bits_per_dim) for record in records]),
+            valid=_curve([(record.step, record.valid_bits_per_dim) for record in records]),
+            images_per_second=speeds[-1] if speeds else None,
             age=self._age(),
             checkpoint=checkpoint,
             sheets=self._sheets(),
@@ -103,7 +103,7 @@ class TrainingRun:
             raise RequestError(404, "not_found", f"There is no sample sheet of step {step}: `sheets` lists the steps.")
         return path
 
-    def _records(self) -> Iterator[dict[str, Any]]:
+    def _records(self) -> Iterator[_Metrics]:
         """Yield the lines of the metrics that can be read: the last one may be half written."""
         try:
             lines = read_text(self.folder / METRICS).splitlines()
@@ -115,7 +115,7 @@ class TrainingRun:
             except DataError:
                 continue
             if isinstance(record.get("step"), int):
-                yield record
+                yield _Metrics(record["step"], *(_finite(record.get(name)) for name in _Metrics._fields[1:]))
 
     def _age(self) -> float | None:
         """Return the seconds since the run wrote its newest metrics."""
@@ -130,16 +130,24 @@ class TrainingRun:
         return sorted(int(step) for step in steps if step.isdecimal() and step.isascii() and len(step) < 16)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+class _Metrics(NamedTuple):
+    """Numbers of a line of the metrics; None for one that it does not have."""
+
+    step: int
+    speed: float | None
+    bits_per_dim: float | None
+    valid_bits_per_dim: float | None
 
 
-def _curve(records: list[dict[str, Any]], key: str) -> list[schemas.CurvePoint]:
-    """Make a curve of the records that have `key`, thinned to a number of points that a page can draw."""
-    result = [record for record in records if _is_number(record.get(key))]
+def _finite(value: Any) -> float | None:
+    return float(value) if is_number(value) and math.isfinite(value) else None
+
+
+def _curve(points: Sequence[tuple[int, float | None]]) -> list[schemas.CurvePoint]:
+    """Make a curve of the steps that have a number, thinned to a number of points that a page can draw."""
+    result = [schemas.CurvePoint(step=step, bits_per_dim=bits) for step, bits in points if bits is not None]
     stride = max(1, -(-len(result) // _MOST_POINTS))
-    thinned = result[::-1][::stride][::-1]  # the newest point is always there
-    return [schemas.CurvePoint(step=record["step"], bits_per_dim=float(record[key])) for record in thinned]
+    return result[::-1][::stride][::-1]  # the newest point is always there
 
 
 _INTERVAL = 1.0  # seconds between looks at the folder
