@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -242,7 +242,7 @@ class TextFeatures(LayerFeatures):
     """
 
     kind: ClassVar[str]
-    stored: ClassVar[Mapping[str, Any]]
+    stored: ClassVar[dict[str, str | int]]
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
         """Return the kind, the weights and what the reader needs."""
@@ -277,7 +277,7 @@ class PromptFeatures(TextFeatures):
     key: ClassVar[str] = "prompts"
     names: ClassVar[tuple[str, ...]]
     chain: ClassVar[Chain]
-    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
+    stored: ClassVar[dict[str, str | int]] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
 
     def _features(self, value: Array) -> Integers:
         """Compute the features of a prompt, in steps of 2^-18."""

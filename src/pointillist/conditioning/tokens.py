@@ -7,7 +7,7 @@ and alone for an unknown one. The states of a frozen encoder are an input: it co
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -102,7 +102,7 @@ class TokenFeatures(TextFeatures):
     """An encoder of prompts as tokens; its weights have `start`, the first token, too."""
 
     key: ClassVar[str] = "tokens"
-    stored: ClassVar[Mapping[str, Any]] = {"encoder": "", "fingerprint": "", "num_tokens": 0, "length": 0}
+    stored: ClassVar[dict[str, str | int]] = {"encoder": "", "fingerprint": "", "num_tokens": 0, "length": 0}
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute 1 or 0 for each token, and then the features of each in turn, `[n, tokens + tokens width]`."""

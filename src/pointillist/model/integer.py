@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -91,10 +91,10 @@ class StoredModel(LikelihoodModel, Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the weights."""
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> object:
+    def load_state_dict(self, state_dict: Mapping[str, torch.Tensor]) -> object:
         """Take other weights."""
 
     def modules(self) -> Iterator[nn.Module]:
@@ -189,7 +189,7 @@ def _other_features(
 
 def condition_features(condition: Condition, count: int) -> dict[str, Float[np.ndarray, ...]]:
     """Return the features of a condition for `count` images: `vector` and `tokens`, `[b, v]`, `map`, `[b, h, w, m]`."""
-    result: dict[str, Any] = {}
+    result: dict[str, np.ndarray] = {}
     if condition.vector is not None:
         result["vector"] = condition.vector.detach().cpu().double().numpy()[:, :, 0, 0]
     if condition.map is not None:

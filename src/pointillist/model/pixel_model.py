@@ -381,8 +381,7 @@ class PixelModel(AnsweredNames, nn.Module):
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
-        if self.fixed_size:
-            check_trained_size(self.image, height, width)
+        check_trained_size(self, height, width)
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""

@@ -235,9 +235,10 @@ def check_levels(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> None:
         )
 
 
-def check_trained_size(image: ImageSpec, height: int, width: int) -> None:
+def check_trained_size(model: LikelihoodModel, height: int, width: int) -> None:
     """Raise a `ShapeError` for another size than the trained one, of a model that knows no other."""
-    if (height, width) != (image.height, image.width):
+    image = model.image
+    if model.fixed_size and (height, width) != (image.height, image.width):
         raise ShapeError(
             f"Size {height}x{width} does not fit a model with learned positions, which knows only "
             f"{image.height}x{image.width}: resize the images."

@@ -96,7 +96,7 @@ class ModelEntry:
         return None if paper is None else paper.model.get("mixtures")
 
 
-def _doublings(channels: int, layers: int, scales: int) -> dict[str, Any]:
+def _doublings(channels: int, layers: int, scales: int) -> dict[str, int]:
     """Settings of a parallel multiscale model whose networks all have the same number of features."""
     return {"scales": scales, "channels": channels, "layers": layers, "map_channels": channels}
 

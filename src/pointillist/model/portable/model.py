@@ -385,8 +385,7 @@ class ProgramModel:
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that the programs do not know."""
-        if self.fixed_size:
-            check_trained_size(self.image, height, width)
+        check_trained_size(self, height, width)
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
