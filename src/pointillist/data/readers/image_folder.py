@@ -338,8 +338,7 @@ class FolderStream:
         """
         for start in range(0, len(self._paths), batch_size):
             paths = self._paths[start : start + batch_size]
-            items = [ImageSource(str(path), partial(open_picture, path)) for path in paths]
-            raw, readable = decode(items, self._options, str(self.folder))
+            raw, readable = _decoded(paths, self._options, str(self.folder), None)
             files = tuple(self._name(paths[index]) for index in readable)
             raw = replace(raw, name=self.folder.name or str(self.folder), files=files)
             yield build_dataset(raw, self._options, spec=self._spec)
