@@ -2,7 +2,6 @@
 
 from pointillist.studio.schemas.base import ConditionValues as ConditionValues
 from pointillist.studio.schemas.base import DrawSettings as DrawSettings
-from pointillist.studio.schemas.base import Dtype as Dtype
 from pointillist.studio.schemas.base import EncodedArray as EncodedArray
 from pointillist.studio.schemas.base import ErrorResponse as ErrorResponse
 from pointillist.studio.schemas.base import Schema as Schema
@@ -24,7 +23,6 @@ from pointillist.studio.schemas.queries import ActivationMap as ActivationMap
 from pointillist.studio.schemas.queries import ActivationQuery as ActivationQuery
 from pointillist.studio.schemas.queries import CanvasQuery as CanvasQuery
 from pointillist.studio.schemas.queries import Component as Component
-from pointillist.studio.schemas.queries import Edit as Edit
 from pointillist.studio.schemas.queries import EditEffect as EditEffect
 from pointillist.studio.schemas.queries import EditQuery as EditQuery
 from pointillist.studio.schemas.queries import FieldQuery as FieldQuery
@@ -60,7 +58,6 @@ from pointillist.studio.schemas.results import ReproduceResult as ReproduceResul
 from pointillist.studio.schemas.results import RunState as RunState
 from pointillist.studio.schemas.results import SampleManifest as SampleManifest
 from pointillist.studio.schemas.results import Started as Started
-from pointillist.studio.schemas.sampling import MAX_SAMPLES as MAX_SAMPLES
 from pointillist.studio.schemas.sampling import AllowedLevels as AllowedLevels
 from pointillist.studio.schemas.sampling import FillRequest as FillRequest
 from pointillist.studio.schemas.sampling import SampledImage as SampledImage
