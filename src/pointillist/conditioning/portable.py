@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document", bound="StoredEncoder")
+Integers = NDArray[np.int64]
 
 
 class PortableEncoder(ABC):
@@ -102,6 +103,15 @@ class StoredWeights:
 
     arrays: Mapping[str, Array]
     _decoded: dict[str, Array] = field(default_factory=dict)
+    _fixed: dict[str, Integers] = field(default_factory=dict)
+
+    def fixed(self, name: str) -> Integers:
+        """Round a weight once; a bias has the steps of a sum of products."""
+        if name not in self._fixed:
+            is_bias = name.endswith("bias")
+            bits, limit = (BITS + WEIGHT_BITS, BIAS_LIMIT) if is_bias else (WEIGHT_BITS, WEIGHT_LIMIT)
+            self._fixed[name] = to_fixed(self[name], bits, limit)
+        return self._fixed[name]
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         """Decode a weight; int8 times scale is exact in float32."""
@@ -168,7 +178,6 @@ class StoredEncoder(BaseModel):
         return result
 
 
-Integers = NDArray[np.int64]
 BITS, WEIGHT_BITS = 18, 20
 LIMIT, WEIGHT_LIMIT, BIAS_LIMIT = 1 << 24, 1 << 22, 1 << 60
 MAX_TERMS = 1 << 16
@@ -188,16 +197,15 @@ def from_fixed(x: Integers) -> NDArray[np.float64]:
     return x / 2.0**BITS
 
 
-def linear(x: Integers, weight: NDArray[np.floating[Any]], bias: NDArray[np.floating[Any]]) -> Integers:
-    """Apply a linear layer to `[in]`.
+def linear(x: Integers, weight: Integers, bias: Integers) -> Integers:
+    """Apply a linear layer to `[..., in]`.
 
     Raises:
         ConfigError: if it has too many inputs.
     """
-    if len(x) > MAX_TERMS:
-        raise ConfigError(f"An encoder of prompts has {len(x):,} inputs, which must be at most {MAX_TERMS:,}.")
-    total = to_fixed(weight, WEIGHT_BITS, WEIGHT_LIMIT) @ x.clip(-LIMIT, LIMIT)
-    total = total + to_fixed(bias, BITS + WEIGHT_BITS, BIAS_LIMIT)
+    if x.shape[-1] > MAX_TERMS:
+        raise ConfigError(f"An encoder of prompts has {x.shape[-1]:,} inputs, which must be at most {MAX_TERMS:,}.")
+    total = x.clip(-LIMIT, LIMIT) @ weight.T + bias
     result: Integers = (total + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS
     return result
 

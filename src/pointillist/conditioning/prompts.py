@@ -250,12 +250,12 @@ class TextFeatures(LayerFeatures):
         return {**super().encode(arrays), "kind": self.kind, **reader}
 
     def _linear(self, name: str, x: Integers) -> Integers:
-        return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+        return linear(x, self.weights.fixed(f"{name}.weight"), self.weights.fixed(f"{name}.bias"))
 
-    def _windows(self, words: Integers) -> list[Integers]:
+    def _windows(self, words: Integers) -> Integers:
         """Apply the layer `window` to each word and its neighbours."""
         padded = np.pad(words, ((WINDOW // 2,) * 2, (0, 0)))
-        return [self._linear("window", padded[i : i + WINDOW].flatten()) for i in range(len(words))]
+        return self._linear("window", np.hstack([padded[i : i + len(words)] for i in range(WINDOW)]))
 
     def _mean_embedding(self, value: Array) -> Integers:
         """Add up the embeddings of buckets, over the root of their number."""
@@ -354,4 +354,4 @@ class WordOrderFeatures(NgramFeatures):
 
     def _features(self, value: Array) -> Integers:
         windows = self._windows(to_fixed(self.weights["embedding.weight"][value[value != PAD]]))
-        return self._linear("out", np.max([np.zeros(len(self.weights["window.bias"]), np.int64), *windows], axis=0))
+        return self._linear("out", windows.max(axis=0, initial=0))

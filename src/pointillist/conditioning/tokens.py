@@ -151,11 +151,12 @@ class WordFeatures(TokenFeatures):
     kind = "words"
 
     def _tokens(self, values: Array) -> Iterable[Integers]:
-        places = zip(values, to_fixed(self.weights["position"]), strict=False)
-        words = [self._mean_embedding(value) + position for value, position in places]
-        if "window.weight" in self.weights.arrays and words:
-            words = [np.maximum(word, 0) for word in self._windows(np.stack(words))]
-        return (self._linear("out", word) for word in words)
+        words = to_fixed(self.weights["position"])[: len(values)]
+        for word, value in zip(words, values, strict=False):
+            word += self._mean_embedding(value)
+        if "window.weight" in self.weights.arrays:
+            words = np.maximum(self._windows(words), 0)
+        return self._linear("out", words)
 
 
 class StateFeatures(TokenFeatures):

@@ -135,12 +135,14 @@ class Grammar(BaseModel):
 
         Of all ways to one end the first is known alone: time grows with the words, not with the ways.
         """
+        count = len(words)
+        phrases = [[(" ".join(words[at:end]), end) for end in range(count, at, -1)] for at in range(count + 1)]
 
         @cache
         def ends(key: str, start: int) -> Ends:
             entry, result = self.table[key], Ends()
             if isinstance(entry, frozenset):
-                return {end: () for end in range(len(words), start, -1) if " ".join(words[start:end]) in entry}
+                return {end: () for phrase, end in phrases[start] if phrase in entry}
             for sequence in entry:
                 reached: Ends = {start: ()}
                 for name, number in sequence:
