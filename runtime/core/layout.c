@@ -377,8 +377,10 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   if (h[H_CACHES] && height * width > MOST_SITES) return -1;
   pt_run local = {.p = p, .batch = batch, .height = height, .width = width, .by_rows = by_rows}, *r = take(a, 1, sizeof(pt_run));
   if (!r) r = &local;
-  else *r = local, r->level = level, r->row_images = larger(1, ROW_SITES / width);
-  i64 taps = 0;
+  else *r = local, r->level = level;
+  i64 taps = 0, coarsest = 0;
+  for (i32 i = 0; i < h[H_OPERATIONS]; i++) coarsest = larger(coarsest, p.operations[i * OPERATION + O_SCALE]);
+  r->row_images = larger(1, ROW_SITES / columns_of(r, (i32)coarsest));
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) taps += 1 + (reads_taps(p.operations + i * OPERATION) ? p.operations[i * OPERATION + O_TAPS] : 0);
   r->steps = take(a, h[H_OPERATIONS], sizeof(step));
   r->pieces = take(a, taps, sizeof(piece));
