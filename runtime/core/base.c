@@ -45,7 +45,8 @@ enum {
   ROWS = 6,             /* of a tile */
   TILE = 16,            /* rows of a tile of AMX, and groups at most */
   BLOCK = 64,           /* sites whose keys lie side by side */
-  ROW_SITES = 128,      /* of the coarsest grid, of the images whose rows are computed together */
+  ROW_SITES = 28,       /* of the images whose rows are computed together */
+  TILED_SITES = 128,    /* the same by tiles, whose last rows are computed twice */
   SITE_IMAGES = 32,     /* whose sites are */
   CHUNK = 1 << 15,      /* sites whose products of bytes are added in 32 bits */
   ROOT_BITS = 7,        /* of the place of a sum of squares in a table of roots */

@@ -66,12 +66,12 @@ AMX static void execute_amx(pt_run *r, i64 first, i64 last, i64 row, i64 column,
 }
 #endif
 static const pt_level levels_of_x86[] = {
-    [PT_PLAIN] = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0, 0},
-    [PT_AVX2] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_avx2, 0, 0, 0},
-    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_vnni, 0, 0, 0},
-    [PT_AVX512_VNNI] = {execute_512, frequencies_512, digits_512, transform_512, tile_512, multiply_512, execute_rows_512, find_512},
+    [PT_PLAIN] = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_plain, 0, 0, 0},
+    [PT_AVX2] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, ROW_SITES, tile_avx2, 0, 0, 0},
+    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, ROW_SITES, tile_vnni, 0, 0, 0},
+    [PT_AVX512_VNNI] = {execute_512, frequencies_512, digits_512, transform_512, ROW_SITES, tile_512, multiply_512, execute_rows_512, find_512},
 #if defined(AMX)
-    [PT_AMX] = {execute_amx, frequencies_512, digits_512, transform_512, tile_512, multiply_amx, execute_rows_512, find_512},
+    [PT_AMX] = {execute_amx, frequencies_512, digits_512, transform_512, TILED_SITES, tile_512, multiply_amx, execute_rows_512, find_512},
 #endif
 };
 
@@ -120,11 +120,11 @@ static const pt_level *level_of(i32 level) {
 }
 #else
 DEFINE_FOR(plain, )
-static const pt_level level_plain = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0, 0};
+static const pt_level level_plain = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_plain, 0, 0, 0};
 #endif
 
 #if ARM
-static const pt_level level_neon = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_neon, 0, 0, 0};
+static const pt_level level_neon = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_neon, 0, 0, 0};
 
 #if defined(__linux__)
 /* Linux lets a program read the register that names the features of the processor. */
@@ -142,7 +142,7 @@ static const pt_level *level_of(i32 level) {
   return level == PT_PLAIN ? &level_plain : level == PT_NEON && best_level() == PT_NEON ? &level_neon : 0;
 }
 #elif WASM
-static const pt_level level_wasm = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_wasm, 0, 0, 0};
+static const pt_level level_wasm = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_wasm, 0, 0, 0};
 static const pt_level *level_of(i32 level) {
   return level == PT_BEST || level == PT_WASM ? &level_wasm : level == PT_PLAIN ? &level_plain : 0;
 }

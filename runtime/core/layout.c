@@ -77,6 +77,7 @@ struct pt_level {
   void (*frequencies)(const program *, const i32 *, const i64 *, i64, i64, i64 *, i64 *);
   i64 (*digits)(const program *, const i32 *, const i64 *, i64, i64, i64, i64, i64 *, i64 *);
   void (*transform)(const program *, const pt_transform *, const i64 *, const i64 *, i64 *);
+  i64 row_sites;        /* of the coarsest grid, of the images whose rows are computed together */
   tile *product;
   multiply_function *multiply; /* NULL: by tiles */
   int (*rows)(const step *, i64, i64, i64); /* runs a step and those `further`, if it is one of those written for the level */
@@ -380,7 +381,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   else *r = local, r->level = level;
   i64 taps = 0, coarsest = 0;
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) coarsest = larger(coarsest, p.operations[i * OPERATION + O_SCALE]);
-  r->row_images = larger(1, ROW_SITES / columns_of(r, (i32)coarsest));
+  if (a->base) r->row_images = larger(1, level->row_sites / columns_of(r, (i32)coarsest));
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) taps += 1 + (reads_taps(p.operations + i * OPERATION) ? p.operations[i * OPERATION + O_TAPS] : 0);
   r->steps = take(a, h[H_OPERATIONS], sizeof(step));
   r->pieces = take(a, taps, sizeof(piece));
