@@ -7,6 +7,7 @@ map. Other values of one part of the program share a buffer when their uses do n
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def lower(program: Program) -> NDArray[np.uint8]:
     Raises:
         EngineError: if an opcode has no code.
     """
-    return Lowering(program).write()
+    return Lowering(read_inputs_once(program)).write()
 
 
 class Lowering:
@@ -243,6 +244,24 @@ def _last_uses(program: Program) -> dict[Value, tuple[Phase, int]]:
                     lasting.add(view.value)
                 result[view.value] = (phase, position)
     return {value: last for value, last in result.items() if value not in lasting}
+
+
+def read_inputs_once(program: Program) -> Program:
+    """Return a program that reads each condition once in a phase; a recorded one reads it again for each layer."""
+    parts = list[list[Instruction]]()
+    first, same = dict[object, Value](), dict[Value, Value]()
+    for phase, part in program.parts():
+        parts.append([])
+        for i in part:
+            if i.opcode == "INPUT" and i.output is not None:
+                value = i.output.value
+                same[value] = first.setdefault((phase, i.key, value.dtype, i.scale, i.first_row, i.row_parity), value)
+                if same[value] is not value:
+                    continue
+            inputs = tuple(replace(view, value=same.get(view.value, view.value)) for view in i.inputs)
+            parts[-1].append(replace(i, inputs=inputs))
+    per_image, per_row, per_site, post_draw = map(tuple, parts)
+    return replace(program, per_image=per_image, per_row=per_row, per_site=per_site, post_draw=post_draw)
 
 
 def gathers_of_products(program: Program) -> dict[Value, Instruction]:
