@@ -16,7 +16,6 @@ from pointillist.conditioning.portable import (
     WEIGHT_BITS,
     StoredWeights,
     from_fixed,
-    linear,
     silu,
     to_fixed,
 )
@@ -32,10 +31,9 @@ def test_a_linear_layer(seed: int, inputs: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
     x, bias = rng.uniform(-1, 1, inputs) * scale, rng.normal(size=5)
     weight = rng.uniform(-1, 1, (5, inputs)).astype(np.float32)
-    layer = StoredWeights({"weight": weight, "bias": bias})
+    layer = StoredWeights({"out.weight": weight, "out.bias": bias})
     error = inputs * HALF + abs(x).sum() * 2.0 ** -(WEIGHT_BITS + 1) + 2 * HALF
-    result = from_fixed(linear(to_fixed(x), layer.fixed("weight"), layer.fixed("bias")))
-    assert (abs(result - (weight @ x + bias)) <= error + FORMULA).all()
+    assert (abs(from_fixed(layer.linear("out", to_fixed(x))) - (weight @ x + bias)) <= error + FORMULA).all()
 
 
 @given(x=st.floats(-80, 80))
@@ -51,9 +49,9 @@ def test_silu(x: float) -> None:
 def test_sums_do_not_depend_on_their_order(seed: int, inputs: int) -> None:
     """The bits are the same for any permutation of the inputs."""
     rng = np.random.default_rng(seed)
-    x, weight, bias = (to_fixed(rng.normal(size=size)) for size in (inputs, (3, inputs), 3))
-    order = rng.permutation(inputs)
-    assert np.array_equal(linear(x, weight, bias), linear(x[order], weight[:, order], bias))
+    x, weight, order = to_fixed(rng.normal(size=inputs)), rng.normal(size=(3, inputs)), rng.permutation(inputs)
+    layer, other = (StoredWeights({"out.weight": w, "out.bias": np.zeros(3)}) for w in (weight, weight[:, order]))
+    assert np.array_equal(layer.linear("out", x), other.linear("out", x[order]))
 
 
 @pytest.mark.parametrize("index", range(0, len(SIGMOID), 64))

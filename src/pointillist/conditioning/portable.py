@@ -103,15 +103,22 @@ class StoredWeights:
 
     arrays: Mapping[str, Array]
     _decoded: dict[str, Array] = field(default_factory=dict)
-    _fixed: dict[str, Integers] = field(default_factory=dict)
+    _layers: dict[str, tuple[Integers, Integers]] = field(default_factory=dict)
 
-    def fixed(self, name: str) -> Integers:
-        """Round a weight once; a bias has the steps of a sum of products."""
-        if name not in self._fixed:
-            is_bias = name.endswith("bias")
-            bits, limit = (BITS + WEIGHT_BITS, BIAS_LIMIT) if is_bias else (WEIGHT_BITS, WEIGHT_LIMIT)
-            self._fixed[name] = to_fixed(self[name], bits, limit)
-        return self._fixed[name]
+    def linear(self, name: str, x: Integers) -> Integers:
+        """Apply a linear layer to `[..., in]`. Its weights are rounded once.
+
+        Raises:
+            ConfigError: if it has too many inputs.
+        """
+        if x.shape[-1] > MAX_TERMS:
+            raise ConfigError(f"An encoder of prompts has {x.shape[-1]:,} inputs, which must be at most {MAX_TERMS:,}.")
+        if name not in self._layers:
+            weight = to_fixed(self[f"{name}.weight"], WEIGHT_BITS, WEIGHT_LIMIT)
+            self._layers[name] = weight, to_fixed(self[f"{name}.bias"], BITS + WEIGHT_BITS, BIAS_LIMIT)
+        weight, bias = self._layers[name]
+        result: Integers = (x.clip(-LIMIT, LIMIT) @ weight.T + bias + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS
+        return result
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         """Decode a weight; int8 times scale is exact in float32."""
@@ -195,19 +202,6 @@ def to_fixed(x: NDArray[np.floating[Any]], bits: int = BITS, limit: int = LIMIT)
 def from_fixed(x: Integers) -> NDArray[np.float64]:
     """Return the numbers that integers stand for, without rounding."""
     return x / 2.0**BITS
-
-
-def linear(x: Integers, weight: Integers, bias: Integers) -> Integers:
-    """Apply a linear layer to `[..., in]`.
-
-    Raises:
-        ConfigError: if it has too many inputs.
-    """
-    if x.shape[-1] > MAX_TERMS:
-        raise ConfigError(f"An encoder of prompts has {x.shape[-1]:,} inputs, which must be at most {MAX_TERMS:,}.")
-    total = x.clip(-LIMIT, LIMIT) @ weight.T + bias
-    result: Integers = (total + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS
-    return result
 
 
 def silu(x: Integers) -> Integers:

@@ -26,7 +26,6 @@ from pointillist.conditioning.portable import (
     StoredEncoder,
     StoredWeights,
     from_fixed,
-    linear,
     silu,
     to_fixed,
 )
@@ -249,13 +248,10 @@ class TextFeatures(LayerFeatures):
         reader = {name: getattr(self.reader, name, default) for name, default in self.stored.items()}
         return {**super().encode(arrays), "kind": self.kind, **reader}
 
-    def _linear(self, name: str, x: Integers) -> Integers:
-        return linear(x, self.weights.fixed(f"{name}.weight"), self.weights.fixed(f"{name}.bias"))
-
     def _windows(self, words: Integers) -> Integers:
         """Apply the layer `window` to each word and its neighbours."""
         padded = np.pad(words, ((WINDOW // 2,) * 2, (0, 0)))
-        return self._linear("window", np.hstack([padded[i : i + len(words)] for i in range(WINDOW)]))
+        return self.weights.linear("window", np.hstack([padded[i : i + len(words)] for i in range(WINDOW)]))
 
     def _mean_embedding(self, value: Array) -> Integers:
         """Add up the embeddings of buckets, over the root of their number."""
@@ -285,14 +281,9 @@ class PromptFeatures(TextFeatures):
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute features `[n, width]`, once for images of the same prompt."""
-        result = np.zeros((len(values), len(self.weights[self.names[-1]])), np.int64)
-        computed: dict[bytes, Integers] = {}
-        for features, value in zip(result, values, strict=True):
-            key = value.tobytes()
-            if key not in computed:
-                computed[key] = self._features(value)
-            features[:] = computed[key]
-        return from_fixed(result)
+        different = {value.tobytes(): value for value in values}
+        computed = {key: self._features(value) for key, value in different.items()}
+        return from_fixed(np.stack([computed[value.tobytes()] for value in values]))
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
@@ -328,7 +319,7 @@ class SentenceFeatures(PromptFeatures):
 
     def _features(self, value: Array) -> Integers:
         x = to_fixed(value.astype(np.float64) * len(value) ** 0.5)
-        return self._linear("second", silu(self._linear("first", x)))
+        return self.weights.linear("second", silu(self.weights.linear("first", x)))
 
 
 class NgramFeatures(PromptFeatures):
@@ -343,7 +334,7 @@ class NgramFeatures(PromptFeatures):
         return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, stored.ngrams), weights)
 
     def _features(self, value: Array) -> Integers:
-        return self._linear("out", self._mean_embedding(value))
+        return self.weights.linear("out", self._mean_embedding(value))
 
 
 class WordOrderFeatures(NgramFeatures):
@@ -354,4 +345,4 @@ class WordOrderFeatures(NgramFeatures):
 
     def _features(self, value: Array) -> Integers:
         windows = self._windows(to_fixed(self.weights["embedding.weight"][value[value != PAD]]))
-        return self._linear("out", windows.max(axis=0, initial=0))
+        return self.weights.linear("out", windows.max(axis=0, initial=0))

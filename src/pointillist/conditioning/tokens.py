@@ -156,7 +156,7 @@ class WordFeatures(TokenFeatures):
             word += self._mean_embedding(value)
         if "window.weight" in self.weights.arrays:
             words = np.maximum(self._windows(words), 0)
-        return self._linear("out", words)
+        return self.weights.linear("out", words)
 
 
 class StateFeatures(TokenFeatures):
@@ -168,4 +168,4 @@ class StateFeatures(TokenFeatures):
         for x in to_fixed(values):
             x = x - (2 * int(x.sum()) + len(x)) // (2 * len(x))
             variance = sum(int(each) ** 2 for each in x) / len(x)  # whole numbers, divided once
-            yield self._linear("first", to_fixed(x / (variance + EPSILON) ** 0.5))
+            yield self.weights.linear("first", to_fixed(x / (variance + EPSILON) ** 0.5))

@@ -107,11 +107,6 @@ def declare(library: ctypes.CDLL) -> None:
         function.restype, function.argtypes = result, arguments
 
 
-def scratch_numbers(mixtures: int) -> int:
-    """Return how many numbers of 64 bits `pt_frequencies` computes with."""
-    return 4 * mixtures + 520
-
-
 def chosen_level() -> int | None:
     """Return the level of kernels: the fastest of this processor, or what `KERNELS` names; None for numpy.
 

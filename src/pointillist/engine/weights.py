@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -74,38 +73,14 @@ class WeightVersionCheck:
         return [(t._version, t.data_ptr()) for t in self._tensors]
 
 
-VERIFIED: ContextVar[list[object] | None] = ContextVar("VERIFIED", default=None)
-"""The models whose weights were compared in the current call."""
-
-
-@contextmanager
-def compare_weights_once() -> Iterator[None]:
-    """Within the block, compare the weights of a model with its integer program at the first use alone.
-
-    A call that computes with one state of the weights uses the program several times, and a comparison reads all
-    weights: about 1 ms for a million, as much as a fifth of an image.
-    """
-    if VERIFIED.get() is not None:
-        yield
-        return
-    token = VERIFIED.set([])
-    try:
-        yield
-    finally:
-        VERIFIED.reset(token)
-
-
 @contextmanager
 def inference_mode(model: nn.Module) -> Iterator[None]:
-    """Within the block the model is in evaluation mode, which is slow to set, and records no gradients.
-
-    Its weights are compared with its integer program once.
-    """
+    """Within the block the model is in evaluation mode, which is slow to set, and records no gradients."""
     training = model.training
     if any(module.training for module in modules_of(model)):
         model.eval()
     try:
-        with torch.inference_mode(), compare_weights_once():
+        with torch.inference_mode():
             yield
     finally:
         if training:

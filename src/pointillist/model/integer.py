@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pointillist.conditioning import ConditionInputs
 from pointillist.data.tilemaps import Tileset
 from pointillist.engine.library import load_library
-from pointillist.engine.weights import VERIFIED, modules_of, weights_of
+from pointillist.engine.weights import modules_of, weights_of
 from pointillist.errors import EngineError
 from pointillist.images.array_types import Float
 from pointillist.model.conditions import ModelConditions
@@ -44,22 +44,20 @@ class WeightSnapshot:
         count: number of the weights, which takes as long to count as to compare.
     """
 
-    def __init__(self, tensors: Iterable[Tensor], count: int = 0) -> None:
+    def __init__(self, tensors: Sequence[Tensor], count: int = 0) -> None:
         self.count: int = count
-        tensors = list(tensors)
         self._described, self._digest = _describe(tensors), _digest(tensors)
 
-    def matches(self, tensors: Iterable[Tensor]) -> bool:
+    def matches(self, tensors: Sequence[Tensor]) -> bool:
         """Return True if these tensors have the types, shapes and values of before."""
-        actual = list(tensors)
-        return _describe(actual) == self._described and _digest(actual) == self._digest
+        return _describe(tensors) == self._described and _digest(tensors) == self._digest
 
 
-def _describe(tensors: list[Tensor]) -> list[tuple[torch.dtype, torch.device, torch.Size]]:
+def _describe(tensors: Sequence[Tensor]) -> list[tuple[torch.dtype, torch.device, torch.Size]]:
     return [(t.dtype, t.device, t.shape) for t in tensors]
 
 
-def _digest(tensors: list[Tensor]) -> int | bytes:
+def _digest(tensors: Sequence[Tensor]) -> int | bytes:
     readable = [t if t.is_cpu and t.is_contiguous() else t.detach().cpu().contiguous() for t in tensors]
     library, sizes = load_library(), [t.nbytes for t in readable]
     if library is None:
@@ -122,17 +120,14 @@ def find_program(model: StoredModel, size: tuple[int, int] | None, *, by_default
             "This model has no integer program: make it with `pointillist quantize MODEL DATA --out DIR`, or in "
             "Python with `pt.quantize_integer(model, data)`."
         )
-    verified, root = VERIFIED.get(), next(model.modules())
-    is_compared = verified is not None and any(each is model for each in verified)
-    if model.snapshot is None or not (is_compared or model.snapshot.matches(weights_of(modules_of(root)))):
+    weights = weights_of(modules_of(next(model.modules())))
+    if model.snapshot is None or not model.snapshot.matches(weights):
         if integer_model.source != model.fingerprint:
             raise EngineError(
                 "The weights of the model have changed since its integer program was made: make it again with "
                 "`pt.quantize_integer(model, data)`."
             )
-        model.snapshot = WeightSnapshot(weights_of(modules_of(root)), model.num_parameters())
-    if verified is not None and not is_compared:
-        verified.append(model)
+        model.snapshot = WeightSnapshot(weights, model.num_parameters())
     if size is not None:
         integer_model.check_size(*size)
     return replace(

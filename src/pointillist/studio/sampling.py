@@ -10,7 +10,6 @@ import numpy as np
 
 from pointillist.completion.canvas import Painter, tile
 from pointillist.completion.vary import redraw
-from pointillist.engine.weights import compare_weights_once
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import SingleImage
@@ -49,7 +48,6 @@ def run_job(
     return [sampled_image(job.draws.model, levels[i], float(nats[i])) for i in range(len(levels))]
 
 
-@compare_weights_once()
 def finish_job(job: SamplingJob, emit: Emit, check: Callable[[], None], threads: int | None = None) -> schemas.Finished:
     """Run a job, and return its images with their manifest; see `run_job`."""
     started = time.perf_counter()

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pointillist.engine.weights import compare_weights_once
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.fill import make_fill
@@ -59,7 +58,6 @@ class StudioService:
             self.watcher = RunWatcher(watched, self.models.add(str(watched.newest), watched.name), limits)
         self.queue: JobQueue = JobQueue(limits, threads or default_threads())
 
-    @compare_weights_once()
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
         return make_job(self.models[model].loaded, request, self.limits)
 

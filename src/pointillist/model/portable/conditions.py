@@ -137,14 +137,12 @@ def encode_inputs(
 ) -> dict[str, IntArray]:
     """Return the conditions of images as integers; see `ProgramModel.encode`."""
     joined: dict[str, list[IntArray]] = {}
-    starts = {"vector": 0, "map": 0, "tokens": 0}
     for part in parts:
-        value = inputs.parts.get(part.name)
-        start = starts[part.kind]
-        starts[part.kind] += part.rows.shape[-1]
         if part.kind not in program.inputs:
             continue
-        unit = program.inputs[part.kind].unit[start : starts[part.kind]]
+        value, before = inputs.parts.get(part.name), joined.setdefault(part.kind, [])
+        start = sum(each.shape[-1] for each in before)
+        unit = program.inputs[part.kind].unit[start : start + part.rows.shape[-1]]
         if part.name in features:
             integers = round_features(part.kind, features[part.name], unit)
         elif not part.any_size and part.rows.shape[1:3] != size:
@@ -156,7 +154,7 @@ def encode_inputs(
             integers = part.encoded(unit, value or part.encoder.reader.read(None, len(inputs), size))
         else:
             integers = part.stored(value, len(inputs), order)
-        joined.setdefault(part.kind, []).append(integers)
+        before.append(integers)
     result = {kind: np.concatenate(arrays, -1) if arrays[1:] else arrays[0] for kind, arrays in joined.items()}
     if "map" in result:
         result["map"] = np.moveaxis(order.array_to_raster(np.moveaxis(result["map"], -1, 1)), 1, -1)
