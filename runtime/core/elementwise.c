@@ -15,6 +15,13 @@ INLINE i32 wide(i32 x) { return clamp(x, -LIMIT, LIMIT); }
 INLINE i32 wide_long(i64 x) { return (i32)(x < -LIMIT ? -LIMIT : x > LIMIT ? LIMIT : x); }
 INLINE u8 narrow(i32 x, i32 type) { return type == INT8 ? (u8)(clamp(x, -128, 127) + 128) : (u8)clamp(x, 0, 255); }
 
+/* Set numbers of any type, clamped to its range. */
+INLINE void set_numbers(u8 *restrict y, i32 type, const i32 *restrict x, i64 n) {
+  i32 *restrict ys = (i32 *)y;
+  if (type == INT32) for (i64 j = 0; j < n; j++) ys[j] = wide(x[j]);
+  else for (i64 j = 0; j < n; j++) y[j] = narrow(x[j], type);
+}
+
 typedef void site_function(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z);
 #define WIDE(name) i32 *restrict name##s = (i32 *)name
 #define WIDE_IN(name) const i32 *restrict name##s = (const i32 *)name
@@ -50,17 +57,15 @@ INLINE void scale(const step *s, u8 *restrict y, const u8 *restrict x, const u8 
 
 /* GATE: out = shift(tanh[shift(x, left)] sigmoid[shift(z, right)], by); 0 is in the middle of a table, its ends hold beyond */
 INLINE void gate(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
-  WIDE(y); WIDE_IN(x); WIDE_IN(z);
+  WIDE_IN(x); WIDE_IN(z);
   const i8 *left = s->c[2], *right = s->c[3], *by = s->c[4];
   i32 m = (i32)s->middle[0], k = (i32)s->middle[1];
   const i16 *tanh = (const i16 *)s->c[0] + m, *sigmoid = (const i16 *)s->c[1] + k;
   i32 *restrict a = s->scratch, *restrict b = a + s->n;
   for (i64 j = 0; j < s->n; j++) a[j] = clamp(shift(xs[j], left[j]), -m, m);
   for (i64 j = 0; j < s->n; j++) b[j] = clamp(shift(zs[j], right[j]), -k, k);
-  for (i64 j = 0; j < s->n; j++) a[j] = tanh[a[j]] * sigmoid[b[j]];
-  if (s->y_type == INT32) for (i64 j = 0; j < s->n; j++) ys[j] = wide(shift(a[j], by[j]));
-  else if (s->y_type == INT8) for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(a[j], by[j]), INT8);
-  else for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(a[j], by[j]), UINT8);
+  for (i64 j = 0; j < s->n; j++) a[j] = shift(tanh[a[j]] * sigmoid[b[j]], by[j]);
+  set_numbers(y, s->y_type, a, s->n);
 }
 
 /* RELU: out = max(x, 0) */
@@ -73,8 +78,7 @@ INLINE void relu(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *
 INLINE void make_narrow(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
   WIDE_IN(x); (void)z;
   const i8 *by = s->c[0];
-  if (s->y_type == INT8) for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(xs[j], by[j]), INT8);
-  else for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(xs[j], by[j]), UINT8);
+  for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(xs[j], by[j]), s->y_type);
 }
 
 /* RESCALE: out = shift(x, by), of wide or narrow x */

@@ -122,10 +122,6 @@ static i64 cache_bytes(const pt_run *r, const i32 *cache) {
 
 static int is_whole_row(const pt_run *r, i32 part) { return part == ROW || (part != IMAGE && r->by_rows); }
 
-static void set_bytes(u8 *at, u8 byte, i64 count) { /* its address is no byte of a run, which is read but once */
-  for (i64 i = 0; i < count; i++) at[i] = byte;
-}
-
 static void fill(u8 *at, i32 type, i64 channels, i64 count, const i32 *numbers) {
   for (i64 i = 0; i < count; i++)
     for (i64 j = 0; j < channels; j++) {
@@ -140,14 +136,15 @@ static void fill_states(pt_run *r) {
   for (i32 i = 0; i < p->header[H_BUFFERS]; i++) {
     const i32 *b = p->buffers + i * BUFFER_WORDS;
     i64 bytes = r->batch * b[1] * (is_whole_row(r, b[3]) ? columns_of(r, b[2]) : 1);
-    if (b[0] == INT8) set_bytes(r->buffers[i], 128, bytes);
+    u8 *at = r->buffers[i]; /* which a byte of the state might be, as far as a compiler knows */
+    if (b[0] == INT8) for (i64 k = 0; k < bytes; k++) at[k] = 128;
   }
   for (i32 i = 0; i < p->header[H_MAPS]; i++) {
     const i32 *m = p->maps + i * MAP_WORDS;
     i64 line = line_of(r, m), slots = r->batch * rows_of(r, m), margin = m[4] * m[1] * size_of(m[0]);
-    if (m[0] == INT8) set_bytes(r->maps[i], 128, slots * line);
-    for (i64 s = 0; s < slots; s++) {
-      u8 *at = r->maps[i] + s * line;
+    u8 *at = r->maps[i];
+    if (m[0] == INT8) for (i64 k = 0; k < slots * line; k++) at[k] = 128;
+    for (i64 s = 0; s < slots; s++, at += line) {
       if (m[7] >= 0) fill(at, m[0], m[1], m[4], constant(p, m[7]));
       if (m[6] >= 0) fill(at + margin, m[0], m[1], columns_of(r, m[2]), constant(p, m[6]));
     }
@@ -315,9 +312,7 @@ static i64 further_steps(const pt_run *r, i64 i) {
     const i32 factor = ((const i16 *)s->c[0])[j], by = ((const i8 *)s->c[1])[j];
     fits = factor <= 0, s->is_plain &= by >= 0 && factor == -(1ll << by);
   }
-  i32 entries = 0;
-  for (i64 k = 0; fits && k <= look->middle[0]; k++) entries |= ((const i32 *)look->c[0])[look->middle[0] + k];
-  fits &= !entries; /* x or -x has no entry */
+  if (fits) for (i64 k = 0; k <= look->middle[0]; k++) fits &= !((const i32 *)look->c[0])[look->middle[0] + k]; /* x or -x has no entry */
   for (i64 k = 1; fits && k <= further; k++) s->shifts_left |= s[k].shifts_left;
   return fits ? further : 0;
 }

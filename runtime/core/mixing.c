@@ -61,14 +61,6 @@ INLINE void upsample(const step *s, i64 row, i64 at, i64 from, i64 to) {
     }
 }
 
-/* Set numbers of any type, clamped to its range. */
-INLINE void set_numbers(u8 *restrict y, i32 type, const i32 *restrict x, i64 n) {
-  i32 *restrict ys = (i32 *)y;
-  if (type == INT32) for (i64 j = 0; j < n; j++) ys[j] = wide(x[j]);
-  else if (type == INT8) for (i64 j = 0; j < n; j++) y[j] = narrow(x[j], INT8);
-  else for (i64 j = 0; j < n; j++) y[j] = narrow(x[j], UINT8);
-}
-
 /* INPUT: out = the vector of the image, or the map at each site; MAP_CONSTANT: the same map for all images.
    An input is clamped to the range of its type. */
 INLINE void read_input(const step *s, i64 row, i64 at, i64 from, i64 to) {

@@ -39,8 +39,9 @@ INLINE i64 keep_nucleus(i64 *restrict result, i64 levels, i64 top_p) {
 INLINE void transform(const program *p, const pt_transform *t, const i64 *c, const i64 *u, i64 *restrict result) {
   const i32 *h = p->header, *log2 = constant(p, h[H_LOG2]), *exp2 = constant(p, h[H_EXP2]);
   i64 levels = h[H_LEVELS], best = 0, total = 0;
+  for (i64 k = 0; k < levels; k++) result[k] = c[k];
   if (t->is_guided || t->inverse_temperature != 1 << 16) {
-    for (i64 k = 0; k < levels; k++) result[k] = log2_of(log2, c[k]);
+    for (i64 k = 0; k < levels; k++) result[k] = log2_of(log2, result[k]);
     if (t->is_guided) for (i64 k = 0; k < levels; k++) {
       i64 reference = log2_of(log2, u[k]);
       result[k] = reference + ((t->guidance * (result[k] - reference)) >> 16);
@@ -57,8 +58,6 @@ INLINE void transform(const program *p, const pt_transform *t, const i64 *c, con
       i64 d = ((largest - result[k]) * t->inverse_temperature) >> 16;
       result[k] = read_table(exp2, d & ((1 << 20) - 1), 20) >> smaller(d >> 20, 31);
     }
-  } else {
-    for (i64 k = 0; k < levels; k++) result[k] = c[k];
   }
   for (i64 k = 0; k < levels; k++) total += result[k];
   normalise_weights(result, levels, total, 30, 0);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,7 +12,7 @@ from pydantic import ConfigDict, model_serializer, model_validator
 from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote
 from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.files.settings_tree import WordedSettings
-from pointillist.images.array_types import Float, Int, UInt8
+from pointillist.images.array_types import Int, UInt8
 from pointillist.images.pictures import (
     OPAQUE,
     as_pil,
@@ -387,21 +386,3 @@ def to_pictures(image: ImageSpec, levels: Int[np.ndarray, "n c h w"]) -> UInt8[n
     return (
         np.stack([to_picture(image, x[..., 0][None]) for x in pictures]) if len(pictures) else pictures.astype(np.uint8)
     )
-
-
-def sum_images(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, " n"]:
-    """Add the numbers of each image, `[n, ...]` to `[n]`, and round once: the same bits in any order of them.
-
-    ```python
-    sum_images(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]))  # twice the same
-    ```
-    """
-    rest = np.asarray(values, np.float64).reshape(len(values), -1)
-    parts, spread = list[np.ndarray](), 2.0 ** (rest.shape[1].bit_length() + 1)
-    # Rump et al. 2008, accurate summation: multiples of one unit, so few bits that they add up without rounding
-    while 0 < (largest := np.abs(rest).max(initial=0.0)) < 2.0**900:
-        unit = spread * 2.0 ** math.frexp(largest)[1]
-        high = (rest + unit) - unit
-        parts.append(high.sum(1))
-        rest = rest - high  # 0 in the end, unless a number is infinite
-    return np.array([math.fsum(image) for image in np.stack([*parts, rest.sum(1)], 1).tolist()])
