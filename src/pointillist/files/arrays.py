@@ -337,7 +337,7 @@ def open_weights(path: Path, framework: str = "np") -> Iterator[Any]:
         raise CheckpointError(f"{path} is damaged ({error}): copy or download it again.") from error
 
 
-def sum_images(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, " n"]:
+def sum_images(values: Array) -> NDArray[np.float64]:
     """Add the numbers of each image, `[n, ...]` to `[n]`, and round once: the same bits in any order of them.
 
     ```python
