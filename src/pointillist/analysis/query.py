@@ -17,9 +17,9 @@ import numpy as np
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.files.arrays import sum_images
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.pictures import sum_images
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.portable import ProgramModel

@@ -16,7 +16,7 @@ from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.particles import DRAWN, WEIGHED, ParticleBatch
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.files.arrays import sum_images
+from pointillist.images.pictures import sum_images
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

@@ -1,4 +1,4 @@
-"""Arrays: of any library as numpy, their sums, next to a JSON document, in files of a model folder. Needs no torch."""
+"""Arrays: of any library as numpy, next to a JSON document, and in the files of a model folder. Needs no torch."""
 
 from __future__ import annotations
 
@@ -335,21 +335,3 @@ def open_weights(path: Path, framework: str = "np") -> Iterator[Any]:
             yield file
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged ({error}): copy or download it again.") from error
-
-
-def sum_images(values: Array) -> NDArray[np.float64]:
-    """Add the numbers of each image, `[n, ...]` to `[n]`, and round once: the same bits in any order of them.
-
-    ```python
-    sum_images(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]))  # twice the same
-    ```
-    """
-    rest = np.asarray(values, np.float64).reshape(len(values), -1)
-    parts, spread = list[np.ndarray](), 2.0 ** (rest.shape[1].bit_length() + 1)
-    # Rump et al. 2008, accurate summation: multiples of one unit, so few bits that they add up without rounding
-    while 0 < (largest := np.abs(rest).max(initial=0.0)) < 2.0**900:
-        unit = spread * 2.0 ** math.frexp(largest)[1]
-        high = (rest + unit) - unit
-        parts.append(high.sum(1))
-        rest = rest - high  # 0 in the end, unless a number is infinite
-    return np.array([math.fsum(image) for image in np.stack([*parts, rest.sum(1)], 1).tolist()])

@@ -1,8 +1,9 @@
-"""Pillow's pictures as arrays, levels and back: quantisation, palettes, transparency; PNG of 16 bits; tiles."""
+"""Pillow's pictures as arrays, levels and back: quantisation, palettes, transparency; PNG of 16 bits; tiles; sums."""
 
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pointillist.images.array_types import Shaped
+from pointillist.images.array_types import Float, Shaped
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 OPAQUE = 128  # an alpha below this is "transparent" in a palette image
@@ -194,3 +195,21 @@ def tiles_of(height: int, width: int, side: int) -> Tiling:
     """
     rows, columns = -(-height // side), -(-width // side)
     return Tiling(height, width, (-(-height // rows), -(-width // columns)))
+
+
+def sum_images(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, " n"]:
+    """Add the numbers of each image, `[n, ...]` to `[n]`, and round once: the same bits in any order of them.
+
+    ```python
+    sum_images(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]))  # twice the same
+    ```
+    """
+    rest = np.asarray(values, np.float64).reshape(len(values), -1)
+    parts, spread = list[np.ndarray](), 2.0 ** (rest.shape[1].bit_length() + 1)
+    # Rump et al. 2008, accurate summation: multiples of one unit, so few bits that they add up without rounding
+    while 0 < (largest := np.abs(rest).max(initial=0.0)) < 2.0**900:
+        unit = spread * 2.0 ** math.frexp(largest)[1]
+        high = (rest + unit) - unit
+        parts.append(high.sum(1))
+        rest = rest - high  # 0 in the end, unless a number is infinite
+    return np.array([math.fsum(image) for image in np.stack([*parts, rest.sum(1)], 1).tolist()])

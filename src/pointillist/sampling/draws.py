@@ -21,10 +21,10 @@ from pointillist.conditioning.label import labels_from_input
 from pointillist.distributions.transform import Transform
 from pointillist.engine.batch import empty_batch
 from pointillist.engine.program import IntArray
-from pointillist.files.arrays import sum_images
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.pictures import sum_images
 from pointillist.model.portable import ProgramModel
 from pointillist.model.portable.conditions import join_inputs
 from pointillist.model.protocols import LikelihoodModel

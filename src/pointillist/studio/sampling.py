@@ -10,8 +10,8 @@ import numpy as np
 
 from pointillist.completion.canvas import Painter, tile
 from pointillist.completion.vary import redraw
-from pointillist.files.arrays import sum_images
 from pointillist.images.array_types import Float, Int, Shaped
+from pointillist.images.pictures import sum_images
 from pointillist.model.batches import SingleImage
 from pointillist.model.protocols import Distributions
 from pointillist.studio import schemas

@@ -14,12 +14,13 @@ import numpy as np
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, DataError, check_whole
-from pointillist.files.arrays import Summary, sum_images
+from pointillist.files.arrays import Summary
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.pictures import sum_images
 from pointillist.model.batches import BatchReader, QueryKwargs, check_guided_memory, check_likelihood, select_images
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of

@@ -29,10 +29,11 @@ from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import draw_particles, sample_batch
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError
-from pointillist.files.arrays import as_array, sum_images
+from pointillist.files.arrays import as_array
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
+from pointillist.images.pictures import sum_images
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.portable.conditions import ORDER, POSITION, IntegerPart, encode_inputs
 from pointillist.model.portable.likelihood import ProgramDistributions

@@ -15,8 +15,8 @@ from pointillist.completion.canvas import Painter, window_seed
 from pointillist.completion.result import Completions
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError
-from pointillist.files.arrays import sum_images
 from pointillist.images.array_types import Bool, Float, Int
+from pointillist.images.pictures import sum_images
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import choose_engine
 from pointillist.sampling.methods import choose_method, num_late
