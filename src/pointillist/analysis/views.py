@@ -137,10 +137,8 @@ class Views(ShownAsPicture, Summary):
     @cached_property
     def counterfactuals(self) -> list[Counterfactual]:
         """Consequences of each of `edits`."""
-        result = []
-        for edits in default_edits(self) if self.edits is None else self.edits:
-            result.append(counterfactual(self.query, edits, n=self.continuations, seed=self.seed))
-        return result
+        chosen = default_edits(self) if self.edits is None else self.edits
+        return [self.counterfactual(edits, n=self.continuations, seed=self.seed) for edits in chosen]
 
     def distribution(self, row: int, column: int, channel: int = 0) -> LevelDistribution:
         """Return the distribution of a sub-pixel; see `distribution`."""

@@ -26,6 +26,7 @@ from pointillist.anomaly.reading import ImageBatches
 from pointillist.anomaly.statistics import NearestImages, ScoredBatch
 from pointillist.data import ImageDataset
 from pointillist.errors import DataError, ShapeError
+from pointillist.files.arrays import Summary
 from pointillist.images.array_types import Float
 from pointillist.model.protocols import LikelihoodModel
 
@@ -129,7 +130,7 @@ def _without(images: np.ndarray, seen: Set[bytes]) -> list[np.ndarray]:
 
 
 @dataclass(frozen=True)
-class ModelFit:
+class ModelFit(Summary):
     """Fit of a model to normal images that it has not seen.
 
     Attributes:
@@ -137,6 +138,8 @@ class ModelFit:
         codec: the file format that stores them in fewer bits than others; None for images that none can hold.
         codec_bits_per_dim: of that format.
     """
+
+    _summary = "bits_per_dim codec codec_bits_per_dim"
 
     bits_per_dim: float
     codec: str | None

@@ -199,11 +199,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def statistics(self, X: Any) -> Float[np.ndarray, "n k"]:  # noqa: N803
         """Compute the statistics of each image, in standard deviations, of its most anomalous window."""
-        parts = [self.density_.of_worst_windows(batch.statistics)[1] for batch in self._batches(X)]
-        return np.concatenate(parts)
+        return np.concatenate([self.density_.of_worst_windows(batch.statistics)[1] for batch in self._batches(X)])
 
     def records(self, X: Any) -> Iterator[AnomalyRecord]:  # noqa: N803
         """Yield the verdict on each image with its maps, in order; of a folder only a batch is in memory."""
+        offset, threshold = self.offset_, self.heat_scale_.threshold(self.contamination)
         for batch in self._batches(X):
             scores, standardised = self.density_.of_worst_windows(batch.statistics)
             p_values = conformal_p_values(self.calibration_scores_, scores)
@@ -216,10 +216,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                     spec=self.model_.image.resized(*self.image_size_),
                     score=float(scores[i]),
                     p_value=float(p_values[i]),
-                    pred_label=bool(scores[i] < self.offset_),
+                    pred_label=bool(scores[i] < offset),
                     statistics=dict(zip(self.statistic_names_, standardised[i].tolist(), strict=True)),
                     z_map=maps[i],
-                    mask_threshold=self.heat_scale_.threshold(self.contamination),
+                    mask_threshold=threshold,
                     top=self.heat_scale_.top,
                 )
 

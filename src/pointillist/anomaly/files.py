@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pointillist.anomaly.density import Density, ModelFit
 from pointillist.anomaly.heat import HeatScale
 from pointillist.anomaly.statistics import NearestImages
 from pointillist.errors import CheckpointError
-from pointillist.files.arrays import open_weights, read_arrays, read_metadata, settings_digest, write_arrays
+from pointillist.files.arrays import open_weights, plain, read_arrays, read_metadata, settings_digest, write_arrays
 from pointillist.files.reading import read_document
 from pointillist.files.writing import write_text
 from pointillist.images.array_types import Float
@@ -71,11 +71,7 @@ def write_detector(
         "format_version": FORMAT_VERSION,
         "model": model.weights_fingerprint,
         "background": None if background is None else background.weights_fingerprint,
-        "statistic_names": list(stored.statistic_names),
-        "image_size": list(stored.image_size),
-        "engine": stored.engine,
-        "parameters": stored.parameters,
-        "model_fit": asdict(stored.model_fit),
+        **{name: plain(getattr(stored, name)) for name in _SETTINGS[2:]},
     }
     heat = stored.heat_scale
     arrays = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +125,7 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, rows: Sequence[F
         "engine": detector.engine_,
         "held_out": len(detector.calibration_scores_),
         "neighbours": 0 if detector.neighbours_ is None else len(detector.neighbours_.reference),
-        "model_fit": asdict(detector.model_fit_),
+        "model_fit": detector.model_fit_.to_dict(),
         "count": len(rows),
         **_alarms(rows, detector.contamination),
         "images": [
