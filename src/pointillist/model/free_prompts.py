@@ -21,6 +21,7 @@ from pointillist.conditioning.text_encoders.cache import EmbeddingCache, embeddi
 from pointillist.conditioning.text_encoders.spelling import (
     LIKELY,
     NEIGHBOUR,
+    OTHER,
     SHORTEST,
     TWICE,
     edit_distance,
@@ -38,6 +39,7 @@ _EACH = 2  # examples of each kind of words
 _SAID = 8  # sentences about the words of a prompt
 _FREE = frozenset({"a", "i"})  # letters that are words; a vocabulary has no single letters
 _NEGATIONS = frozenset(["no", "not", "without", "never", "none", "nothing", "neither", "nor", "non"])
+_FORM = -1  # of a word in the plural or singular: likelier than any misspelling
 _LOOKED_UP = 200  # words of a prompt whose nearest are looked for
 _KINDS = NOUN, COLOUR, FUNCTION = "noun", "colour", "function"
 _TOKEN = re.compile(r"\w+|[^\w\s]+")
@@ -85,7 +87,7 @@ class KnownWords:
         some = [f"{', '.join(map(quote, of_kinds[kind][:_EACH]))} ({kind})" for kind in slots]
         self.examples: str = ", ".join(some or map(quote, self.names[:_SHOWN]))
         self._others = frozenset(self.kinds.others.split())
-        self._spellings = [word for word in dict.fromkeys([*words, *sorted(self.seen)]) if len(word) > 2]
+        self._spellings = [word for word in dict.fromkeys([*words, *sorted(self.seen)]) if len(word) > 1]
         self._relations = ", ".join(self.kinds.kinds.get("relation", ()))
         self._read_as = rf"(?<!\w)(?:{either(grammar.read_as)})(?!\w)"
         # without kinds of words, all are of one
@@ -132,6 +134,7 @@ class KnownWords:
     def _known(self, prompt: str, notes: list[str]) -> str:
         """Replace unknown words, or leave them out."""
         tokens = [match for match in _TOKEN.finditer(prompt) if _is_word(match[0])]
+        final = max((i for i, token in enumerate(tokens) if not self._is_known(token[0].lower())), default=-1)
         parts: list[str] = []
         end, last = 0, ""
         for i, token in enumerate(tokens):
@@ -139,14 +142,20 @@ class KnownWords:
             if self._is_known(typed.lower()):
                 last = typed
                 continue
-            near = self._nearest(typed, self._place(last, after)) if i < _LOOKED_UP else []
-            before, last = prompt[end : token.start()], near[0] if near else ""
+            before = prompt[end : token.start()]
+            around = ("".join([*parts, before]), prompt[token.end() :]) if i == final else None
+            near = self._nearest(typed, self._place(last, after), around) if i < _LOOKED_UP else []
+            last = near[0] if near else ""
             if not near and self.nouns and self._kind(after) != NOUN:
                 before = _BARE.sub("", before)
             parts += [before, last]
             end = token.end()
             notes.append(self._sentence(typed, near))
         return _agreeing(_BARE.sub("", "".join([*parts, prompt[end:]]))) if parts else prompt
+
+    def _fits(self, text: str) -> bool:
+        """Return True if the grammar covers a prompt."""
+        return bool(self.kinds.grammar.sentences) and not self.kinds.grammar.parse(self._replaced(text, []))[1]
 
     def _covered(self, text: str, notes: list[str]) -> str:
         """Return the sentence that the grammar covers, and say what it does not."""
@@ -185,9 +194,7 @@ class KnownWords:
         return {**known, "readAs": grammar.read_as, "grammar": parsed if grammar.sentences else None}
 
     def _place(self, before: str, after: str) -> tuple[str, ...]:
-        """Return the kinds of words that may stand between two words, the likeliest first; none without kinds."""
-        if not self._kinds:
-            return ()
+        """Return the kinds of words that may stand between two words, the likeliest first."""
         if self._kind(before) == NOUN:
             return (FUNCTION,)
         return (COLOUR, NOUN, FUNCTION) if self._kind(after) == NOUN else (NOUN, COLOUR, FUNCTION)
@@ -202,30 +209,32 @@ class KnownWords:
         vague = not self._kinds and (word.isdigit() or (len(word) == 1 and word.isascii()))
         return vague or word in self.seen or word in _FREE
 
-    def _nearest(self, text: str, place: tuple[str, ...]) -> list[str]:
+    def _nearest(self, text: str, place: tuple[str, ...], around: tuple[str, str] | None) -> list[str]:
         """Return the words that are nearest to an unknown one, of its spelling, then one of its meaning.
 
-        Words of the likeliest kind come first. A word that another letter makes of a known one, as "horse" of "house",
-        is not a misspelling of it if it is among the words of the model, or of the encoder without these, or if there
-        is neither.
+        Words that make a sentence of the grammar with the text before and after come first, then words of the likeliest
+        kind. A word that another letter makes of a known one, as "horse" of "house", is not a misspelling of it if it
+        is among the words of the model, or of the encoder without these, or if there is neither.
         """
-        word = text.lower()
-        if forms := [form for form in (*singulars(word), f"{word}s") if form in self.seen]:
-            return forms[:1]
+        word, others = text.lower(), self._others
+        forms = (*singulars(word), f"{word}s") if len(word) > 2 else ()
+        is_word = self.vectors is None or self.vectors.encoder.is_word(word)
+        most = LIKELY if (word in others if others else is_word) else OTHER if len(word) < SHORTEST else TWICE
+        alone = _FORM if len(word) < 3 else min(most, NEIGHBOUR) if len(word) < SHORTEST else most
         spelled: dict[tuple[int, int], list[str]] = {}
-        others = self._others
-        is_other = word in others if others else self.vectors is None or self.vectors.encoder.is_word(word)
-        most = LIKELY if is_other else NEIGHBOUR if len(word) < SHORTEST else TWICE
-        for name in self._spellings if len(word) > 2 else ():
-            odds, kind = misspelling(word, name), self._kind(name)
-            if odds <= most and (not place or kind in place):
-                spelled.setdefault((place.index(kind) if place else 0, odds), []).append(name)
+        for name in self._spellings:
+            odds, kind = _FORM if name in forms else misspelling(word, name), self._kind(name)
+            if odds <= most and around and self._fits(name.join(around)):
+                spelled.setdefault((-1, odds), []).append(name)
+            elif odds <= alone and (kind in place or odds == _FORM):
+                spelled.setdefault((0 if odds == _FORM else place.index(kind), odds), []).append(name)
         if spelled:
             return spelled[min(spelled)]
-        meant = self._by_meaning(_meaning(text)) if len(word) > 2 or not word.isalnum() else None
+        reads = len(word) > 3 or (is_word and len(word) > 2)
+        meant = self._by_meaning(_meaning(text)) if reads or not word.isalnum() else None
         kind = self._kinds.get(meant or "", "")
         # before another noun, a noun by meaning describes it: "fluffy cat" does not mean "kitty cat"
-        fits = not place or kind == place[0] or (kind == COLOUR and FUNCTION not in place[:1])
+        fits = not self._kinds or kind == place[0] or (kind == COLOUR and place[0] != FUNCTION)
         return [meant] if meant is not None and fits else []
 
     def _closest(self, prompt: str) -> list[str]:

@@ -30,7 +30,7 @@ export class MapPen {
     /** @type {Promise<void>} one after the other, in the order of the strokes */
     this.healing = Promise.resolve();
     this.inks = new InkPicker(state);
-    this.eraser = html("button", { type: "button", title: "Leave cells to the model", "aria-pressed": "false", onclick: () => this.#erase() }, "Eraser");
+    this.eraser = html("button", { type: "button", title: "Leave cells to the model", "aria-pressed": "false", onclick: () => this.eraser.setAttribute("aria-pressed", String(this.eraser.ariaPressed !== "true")) }, "Eraser");
     this.undoButton = html("button", { type: "button", title: "Undo the last stroke (Ctrl+Z)", disabled: true, onclick: () => void this.undo() }, "Undo");
     this.el = html("div", { className: "row pen", role: "group", "aria-label": "Cells to draw", hidden: true }, this.inks.el, this.eraser, this.undoButton);
     this.button = html("button", { type: "button", title: "Draw in the map: what is around it heals", "aria-pressed": "false", onclick: () => this.turn(!this.on) }, "Change here");
@@ -50,10 +50,6 @@ export class MapPen {
 
   #update() {
     if (this.state.details) this.inks.update(this.state.details.image);
-  }
-
-  #erase() {
-    this.eraser.setAttribute("aria-pressed", String(this.eraser.ariaPressed !== "true"));
   }
 
   /** Begin a stroke. @param {import("../state/world_map.js").Declared} declared @param {Cell} cell */

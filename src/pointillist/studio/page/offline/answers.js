@@ -27,9 +27,9 @@ export class Answers {
    * @returns {Promise<object | Blob | null>} null after events
    */
   async answer(address, body, emit, stopped) {
-    const { details } = this.opened;
+    const { details, contents: { version, limits, model } } = this.opened;
     switch (/(\w+)(?:\?.*)?$/.exec(address)?.[1]) {
-      case "info": return this.#info();
+      case "info": return { version, limits, models: [model], run: null };
       case "sample": return this.#events(body, emit, stopped);
       case "fill": return this.painting.fill(body);
       case "reproduce": return this.painting.reproduce(body);
@@ -42,12 +42,6 @@ export class Answers {
       case "png": return png(details.image, body);
       default: throw new Error(ELSEWHERE);
     }
-  }
-
-  /** @returns {Api.ServerInfo} */
-  #info() {
-    const { version, limits, model } = this.opened.contents;
-    return { version, limits, models: [model], run: null };
   }
 
   /** @param {Api.SampleRequest} request @param {(event: Api.Event) => void} emit @param {() => Promise<boolean>} stopped */

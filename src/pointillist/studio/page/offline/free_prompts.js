@@ -4,7 +4,7 @@
 const ENDINGS = [["s", ""], ["es", ""], ["ies", "y"], ["ves", "f"]], ROWS = "qwertyuiop asdfghjkl zxcvbnm";
 const ARTICLES = new Set(["a", "an", "the"]), FREE = new Set(["a", "i"]), SHORTEST = 5, SAID = 8, LOOKED_UP = 200, SHOWN = 4, WORDS = 64;
 const NEGATIONS = new Set("no not without never none nothing neither nor non".split(" ")), LETTER = "[\\p{L}\\p{N}_]";
-const [LIKELY, NEIGHBOUR, OTHER, TWICE, NEVER] = [0, 1, 2, 3, 4], [COLOUR, NOUN, FUNCTION] = ["colour", "noun", "function"];
+const [FORM, LIKELY, NEIGHBOUR, OTHER, TWICE, NEVER] = [-1, 0, 1, 2, 3, 4], [COLOUR, NOUN, FUNCTION] = ["colour", "noun", "function"];
 const either = (/** @type {string[]} */ words) => words.sort((a, b) => b.length - a.length).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
 const quote = (/** @type {string} */ text) => `'${text}'`, wordsOf = (/** @type {string} */ text) => text.toLowerCase().match(/[\p{L}\p{N}_]+(?:['’][\p{L}\p{N}_]+)?/gu) ?? [];
 
@@ -101,25 +101,30 @@ function parser({ table, rewritten, content }) {
 /** A function that reads prompts by the words of all captions: what is sampled, and a sentence for whatever is sampled as something else or left out; a negation is refused. @param {string[]} words @param {WordKinds} learned */
 export function promptReader(words, { kinds, nouns, relations, examples, others, readAs, grammar }) {
   const table = new Map(Object.entries(kinds)), names = new Set(nouns), seen = new Set([...words, ...Object.keys(kinds).flatMap((phrase) => phrase.split(" "))]);
-  const spellings = [...new Set([...words, ...[...seen].sort()])].filter((word) => word.length > 2);
+  const spellings = [...new Set([...words, ...[...seen].sort()])].filter((word) => word.length > 1);
   const isOther = new Set(others.split(" ")), parse = grammar && parser(grammar), knows = relations ? `: this model knows ${relations}, and one scene in a sentence.` : ".";
   const isKnown = (/** @type {string} */ word) => seen.has(word) || FREE.has(word) || (!table.size && (/^[\x00-\x7f]$/.test(word) || /^\p{Nd}+$/u.test(word)));
   const kindOf = (/** @type {string} */ word) => [word, ...singularsOf(word)].map((each) => table.get(each)).find(Boolean) ?? FUNCTION;
-  /** The words that an unknown one is spelled like, of the likeliest kind between two others. @param {string} word @param {string} before @param {string} after */
-  function nearest(word, before, after) {
-    const form = [...singularsOf(word), `${word}s`].find((each) => seen.has(each)), most = !others || isOther.has(word) ? LIKELY : word.length < SHORTEST ? NEIGHBOUR : TWICE;
-    if (form !== undefined || word.length < 3) return form === undefined ? [] : [form];
-    const place = !table.size ? null : kindOf(before) === NOUN ? [FUNCTION] : kindOf(after) === NOUN ? [COLOUR, NOUN, FUNCTION] : [NOUN, COLOUR, FUNCTION];
-    const spelled = spellings.map((name) => ({ name, odds: misspelling(word, name), at: place ? place.indexOf(kindOf(name)) : 0 })).filter(({ odds, at }) => odds <= most && at >= 0).map(({ name, odds, at }) => ({ name, odds: 8 * at + odds }));
-    return spelled.filter(({ odds }) => spelled.every((other) => odds <= other.odds)).map(({ name }) => name);
+  const fits = (/** @type {string} */ text) => parse !== null && !parse(replaced(text, [])).rest;
+  /** The words that an unknown one is spelled like: that make a sentence of the grammar with the texts around it, or of the likeliest kind between two others. @param {string} word @param {string} before @param {string} after @param {string[] | null} around */
+  function nearest(word, before, after, around) {
+    const forms = word.length > 2 ? [...singularsOf(word), `${word}s`] : [], most = !others || isOther.has(word) ? LIKELY : word.length < SHORTEST ? OTHER : TWICE;
+    const alone = word.length < 3 ? FORM : word.length < SHORTEST ? Math.min(most, NEIGHBOUR) : most, place = kindOf(before) === NOUN ? [FUNCTION] : kindOf(after) === NOUN ? [COLOUR, NOUN, FUNCTION] : [NOUN, COLOUR, FUNCTION];
+    const spelled = /** @type {Map<number, string[]>} */ (new Map());
+    for (const name of spellings) {
+      const odds = forms.includes(name) ? FORM : misspelling(word, name), at = place.indexOf(kindOf(name));
+      const rank = odds > most ? null : around && fits(around.join(name)) ? odds - 8 : odds === FORM ? FORM : odds <= alone && at >= 0 ? 8 * at + odds : null;
+      if (rank !== null) spelled.set(rank, [...(spelled.get(rank) ?? []), name]);
+    }
+    return spelled.get(Math.min(...spelled.keys())) ?? [];
   }
 
   /** Replace unknown words, or leave them out. @param {string} prompt @param {string[]} notes */
   function known(prompt, notes) {
-    const tokens = [...prompt.matchAll(/[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s]+/gu)].filter(([text]) => /^[\p{L}\p{N}_]/u.test(text) || /\p{So}/u.test(text)), pieces = [];
+    const tokens = [...prompt.matchAll(/[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s]+/gu)].filter(([text]) => /^[\p{L}\p{N}_]/u.test(text) || /\p{So}/u.test(text)), pieces = /** @type {string[]} */ ([]), final = tokens.findLast(([text]) => !isKnown(text.toLowerCase()))?.index;
     let end = 0, last = "";
     for (const [i, { 0: text, index }] of tokens.entries()) {
-      const word = text.toLowerCase(), after = tokens[i + 1]?.[0].toLowerCase() ?? "", isNew = !isKnown(word), near = isNew && i < LOOKED_UP ? nearest(word, last, after) : [];
+      const word = text.toLowerCase(), after = tokens[i + 1]?.[0].toLowerCase() ?? "", isNew = !isKnown(word), around = index === final ? [pieces.join("") + prompt.slice(end, index), prompt.slice(index + text.length)] : null, near = isNew && i < LOOKED_UP ? nearest(word, last, after, around) : [];
       last = isNew ? near[0] ?? "" : word;
       if (!isNew) continue;
       const bare = !near.length && names.size && kindOf(after) !== NOUN, others = near.length > 1 ? ` (${near.slice(1, SHOWN).map(quote).join(", ")} is as near)` : "";

@@ -122,13 +122,7 @@ export class GuessPage {
     const colour = html("i", {});
     showColour(colour, image, [level], swatch(image, 0, level));
     const name = levelName(image, level);
-    return html("label", { title: name }, html("input", { type: "radio", name: "guess", "aria-label": `Level ${name}`, onchange: () => this.#choose(level) }), colour);
-  }
-
-  /** @param {number} level */
-  #choose(level) {
-    this.level = level;
-    this.#promise();
+    return html("label", { title: name }, html("input", { type: "radio", name: "guess", "aria-label": `Level ${name}`, onchange: () => { this.level = level; this.#promise(); } }), colour);
   }
 
   /** Say what the guess would pay. */

@@ -96,15 +96,11 @@ export class Uploader {
       return await this.server.upload(model, file, { role });
     } catch (error) {
       if (!(error instanceof RequestError) || error.response.code !== "size") throw error;
-      const canKeepSize = role === "image" && !details.fixed_size && this.#fits(error.response.size);
+      const [height, width] = error.response.size ?? [Infinity, 1];
+      const canKeepSize = role === "image" && !details.fixed_size && height * width <= (this.state.limits?.pixels ?? 0);
       const options = await this.dialogs.offerSize(file, error.response, canKeepSize);
       return options ? await this.server.upload(model, file, { role, ...options }) : null;
     }
-  }
-
-  /** @param {[number, number] | null | undefined} size */
-  #fits(size) {
-    return Boolean(size && size[0] * size[1] <= (this.state.limits?.pixels ?? 0));
   }
 
   /** Show a picture, with the trace that the model assigns to it. @param {string} model @param {Api.ModelDetails} details @param {Api.EncodedArray} picture */

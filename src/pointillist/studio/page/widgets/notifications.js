@@ -8,7 +8,7 @@ export class Notifications {
   constructor(state) {
     this.state = state;
     this.text = html("p", { role: "alert" });
-    this.notice = html("div", { className: "notice" }, this.text, closeButton(() => this.#close()));
+    this.notice = html("div", { className: "notice" }, this.text, closeButton(() => { state.notice = null; state.changed(); }));
     this.closedFor = ""; // ids of failed models whose message was closed
     this.loading = html("div", { className: "loading", role: "status" }); // on the stage, which is empty meanwhile
     this.el = html("div", { className: "notices" }, this.notice); // in a place of its own, at whose cost only a panel is lower
@@ -38,11 +38,6 @@ export class Notifications {
         html("p", {}, dots(), `${loadingText(model)} …`, html("small", {}, "The first start after installation prepares the engine, which takes up to a minute."))),
       !waiting.length && !failed.length && !ready ? html("p", {}, "Looking for models …") : "",
     ].filter((part) => part !== ""));
-  }
-
-  #close() {
-    this.state.notice = null;
-    this.state.changed();
   }
 }
 
