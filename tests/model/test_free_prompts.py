@@ -246,7 +246,7 @@ def test_sentences_that_no_form_covers_are_rewritten_or_named() -> None:
         ("a froog on a bedd", "a frog on a bed"),
         ("a cuup on a yelow table", "a cup on a yellow table"),
         ("a bok perched on a gren sfoa", "a book on a green sofa"),
-        ("a cat nxt ot a ryd tree", "a cat next to a red tree"),
+        ("a cat nxt to a ryd tree", "a cat next to a red tree"),
         ("a cat or a sofa", "a cat a sofa"),
         ("a rose frog riding a car", "a frog on a car"),
         ("a cat inside a box", "a cat"),
