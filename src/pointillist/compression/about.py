@@ -167,6 +167,8 @@ TYPES = ("|u1", "|i1", "|b1", *(order + kind for order in "<>" for kind in ("u2"
 """Types of arrays that an archive can restore, with the order of their bytes."""
 WORTH = 2
 """A table must save as many times its own size, which is an estimate."""
+REPEATS = 0.75
+"""Share of the bytes that zlib must save without a table, for values whose differences repeat."""
 _SINGLE = 16
 """Added to the number of a type in a header: the only picture is an array `[h, w]`."""
 
@@ -230,7 +232,7 @@ class ValueMap:
         used: NDArray[np.int64] = occurring.astype(np.int64)
         first = 0 if low >= 0 and high < levels else low
         table = cls(dtype, int(used[0]), used)
-        if high - first < levels and not table._pays(counts):
+        if high - first < levels and (not table._pays(counts) or table._hides(values)):
             return cls(dtype, first)
         if len(used) > levels or high - low >= 1 << 32:
             raise DataError(
@@ -298,3 +300,9 @@ class ValueMap:
         inside = np.concatenate([self.table[:1], self.table, self.table[-1:]])
         spacing = np.maximum((inside[2:] - inside[:-2]) / 2, 1.0)
         return float((counts * np.log2(spacing)).sum()) > WORTH * 8 * len(self._packed())
+
+    def _hides(self, values: IntArray) -> bool:
+        """Return True if values repeat their differences more often than levels of the table do."""
+        each = (x.reshape(-1).astype(np.int64) for x in (values, self.to_levels(values)))
+        by_value, by_level = (len(zlib.compress(np.diff(x).astype("<i4").tobytes())) for x in each)
+        return by_value < REPEATS * by_level

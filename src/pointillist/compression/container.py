@@ -1,8 +1,8 @@
 """The bytes of an archive: a header, records, an end with an index. Nothing here knows what a picture is.
 
     header   8B 50 58 | version << 4 and flags | first 4 bytes of the fingerprint of the program
-             flag 1: number of the generation order (var) | of versions 2 and 3: side of a tile (var) | of version 3:
-             type and first value of an array (2 var)
+             flag 1: number of the generation order (var) | of versions 2 and 3, and with flag 4: side of a tile (var) |
+             of version 3, and with flag 8: type and first value of an array (2 var)
     record   count << 2 and kind (var) | of kind 2: height, width (var), and where one exceeds the side of a tile the
              number of the tile (var) | length (var) | content | CRC-32C
     end      0 | with several records: their number (var), and for each its fields before the length and its bytes
@@ -34,8 +34,9 @@ MAGIC = b"\x8bPX"
 VERSION = 1
 VERSION_OF_TILES = 2
 VERSION_OF_ARRAYS = 3
-LABELS, ORDER = 2, 1
-"""Flags: images have labels; the generation order is given."""
+VERSION_OF_PACKED = 4
+LABELS, ORDER, SIDE, ARRAY = 2, 1, 4, 8
+"""Flags: images have labels; the generation order is given; of version 4: the side of a tile, the type of an array."""
 END, PICTURES, SIZED, METADATA = range(4)
 """Kinds of record: pictures of the size of the model, pictures of another size, data about the archive."""
 PREFIX = 4
@@ -60,7 +61,8 @@ class Header:
         labels: whether images have labels.
         order: number of the generation order.
         side: pixels of the side of a tile; 0 where pictures are not cut, as in version 1.
-        array: type and first value of an array, of version 3, as `to_header` has them; None for pictures.
+        array: type and first value of an array, as `to_header` has them; None for pictures.
+        packed: whether records may be packed, as in version 4.
     """
 
     fingerprint: bytes
@@ -68,13 +70,17 @@ class Header:
     order: int = 0
     side: int = 0
     array: tuple[int, int] | None = None
+    packed: bool = False
 
     def encode(self) -> bytes:
         flags = LABELS * self.labels | ORDER * (self.order > 0)
-        version = VERSION_OF_TILES if self.side else VERSION
-        extra = [number for number in (self.order, self.side) if number]
-        if self.array is not None:
-            version, extra = VERSION_OF_ARRAYS, [*extra[: self.order > 0], self.side, *self.array]
+        order, side = ([number] if number else [] for number in (self.order, self.side))
+        version = VERSION_OF_TILES if side else VERSION
+        if self.packed:
+            version, flags = VERSION_OF_PACKED, flags | SIDE * bool(side) | ARRAY * (self.array is not None)
+        elif self.array is not None:
+            version, side = VERSION_OF_ARRAYS, [self.side]
+        extra = [*order, *side, *(self.array or ())]
         return MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX] + b"".join(map(encode_var, extra))
 
     @property
@@ -233,18 +239,19 @@ def read_header(source: Source) -> tuple[Header, bytes]:
         raise ArchiveError(f"{source.name} is not an archive of pointillist: it does not begin like one.")
     (byte,) = source.take(1)
     version = byte >> 4
-    if not VERSION <= version <= VERSION_OF_ARRAYS or byte & 15 & ~(LABELS | ORDER):
+    packed = version == VERSION_OF_PACKED
+    if not (packed or (VERSION <= version <= VERSION_OF_ARRAYS and not byte & (SIDE | ARRAY))):
         raise ArchiveError(
             f"{source.name} is an archive of version {version}.{byte & 15}, which this release does not read: "
             "upgrade pointillist."
         )
     fingerprint = source.take(PREFIX)
     order = source.var() if byte & ORDER else 0
-    side = source.var() if version > VERSION else 0
-    if version == VERSION_OF_TILES and not side:
+    side = source.var() if byte & SIDE or version in (VERSION_OF_TILES, VERSION_OF_ARRAYS) else 0
+    if not side and (byte & SIDE or version == VERSION_OF_TILES):
         raise source.damaged("its tiles have no pixels")
-    array = (source.var(), source.var()) if version == VERSION_OF_ARRAYS else None
-    header = Header(fingerprint, bool(byte & LABELS), order, side, array)
+    array = (source.var(), source.var()) if byte & ARRAY or version == VERSION_OF_ARRAYS else None
+    header = Header(fingerprint, bool(byte & LABELS), order, side, array, packed)
     _ = header.metadata  # checked before anything is decoded
     return header, bytes(source.marked)
 

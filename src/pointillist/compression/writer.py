@@ -197,7 +197,7 @@ def make_codec(integer_model: ProgramModel, order: str | None, labels: bool, lar
 
 def header_of(codec: Codec) -> Header:
     number = list(codec.integer_model.orders).index(codec.order.name)
-    return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side)
+    return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side, packed=codec.packs)
 
 
 def pictures_of(sub_pixels: int, per_record: int | None) -> int:

@@ -32,9 +32,10 @@ ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
     "recurrence": ("diagonal-bilstm", {"count": 2}),
     "tiles": ("local-gain-few", {"count": 2, "size": (2, 515)}),
     "stored": ("pixelcnn-pp", {"count": 3, "per_record": 2, "size": (7, 5)}),
+    "packed": ("pixelcnn-pp", {"count": 3, "per_record": 2, "size": (24, 20)}),
 }
 """Model of each archive; number and size of its images, and arguments of `compress`."""
-SEPARATE = ("tiles", "stored")
+SEPARATE = ("tiles", "stored", "packed")
 """Archives that came later: their images have a file each."""
 
 
@@ -46,6 +47,8 @@ def images_of(name: str) -> np.ndarray:
     size = settings.get("size", (integer_model.image.height, integer_model.image.width))
     x = rng.integers(0, integer_model.image.levels, (settings["count"], integer_model.image.channels, *size))
     x[rng.random(x.shape) < 0.5] = 1
+    if name == "packed":
+        return x[..., ::4, ::4].repeat(4, 2).repeat(4, 3)
     return np.sort(x) if name == "tiles" else x  # smooth, for a local gain
 
 
@@ -53,10 +56,11 @@ def archive_of(name: str, images: np.ndarray) -> bytes:
     """Compress the images of an archive."""
     model, settings = ARCHIVES[name]
     options = {key: value for key, value in settings.items() if key not in ("count", "size")}
-    if name == "stored":
+    if name == "packed":
         return compress(load(MODELS / model), images, **options)
-    # the other archives are older than stored records: noise was coded, whatever it cost
-    with patch.object(Codec, "_least_stored", return_value=1 << 62):
+    # the other archives are older than packed records, and most than stored ones: noise was coded, whatever it cost
+    least = Codec._least_stored if name == "stored" else lambda *_: 1 << 62
+    with patch.object(Codec, "packs", False), patch.object(Codec, "_least_stored", least):
         return compress(load(MODELS / model), images, **options)
 
 
