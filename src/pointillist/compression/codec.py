@@ -286,7 +286,7 @@ class Codec:
         labels = np.frombuffer(data, "<u4", record.count).astype(np.int64) - 1
         differences = np.frombuffer(data, self._dtype, offset=start).reshape(shape)
         levels = differences.cumsum(2, self._dtype).cumsum(3, self._dtype)
-        valid = levels.max() < self.integer_model.image.levels and labels.max() < max(self._classes, 1)
+        valid = levels.max() < self.integer_model.image.levels and labels.max() < self._classes
         if not valid or int.from_bytes(data[start - 2 : start], "little") != check_of(levels):
             return ArchiveError("The check of the decoded pixels is wrong: the archive is damaged.")
         return Decoded(levels, labels)
