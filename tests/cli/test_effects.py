@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,9 @@ def outcome(arguments: list[str]) -> tuple[str, dict[str, str]]:
         if before.get(path) != path.stat().st_mtime_ns:
             files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
             path.unlink()
+    for path in Path().iterdir():
+        if path.is_dir() and not any(one.is_file() for one in path.rglob("*")):
+            shutil.rmtree(path)
     return f"{printed.exit_code} {text}", files
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,22 +39,10 @@ def folder_of(lab: Lab) -> Path:
 
 
 def outcome(words: list[str]) -> tuple[str, dict[str, str]]:
-    """Return what a command prints, without times, and hashes of the files that it leaves, which are removed."""
-    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*") if path.is_file()}
+    """Return the outcome of a command, and what it says beside what it prints."""
     with listening() as said:
-        done = CliRunner().invoke(app, words)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise SilentError(f"{' '.join(words)}: {done.exception!r}")
-    text = re.sub(r"[\d.,]+ (s\b|tiles/s|MB/s|kB|images/s)", "", done.output) + " ".join(said)
-    files = {}
-    for path in sorted(path for path in Path().rglob("*") if path.is_file()):
-        if before.get(path) != path.stat().st_mtime_ns:
-            files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
-            path.unlink()
-    for path in Path().iterdir():
-        if path.is_dir() and not any(one.is_file() for one in path.rglob("*")):
-            shutil.rmtree(path)
-    return f"{done.exit_code} {text}", files
+        printed, files = effects.outcome(words)
+    return f"{printed} {' '.join(said)}", files
 
 
 def words_of(command: str, name: str) -> list[str]:
