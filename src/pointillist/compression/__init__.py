@@ -91,7 +91,7 @@ def compress(
         threads=threads,
         largest=max((max(picture.shape[1:]) for picture in pictures), default=0),
     ) as archive:
-        if values is not None and (values.first or values.table is not None):
+        if values is not None and values.to_json() != ["<u2", 0]:
             archive.add_metadata(About(array="values", values=values).to_json())
         for number, picture in enumerate(pictures):
             archive.add(picture, None if labels is None else labels[number])
@@ -153,7 +153,7 @@ def as_pictures(images: Any, image: ImageSpec | None = None) -> list[IntArray]:
                 f"The pictures have colours that the model of {image} does not hold exactly: convert them first, or "
                 "use a model of their colours."
             )
-        return list(levels)
+        return list(levels.astype(pixels.dtype) if image.is_deep else levels)
     if isinstance(images, Sequence):
         result = [np.asarray(x) for x in images]
     else:
