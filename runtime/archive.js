@@ -84,9 +84,10 @@ export function decodeArchive(file, model) {
   };
   check(hex(take(3)) === "8b5058", "it is not an archive");
   const [flags] = take(1), prefix = hex(take(4));
-  check((flags >> 4 === 1 || flags >> 4 === 2) && (flags & 12) === 0, `version ${flags >> 4}.${flags & 15} is neither 1 nor 2`);
+  check(flags >> 4 === 4 || ((flags >> 4 === 1 || flags >> 4 === 2) && (flags & 12) === 0), `version ${flags >> 4}.${flags & 15} is none of 1, 2, 4`);
   check(model.fingerprint.startsWith(prefix), `it was written with the program ${prefix}`);
-  const name = Object.keys(model.orders)[flags & 1 ? number() : 0], side = flags >> 4 === 2 ? number() : Infinity;
+  const name = Object.keys(model.orders)[flags & 1 ? number() : 0], side = flags >> 4 === 2 || flags & 4 ? number() : Infinity;
+  for (let n = 0; n < 2 && flags & 8; n++) number(); // the type and the first value of an array
   const header = file.slice(0, position), result = [], entries = [];
   let due = 0, whole = { height: 0, width: 0, labels: [0], levels: new Uint16Array(0) };
   check(name !== undefined && side > 0, "its order, or its tiles");
@@ -120,6 +121,7 @@ export function decodeArchive(file, model) {
 /** Decode the pictures of a record. @param {Uint8Array} content @param {Model} model @param {Order} order @param {boolean} labelled
  *  @param {number} count @param {number} height @param {number} width */
 function decodeRecord(content, model, order, labelled, count, height, width) {
+  check(content.length % 4 !== 2, "its pictures are packed by LZMA, so decompress it in Python");
   const [th, tw] = model.fixedSize ? [model.image.height, model.image.width] : [height, width], { channels } = model.image;
   const { levels: values } = model.image, stored = content.length % 4 === 1, size = count * channels * height * width;
   const across = Math.ceil(width / tw), perPicture = across * Math.ceil(height / th), decoder = new RangeDecoder(content.subarray(stored ? 1 : 0));
