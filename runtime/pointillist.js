@@ -524,16 +524,17 @@ export function conditions(model, order, height, width, given = {}) {
  *    features?: Record<string, number[]>, negative?: Record<string, number[]> | null, hint?: ArrayLike<number | null> | null, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
  *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null, observed?: ArrayLike<number | null> | null,
  *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, tables?: boolean, begin?: Begin}} Options */
+const OPTIONS = "seed index uniforms label features negative hint inputs guidance temperature topP order height width known observed allowed all tables begin".split(" ");
 const PROMPT_PARTS = ["text", "words", "tokens"];
 /** What a draw needs: integers of the conditions, and of guidance its reference. @typedef {ReturnType<typeof prepare>} Prepared */
 /** Prepare a draw. @param {Model} model @param {Options} options */
 export function prepare(model, options) {
-  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null } = options;
-  const { height = model.image.height, width = model.image.width } = options;
+  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null, height = model.image.height, width = model.image.width } = options;
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown !== undefined) throw new Error(`There is no option ${unknown}: choose from ${OPTIONS.join(", ")}.`);
   const order = orderOf(model, options.order), program = model.programs[model.orders[order.name]];
-  for (const [name, value, least] of /** @type {[string, unknown, number][]} */ ([["seed", seed, 0], ["index", index, 0], ["height", height, 1], ["width", width, 1]])) {
+  for (const [name, value, least] of /** @type {[string, unknown, number][]} */ ([["seed", seed, 0], ["index", index, 0], ["height", height, 1], ["width", width, 1]]))
     if (!Number.isSafeInteger(value) || Number(value) < least) throw new Error(`The ${name} (=${value}) must be a whole number, ${least} to 2^53 - 1.`);
-  }
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
   check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
   const [rows, columns] = order.columns ? [width, height] : [height, width];
@@ -562,16 +563,13 @@ export function* draws(model, options = {}) {
     const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = observed?.[at];
     const many = byIntervals && (level == null || all) ? run.intervals() : null;
     const frequencies = !many && (level == null || all) ? run.frequencies() : null, reference = frequencies && other ? other.frequencies() : null;
+    if (level == null) left--;
     if (level == null && frequencies) {
-      left--;
       const may = typeof allowed === "function" ? allowed(at) : allowed, identity = !other && temperature === 1 && topP === 1 && !may;
       const weights = identity ? frequencies : transform(frequencies, reference, guidance, temperature, topP, may);
       levels[at] = draw(weights, u[at], identity ? precision : 30);
     }
-    if (many && level == null) {
-      left--;
-      levels[at] = many.at(Math.floor(u[at] * POWERS[precision]));
-    }
+    if (level == null && many) levels[at] = many.at(Math.floor(u[at] * POWERS[precision]));
     if (many) result[at] = many.frequency(levels[at]);
     if (frequencies) result[at] = frequencies[levels[at]];
     run.observe(levels[at]);

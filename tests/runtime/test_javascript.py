@@ -122,6 +122,12 @@ def test_an_archive_of_16_bits(tmp_path: Path) -> None:
     assert record["levels"] == scan.reshape(-1).tolist()
 
 
+def test_an_unknown_option_is_rejected() -> None:
+    """By name, before anything is drawn."""
+    with pytest.raises(AssertionError, match="There is no option top_p: choose from seed, index"):
+        javascript({"job": "sample", "folder": str(FOLDERS["digits"]), "options": {"seed": 4, "top_p": 0.9}})
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.9])
 def test_draws_of_16_bits(temperature: float) -> None:
     """By intervals, and at a temperature by the frequencies of all levels, which are the same distribution."""

@@ -183,7 +183,7 @@ class Codec:
 
     @property
     def packs(self) -> bool:
-        """Whether pictures may be packed: of a model of any size and of 256 levels or more."""
+        """True for a model of any size and 256 levels or more, whose pictures may be packed."""
         return self.integer_model.image.levels >= 256 and not self.integer_model.fixed_size
 
     def tiling(self, height: int, width: int) -> Tiling:
