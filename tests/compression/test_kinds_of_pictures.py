@@ -31,6 +31,7 @@ DEEP = RNG.integers(0, 1 << 16, (9, 7)).astype(np.uint16)
 DEEP_COLOUR = RNG.integers(0, 1 << 16, (9, 7, 4)).astype(np.uint16)
 GREY = RNG.integers(0, 250, (9, 7)).astype(np.uint8)
 COLOUR = RNG.integers(0, 250, (9, 7, 3)).astype(np.uint8)
+FILM = [Image.fromarray(GREY), Image.fromarray(GREY[::-1])]
 GEO = {33550: (30.0, 30.0, 0.0), 33922: (0.0, 0.0, 0.0, 500123.5, 4649776.2, 0.0), 34737: "WGS 84|", 42113: "-999"}
 
 
@@ -92,6 +93,7 @@ KEPT: dict[str, tuple[str, Callable[[Path], None], np.ndarray]] = {
     "odd.pgm": ("grey16", lambda path: write_ppm(path, DEEP % 1001, 1000), DEEP % 1001),
     "grey.tif": ("grey16", tiff(GREY), GREY),
     "grey.png": ("photos-grey", lambda path: Image.fromarray(GREY).save(path), GREY),
+    "grey.gif": ("photos-grey", lambda path: Image.fromarray(GREY).save(path), GREY),
     "white.tif": ("photos-grey", tiff(GREY, t262=0), GREY),  # 0 is white in the file, and Pillow inverts it twice
     "colour.png": ("photos", lambda path: Image.fromarray(COLOUR).save(path), COLOUR),
     "colour.ppm": ("photos", lambda path: write_ppm(path, COLOUR, 255), COLOUR),
@@ -125,6 +127,12 @@ REFUSED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "signed.tif": ("photos-grey", tiff(GREY, t339=2), "signed"),
     "wide.tif": ("grey16", tiff(DEEP.astype(np.int32)), "signed"),
     "float.tif": ("grey16", tiff(DEEP.astype(np.float32)), "kind 'F'"),
+    "film.gif": (
+        "photos-grey",
+        lambda path: FILM[0].save(path, save_all=True, append_images=FILM[1:]),
+        "several frames",
+    ),
+    "clear.gif": ("photos-grey", lambda path: FILM[0].save(path, transparency=int(GREY[0, 0])), "transparent"),
     "alpha.png": ("photos", lambda path: Image.fromarray(np.dstack([COLOUR, GREY])).save(path), "transparent"),
 }
 
@@ -138,7 +146,8 @@ def test_samples_come_back(name: str, tmp_path: Path) -> None:
     save_picture(to_picture(levels, image, file), tmp_path / "again.png", PictureFile.from_json(file.to_json()))
     with Image.open(tmp_path / name) as before, Image.open(tmp_path / "again.png") as again:
         assert (is_signed(again), is_white_zero(again)) == (is_signed(before), is_white_zero(before))
-        result = read_deep(tmp_path / "again.png", again) if is_reduced(again) else np.asarray(again)
+        shown = again.convert("L") if again.mode == "P" else again
+        result = read_deep(tmp_path / "again.png", again) if is_reduced(again) else np.asarray(shown)
     assert result.dtype == samples.dtype
     assert np.array_equal(result, samples)
 

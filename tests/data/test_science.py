@@ -57,7 +57,7 @@ Writer = Callable[..., None]
 
 
 @WRITERS
-@pytest.mark.parametrize("array", [SIGNED, UNSIGNED], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("array", [SIGNED, UNSIGNED, UNSIGNED.astype(np.uint8)], ids=["signed", "unsigned", "bytes"])
 def test_values_and_type_come_back(write: Writer, ending: str, array: np.ndarray, tmp_path: Path) -> None:
     """From the file, and through an archive by the bundled model of 16 bits."""
     path = tmp_path / f"scan.{ending}"
