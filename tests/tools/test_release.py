@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 import zipfile
@@ -49,6 +50,9 @@ def test_the_versions_agree() -> None:
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     assert cited is not None
     assert cited[1] == pt.__version__
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    cff = (ROOT / "CITATION.cff").read_text(encoding="utf-8").partition("references:")[0].lower()
+    assert all(word.lower() in cff for word in [zenodo["title"], zenodo["license"], *zenodo["keywords"]])
     assert f"## {pt.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
