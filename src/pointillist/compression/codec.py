@@ -134,8 +134,10 @@ BLOCK, BLOCKS, SPREAD = 16, 32, 7
 """Side of the blocks by which the class of a picture is chosen, most blocks, and how often they cross the picture."""
 STORED, PACKED = b"\1", b"\2"
 """First byte of stored and of packed content, and how many bytes it has more than whole words."""
-WINDOW = 1 << 22
-"""Bytes in which LZMA looks for repetitions."""
+LEVELS_PACKED = 256
+"""Fewest levels of a model whose pictures are packed: of fewer, LZMA would be no smaller than the model."""
+FILTERS = [{"id": lzma.FILTER_LZMA1, "preset": 6 | lzma.PRESET_EXTREME, "dict_size": 1 << 22}]
+"""Settings of LZMA: repetitions are sought within 4 MiB."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,15 @@ class Codec:
         order: name of the generation order; None for the usual one.
         labels: whether images have labels, which the model is conditioned on.
         side: pixels of the side of the tiles of large pictures, each coded as a record; 0 for none.
+
+    Attributes:
+        packs: whether pictures may be packed: of a model of any size and of 256 levels or more.
     """
 
     integer_model: ProgramModel
     order: PixelOrder
     labels: bool
+    packs: bool
 
     def __init__(
         self, integer_model: ProgramModel, order: str | None = None, *, labels: bool = False, side: int = 0
@@ -176,24 +182,14 @@ class Codec:
         self.integer_model, self.order, self.labels = integer_model, integer_model.order(order), labels
         self._precision = integer_model.program(self.order).head.precision
         self._classes = len(integer_model.classes)
-        deep = integer_model.image.levels > 256
-        self._dtype = np.dtype("<u2" if deep else "u1")
-        window = {"id": lzma.FILTER_LZMA1, "preset": 6 | lzma.PRESET_EXTREME, "dict_size": WINDOW}
-        self._lzma = [{**window, "lc": 3, "lp": int(deep), "pb": int(deep)}]
-
-    @property
-    def packs(self) -> bool:
-        """True for a model of any size and 256 levels or more, whose pictures may be packed."""
-        return self.integer_model.image.levels >= 256 and not self.integer_model.fixed_size
+        self.packs = integer_model.image.levels >= LEVELS_PACKED and not integer_model.fixed_size
+        self._dtype = np.dtype("<u2" if integer_model.image.levels > 256 else "u1")
 
     def tiling(self, height: int, width: int) -> Tiling:
         """Return how pictures of a size are cut."""
-        integer_model = self.integer_model
-        return Tiling(
-            height,
-            width,
-            (integer_model.image.height, integer_model.image.width) if integer_model.fixed_size else (height, width),
-        )
+        image = self.integer_model.image
+        tile = (image.height, image.width) if self.integer_model.fixed_size else (height, width)
+        return Tiling(height, width, tile)
 
     def is_cut(self, height: int, width: int) -> bool:
         """Return True if pictures of a size are coded in tiles, each a record."""
@@ -212,9 +208,8 @@ class Codec:
         Raises:
             ShapeError: if they do not fit the model.
         """
-        labels = np.array(
-            [self.choose_label(x) if each is None else each for x, each in zip(levels, classes, strict=True)]
-        )
+        pairs = zip(levels, classes, strict=True)
+        labels = np.array([self.choose_label(x) if each is None else each for x, each in pairs])
         (height, width), tiling = levels.shape[2:], self.tiling(*levels.shape[2:])
         tiles = tiling.split(levels)
         inputs = self._inputs(labels, tiling)
@@ -269,31 +264,31 @@ class Codec:
         data = b"".join(part.tobytes() for part in (numbers, check, differences.astype(self._dtype)))
         if len(zlib.compress(data)) >= len(content):  # seven times as fast as LZMA
             return content
-        packed = PACKED + lzma.compress(data, lzma.FORMAT_RAW, filters=self._lzma)
+        packed = PACKED + lzma.compress(data, lzma.FORMAT_RAW, filters=FILTERS)
         return min(content, packed + bytes((PACKED[0] - len(packed)) % WORD), key=len)
 
-    def _unpack(self, record: Record, size: tuple[int, int]) -> Decoded | ArchiveError:
-        shape = (record.count, self.integer_model.image.channels, *size)
+    def _unpack(self, record: Record, shape: tuple[int, ...]) -> Decoded | ArchiveError:
         start = 4 * record.count + 2
         length = start + math.prod(shape) * self._dtype.itemsize
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=self._lzma)
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS)
+        wrong = ArchiveError("A packed record does not hold its pictures: the archive is damaged.")
         try:
             data = decoder.decompress(record.content[len(PACKED) :], length + 1)
         except lzma.LZMAError:
-            data = b""
+            return wrong
         if len(data) != length or not decoder.eof or decoder.unused_data.strip(b"\0"):
-            return ArchiveError("A packed record does not hold its pictures: the archive is damaged.")
+            return wrong
         labels = np.frombuffer(data, "<u4", record.count).astype(np.int64) - 1
         differences = np.frombuffer(data, self._dtype, offset=start).reshape(shape)
         levels = differences.cumsum(2, self._dtype).cumsum(3, self._dtype)
         valid = levels.max() < self.integer_model.image.levels and labels.max() < self._classes
-        if not valid or int.from_bytes(data[start - 2 : start], "little") != check_of(levels):
-            return ArchiveError("The check of the decoded pixels is wrong: the archive is damaged.")
-        return Decoded(levels, labels)
+        valid &= int.from_bytes(data[start - 2 : start], "little") == check_of(levels)
+        return Decoded(levels, labels) if valid else wrong
 
     def _least_stored(self, sub_pixels: int) -> int:
         """Return bytes below which no stored content of so many sub-pixels is: the last level has the largest share."""
-        largest = uniform_rest(self.integer_model.image.levels)
+        count = self.integer_model.image.levels
+        largest = (1 << BITS) - (count - 1) * ((1 << BITS) // count)
         return int(sub_pixels * math.log2((1 << BITS) / largest) / 8)
 
     def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:
@@ -308,9 +303,9 @@ class Codec:
         return [self._load(record, size) if is_stored(record) else next(decoded) for record in records]
 
     def _load(self, record: Record, size: tuple[int, int]) -> Decoded | ArchiveError:
-        if len(record.content) % WORD == PACKED[0]:
-            return self._unpack(record, size)
         shape = (record.count, self.integer_model.image.channels, *size)
+        if len(record.content) % WORD == PACKED[0]:
+            return self._unpack(record, shape)
         # before anything of the declared size is allocated, or its symbols are counted
         if not record.content.startswith(STORED) or len(record.content) < self._least_stored(math.prod(shape)):
             return ArchiveError("A stored record is shorter than its pictures: the archive is damaged.")
@@ -350,11 +345,6 @@ class Codec:
         visits = self.order.rank(x.shape[2], x.shape[3]).reshape(-1).argsort()
         result = x.reshape(*x.shape[:2], -1)[:, :, visits].transpose(2, 1, 0)
         return result.reshape(-1, len(x))
-
-
-def uniform_rest(count: int) -> int:
-    """Return the share of 2^24 that the last of `count` equally likely symbols has."""
-    return (1 << BITS) - (count - 1) * ((1 << BITS) // count)
 
 
 def is_stored(record: Record) -> bool:

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from pointillist.compression import compress
+from pointillist.compression import codec, compress
 from pointillist.compression.codec import Codec
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.model.portable import load
@@ -60,7 +60,7 @@ def archive_of(name: str, images: np.ndarray) -> bytes:
         return compress(load(MODELS / model), images, **options)
     # the other archives are older than packed records, and most than stored ones: noise was coded, whatever it cost
     least = Codec._least_stored if name == "stored" else lambda *_: 1 << 62
-    with patch.object(Codec, "packs", False), patch.object(Codec, "_least_stored", least):
+    with patch.object(codec, "LEVELS_PACKED", 1 << 32), patch.object(Codec, "_least_stored", least):
         return compress(load(MODELS / model), images, **options)
 
 
