@@ -260,7 +260,7 @@ class Codec:
     def _pack(self, levels: IntArray, labels: IntArray, content: bytes) -> bytes:
         """Return the packed content of pictures `[n, c, h, w]` if it is smaller than other content."""
         differences = np.diff(np.diff(levels.astype(np.int64), axis=2, prepend=0), axis=3, prepend=0)
-        numbers, check = (labels + 1).astype("<u4"), np.array([check_of(levels)], "<u2")
+        numbers, check = (labels + 1).astype("<u4"), np.array([checksum(levels)], "<u2")
         data = b"".join(part.tobytes() for part in (numbers, check, differences.astype(self._dtype)))
         if len(zlib.compress(data)) >= len(content):  # seven times as fast as LZMA
             return content
@@ -282,7 +282,7 @@ class Codec:
         differences = np.frombuffer(data, self._dtype, offset=start).reshape(shape)
         levels = differences.cumsum(2, self._dtype).cumsum(3, self._dtype)
         valid = levels.max() < self.integer_model.image.levels and labels.max() < self._classes
-        valid &= int.from_bytes(data[start - 2 : start], "little") == check_of(levels)
+        valid &= int.from_bytes(data[start - 2 : start], "little") == checksum(levels)
         return Decoded(levels, labels) if valid else wrong
 
     def _least_stored(self, sub_pixels: int) -> int:
