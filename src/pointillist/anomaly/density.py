@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -118,15 +118,11 @@ def nearest_images(model: LikelihoodModel, normal: Any, neighbours: Any) -> Near
     for batch in ImageBatches(model, neighbours).read(MAX_IMAGES):
         if batch.windows.size != size:
             raise ShapeError(f"`neighbours` must be images of {size[0]}x{size[1]}, as the normal ones are.")
-        parts += _without(batch.levels, seen)
+        parts += (levels for levels in batch.levels if image_digest(levels) not in seen)
     if not parts:
         raise DataError("`neighbours` are all among the normal images to fit: give others, such as training images.")
     spaced = np.linspace(0, len(parts) - 1, min(most, len(parts))).astype(int)
     return NearestImages(np.stack([parts[i] for i in spaced]).astype(np.uint16), model.image.ordered)
-
-
-def _without(images: np.ndarray, seen: Set[bytes]) -> list[np.ndarray]:
-    return [levels for levels in images if image_digest(levels) not in seen]
 
 
 @dataclass(frozen=True)

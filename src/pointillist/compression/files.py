@@ -157,7 +157,8 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
     if pictures:
         values = 255 - values if inverted and values.dtype == np.uint8 else values
         parts = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
-        if values.dtype != np.uint8 or not all(_is_held(part, image.levels) for part in parts):
+        exact = (np.array_equal(dequantise(quantise(part, image.levels), image.levels), part) for part in parts)
+        if values.dtype != np.uint8 or not all(exact):
             raise DataError(
                 f"{path} has values that the {image.levels} levels of the model do not hold exactly: quantise them "
                 "first, or use a model of 256 levels."
@@ -166,11 +167,6 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
     as_levels = (lambda x: quantise(x, image.levels)) if pictures else (lambda x: x)
     read = lambda: (as_levels(x).astype(np.int64) for x in values)  # noqa: E731 (one image at a time: 8 bytes a value)
     return Inputs(about, len(values), size, max(values.shape[2:]), read)
-
-
-def _is_held(values: np.ndarray, levels: int) -> bool:
-    """Return True if 8-bit values map to levels exactly."""
-    return np.array_equal(dequantise(quantise(values, levels), levels), values)
 
 
 @dataclass
