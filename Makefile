@@ -133,7 +133,7 @@ public-types: $(VENV)/.dev
 	$(BIN)/python tools/measure_public_types.py
 
 workflows: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[workflows]'
 	$(BIN)/actionlint
 
 # sdist and wheel, checked by twine; the wheel is installed elsewhere and tried, with each Python of 3.11 to 3.14 that is here

@@ -303,6 +303,6 @@ class ValueMap:
 
     def _hides(self, values: IntArray) -> bool:
         """Return True if values repeat their differences more often than levels of the table do."""
-        each = (x.reshape(-1).astype(np.int64) for x in (values, self.to_levels(values)))
-        by_value, by_level = (len(zlib.compress(np.diff(x).astype("<i4").tobytes())) for x in each)
+        both = (values, self.to_levels(values))
+        by_value, by_level = (len(zlib.compress(np.diff(x.reshape(-1).astype("<i4")).tobytes())) for x in both)
         return by_value < REPEATS * by_level

@@ -173,7 +173,6 @@ class Codec:
     integer_model: ProgramModel
     order: PixelOrder
     labels: bool
-    packs: bool
 
     def __init__(
         self, integer_model: ProgramModel, order: str | None = None, *, labels: bool = False, side: int = 0
@@ -221,8 +220,7 @@ class Codec:
         content = encoder.finish()
         if len(content) > self._least_stored(levels.size):
             content = min(content, self._store(levels, labels), key=len)
-        if self.packs:
-            content = self._pack(levels, labels, content)
+        content = self._pack(levels, labels, content) if self.packs else content
         usual = (height, width) == (self.integer_model.image.height, self.integer_model.image.width)
         return Record(PICTURES if usual else SIZED, len(levels), content, None if usual else (height, width))
 

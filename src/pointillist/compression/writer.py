@@ -189,10 +189,9 @@ class RecordWriter:
 
 def make_codec(integer_model: ProgramModel, order: str | None, labels: bool, largest: int) -> Codec:
     """Return the codec of pictures of up to so many rows or columns; see `ArchiveWriter`."""
-    cut, chosen = largest > SIDE, largest >= CHOOSE and bool(integer_model.classes)
-    if integer_model.fixed_size:
-        cut = chosen = False
-    return Codec(integer_model, order, labels=labels or chosen, side=SIDE if cut else 0)
+    any_size = not integer_model.fixed_size
+    chosen = any_size and largest >= CHOOSE and bool(integer_model.classes)
+    return Codec(integer_model, order, labels=labels or chosen, side=SIDE if any_size and largest > SIDE else 0)
 
 
 def header_of(codec: Codec) -> Header:
