@@ -141,7 +141,8 @@ def try_out(commands: Path, folder: Path) -> None:
         started = time.monotonic()
         run(["sh", "-c", line], work, PATH=path)
         print(f"ran in {time.monotonic() - started:.1f} s: {line}", flush=True)
-    shutil.copytree(ROOT / "tests", elsewhere / "tests")
+    for name in ("tests", "runtime"):
+        shutil.copytree(ROOT / name, elsewhere / name)
     shutil.copy(ROOT / "pyproject.toml", elsewhere)
     tests = [f"tests/{name}.py" for name in SMOKE]
     out = run([commands / "python", "-m", "pytest", "-q", "-o", "addopts=", "-m", "not slow", *tests], elsewhere)

@@ -114,7 +114,7 @@ def nearest_images(model: LikelihoodModel, normal: Any, neighbours: Any) -> Near
     most = max(1, min(MAX_NEIGHBOURS, _MAX_NUMBERS // (size[0] * size[1] * model.image.channels)))
     if isinstance(neighbours, ImageDataset) and len(neighbours) > most:
         neighbours = neighbours.subset(np.linspace(0, len(neighbours) - 1, most).astype(int))
-    parts = []
+    parts: list[np.ndarray] = []
     for batch in ImageBatches(model, neighbours).read(MAX_IMAGES):
         if batch.windows.size != size:
             raise ShapeError(f"`neighbours` must be images of {size[0]}x{size[1]}, as the normal ones are.")

@@ -157,8 +157,8 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
     if pictures:
         values = 255 - values if inverted and values.dtype == np.uint8 else values
         parts = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
-        exact = (np.array_equal(dequantise(quantise(part, image.levels), image.levels), part) for part in parts)
-        if values.dtype != np.uint8 or not all(exact):
+        unchanged = (np.array_equal(dequantise(quantise(part, image.levels), image.levels), part) for part in parts)
+        if values.dtype != np.uint8 or not all(unchanged):
             raise DataError(
                 f"{path} has values that the {image.levels} levels of the model do not hold exactly: quantise them "
                 "first, or use a model of 256 levels."
