@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeGuard, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Distributions(ABC):
     params: Shaped[np.ndarray, "b p h w"]
     x: Int[np.ndarray, "b c h w"]
 
-    def __getitem__(self, index: Any) -> Self:
+    def __getitem__(self, index: Any) -> Distributions:
         """Return the distributions of some images, rows or columns."""
         return replace(self, params=self.params[index], x=self.x[index])
 
