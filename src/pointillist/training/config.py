@@ -109,17 +109,19 @@ class OptimizerConfig(_Settings):
     """Settings of the optimiser and of the averaged weights: `[train.optimizer]`.
 
     Attributes:
-        name: `adam` (AdamW; Loshchilov and Hutter 2019), `muon` (Jordan et al. 2024; kernels between hidden layers at
-            six times `lr`, all else by AdamW) or `rmsprop` (without momentum).
-        lr: Peak learning rate.
-        beta1: Decay of Adam's mean gradient.
-        beta2: Decay of the mean squared gradient, for both optimisers.
+        name: `muon` (Jordan et al. 2024; convolutions of hidden features step by their orthogonalised mean gradient, all
+            other parameters by AdamW), `adam` (AdamW for all; Loshchilov and Hutter 2019) or `rmsprop` (without
+            momentum).
+        lr: Peak learning rate. Muon's steps of a kernel are six times as long as AdamW's at this rate, which is
+            measured, so the same `lr` suits both.
+        beta1: Decay of AdamW's mean gradient; Muon's is 0.95.
+        beta2: Decay of the mean squared gradient of AdamW and RMSProp.
         weight_decay: Decoupled weight decay of the kernels; biases, gains and embeddings do not decay.
         clip: Largest norm of the gradient; 0 does not clip.
         ema: Decay of the exponential moving average of weights, which is evaluated and saved; 0 averages nothing.
     """
 
-    name: OptimizerName = "adam"
+    name: OptimizerName = "muon"
     lr: float = Field(2e-3, gt=0)
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.99, ge=0, lt=1)

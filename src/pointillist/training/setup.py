@@ -54,7 +54,7 @@ def rmsprop(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.opti
 
 
 class Muon(torch.optim.AdamW):
-    """Muon for kernels between hidden layers, as matrices of outputs by inputs and taps; AdamW for all else.
+    """Muon for kernels of hidden features, as matrices of outputs by inputs and taps; AdamW for all else.
 
     Jordan et al. 2024, with the size of a step of Liu et al. 2025 (arXiv 2502.16982), eq. 4, times `MATRIX_RATE`.
     """
@@ -79,8 +79,8 @@ class Muon(torch.optim.AdamW):
         return super().step(closure)
 
 
-MATRIX_RATE, MOMENTUM = 6.0, 0.95
-"""Learning rate of a matrix over `optimizer.lr`, and the decay of its mean gradient: docs/decisions, 0084."""
+MATRIX_RATE, MOMENTUM, MIN_INPUTS = 6.0, 0.95, 8
+"""Learning rate of a matrix over `optimizer.lr`, decay of its mean gradient, and least channels that it reads: 0084."""
 
 
 def orthogonalised(matrices: Float[Tensor, "n o i"]) -> Float[Tensor, "n o i"]:
@@ -113,6 +113,9 @@ OPTIMIZERS: dict[OptimizerName, Callable[[list[ParameterGroup], OptimizerConfig]
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
     """Make the optimiser of a model. Biases, gains, embeddings and position maps do not decay.
 
+    Muon takes the convolutions of 8 channels or more; fewer are levels of an image, whose kernels AdamW takes, with
+    the linear layers of a condition encoder and the matrices of an LSTM.
+
     ```python
     build_optimizer(model, OptimizerConfig(name="rmsprop", lr=1e-3))
     ```
@@ -121,11 +124,9 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Op
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     exempt = [p for name, p in trained if p.ndim < 2 or id(p) in embeddings or name.startswith("position.")]
     exempt_ids = {id(p) for p in exempt}
-    decayed = [(name, p) for name, p in trained if id(p) not in exempt_ids]
-    matrices = [
-        p for name, p in decayed if p.ndim == 4 and not name.startswith(("backbone.first.", "backbone.output."))
-    ]
-    others = [p for _, p in decayed if id(p) not in set(map(id, matrices))]
+    decayed = [p for _, p in trained if id(p) not in exempt_ids]
+    matrices = [p for p in decayed if p.ndim == 4 and p.shape[1] >= MIN_INPUTS]
+    others = [p for p in decayed if p.ndim != 4 or p.shape[1] < MIN_INPUTS]
     decay = config.weight_decay
     groups = [
         {"params": matrices, "weight_decay": decay, "matrices": True},
