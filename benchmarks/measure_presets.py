@@ -76,7 +76,7 @@ def measure(model: str, preset: str, image: str, precision: str) -> Row:
     before = peak()
     net = build(model, preset, image).train()
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    config = pt.TrainConfig().optimizer
+    config = pt.TrainConfig.from_dict({"optimizer.name": "adam"}).optimizer
     optimiser, average = build_optimizer(net, config), ExponentialMovingAverage(net, config.ema)
     x = torch.randint(0, 256, (BATCH, *IMAGES[image]))
     seconds: list[float] = []

@@ -47,7 +47,7 @@ Parameters are counted for 28 x 28 grey images with 256 levels, of a paper's pre
 COSTS = """## Cost of training
 
 Images per second of processor time on one thread, and peak memory, for whole training steps of 16 images with 256
-levels (forward, backward, Adam, average of weights). {where}. `python benchmarks/measure_presets.py` repeats the
+levels (forward, backward, AdamW, average of weights). {where}. `python benchmarks/measure_presets.py` repeats the
 measurement.
 
 {table}

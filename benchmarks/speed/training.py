@@ -83,7 +83,7 @@ class StepRunner:
     """Runs training steps of a copy of a model, on fixed images."""
 
     def __init__(self, model: PixelModel, variant: Variant, x: Tensor, inputs: ConditionInputs | None) -> None:
-        config = TrainConfig().optimizer
+        config = TrainConfig.from_dict({"optimizer.name": "adam"}).optimizer  # as the peer trains
         self.variant, self.x, self.inputs, self.clip, self.count = variant, x, inputs, config.clip, 0
         ours = as_dense_masked(model) if variant.dense_masked else copy.deepcopy(model)
         layout = torch.channels_last if variant.channels_last else torch.contiguous_format

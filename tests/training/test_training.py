@@ -94,6 +94,9 @@ def test_embeddings_and_biases_do_not_decay() -> None:
     *groups, free = build_optimizer(model, pt.TrainConfig().optimizer).param_groups
     decayed = [p for group in groups for p in group["params"]]
     assert all(p.ndim >= 2 for p in decayed)
+    assert all(p.ndim == 4 and p.shape[1] >= 8 for p in groups[0]["params"])  # Muon: convolutions of features
+    lstm = pt.build("row-lstm", shape=data.train.spec, preset="tiny")
+    assert not any(g["matrices"] for g in build_optimizer(lstm, pt.TrainConfig().optimizer).param_groups)
     (table, _), *_ = model.conditions.encoders["label"].embedding_tables().values()
     assert any(p is table for p in free["params"])
     assert len(decayed) + len(free["params"]) == len(list(model.parameters()))

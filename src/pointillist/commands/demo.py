@@ -33,7 +33,7 @@ from pointillist.training import TrainConfig, train
 DATA, STEPS = "uci-digits", 1200
 # chosen on the validation images alone
 NETWORK: Facts = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
-TRAINING: Facts = {"batch_size": 32, "optimizer.lr": 2e-3, "optimizer.ema": 0.999, "machine.precision": "fp32"}
+TRAINING: Facts = {"batch_size": 32, "machine.precision": "fp32", "optimizer.name": "adam"}
 PAGE, RESULTS, _STAMP = "index.html", "results.json", "demo.json"
 _SHOWN = (0, 2, 3, 5, 6, 8)  # classes whose first test image is analysed; the third has a report
 

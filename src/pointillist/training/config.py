@@ -109,9 +109,9 @@ class OptimizerConfig(_Settings):
     """Settings of the optimiser and of the averaged weights: `[train.optimizer]`.
 
     Attributes:
-        name: `muon` (Jordan et al. 2024; convolutions of hidden features step by their orthogonalised mean gradient, all
-            other parameters by AdamW), `adam` (AdamW for all; Loshchilov and Hutter 2019) or `rmsprop` (without
-            momentum).
+        name: `muon` (Jordan et al. 2024; convolutions of hidden features step by their orthogonalised mean gradient,
+            all other parameters, and all of a network with an LSTM, by AdamW), `adam` (AdamW for all; Loshchilov and
+            Hutter 2019) or `rmsprop` (without momentum).
         lr: Peak learning rate. Muon's steps of a kernel are six times as long as AdamW's at this rate, which is
             measured, so the same `lr` suits both.
         beta1: Decay of AdamW's mean gradient; Muon's is 0.95.

@@ -42,9 +42,13 @@ class RMSProp(torch.optim.RMSprop):
 
 
 def adam(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Make AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), fused into one kernel where the device has it."""
+    """Make AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), or Muon, which steps by AdamW for all but matrices.
+
+    AdamW is fused into one kernel where the device has it.
+    """
     fused = all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=fused)
+    kind = Muon if config.name == "muon" else torch.optim.AdamW
+    return kind(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=fused)
 
 
 def rmsprop(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.Optimizer:
@@ -70,12 +74,11 @@ class Muon(torch.optim.AdamW):
                 means = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in kernels]
                 gradients = [p.grad for p in kernels]
                 torch._foreach_lerp_(means, gradients, 1 - MOMENTUM)
-                ahead = torch._foreach_lerp(gradients, means, MOMENTUM)
-                steps = orthogonalised(torch.stack([step.flatten(1) for step in ahead]))
+                ahead = [step.flatten(1) for step in torch._foreach_lerp(gradients, means, MOMENTUM)]
+                steps = orthogonalised(torch.stack(ahead))
                 with torch.no_grad():
-                    torch._foreach_mul_(kernels, 1 - lr * group["weight_decay"])
-                    for p, step in zip(kernels, steps, strict=True):
-                        p.sub_(step.view_as(p), alpha=0.2 * lr * max(shape) ** 0.5).grad = None
+                    for p, step in zip(kernels, 0.2 * lr * max(shape) ** 0.5 * steps, strict=True):
+                        p.mul_(1 - lr * group["weight_decay"]).sub_(step.view_as(p)).grad = None
         return super().step(closure)
 
 
@@ -94,18 +97,12 @@ def orthogonalised(matrices: Float[Tensor, "n o i"]) -> Float[Tensor, "n o i"]:
     for _ in range(5):
         square = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=-4.775, alpha=2.0315), x, beta=3.4445)
-    x = x.to(matrices.dtype)
-    return x if x.shape == matrices.shape else x.mT
-
-
-def muon(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Make Muon."""
-    return Muon(groups, lr=config.lr, betas=(config.beta1, config.beta2))
+    return (x if x.shape == matrices.shape else x.mT).to(matrices.dtype)
 
 
 OPTIMIZERS: dict[OptimizerName, Callable[[list[ParameterGroup], OptimizerConfig], torch.optim.Optimizer]] = {
     "adam": adam,
-    "muon": muon,
+    "muon": adam,
     "rmsprop": rmsprop,
 }
 
@@ -113,27 +110,23 @@ OPTIMIZERS: dict[OptimizerName, Callable[[list[ParameterGroup], OptimizerConfig]
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
     """Make the optimiser of a model. Biases, gains, embeddings and position maps do not decay.
 
-    Muon takes the convolutions of 8 channels or more; fewer are levels of an image, whose kernels AdamW takes, with
-    the linear layers of a condition encoder and the matrices of an LSTM.
+    Muon takes the convolutions of 8 channels or more. AdamW takes those of fewer, which are levels of an image, the
+    linear layers of a condition encoder, and all parameters of a network with an LSTM.
 
     ```python
     build_optimizer(model, OptimizerConfig(name="rmsprop", lr=1e-3))
     ```
     """
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    exempt = [p for name, p in trained if p.ndim < 2 or id(p) in embeddings or name.startswith("position.")]
-    exempt_ids = {id(p) for p in exempt}
-    decayed = [p for _, p in trained if id(p) not in exempt_ids]
-    matrices = [p for p in decayed if p.ndim == 4 and p.shape[1] >= MIN_INPUTS]
-    others = [p for p in decayed if p.ndim != 4 or p.shape[1] < MIN_INPUTS]
-    decay = config.weight_decay
-    groups = [
-        {"params": matrices, "weight_decay": decay, "matrices": True},
-        {"params": others, "weight_decay": decay, "matrices": False},
-        {"params": exempt, "weight_decay": 0.0, "matrices": False},
-    ]
-    return OPTIMIZERS[config.name]([g for g in groups if g["params"]], config)
+    recurrent = any(p.ndim == 3 for p in model.parameters())  # the matrices of an LSTM, of each tap
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, p in model.named_parameters():
+        decays = p.ndim >= 2 and id(p) not in embeddings and not name.startswith("position.")
+        matrix = decays and not recurrent and p.ndim == 4 and p.shape[1] >= MIN_INPUTS
+        if p.requires_grad:
+            groups.setdefault((config.weight_decay if decays else 0.0, matrix), []).append(p)
+    tables = [{"params": groups[key], "weight_decay": key[0], "matrices": key[1]} for key in sorted(groups)[::-1]]
+    return OPTIMIZERS[config.name](tables, config)
 
 
 Schedule = Callable[[int, int, ScheduleConfig], float]
