@@ -72,7 +72,7 @@ class Muon(torch.optim.AdamW):
                 shapes.setdefault(p.flatten(1).shape, []).append(p)
             for shape, kernels in shapes.items():
                 means = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in kernels]
-                gradients = [p.grad for p in kernels]
+                gradients = [p.grad for p in kernels if p.grad is not None]
                 torch._foreach_lerp_(means, gradients, 1 - MOMENTUM)
                 ahead = [step.flatten(1) for step in torch._foreach_lerp(gradients, means, MOMENTUM)]
                 steps = orthogonalised(torch.stack(ahead))
@@ -110,7 +110,7 @@ OPTIMIZERS: dict[OptimizerName, Callable[[list[ParameterGroup], OptimizerConfig]
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
     """Make the optimiser of a model. Biases, gains, embeddings and position maps do not decay.
 
-    Muon takes the convolutions of 8 channels or more. AdamW takes those of fewer, which are levels of an image, the
+    Muon takes the convolutions of 8 channels or more. AdamW takes kernels of fewer, which are levels of an image, the
     linear layers of a condition encoder, and all parameters of a network with an LSTM.
 
     ```python
