@@ -141,7 +141,7 @@ def try_out(commands: Path, folder: Path) -> None:
         started = time.monotonic()
         run(["sh", "-c", line], work, PATH=path)
         print(f"ran in {time.monotonic() - started:.1f} s: {line}", flush=True)
-    for name in ("tests", "runtime"):
+    for name in ("tests", "runtime", "docs"):
         shutil.copytree(ROOT / name, elsewhere / name)
     shutil.copy(ROOT / "pyproject.toml", elsewhere)
     tests = [f"tests/{name}.py" for name in SMOKE]
