@@ -94,7 +94,7 @@ def test_it_is_normalised(result: np.ndarray, transform: Transform) -> None:
     """The sum is 2^30, and a level that nothing cuts can be drawn."""
     drawn = transform_frequencies(result, transform)
     assert (drawn.sum(axis=1) == TOTAL).all()
-    assert drawn.min() >= (1 if transform.top_p == 1 and transform.integers.inverse_temperature != COLDEST else 0)
+    assert drawn.min() >= (1 if transform.top_p == 1 and transform.integers[1] != COLDEST else 0)
 
 
 def bound(transform: Transform, levels: int) -> float:
@@ -106,7 +106,7 @@ def bound(transform: Transform, levels: int) -> float:
     of_log = 1.5 * step + gap**2 / 8 * math.log2(math.e)  # rounded twice; a secant: gap^2 / 8 times the largest |f''|
     scale = transform.guidance + abs(transform.guidance - 1) if transform.is_guided else 1.0
     of_difference = 2 * (scale * of_log + step)  # of the logarithms of a level and of the best one
-    sharpness = transform.integers.inverse_temperature / UNIT
+    sharpness = transform.integers[1] / UNIT
     of_exp = (gap * math.log(2)) ** 2 / 8  # relative
     delta = (sharpness * of_difference + step) * math.log(2) + of_exp
     of_ratio = 2.0**-20  # the ratio of `normalise` is at least 2^20, and is rounded down

@@ -31,7 +31,7 @@ EXTRAS = {
     "science": ("pydicom", "astropy"),
 }
 """Modules of each extra that the package imports."""
-ELSEWHERE = {"zarr", "codecs", "runtime", "e2e", "release", "docs", "dev"}
+ELSEWHERE = {"zarr", "codecs", "runtime", "e2e", "release", "docs", "dev", "workflows"}
 """Extras of benchmarks, tools and tests, and of libraries that import a codec of the package."""
 TRAINING = """
 import json, sys

@@ -10,6 +10,7 @@ from pointillist.completion.canvas import Canvases, Painter, Sides, check_sides,
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
+from pointillist.images.pictures import sum_images
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.api import SampleCallKwargs, open_draws
 from pointillist.sampling.config import OnBatchRow
@@ -74,4 +75,4 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
     )
     tiles = tile(Painter(draws.model, samples.levels, completing), sides)
     maps = log_prob_maps(replace(draws, inputs=draws.encoded), tiles.levels)
-    return replace(tiles, nats=maps.reshape(len(maps), -1).sum(1), order=samples.order, texts=samples.texts)
+    return replace(tiles, nats=sum_images(maps), order=samples.order, texts=samples.texts)

@@ -17,6 +17,7 @@ from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.particles import Scaled
 from pointillist.engine.program import IntArray
 from pointillist.images.array_types import Float, Int
+from pointillist.images.pictures import sum_images
 from pointillist.sampling.draws import Draws
 from pointillist.sampling.masks import draw_until_accepted
 
@@ -50,7 +51,7 @@ def complete_sequentially(draws: Draws, candidate: int = 0) -> tuple[Completions
         ess=weights.effective_size(),
         tries=None if draws.config.rules is None else tries,
     )
-    return out, out.nats - maps[:, draws.started].sum(1) + float(weights.mean().logs()[0])
+    return out, out.nats - sum_images(np.where(draws.started, maps, 0.0)) + float(weights.mean().logs()[0])
 
 
 def completions(
@@ -59,7 +60,7 @@ def completions(
     """Describe completions, with the log-likelihood of everything that is not a condition."""
     return Completions(
         levels=levels,
-        nats=maps.reshape(len(maps), -1).sum(1),
+        nats=sum_images(maps),
         method=draws.method or "",
         known=draws.known,
         numbers=np.arange(draws.count),

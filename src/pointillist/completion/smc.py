@@ -36,6 +36,7 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError, counted
 from pointillist.images.array_types import Float, Int
+from pointillist.images.pictures import sum_images
 from pointillist.model.portable import ProgramModel
 from pointillist.sampling.draws import Draws, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
@@ -90,7 +91,7 @@ def complete_by_smc(draws: Draws, candidate: int = 0) -> tuple[Completions, Floa
         ess=min(sizes),
         acceptance=sum(moved) / len(moved) if moved else None,
     )
-    return out, out.nats - maps[:, draws.started].sum(1) + np.array(log_evidence)
+    return out, out.nats - sum_images(np.where(draws.started, maps, 0.0)) + np.array(log_evidence)
 
 
 def _complete_group(
