@@ -134,7 +134,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a model with an integer program is evaluated in floating point", integer)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(BatchReader, "open_scorer", lambda reader, batch_size: reader._model)
+    patch.setattr(BatchReader, "open_scorer", lambda reader, batch_size: reader.model)
 
 
 @mutant("explain shows the distributions of the network", integer)

@@ -181,7 +181,7 @@ class Codec:
         self.integer_model, self.order, self.labels = integer_model, integer_model.order(order), labels
         self._precision = integer_model.program(self.order).head.precision
         self._classes = len(integer_model.classes)
-        self.packs = integer_model.image.levels >= LEVELS_PACKED and not integer_model.fixed_size
+        self.packs: bool = integer_model.image.levels >= LEVELS_PACKED and not integer_model.fixed_size
         self._dtype = np.dtype("<u2" if integer_model.image.levels > 256 else "u1")
 
     def tiling(self, height: int, width: int) -> Tiling:

@@ -195,6 +195,7 @@ def make_codec(integer_model: ProgramModel, order: str | None, labels: bool, lar
 
 
 def header_of(codec: Codec) -> Header:
+    """Return the header of an archive of a codec."""
     number = list(codec.integer_model.orders).index(codec.order.name)
     return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side, packed=codec.packs)
 

@@ -338,7 +338,7 @@ def resolve_orders(model: LikelihoodModel, order: str | None) -> list[PixelOrder
     Raises:
         ConfigError: if the model was not trained on it.
     """
-    names = model.orders if order in ("average", "each") else (order,)
+    names = model.orders if str(order) in ("average", "each") else (order,)
     return [model.order(name) for name in names]
 
 
