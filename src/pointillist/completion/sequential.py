@@ -51,7 +51,7 @@ def complete_sequentially(draws: Draws, candidate: int = 0) -> tuple[Completions
         ess=weights.effective_size(),
         tries=None if draws.config.rules is None else tries,
     )
-    return out, out.nats - sum_images(np.where(draws.started, maps, 0.0)) + float(weights.mean().logs()[0])
+    return out, sum_images(np.where(draws.started, 0.0, maps)) + float(weights.mean().logs()[0])
 
 
 def completions(

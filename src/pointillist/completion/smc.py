@@ -91,7 +91,7 @@ def complete_by_smc(draws: Draws, candidate: int = 0) -> tuple[Completions, Floa
         ess=min(sizes),
         acceptance=sum(moved) / len(moved) if moved else None,
     )
-    return out, out.nats - sum_images(np.where(draws.started, maps, 0.0)) + np.array(log_evidence)
+    return out, sum_images(np.where(draws.started, 0.0, maps)) + np.array(log_evidence)
 
 
 def _complete_group(

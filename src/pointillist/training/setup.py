@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,11 @@ class RMSProp(torch.optim.RMSprop):
         return super().step(closure)
 
 
-def adam(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.Optimizer:
-    """Make AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), or Muon, which steps by AdamW for all but matrices.
-
-    AdamW is fused into one kernel where the device has it.
-    """
+def adam(
+    groups: list[ParameterGroup], config: OptimizerConfig, kind: type[torch.optim.AdamW] = torch.optim.AdamW
+) -> torch.optim.Optimizer:
+    """Make AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019), fused into one kernel where the device has it."""
     fused = all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])
-    kind = Muon if config.name == "muon" else torch.optim.AdamW
     return kind(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=fused)
 
 
@@ -102,7 +101,7 @@ def orthogonalised(matrices: Float[Tensor, "n o i"]) -> Float[Tensor, "n o i"]:
 
 OPTIMIZERS: dict[OptimizerName, Callable[[list[ParameterGroup], OptimizerConfig], torch.optim.Optimizer]] = {
     "adam": adam,
-    "muon": adam,
+    "muon": partial(adam, kind=Muon),
     "rmsprop": rmsprop,
 }
 
