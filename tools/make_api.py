@@ -32,7 +32,7 @@ TASKS = {
     "Train": ("train", "train_from_config", "TrainConfig", "TrainResult"),
     "Sample": ("sample", "sample_seamless", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
     "Vary samples": ("recover_uniforms", "replace_uniforms", "interpolate_uniforms"),
-    "Complete": ("inpaint", "read_cells", "Completions", "vary", "Variations"),
+    "Complete": ("inpaint", "read_cells", "Completions", "vary"),
     "Measure and explain": (
         *("evaluate", "Evaluation", "rank", "Ranking"),
         *("explain", "Explanation", "receptive_field", "ReceptiveField"),

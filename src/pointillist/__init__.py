@@ -19,7 +19,7 @@ _HOME = homes_of(
         "pointillist.completion.cells": "read_cells",
         "pointillist.completion.result": "Completions",
         "pointillist.completion.seamless": "sample_seamless",
-        "pointillist.completion.vary": "Variations vary",
+        "pointillist.completion.vary": "vary",
         "pointillist.compression": "Archive compress decompress",
         "pointillist.data": "DataOptions DataSplits ImageDataset load_data",
         "pointillist.errors": (

@@ -8,7 +8,7 @@ from pointillist.completion.api import inpaint
 from pointillist.completion.cells import read_cells
 from pointillist.completion.result import Completions
 from pointillist.completion.seamless import sample_seamless
-from pointillist.completion.vary import Variations, vary
+from pointillist.completion.vary import vary
 from pointillist.compression import Archive, compress, decompress
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.errors import (
@@ -73,7 +73,6 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "TrainingError",
-    "Variations",
     "World",
     "__version__",
     "build",

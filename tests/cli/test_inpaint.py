@@ -53,7 +53,7 @@ def test_a_share_of_a_region_varies(completing: Path, picture: Path) -> None:
     expected = pt.vary(completing, picture, 0.5, 3, keep=keep, seed=1)
     with np.load("x.npz") as archive:
         assert np.array_equal(archive["levels"], expected.levels)
-    assert (~expected.known).sum(axis=(1, 2)).tolist() == [4, 4, 4]
+    assert (~expected.known).sum((1, 2, 3)).tolist() == [4, 4, 4]
 
 
 def test_a_completing_model_is_exact(completing: Path, picture: Path) -> None:
@@ -123,7 +123,7 @@ def test_pictures_are_read_as_data_sets_read_them(completing: Path, picture: Pat
 def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> None:
     """An image is extended beyond its edges, and made to tile; windows where the model has one size."""
     found = run("inpaint", completing, picture, "--canvas", "9x8", "--at", "2,1", "-n", "2", "--out", "x.npz")
-    assert "methods    known\norders     raster" in found.output
+    assert re.search("method +known\n", found.output)
     with np.load("x.npz") as archive:
         assert archive["levels"].shape == (2, 1, 9, 8)
     shown = json.loads(run("inpaint", completing, picture, "--seamless", "both", "-n", "2", "--json").output)
@@ -132,7 +132,7 @@ def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> N
     assert Path("completions.png").exists()
     how = ["--canvas", "7x6", "-n", "1", "--particles", "4", "--moves", "0"]
     shown_windows = run("inpaint", sprites, picture, *how).output  # the second window; the first one is the image
-    assert "methods    order\norders     raster" in shown_windows
+    assert re.search("method +order\n", shown_windows)
     for arguments, words in (
         (["--canvas", "9x8", "--seamless", "x"], "give one of them"),
         (["--canvas", "9x8", "--region", "1:2,1:2"], "give one of them"),

@@ -56,10 +56,10 @@ def test_variations_and_canvases_keep_them_too() -> None:
     """Of each variation its own pixels; of an image that tiles, what no band drew."""
     array = scan()
     varied = pt.vary("digits", array, 0.3, n=2, seed=1)
-    assert (varied.array[..., 0] == array)[varied.known].all()
+    assert (varied.array[..., 0] == array)[varied.known_pixels].all()
     tiled = make_seamless(pt.load("digits"), array, "x", n=2, seed=1)
     assert tiled.known.mean() > 0.5
-    assert (tiled.array[..., 0] == array)[:, tiled.known].all()
+    assert (tiled.array[..., 0] == array)[tiled.known_pixels].all()
     wide = extend(pt.load("digits"), array, (28, 40), at=(0, 6), n=1, seed=1)
     assert (wide.array[0, :, 6:34, 0] == array).all()
     assert wide.known.sum() == array.size

@@ -112,7 +112,7 @@ def variations(rng: random.Random, lab: Lab) -> None:
     how |= {"particles": 8, "pattern": pattern}
     first, fewer = pt.vary(subject.model, x, share, n, **how), rng.randint(1, n - 1)
     for levels, known in zip(first.levels, first.known, strict=True):
-        same(levels[:, known], x[:, known], f"{subject.name} {how}: pixels that stay")
+        same(levels[known], x[known], f"{subject.name} {how}: pixels that stay")
     second = pt.vary(subject.model, x, share, fewer, **how)
     same(first.levels[:fewer], second.levels, f"{subject.name} {how}: {fewer} of {n} variations")
     last = pt.vary(subject.model, x, share, 1, **how, first=n - 1)

@@ -7,14 +7,14 @@ so the log-likelihood of the whole is the sum over the windows. A model of any s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Unpack, get_args
+from dataclasses import replace
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 
 from pointillist.completion.api import InpaintKwargs, complete, completion_request
 from pointillist.completion.cells import ObservedCells
-from pointillist.completion.result import Completions, Painted
+from pointillist.completion.result import Completions
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Bool, Float, Int, UInt8
@@ -25,33 +25,6 @@ from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import check_count, seed_of
 
 Sides = Literal["x", "y", "both"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Canvases(Painted):
-    """Images that were completed window by window.
-
-    ```python
-    found = make_seamless(model, "grass.png", "both", n=4, seed=0)
-    found.images[0].save("tile.png")
-    ```
-
-    Attributes:
-        nats: sum of the conditional log-likelihoods of the windows, in nats, `[n]`.
-        methods, orders: method and generation order of each window, as in `Completions`.
-        known: pixels that no window drew, bool `[h w]`.
-    """
-
-    methods: tuple[str, ...]
-    orders: tuple[str, ...]
-    known: Bool[np.ndarray, "h w"]
-
-    _of_all: ClassVar[tuple[str, ...]] = ("methods", "orders", "known", "picture")
-
-    @property
-    def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
-        """Pixels that no window drew, the same of each canvas."""
-        return np.broadcast_to(self.known, (len(self), *self.known.shape))
 
 
 class Painter:
@@ -135,22 +108,25 @@ class Painter:
         known: Bool[np.ndarray, "h w"],
         picture: UInt8[np.ndarray, "h w d"] | None,
         shift: tuple[int, int] = (0, 0),
-    ) -> Canvases:
+    ) -> Completions:
         """Return the canvases, rolled by rows and columns, with the pixels of a picture that no window drew."""
         levels = np.roll(self.levels, shift, (2, 3))
-        last = self.parts[-1] if self.parts else None
-        return Canvases(
+        last, count = self.parts[-1] if self.parts else None, len(levels)
+        return Completions(
             levels=levels,
             nats=self.nats,
             image=self.model.image.resized(*levels.shape[2:]),
-            labels=np.full(len(levels), NO_LABEL) if last is None else last.labels,
+            labels=np.full(count, NO_LABEL) if last is None else last.labels,
             seed=seed,
             engine="" if last is None else last.engine,
             order="" if last is None else last.order,
             tileset=self.model.tileset,
-            methods=tuple(part.method for part in self.parts),
-            orders=tuple(part.order for part in self.parts),
-            known=known,
+            methods=tuple(method for part in self.parts for method in part.methods),
+            orders=tuple(order for part in self.parts for order in part.orders),
+            known=np.broadcast_to(known, levels.shape),
+            numbers=np.arange(count),
+            log_weights=sum((part.log_weights for part in self.parts), np.zeros(count)),
+            ess=min((part.ess for part in self.parts), default=float(count)),
             picture=picture,
         )
 
@@ -173,7 +149,7 @@ def extend(
     *,
     seed: int | None = None,
     **settings: Unpack[InpaintKwargs],
-) -> Canvases:
+) -> Completions:
     """Extend an image to a larger canvas.
 
     Args:
@@ -220,7 +196,7 @@ def fill_grid(
     *,
     seed: int | None = None,
     **settings: Unpack[InpaintKwargs],
-) -> Canvases:
+) -> Completions:
     """Complete a grid of observed cells that is larger than the images of a model of fixed size, window by window.
 
     Args:
@@ -247,7 +223,7 @@ def _filled(
     known: Bool[np.ndarray, "h w"],
     start: tuple[int, int] = (0, 0),
     picture: UInt8[np.ndarray, "h w d"] | None = None,
-) -> Canvases:
+) -> Completions:
     """Complete canvases; see `Painter.fill_windows`."""
     if painter.model.fixed_size:
         _reject_rules(painter.request, "of fixed size fills a canvas in windows")
@@ -287,7 +263,7 @@ def make_seamless(
     band: int | None = None,
     seed: int | None = None,
     **settings: Unpack[InpaintKwargs],
-) -> Canvases:
+) -> Completions:
     """Make an image tile: paint a band around the seam again, given what is on both sides of it.
 
     The image is rolled by half, so that its edges meet in the middle, and the band there is completed. With `both`,
@@ -317,7 +293,7 @@ def make_seamless(
 
 def tile(
     painter: Painter, sides: Sides, band: int | None = None, picture: UInt8[np.ndarray, "h w d"] | None = None
-) -> Canvases:
+) -> Completions:
     """Make the canvases of a painter tile; see `make_seamless`.
 
     Raises:

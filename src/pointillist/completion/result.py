@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -15,29 +14,60 @@ from pointillist.data.pixels import to_channels
 from pointillist.errors import ConfigError
 from pointillist.images import as_pil
 from pointillist.images.array_types import Bool, Float, Int, UInt8
+from pointillist.sampling.methods import UNWEIGHTED
 from pointillist.sampling.samples import Samples
 
-PaintedT = TypeVar("PaintedT", bound="Painted")
 MAX_LEVELS = 64
 """Most levels whose probabilities are written as a map each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Painted(Samples):
-    """Images that are drawn around the known pixels of a picture, which keep their colours.
+class Completions(Samples):
+    """Images that are drawn around known pixels: completions, extended images, images that tile, variations.
+
+    ```python
+    found = pt.inpaint(model, image, known, n=8, seed=0)  # the most probable one first
+    found.images[0].save("best.png")
+    found.method, found.nats, found.ess
+    ```
 
     Attributes:
-        picture: the picture, on the canvas of the images; None where the levels hold its colours, or none was given.
+        nats: log-likelihood of the unknown sub-pixels given the known ones (and the allowed levels), in nats, `[n]`:
+            the sum over windows, of an image that is drawn in several. Exact for the methods `known` and `order`; the
+            others estimate the likelihood of the known sub-pixels.
+        methods: how they were drawn: `known`, `order`, `smc` or `sequential`, or `soft` by soft data; see `inpaint`.
+            There is one for all; or one for each window, or each variation.
+        orders: generation order of each of `methods`.
+        known: sub-pixels of each image that were kept, `[n c h w]`.
+        numbers: number of each image as it was drawn, `[n]`: number i depends on (seed, i).
+        log_weights: logarithms of the importance weights, `[n]`; equal where the draws follow the conditional itself.
+        ess: effective sample size: of the `n` images, or of the particles of `smc` or `soft` in the last row; the least
+            of all windows.
+        acceptance: share of single-pixel moves that `smc` accepted; None without moves.
+        picture: the picture whose known pixels keep their colours, on the canvas of the images; None where the levels
+            hold its colours, or none was given.
     """
 
+    methods: tuple[str, ...]
+    orders: tuple[str, ...]
+    known: Bool[np.ndarray, "n c h w"]
+    numbers: Int[np.ndarray, " n"]
+    log_weights: Float[np.ndarray, " n"]
+    ess: float
+    acceptance: float | None = None
     picture: UInt8[np.ndarray, "h w d"] | None = None
 
-    _of_all: ClassVar[tuple[str, ...]] = ("picture",)
+    _of_all: ClassVar[tuple[str, ...]] = ("methods", "orders", "picture")
 
     @property
-    @abstractmethod
+    def method(self) -> str:
+        """The different ones of `methods`, with commas between them."""
+        return ", ".join(dict.fromkeys(self.methods))
+
+    @property
     def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
-        """Pixels of the picture that stayed, of each image."""
+        """Pixels of each image all of whose sub-pixels were kept."""
+        return np.asarray(self.known.all(1))
 
     @property
     def has_other_colours(self) -> bool:
@@ -59,55 +89,20 @@ class Painted(Samples):
         """PIL images; the known pixels have the colours of the picture that was given."""
         return super().images if self.picture is None else [as_pil(array) for array in self.array]
 
-    def recoloured(self: PaintedT, palette: Sequence[Sequence[int]]) -> PaintedT:
+    def recoloured(self, palette: Sequence[Sequence[int]]) -> Completions:
         """Return the same images with another palette, the known pixels too; see `ImageSpec.recoloured`."""
-        return super(Painted, replace(self, picture=None)).recoloured(palette)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Completions(Painted):
-    """Completions of an image, the most probable one first.
-
-    ```python
-    found = pt.inpaint(model, image, known, n=8, seed=0)
-    found.images[0].save("best.png")
-    found.method, found.nats, found.ess
-    ```
-
-    Attributes:
-        nats: log-likelihood of the unknown sub-pixels given the known ones (and the allowed levels), in nats, `[n]`.
-            Exact for the methods `known` and `order`; the others estimate the likelihood of the known sub-pixels.
-        method: how they were drawn: `known`, `order`, `smc` or `sequential`, or `soft` by soft data; see `inpaint`.
-        known: sub-pixels that were kept.
-        numbers: number of each completion as it was drawn, `[n]`: number i depends on (seed, i).
-        log_weights: logarithms of the importance weights, `[n]`; equal where the draws follow the conditional itself.
-        ess: effective sample size: of the `n` completions, or of the particles of `smc` or `soft` in the last row.
-        acceptance: share of single-pixel moves that `smc` accepted; None without moves.
-    """
-
-    method: str
-    known: Bool[np.ndarray, "c h w"]
-    numbers: Int[np.ndarray, " n"]
-    log_weights: Float[np.ndarray, " n"]
-    ess: float
-    acceptance: float | None = None
-
-    _of_all: ClassVar[tuple[str, ...]] = ("known", "picture")
-
-    @property
-    def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
-        """Pixels all of whose sub-pixels were kept, the same of each completion."""
-        return np.broadcast_to(self.known.all(0), (len(self), *self.known.shape[1:]))
+        return replace(self, image=self.image.recoloured(palette), picture=None)
 
     @property
     def is_exact(self) -> bool:
-        """True if the completions are draws from the conditional itself: no weight differs from another."""
-        return self.method in ("known", "order") and bool((self.log_weights == self.log_weights[0]).all())
+        """True if they are draws from the conditional itself: no weight differs from another."""
+        return {*self.methods} <= {*UNWEIGHTED} and bool((self.log_weights == self.log_weights[0]).all())
 
     @property
     def bits_per_dim(self) -> Float[np.ndarray, " n"]:
-        """Bits per unknown sub-pixel of each completion."""
-        return -self.nats / (max(1, int((~self.known).sum())) * math.log(2))
+        """Bits per unknown sub-pixel of each image."""
+        unknown = (~self.known).sum((1, 2, 3)).clip(1)
+        return -self.nats / (np.asarray(unknown) * math.log(2))
 
     @property
     def spread(self) -> Float[np.ndarray, "h w"]:

@@ -6,7 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from pointillist.completion.canvas import Canvases, Painter, Sides, check_sides, tile
+import numpy as np
+
+from pointillist.completion.canvas import Painter, Sides, check_sides, tile
+from pointillist.completion.result import Completions
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
@@ -26,7 +29,7 @@ def sample_seamless(
     sides: Sides = "both",
     on_row: OnBatchRow | None = None,
     **settings: Unpack[SampleCallKwargs],
-) -> Canvases:
+) -> Completions:
     """Sample `n` images that tile.
 
     An image is sampled and rolled by half, so that its edges meet in the middle; the band of a quarter of the side
@@ -56,7 +59,7 @@ def sample_seamless(
     return sample_tiling(open_draws(model, n, label, text, settings), sides, on_row)
 
 
-def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) -> Canvases:
+def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) -> Completions:
     """Sample the images of a resolved request so that they tile; see `sample_seamless`.
 
     Example:
@@ -74,5 +77,6 @@ def sample_tiling(draws: Draws, sides: Sides, on_row: OnBatchRow | None = None) 
         seed=samples.seed,
     )
     tiles = tile(Painter(draws.model, samples.levels, completing), sides)
-    maps = log_prob_maps(replace(draws, inputs=draws.encoded), tiles.levels)
-    return replace(tiles, nats=sum_images(maps), order=samples.order, texts=samples.texts)
+    nats = sum_images(log_prob_maps(replace(draws, inputs=draws.encoded), tiles.levels))
+    sampled = np.zeros(tiles.levels.shape, bool)  # every pixel
+    return replace(tiles, nats=nats, known=sampled, order=samples.order, texts=samples.texts)

@@ -86,7 +86,7 @@ def complete_by_smc(draws: Draws, candidate: int = 0) -> tuple[Completions, Floa
     out = completions(
         draws,
         levels,
-        maps,
+        sum_images(maps),
         log_weights=np.zeros(count),
         ess=min(sizes),
         acceptance=sum(moved) / len(moved) if moved else None,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 
 from pointillist.completion.api import InpaintKwargs, complete, completion_request
-from pointillist.completion.result import Painted
+from pointillist.completion.result import Completions
 from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number, check_whole
 from pointillist.files.arrays import boolean_array
 from pointillist.images.array_types import Bool
@@ -26,31 +26,6 @@ _REACH = 2
 """Pixels over which noise is averaged in each direction: connected regions are about this large."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Variations(Painted):
-    """Variations of an image.
-
-    ```python
-    variations = pt.vary("dungeons", "level.tmj", 0.3, n=20, seed=0)
-    variations.save("variations.png")
-    ```
-
-    Attributes:
-        nats: log-likelihood of the redrawn sub-pixels of each variation given the others, in nats, `[n]`.
-        known: pixels that stayed, of each variation, bool `[n h w]`.
-        methods, orders: method and generation order of each variation, as in `Completions`.
-    """
-
-    known: Bool[np.ndarray, "n h w"]
-    methods: tuple[str, ...]
-    orders: tuple[str, ...]
-
-    @property
-    def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
-        """Pixels that stayed, of each variation."""
-        return self.known
-
-
 def vary(
     model: LikelihoodModel | str | Path,
     image: Any,
@@ -61,7 +36,7 @@ def vary(
     *,
     seed: int | None = None,
     **settings: Unpack[InpaintKwargs],
-) -> Variations:
+) -> Completions:
     """Draw variations of an image: a share of its pixels again, from their distribution given the others.
 
     Args:
@@ -93,7 +68,7 @@ def redraw(
     pattern: str = "regions",
     keep: Bool[np.ndarray, "h w"] | None = None,
     on_row: OnRow | None = None,
-) -> Variations:
+) -> Completions:
     """Draw the variations of an image that a request asks for; see `vary`.
 
     Example:
@@ -108,28 +83,23 @@ def redraw(
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
     begin, first = seed_of(request.seed), check_whole("first", request.first)
-    each, masks, results = replace(request, n=1, first=0, size=None), [], []
+    each, results = replace(request, n=1, first=0, size=None), list[Completions]()
     for number in range(first, first + n):
         rng = np.random.default_rng([begin, number, _PURPOSE])
-        masks.append(~draw_hole(rng, size, share, pattern, fixed))
-        draws = replace(each, known=(x, masks[-1]), seed=int(rng.integers(2**53))).resolve(model)
+        known = ~draw_hole(rng, size, share, pattern, fixed)
+        draws = replace(each, known=(x, known), seed=int(rng.integers(2**53))).resolve(model)
         if draws.prompts is not None and number == first:
             log_notes(draws.prompts)
             each = replace(each, prompts=draws.prompts)
         results.append(complete(replace(draws, on_row=on_row)))
-    return Variations(
-        levels=np.concatenate([result.levels for result in results]),
-        nats=np.concatenate([result.nats for result in results]),
-        image=results[0].image,
-        labels=np.concatenate([result.labels for result in results]),
-        seed=begin,
-        engine=results[0].engine,
-        order=results[0].order,
-        tileset=model.tileset,
-        picture=read.picture,
-        known=np.stack(masks),
+    return replace(
+        Completions.concat(results),
         methods=tuple(result.method for result in results),
         orders=tuple(result.order for result in results),
+        numbers=np.arange(first, first + n),
+        seed=begin,
+        ess=float(n),
+        picture=read.picture,
     )
 
 

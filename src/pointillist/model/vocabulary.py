@@ -141,11 +141,11 @@ def _notes(model: LikelihoodModel, readings: Mapping[str, PromptReading], learne
     vectors = None if reader is None else reader.vectors
     yield from filter(None, (reader.describe_unread(reading.text) for reading in readings.values()) if reader else ())
     for typed, reading in readings.items():
-        if not reading.notes and not _has_word(typed, measured.recognised):
-            yield f"The prompt {typed!r} holds no word: write a name, as captions in training have."
         yield from reading.notes
-        if reading.notes or (learned and _QUOTE not in typed):
+        if reading.notes or (learned and _QUOTE not in typed):  # learned words are known, or an error
             continue
+        if not _has_word(typed, measured.recognised):
+            yield f"The prompt {typed!r} holds no word: write a name, as captions in training have."
         if measured.recognised:
             yield from describe_unmeasured_prompts(measured.recognised, [reading.text], vectors, measured.missed)
         else:

@@ -23,6 +23,8 @@ from pointillist.model.protocols import LikelihoodModel
 
 METHODS = ("known", "order", "smc", "sequential")
 """Methods of `inpaint`; `auto` takes the first that the model can do."""
+UNWEIGHTED = ("known", "order")
+"""Methods that draw from the conditional itself, so that no weight corrects them."""
 SOFT = "soft"
 """Name of the method in the result, where soft data weigh the particles."""
 

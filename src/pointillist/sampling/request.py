@@ -125,6 +125,7 @@ class Request:
         known, method, order = self._known((channels, height, width)), None, None
         if known is not None and self.method is not None:
             method, order = choose_method(model, known[1], self.method, config.order, engine)
+        mask = self._mask(model, config, (height, width), known if method else None)
         inputs = self._inputs(model, (height, width), known if method in (None, "known") else None)
         pending = texts
         if texts is not None and known is not None:
@@ -154,7 +155,7 @@ class Request:
             pending=pending,
             negatives=parse_prompts(negative, self.n),
             observed=known,
-            mask=self._mask(model, config, (height, width), known if method else None),
+            mask=mask,
             method=method,
         )
         return draws if method is None else self._completing(draws)

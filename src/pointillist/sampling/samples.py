@@ -191,7 +191,7 @@ class Samples(AnsweredNames):
 
     @property
     def has_other_colours(self) -> bool:
-        """True if the pictures have colours that the levels do not hold, see `Painted`."""
+        """True if the pictures have colours that the levels do not hold, see `Completions`."""
         return False
 
     def recoloured(self: SamplesT, palette: Sequence[Sequence[int]]) -> SamplesT:

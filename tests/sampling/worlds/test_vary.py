@@ -27,11 +27,11 @@ def test_a_share_is_drawn_again_and_the_rest_stays(model: Path, image: torch.Ten
     keep[:2] = True
     loaded = pt.load(model)
     result = pt.vary(loaded, image, 0.25, 5, pattern, keep, seed=3)
-    redrawn = ~result.known
+    redrawn = ~result.known_pixels
     assert (redrawn.reshape(5, -1).sum(1) == round(0.25 * (~keep).sum())).all()
     assert not redrawn[:, keep].any()
     levels = result.levels[:, 0]
-    assert (levels == image[0].numpy())[result.known].all()
+    assert (levels == image[0].numpy())[result.known_pixels].all()
     assert len({mask.tobytes() for mask in redrawn}) == 5
     again = pt.vary(loaded, image, 0.25, 7, pattern, keep, seed=3)
     assert equal(again.levels[:5], result.levels)

@@ -89,21 +89,6 @@ def hardware(device: str, *, needs_torch: bool) -> dict[str, str]:
     return {**result, "torch": torch.__version__, "unit": unit}
 
 
-def _difference(actual: dict[str, object], wanted: dict[str, object]) -> tuple[str, object, object] | None:
-    """Return the name and both values of the first difference; None if there is none."""
-    for name, new in wanted.items():
-        old = actual.get(name)
-        if isinstance(new, dict) and isinstance(old, dict) and name != "skipped":
-            places = _PLACES if name == "settings" else ()
-            for key in new.keys() | old.keys():
-                if key not in places and old.get(key) != new.get(key):
-                    inner = old.get(key), new.get(key)
-                    return key, *inner
-        elif old != new:
-            return name, old, new
-    return None
-
-
 _START = 60.0  # more seconds for the first batch of a process, in which engines are loaded
 EXIT_EXPIRED = 75
 """Exit code of a process that stops at an item whose time is over; started again, it continues after the item."""

@@ -31,10 +31,10 @@ from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.commands.sampling.writers import level_bytes, level_dtype, write_arrays, write_npz
 from pointillist.completion.api import inpaint as complete
 from pointillist.completion.api import observed_cells
-from pointillist.completion.canvas import Canvases, extend, fill_grid, make_seamless
+from pointillist.completion.canvas import extend, fill_grid, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions, realisation_maps, top_of_scale
-from pointillist.completion.vary import Variations, vary
+from pointillist.completion.vary import vary
 from pointillist.data import parse_size
 from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
@@ -86,12 +86,9 @@ def inpaint(settings: InpaintSettings) -> Facts:
         return {**facts, "animation": animation, "maps": folder, "maps_of": maps}
 
 
-Completed = Completions | Canvases | Variations
-
-
 def _complete_grid(
     model: LikelihoodModel, settings: InpaintSettings, how: dict[str, Any]
-) -> tuple[Completed, np.ndarray]:
+) -> tuple[Completions, np.ndarray]:
     """Draw realisations given a table of cells; return them, and the levels of the cells."""
     size = None if settings.size is None else parse_size(settings.size)
     try:
@@ -109,7 +106,7 @@ def _complete_grid(
 
 def _complete_image(
     model: LikelihoodModel, settings: InpaintSettings, how: dict[str, Any]
-) -> tuple[Completed, np.ndarray]:
+) -> tuple[Completions, np.ndarray]:
     """Complete an image, or extend it, or let it tile; return the results, and the levels of the image."""
     assert settings.image is not None
     read = read_image(model, settings.image)
@@ -122,7 +119,6 @@ def _complete_image(
     steps, times = count(1), settings.n if settings.vary is not None else 1
     with Bar("completing", times * (size[0] + settings.moves)) as bar:
         how["on_row"] = lambda *_: bar.show(next(steps))
-        results: Completed
         if settings.vary is not None:
             results = vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
         elif canvas is None:
@@ -134,18 +130,17 @@ def _complete_image(
     return results, read.levels
 
 
-def _note_unused(settings: InpaintSettings, results: Completed) -> None:
+def _note_unused(settings: InpaintSettings, results: Completions) -> None:
     """Say which settings of Sequential Monte Carlo changed nothing, because another method was chosen."""
-    methods = {results.method} if isinstance(results, Completions) else set(results.methods)
     usual = {item.name: item.default for item in fields(InpaintSettings)}
     for name in ("particles", "moves"):
         value = getattr(settings, name)
-        if "smc" not in methods and value != usual[name]:
-            note(f"note       `--{name}` (={value}) changed nothing: the method was {', '.join(sorted(methods))}")
+        if "smc" not in results.methods and value != usual[name]:
+            note(f"note       `--{name}` (={value}) changed nothing: the method was {results.method}")
 
 
 def write(
-    model: LikelihoodModel, results: Completed, x: np.ndarray, kind: str, path: Path, settings: InpaintSettings
+    model: LikelihoodModel, results: Completions, x: np.ndarray, kind: str, path: Path, settings: InpaintSettings
 ) -> None:
     """Write completions as a sheet, files in their exact size, maps or an archive, and as an animation.
 
@@ -167,10 +162,10 @@ def write(
             sink.finish(output, path)
         return
     captions = [f"{bits:.1f} bits" for bits in (-results.nats / math.log(2)).tolist()]
-    if not isinstance(results, Completions):
+    if results.levels.shape[1:] != x.shape[1:] or settings.seamless is not None or settings.vary is not None:
         save_png(image_grid(writers.repeated(results.drawn(), settings.seamless), captions=captions), path)
         return
-    array, known = results.drawn(), results.known.all(0)
+    array, known = results.drawn(), results.known_pixels[0]
     shown = replace(results, levels=np.broadcast_to(x, results.levels.shape)).drawn()[:1].copy()
     shown[:, np.kron(~known, np.ones(np.array(shown.shape[1:3]) // known.shape, bool))] = 128
     save_png(image_grid(np.concatenate([shown, array]), captions=["known", *captions]), path)
@@ -180,19 +175,18 @@ def write(
         writers.write_animation(settings.animate, [results], later, captions=captions, start=int(known.sum()))
 
 
-def _facts(results: Completed) -> Facts:
+def _facts(results: Completions) -> Facts:
     """Describe how the completions were drawn."""
-    facts: Facts = {"count": len(results), "bits": (-results.nats / math.log(2)).tolist()}
-    if isinstance(results, Completions):
-        names: tuple[str, ...] = ("method", "ess", "acceptance", "rule_acceptance")
-        unknown = int((~results.known).sum())
-        facts |= {"unknown": unknown, "exact": results.is_exact, "log_weights": results.log_weights.tolist()}
-    else:
-        names = ("methods", "orders")
-        if isinstance(results, Variations):
-            facts["redrawn"] = int((~results.known[0]).sum())
-            facts["exact"] = set(results.methods) <= {"known", "order"}
-    return facts | {name: getattr(results, name) for name in (*names, "order", "engine", "seed")}
+    several = ("methods", "orders") if len(results.methods) > 1 else ()
+    names = ("method", "ess", "acceptance", "rule_acceptance", *several, "order", "engine", "seed")
+    return {
+        "count": len(results),
+        "bits": (-results.nats / math.log(2)).tolist(),
+        "unknown": int((~results.known[0]).sum()),
+        "exact": results.is_exact,
+        "log_weights": results.log_weights.tolist(),
+        **{name: getattr(results, name) for name in names},
+    }
 
 
 def job(settings: InpaintSettings) -> Work:
@@ -229,7 +223,7 @@ def job(settings: InpaintSettings) -> Work:
             "levels": results.levels.astype(level_dtype(results.image)),
             "nats": results.nats,
             "log_weights": results.log_weights,
-            "known": results.known,
+            "known": results.known[0],
             "path": np.array(names[item]),
             "requantised": np.array(read.picture is not None),
         }

@@ -76,7 +76,7 @@ def _fill(
 
 def _result(loaded: LoadedModel, request: schemas.FillRequest, painter: Painter, seconds: float) -> schemas.FillResult:
     model, parts, last = loaded.model, painter.parts, painter.parts[-1]
-    late = [num_late(model, part.known, model.order(part.order)) for part in parts if part.method == "sequential"]
+    late = [num_late(model, part.known[0], model.order(part.order)) for part in parts if part.method == "sequential"]
     ignored, worst = sum(late) // model.image.channels, min(part.ess for part in parts)
     whole, nats = _whole_nats(model, request, painter), painter.nats
     candidates = [
