@@ -1,11 +1,10 @@
 // The program of a grid over an image: the known pixels of a model that completes images, or a hint.
-// docs/reference/program_format.md, "Version 6".
+// docs/reference/program_format.md, "Version 6" and "Version 7".
 
 import { check } from "./arithmetic.js";
 
 const MASK = 64; // what a known pixel writes to its mask
-/** The image that a part encoded last: candidates of a fill, and the two runs of guidance, have the same one.
- *  @type {WeakMap<object, {key: string, map: Int32Array}>} */
+/** The image that a part encoded last: candidates of a fill, and the two runs of guidance, have the same one. @type {WeakMap<object, {key: string, map: Int32Array}>} */
 const LAST = new WeakMap();
 
 /** What an image writes to the canvas, `[height, width, c]`: of each channel what its level writes, then the mask.
@@ -35,7 +34,8 @@ export function gridMap(model, part, known, height, width, run) {
   const { data, shape: [, each] } = model.tensor(encoder.weights.levels, "I8", [levels, null]), masks = part.known ? channels : 1;
   check(program.maps[0].channels === channels * each + masks, "the canvas of a hint, or of known pixels");
   const canvas = canvasOf(/** @type {Int8Array} */ (data), each, channels, masks, known, height * width);
-  const map = (model.grid ?? run)(program, height, width, canvas);
+  const all = (model.grid ?? run)(program, height, width, canvas), wide = program.params.channels, features = part.rows.shape[3];
+  const map = wide === features ? all : all.filter((_, k) => k % wide < features); // logits of marginal probabilities follow
   LAST.set(part, { key, map });
   return map;
 }

@@ -86,7 +86,7 @@ function readTensors(file) {
 /** Open a program, and check it. @param {string} json @param {Uint8Array} file @returns {Promise<Model>} */
 export async function openProgram(json, file) {
   const { format, format_version: version, fingerprint, weights: _, ...document } = JSON.parse(json);
-  check(format === "pointillist-program" && [1, 2, 3, 4, 5, 6].includes(version), `format ${format}, version ${version}`);
+  check(format === "pointillist-program" && [1, 2, 3, 4, 5, 6, 7].includes(version), `format ${format}, version ${version}`);
   const tensors = readTensors(file), encoder = new TextEncoder();
   /** @type {Uint8Array[]} */
   const hashed = [encoder.encode(canonical(document))];
@@ -109,7 +109,7 @@ export async function openProgram(json, file) {
     check(rows.shape[0] >= Math.max(1, part.names.length), `the rows of ${part.name}`);
     const program = part.program ? readProgram(part.program, tensor) : null, { params = null, values = [], maps = [] } = program ?? {};
     check(!program === !(part.known ?? part.hints), `the program of ${part.name}`);
-    check(!params || (params.channels === rows.shape[3] && params.channels === values[params.value].channels), `the map of ${part.name}`);
+    check(!params || ([0, part.known?.image.levels].includes(params.channels - rows.shape[3]) && params.channels === values[params.value].channels), `the map of ${part.name}`);
     check(!program || (program.head === null && maps.every(({ scale }) => scale === 1)), `the grid of ${part.name}`);
     return { ...part, rows, program };
   }));

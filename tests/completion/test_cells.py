@@ -13,7 +13,7 @@ import pointillist as pt
 from pointillist import system
 from pointillist.completion.canvas import fill_grid
 from pointillist.completion.cells import ObservedCells, read_cells
-from pointillist.completion.result import encode_gslib, level_probabilities, realisation_maps
+from pointillist.completion.result import encode_gslib, level_probabilities, probability_maps
 from pointillist.images import ImageSpec
 from tests.equality import equal
 from tests.laws.strategies import randomise_weights
@@ -292,11 +292,12 @@ def test_maps_of_realisations() -> None:
     shares = level_probabilities(draws)
     np.testing.assert_allclose(shares.sum(0), 1)
     np.testing.assert_allclose(shares[2], (draws.levels[:, 0] == 2).mean(0))
-    maps = realisation_maps(draws)
+    maps = probability_maps(shares, draws.image)
     assert set(maps) == {"probability-mud", "probability-sand", "probability-dune", "entropy", "most-probable"}
     assert (maps["entropy"][known] < 1e-12).all()
     assert (maps["most-probable"][known] == 1).all()
-    grey = realisation_maps(pt.inpaint(completing(BINARY), ObservedCells(known[None].astype(np.int64), known), n=9))
+    draws = pt.inpaint(completing(BINARY), ObservedCells(known[None].astype(np.int64), known), n=9)
+    grey = probability_maps(level_probabilities(draws), draws.image)
     np.testing.assert_allclose(grey["mean"], grey["probability-1"])
     np.testing.assert_allclose(grey["deviation"] ** 2, grey["mean"] * (1 - grey["mean"]), rtol=0, atol=FORMULA)
     lines = encode_gslib(np.array([[1, 2], [3, 4]]), "a").decode().splitlines()

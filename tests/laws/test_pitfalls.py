@@ -73,7 +73,7 @@ def test_p7_mask_tables_are_exact() -> None:
     """Mask A and B of a 3x3 kernel over three sub-pixels, entry by entry."""
     three = channel_groups(3, 3)
     for strict, own in ((True, [[0, 0, 0], [1, 0, 0], [1, 1, 0]]), (False, [[1, 0, 0], [1, 1, 0], [1, 1, 1]])):
-        mask = MaskedConv2d(3, 3, 3, in_groups=three, out_groups=three, strict=strict).mask
+        mask = MaskedConv2d(3, in_groups=three, out_groups=three, strict=strict).mask
         assert mask is not None
         assert mask.shape == (3, 3, 2, 3)
         assert bool((mask[:, :, 0] == 1).all())  # the row above: all of it

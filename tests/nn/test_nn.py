@@ -57,7 +57,7 @@ def test_masks_on_the_meta_device_take_no_memory() -> None:
     """Under the meta device (as when a checkpoint's shapes are compared) a mask has no storage."""
     with torch.device("meta"):
         groups = channel_groups(300, 3)
-        layer = MaskedConv2d(300, 300, 3, in_groups=groups, out_groups=groups, strict=True)
+        layer = MaskedConv2d(3, in_groups=groups, out_groups=groups, strict=True)
     assert layer.mask is not None
     assert layer.mask.is_meta
     assert layer.weight.is_meta
@@ -70,21 +70,21 @@ def test_even_kernels_are_rejected(size: int) -> None:
     with pytest.raises(ConfigError, match=rf"`kernel_size` \(={size}\) must be odd.*Try {size + 1}"):
         VerticalConv2d(2, 2, size, strict=True)
     with pytest.raises(ConfigError, match="odd"):
-        MaskedConv2d(2, 2, size, in_groups=groups, out_groups=groups, strict=True)
+        MaskedConv2d(size, in_groups=groups, out_groups=groups, strict=True)
 
 
 def test_kernels_are_sliced_to_the_taps_that_may_be_read() -> None:
     """No weight is stored for rows below, and none for the pixel itself if it may not be read at all."""
     one = channel_groups(2, 1)
-    assert MaskedConv2d(2, 2, 5, in_groups=one, out_groups=one, strict=True).weight.shape == (2, 2, 3, 5)
+    assert MaskedConv2d(5, in_groups=one, out_groups=one, strict=True).weight.shape == (2, 2, 3, 5)
     assert VerticalConv2d(2, 2, 5, strict=True).weight.shape == (2, 2, 2, 5)
     assert VerticalConv2d(2, 2, 5, strict=False).weight.shape == (2, 2, 3, 5)
-    strict = HorizontalConv2d(2, 2, 5, in_groups=one, out_groups=one, strict=True)
+    strict = HorizontalConv2d(5, in_groups=one, out_groups=one, strict=True)
     assert strict.weight.shape == (2, 2, 1, 2)
     assert strict.mask is None
-    assert HorizontalConv2d(2, 2, 5, in_groups=one, out_groups=one, strict=False).weight.shape == (2, 2, 1, 3)
+    assert HorizontalConv2d(5, in_groups=one, out_groups=one, strict=False).weight.shape == (2, 2, 1, 3)
     three = channel_groups(3, 3)
-    masked = HorizontalConv2d(3, 3, 5, in_groups=three, out_groups=three, strict=True)
+    masked = HorizontalConv2d(5, in_groups=three, out_groups=three, strict=True)
     assert masked.weight.shape == (3, 3, 1, 3)
     assert masked.mask is not None
     assert masked.mask[:, :, 0, -1].tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
@@ -98,9 +98,9 @@ def test_layers_keep_the_size(size: tuple[int, int], dilation: int) -> None:
     x = torch.randn(2, 3, *size)
     for layer in (
         VerticalConv2d(3, 6, 5, strict=False, dilation=dilation),
-        HorizontalConv2d(3, 6, 5, in_groups=groups, out_groups=channel_groups(6, 3), strict=True, dilation=dilation),
+        HorizontalConv2d(5, in_groups=groups, out_groups=channel_groups(6, 3), strict=True, dilation=dilation),
         VerticalConv2d(3, 6, 5, strict=True),
-        MaskedConv2d(3, 6, 7, in_groups=groups, out_groups=channel_groups(6, 3), strict=True),
+        MaskedConv2d(7, in_groups=groups, out_groups=channel_groups(6, 3), strict=True),
         CausalConv2d(3, 6, up=2, left=2, right=-1, dilation=1, bias=False),
     ):
         assert layer(x, FullPass()).shape == (2, 6, *size)

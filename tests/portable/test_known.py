@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,15 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.completion.cells import ObservedCells
+from pointillist.completion.result import compared_maps, level_probabilities, marginal_probabilities
+from pointillist.conditioning.known import KnownConfig
+from pointillist.engine.head.tables import LOGIT_STEP
 from pointillist.images import ImageSpec
 from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable import conditions, load, save
+from pointillist.model.portable.conditions import LOGITS_OF_MARGINALS
+from pointillist.model.portable.files import version_of
 from tests.integer_draws import draw_integers, encoded, log_probs_of
 from tests.portable.networks import check_features, features_of
 from tests.scripts import script
@@ -24,7 +31,8 @@ IMAGES = {
 
 def completing(kind: str) -> pt.PixelModel:
     torch.manual_seed(0)
-    return pt.build("gated-pixelcnn", shape=IMAGES[kind], channels=8, layers=2, known=True)
+    known = KnownConfig(marginals=kind == "map")
+    return pt.build("gated-pixelcnn", shape=IMAGES[kind], channels=8, layers=2, known=known)
 
 
 @pytest.mark.parametrize("int8", [False, True])
@@ -85,3 +93,51 @@ def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_
     with_torch = model.integer_model().log_prob_map(x, known=(x, known))
     inputs = encoded(portable, 1, (5, 13), portable.order(), known=(x, known))
     assert np.array_equal(with_torch[:, ~known], log_probs_of(portable, x, inputs)[:, ~known])
+
+
+def test_marginal_probabilities() -> None:
+    """They sum to 1, depend on known cells alone, in any batch; the program is off by the rounding of its logits."""
+    model, rng = completing("map"), np.random.default_rng(2)
+    levels = rng.integers(0, 5, (3, 1, 7, 9))
+    known = rng.random(levels.shape) < np.array([0.0, 0.3, 0.9])[:, None, None, None]
+    stored = pt.quantize_integer(model, rng.integers(0, 5, (6, *model.image.shape)), images=6)
+    logs = []
+    for conditions_of in (model.conditions, stored.conditions):
+        one, other = (
+            conditions_of.log_marginals(conditions_of.inputs(count=3, size=(7, 9), known=(x, known)))
+            for x in (levels, np.where(known, levels, 4 - levels))
+        )
+        assert one.shape == (3, 5, 7, 9)
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(np.exp(one).sum(1), 1, rtol=0, atol=1e-5)
+        alone = conditions_of.log_marginals(conditions_of.inputs(size=(7, 9), known=(levels[1], known[1])))
+        np.testing.assert_allclose(alone[0], one[1], rtol=0, atol=1e-4)
+        logs.append(one)
+    part = next(part for part in stored.parts[0] if part.name == "known")
+    assert version_of(stored) == 7
+    assert part.program is not None
+    assert part.program.params.channels == 32 + 5
+    step = LOGITS_OF_MARGINALS * LOGIT_STEP
+    assert np.abs(logs[0] - logs[1]).max() < 2 * step  # a step of two rounded logits; features have 8 bits, too
+    assert completing("rgb").conditions.log_marginals(completing("rgb").conditions.inputs(size=(8, 8))) is None
+
+
+def test_maps_of_the_head() -> None:
+    """Known cells are certain; several realisations have their own maps, and the differences."""
+    model = completing("map").eval()
+    known = np.eye(8, dtype=bool)
+    draws = pt.inpaint(model, ObservedCells(known[None].astype(np.int64), known), n=20, seed=0)
+    head, shares = marginal_probabilities(model, draws), level_probabilities(draws)
+    assert head is not None
+    maps = compared_maps(head, draws)
+    assert (head[1][known] == 1).all()
+    np.testing.assert_allclose(head.sum(0), 1, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(maps["probability-2"], head[2])
+    np.testing.assert_array_equal(maps["realisations-probability-3"], shares[3])
+    np.testing.assert_allclose(maps["probability-difference"], np.abs(head - shares).max(0))
+    assert (maps["divergence"] <= 1).all()
+    assert (maps["divergence"][known] == 0).all()
+    assert maps["divergence"].max() > 0
+    assert not any("realisations" in name for name in compared_maps(head, draws[:1]))
+    ruled = replace(draws, tries=np.ones(len(draws), np.int64))
+    assert marginal_probabilities(model, ruled) is None

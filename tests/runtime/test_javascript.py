@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.compression import compress
+from pointillist.conditioning.known import KnownConfig
 from pointillist.conditioning.portable import BITS
 from pointillist.conditioning.prompts import PAD, hash_ngrams
 from pointillist.conditioning.text import TextConfig
@@ -236,7 +237,9 @@ def test_grids_of_the_library(kind: str, tmp_path: Path) -> None:
     """The map of known pixels by WebAssembly, by JavaScript and by Python, in the size of the model and in another."""
     torch.manual_seed(3)
     image = ImageSpec(channels=1, height=6, width=5, levels=5, ordered=kind == "known", mode="codes")
-    model, rng = pt.build("gated-pixelcnn", shape=image, channels=8, layers=2, known=True), np.random.default_rng(5)
+    known_config = KnownConfig(marginals=kind == "known")  # whose logits follow the map in the program
+    model = pt.build("gated-pixelcnn", shape=image, channels=8, layers=2, known=known_config)
+    rng = np.random.default_rng(5)
     pt.quantize_integer(model, rng.integers(0, 5, (6, 1, 6, 5)), images=6)
     stored = save(model.integer_model(), tmp_path)
     programs = [*stored.programs, *(part.program for part in stored.parts[0] if part.program is not None)]

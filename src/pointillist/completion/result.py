@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from PIL import Image
 
+from pointillist.conditioning.known import MOST_MARGINALS
 from pointillist.data.pixels import to_channels
 from pointillist.errors import ConfigError
-from pointillist.images import as_pil
+from pointillist.images import ImageSpec, as_pil
 from pointillist.images.array_types import Bool, Float, Int, UInt8
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.methods import UNWEIGHTED
 from pointillist.sampling.samples import Samples
 
-MAX_LEVELS = 64
-"""Most levels whose probabilities are written as a map each."""
+Map: TypeAlias = Float[np.ndarray, "h w"] | Int[np.ndarray, "h w"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -94,6 +95,13 @@ class Completions(Samples):
         return replace(self, image=self.image.recoloured(palette), picture=None)
 
     @property
+    def weights(self) -> Float[np.ndarray, " n"]:
+        """Importance weights, which sum to 1."""
+        weights: np.ndarray = np.exp(self.log_weights - self.log_weights.max())
+        weights /= weights.sum()
+        return weights
+
+    @property
     def is_exact(self) -> bool:
         """True if they are draws from the conditional itself: no weight differs from another."""
         return {*self.methods} <= {*UNWEIGHTED} and bool((self.log_weights == self.log_weights[0]).all())
@@ -111,8 +119,7 @@ class Completions(Samples):
         The standard deviation over its largest possible value, for ordered levels; for others the probability that two
         completions differ.
         """
-        weights = np.exp(self.log_weights - self.log_weights.max())
-        weights = (weights / weights.sum())[:, None, None, None]
+        weights = self.weights[:, None, None, None]
         if self.image.ordered:
             x = self.levels / (self.image.levels - 1)
             mean = (weights * x).sum(0)
@@ -128,8 +135,8 @@ class Completions(Samples):
         return self[np.argsort(-self.nats, kind="stable")]
 
 
-def level_probabilities(samples: Samples) -> Float[np.ndarray, "k h w"]:
-    """Return the share of the realisations that have each level at each cell, weighted by `log_weights`.
+def level_probabilities(completions: Completions) -> Float[np.ndarray, "k h w"]:
+    """Return the share of the realisations that have each level at each cell, by their weights.
 
     Raises:
         ConfigError: if the images have several channels.
@@ -137,32 +144,66 @@ def level_probabilities(samples: Samples) -> Float[np.ndarray, "k h w"]:
     Example:
         level_probabilities(pt.inpaint(model, "holes.csv", n=100))[1]  # the probability of level 1
     """
-    if samples.image.channels != 1:
-        raise ConfigError(f"Maps are made of one channel, and {samples.image} has {samples.image.channels}.")
-    logs = samples.log_weights if isinstance(samples, Completions) else np.zeros(len(samples))
-    weights = np.exp(logs - logs.max())
-    weights /= weights.sum()
-    levels = range(samples.image.levels)
-    return np.stack([np.tensordot(weights, samples.levels[:, 0] == level, 1) for level in levels])
+    image, levels = completions.image, completions.levels[:, 0]
+    if image.channels != 1:
+        raise ConfigError(f"Maps are made of one channel, and {image} has {image.channels}.")
+    return np.stack([np.tensordot(completions.weights, levels == level, 1) for level in range(image.levels)])
 
 
-def realisation_maps(samples: Samples) -> dict[str, Float[np.ndarray, "h w"] | Int[np.ndarray, "h w"]]:
-    """Return maps of realisations by name: `probability-LEVEL`, `entropy` in bits, `most-probable`.
+def marginal_probabilities(model: LikelihoodModel, completions: Completions) -> Float[np.ndarray, "k h w"] | None:
+    """Compute the probability of each level at each cell given the known cells alone, in one pass, without draws.
+
+    They come from the head of the encoder of known cells, which is trained on the log score of the unknown cells.
+    None for a model without it, and for draws that depend on more: on windows, a class, a prompt, rules or soft data.
+
+    Example:
+        marginal_probabilities(model, pt.inpaint(model, "holes.csv"))[1]
+    """
+    more = completions.texts is not None or completions.tries is not None or (completions.labels >= 0).any()
+    if completions.methods != ("known",) or more:
+        return None
+    levels, known = completions.levels[:1], completions.known[:1]
+    size = (levels.shape[2], levels.shape[3])
+    logs = model.conditions.log_marginals(model.conditions.inputs(size=size, known=(levels, known)))
+    certain = levels[0] == np.arange(completions.image.levels)[:, None, None]
+    return None if logs is None else np.where(known[0], certain, np.exp(logs[0]))
+
+
+def compared_maps(head: Float[np.ndarray, "k h w"] | None, completions: Completions) -> dict[str, Map]:
+    """Return the maps of the probabilities of a head, and of several realisations with their difference.
+
+    The names of the second begin with `realisations-`. `probability-difference` is the largest difference of the
+    probability of a level, `divergence` is the Jensen-Shannon divergence in bits, at each cell.
+
+    Args:
+        head: what `marginal_probabilities` returns; where that is None, the maps are of the realisations alone.
+        completions: the realisations.
+
+    Raises:
+        ConfigError: if the images have several channels.
+    """
+    shares, image = level_probabilities(completions), completions.image
+    maps = probability_maps(shares if head is None else head, image)
+    if head is None or len(completions) == 1:
+        return maps
+    maps |= {f"realisations-{name}": values for name, values in probability_maps(shares, image).items()}
+    divergence = _entropy((head + shares) / 2) - (_entropy(head) + _entropy(shares)) / 2
+    return {**maps, "probability-difference": np.abs(head - shares).max(0), "divergence": divergence.clip(min=0)}
+
+
+def probability_maps(shares: Float[np.ndarray, "k h w"], image: ImageSpec) -> dict[str, Map]:
+    """Return maps of probabilities by name: `probability-LEVEL`, `entropy` in bits, `most-probable`.
 
     Ordered levels have a `mean` (the e-type map) and a `deviation` too; more than 64 levels have no map of each
     probability.
 
-    Raises:
-        ConfigError: if the images have several channels.
-
     Example:
-        realisation_maps(completions)["entropy"].max()
+        probability_maps(level_probabilities(completions), completions.image)["entropy"].max()
     """
-    shares, image = level_probabilities(samples), samples.image
     names = image.level_names or tuple(map(str, range(image.levels)))
     maps = {f"probability-{_file_name(name)}": share for name, share in zip(names, shares, strict=True)}
-    maps = maps if len(shares) <= MAX_LEVELS and len(maps) == len(shares) else {}
-    maps["entropy"] = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(0).clip(max=0)
+    maps = maps if len(shares) <= MOST_MARGINALS and len(maps) == len(shares) else {}
+    maps["entropy"] = _entropy(shares)
     maps["most-probable"] = shares.argmax(0)
     if image.ordered:
         numbers = np.arange(len(shares))
@@ -172,16 +213,20 @@ def realisation_maps(samples: Samples) -> dict[str, Float[np.ndarray, "h w"] | I
     return maps
 
 
-def top_of_scale(name: str, samples: Samples) -> tuple[float, str]:
+def _entropy(shares: Float[np.ndarray, "k h w"]) -> Float[np.ndarray, "h w"]:
+    result: np.ndarray = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(0).clip(max=0)
+    return result
+
+
+def top_of_scale(name: str, image: ImageSpec) -> tuple[float, str]:
     """Return the largest value of a map, for its colours, and its unit.
 
     Example:
-        top_of_scale("entropy", completions)  # (1.0, "bits") of two levels
+        top_of_scale("entropy", completions.image)  # (1.0, "bits") of two levels
     """
-    levels = samples.image.levels
-    if name == "entropy":
-        return math.log2(levels), "bits"
-    return (1.0, "probability") if name.startswith("probability") else (float(levels - 1), "levels")
+    if name.endswith(("entropy", "divergence")):
+        return math.log2(image.levels), "bits"
+    return (1.0, "probability") if "probability" in name else (float(image.levels - 1), "levels")
 
 
 def encode_gslib(levels: Int[np.ndarray, "h w"], title: str) -> bytes:

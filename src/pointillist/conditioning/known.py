@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 OBSERVED = "known"
 """Name of the part that holds observed pixels of the image itself: facts, which guidance does not weigh."""
+MOST_MARGINALS = 64
+"""Most levels whose marginal probabilities are trained, and written as a map each."""
 
 
 class StoredKnown(StoredGrid):
@@ -129,6 +131,8 @@ class KnownConfig(ConditionConfig):
         width: features of the map that enters every layer.
         layers: number of residual 3x3 convolutions, with dilations 1, 2, 4 and 8 in turn.
         level_channels: features of the embedding of an unordered level.
+        marginals: whether there is a head for the probability of each level at each unknown pixel, from the known
+            pixels alone, in one pass. Filled in: of images of one channel and at most 64 levels.
     """
 
     kind: ClassVar[str] = "known"
@@ -138,6 +142,7 @@ class KnownConfig(ConditionConfig):
     width: int = Field(32, ge=1, le=1024)
     layers: int = Field(6, ge=0, le=64)
     level_channels: int = Field(8, ge=1, le=1024)
+    marginals: bool = False
 
     @classmethod
     def of(cls, value: bool, image: ImageSpec) -> KnownConfig:
@@ -148,8 +153,11 @@ class KnownConfig(ConditionConfig):
 
     @classmethod
     def infer(cls, settings: KnownConfig | None, data: ImageDataset) -> KnownConfig | None:
-        """Keep the settings: every image can be known in parts."""
-        return settings if settings is not None and settings.completion else None
+        """Keep the settings, as every image can be known in parts; add the head where the images allow it."""
+        if settings is None or not settings.completion:
+            return None
+        few = data.spec.channels == 1 and data.spec.levels <= MOST_MARGINALS
+        return settings.model_copy(update={"marginals": few})
 
     def describe(self) -> list[str]:
         return ["known pixels (any mask)"]

@@ -24,7 +24,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,6 @@ from pointillist.errors import ConfigError
 from pointillist.files.arrays import SCALE_SUFFIX, Array, ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Bool, Float, Int, Shaped
-
-if TYPE_CHECKING:
-    pass
-
 
 Name = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document", bound="StoredEncoder")

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_chec
 from pointillist.errors import ConfigError, without_effect
 
 if TYPE_CHECKING:  # `--help` of a command needs the names of keywords, and not numpy
+    import numpy as np
+
     from pointillist.conditioning.hint import HintReader
     from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
     from pointillist.conditioning.label import Label
     from pointillist.conditioning.prompts import PromptReader
     from pointillist.data import Batch
     from pointillist.images import ImageSpec
+    from pointillist.images.array_types import Float
 
 
 class ConditionKwargs(TypedDict, total=False):
@@ -117,6 +120,13 @@ class ConditionReaders:
         from pointillist.conditioning.registry import unsupported_condition
 
         return unsupported_condition(keyword, value)
+
+    def log_marginals(self, inputs: ConditionInputs) -> Float[np.ndarray, "b k h w"] | None:
+        """Compute log-probabilities of all levels at each pixel given the known pixels alone, in nats, in one pass.
+
+        None for a model that was not trained to: its `[train.completion]` has no `marginals`.
+        """
+        return None
 
     def inputs(
         self,

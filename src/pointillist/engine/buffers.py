@@ -139,8 +139,7 @@ class Buffers:
         return array[:, self._rows(region), region.columns]
 
     def output(self, i: Instruction, region: Region) -> Array:
-        assert i.output is not None
-        return self.read(i.output, region)
+        return self.read(i.written, region)
 
     def map(self, feature_map: FeatureMap) -> Array:
         if feature_map not in self._maps:

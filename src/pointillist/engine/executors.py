@@ -149,10 +149,9 @@ def intervals_of_images(
 
             return intervals_in_c(program, levels, inputs, threads)
         case "torch":
-            from pointillist.engine.torch.operations import device_of
             from pointillist.engine.torch.stepper import score_integers
 
-            return score_integers(program, levels, inputs, device_of(executor))
+            return score_integers(program, levels, inputs, executor)
     params = whole_params(program, levels, inputs).reshape(-1, program.params.channels)
     pixels = levels.transpose(0, 2, 3, 1).reshape(-1, levels.shape[1])
     starts, sizes = np.empty(pixels.shape, np.int64), np.empty(pixels.shape, np.int64)
@@ -181,10 +180,9 @@ def params_of_images(
 
             return params_in_c(program, levels, inputs, threads)
         case "torch":
-            from pointillist.engine.torch.operations import device_of
             from pointillist.engine.torch.stepper import params_of_integers
 
-            return params_of_integers(program, levels, inputs, device_of(executor))
+            return params_of_integers(program, levels, inputs, executor)
     return whole_params(program, levels, inputs)
 
 

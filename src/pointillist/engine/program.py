@@ -219,6 +219,23 @@ class Instruction:
         return self.inputs if self.output is None else (*self.inputs, self.output)
 
     @property
+    def written(self) -> View:
+        """The output of an instruction that has one."""
+        assert self.output is not None
+        return self.output
+
+    @property
+    def held(self) -> FeatureMap:
+        """The feature map of an instruction that reads or writes one.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if self.map is None:
+            raise ValueError(f"{self.opcode} without a map")
+        return self.map
+
+    @property
     def first_row(self) -> int:
         """The first row at which it runs. A value of a row above does not exist in the rows before."""
         return self.views[-1].value.depth

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pointillist.conditioning import (
@@ -16,6 +18,8 @@ from pointillist.conditioning import (
     ConditionReaders,
 )
 from pointillist.conditioning.encoder import as_tensor
+from pointillist.conditioning.known import OBSERVED
+from pointillist.engine.weights import inference_mode
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Float
 from pointillist.images.ordering import PixelOrder
@@ -131,13 +135,21 @@ class ModelConditions(ConditionReaders, nn.Module):
             inputs = self.inputs(None, count, size=size)
         inputs = inputs.converted(lambda array: as_tensor(array, device))
         features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
+        encoded = {name: encoder(inputs.parts[name]) for name, encoder in self.encoders.items()}
         for name, encoder in self.encoders.items():
             kind = "vector" if encoder.vector_width else "map" if encoder.map_width else "tokens"
-            features[kind].append(encoder(inputs.parts[name]))
+            features[kind].append(encoded[name])
         if self.position is not None:
             features["map"].append(self.position(count))
         vector, map = (torch.cat(features[kind], 1) if features[kind] else None for kind in ("vector", "map"))
-        return Condition(vector, map, features["tokens"][0] if features["tokens"] else None)
+        head = getattr(self.encoders.get(OBSERVED), "marginals", None)
+        marginals = None if head is None else F.log_softmax(head(encoded[OBSERVED]).float(), 1)
+        return Condition(vector, map, features["tokens"][0] if features["tokens"] else None, marginals)
+
+    def log_marginals(self, inputs: ConditionInputs) -> Float[np.ndarray, "b k h w"] | None:
+        with inference_mode(self):
+            logs = self(inputs, len(inputs), device=next(self.parameters(), torch.empty(0)).device).marginals
+            return None if logs is None else logs.double().cpu().numpy()
 
     def to_raster_frame(self, condition: Condition, order: PixelOrder) -> Condition:
         """Turn a condition into the raster frame of an order, with the embedding of the order if there are several."""

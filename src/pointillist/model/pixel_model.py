@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, Unpack
+from typing import Any, ClassVar, Self, TypeAlias, Unpack
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ from pointillist.networks import Backbone, BackboneDims, Stage, entry, sampling_
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
 
-Model = TypeVar("Model", bound="PixelModel")
+Levels: TypeAlias = Int[Tensor, "b c h w"]
 
 
 class PixelModel(AnsweredNames, nn.Module):
@@ -89,7 +89,7 @@ class PixelModel(AnsweredNames, nn.Module):
         self.initialised: bool = False  # True once the weights were trained, loaded or set from data
         self.register_load_state_dict_post_hook(_mark_initialised)  # type: ignore[no-untyped-call]
 
-    def to(self: Model, *args: Any, **kwargs: Any) -> Model:
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move or convert as `nn.Module.to`; the memory format is kept, as some weights do not show it."""
         if "memory_format" in kwargs:
             self.channels_last = kwargs["memory_format"] == torch.channels_last
@@ -107,7 +107,7 @@ class PixelModel(AnsweredNames, nn.Module):
         return files.upload_model(self.save_pretrained, repo_id, **hub)
 
     @classmethod
-    def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **hub: Any) -> Model:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> Self:
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         return files.read_model(find_model(str(pretrained_model_name_or_path), hub), cls).eval()
 
@@ -244,7 +244,7 @@ class PixelModel(AnsweredNames, nn.Module):
             return self.embedding.weight
         return torch.linspace(-1.0, 1.0, self.image.levels, dtype=self.dtype, device=self.device)[:, None]
 
-    def canvas(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
+    def canvas(self, x: Levels) -> Float[Tensor, "b i h w"]:
         """Network input of images: `c * level_width` features, sub-pixel by sub-pixel."""
         values = self.level_embeddings()
         return values[:, 0][x] if self.embedding is None else values[x].permute(0, 1, 4, 2, 3).flatten(1, 2)
@@ -290,22 +290,22 @@ class PixelModel(AnsweredNames, nn.Module):
         return self.conditions(inputs, count, size, self.device)  # type: ignore[no-any-return]
 
     def forward(
-        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None, order: str | None = None
-    ) -> Float[Tensor, " b"]:
-        """Log-likelihood of each image in nats, under `model.conditions.inputs(...)`; errors as `log_prob`."""
+        self, x: Levels, inputs: ConditionInputs | None = None, order: str | None = None, marginals: bool = False
+    ) -> Float[Tensor, "*n b"]:
+        """Log-likelihood of each image in nats, under `model.conditions.inputs(...)`; `marginals`: of a head too."""
         if inputs is not None and not isinstance(inputs, ConditionInputs):
             raise ConfigError(
                 f"`inputs` (={quote(inputs)}) must come from `model.conditions.inputs`: "
                 "`model.log_prob(x, label=3)` takes conditions as they are."
             )
-        return self.log_prob_of(self.check(x), inputs, self.order(order)).flatten(1).sum(1)
+        return self.log_prob_of(self.check(x), inputs, self.order(order), marginals).flatten(-3).sum(-1)
 
     @property
     def needs_data_init(self) -> bool:
         """True if `initialise` would change the weights (Salimans & Kingma 2016, section 3)."""
         return not self.initialised and has_weight_norm(self.backbone)
 
-    def initialise(self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None) -> None:
+    def initialise(self, x: Levels, inputs: ConditionInputs | None = None) -> None:
         """Set weights of a network with weight normalisation from a first batch, unless they were trained or loaded."""
         if self.needs_data_init:
             training = self.training
@@ -316,7 +316,7 @@ class PixelModel(AnsweredNames, nn.Module):
 
     def log_prob(
         self,
-        x: Int[Tensor, "b c h w"],
+        x: Levels,
         label: Label = None,
         text: Any = None,
         *,
@@ -340,7 +340,7 @@ class PixelModel(AnsweredNames, nn.Module):
 
     def log_prob_map(
         self,
-        x: Int[Tensor, "b c h w"],
+        x: Levels,
         label: Label = None,
         text: Any = None,
         *,
@@ -355,16 +355,19 @@ class PixelModel(AnsweredNames, nn.Module):
         return self.log_prob_of(x, inputs, self.order(order))
 
     def log_prob_of(
-        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Float[Tensor, "b c h w"]:
-        """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
-        params = self.outputs(self.canvas(x), self.encode(inputs, len(x), (x.shape[2], x.shape[3])), order)
+        self, x: Levels, inputs: ConditionInputs | None, order: PixelOrder | None = None, marginals: bool = False
+    ) -> Float[Tensor, "*n b c h w"]:
+        """`log_prob_map` of validated images and conditions; known sub-pixels are certain. `marginals`: of a head."""
+        condition = self.encode(inputs, len(x), (x.shape[2], x.shape[3]))
+        params = self.outputs(self.canvas(x), condition, order)
         with torch.autocast(x.device.type, enabled=False):
             result = self.likelihood.log_prob(params, x)
+        if marginals and condition.marginals is not None:
+            result = torch.stack([result, condition.marginals.gather(1, x)])
         observed = None if inputs is None else inputs.observed
         return result if observed is None else result.masked_fill(as_tensor(observed, x.device), 0.0)
 
-    def check(self, x: Any) -> Int[Tensor, "b c h w"]:
+    def check(self, x: Any) -> Levels:
         """Convert `x` to int64 on the model's device, if it is a batch of its images.
 
         Raises:
@@ -383,11 +386,11 @@ class PixelModel(AnsweredNames, nn.Module):
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
         check_trained_size(self, height, width)
 
-    def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
+    def to_levels(self, images: Any) -> Levels:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""
         return self.image.to_levels(images)
 
-    def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
+    def to_images(self, levels: Levels) -> Any:
         """Convert levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
         return self.image.to_images(as_array(levels))
 

@@ -14,7 +14,7 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.portable import GridFeatures, LevelTable, StoredWeights
 from pointillist.data import DataSplits
-from pointillist.engine.head.tables import MIN_LOG_SCALE
+from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE
 from pointillist.engine.program import Instruction, IntArray, Program
 from pointillist.engine.recording.record import record
 from pointillist.engine.rewrite.builder import is_constant_map
@@ -28,7 +28,7 @@ from pointillist.model.folder.opening import load_weights
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import IntegerPart, ProgramModel
-from pointillist.model.portable.conditions import StoredConditions, quantize_inputs
+from pointillist.model.portable.conditions import LOGITS_OF_MARGINALS, StoredConditions, quantize_inputs
 from pointillist.model.portable.files import with_fingerprint
 from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
@@ -264,7 +264,9 @@ def _with_grid(encoder: Any, part: IntegerPart, unit: np.ndarray, values: list[M
         stored = replace(stored, table=LevelTable.floats(largest))
     canvases = [stored.features(np.asarray(value.values), np.asarray(value.known)) for value in values]
     size = dict(zip(("height", "width"), canvases[0].shape[1:3], strict=True))
-    recorded = record(encoder.convolve, num_sub_steps=1, canvas_width=len(stored.unit), order=None, **size)
+    recorded = record(encoder.with_marginals, num_sub_steps=1, canvas_width=len(stored.unit), order=None, **size)
+    logits = recorded.params.channels - len(unit)
+    unit = np.append(unit, np.full(logits, LOGITS_OF_MARGINALS * LOGIT_STEP))
     program = rewrite_grid(recorded, [canvas * stored.unit for canvas in canvases], stored.unit, unit)
     return replace(part, encoder=stored, program=program)
 

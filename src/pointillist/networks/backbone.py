@@ -166,6 +166,36 @@ class BackboneConfig(StrictNumbers):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
+class StackConfig(BackboneConfig):
+    """Settings of a stack of layers over a strict first one, with a head.
+
+    Attributes:
+        channels: features of a layer.
+        layers: number of layers.
+        first_kernel: size of the kernel of the strict first layer, odd.
+        head_channels: features of the layers before the output.
+        dropout: probability, inside each layer.
+    """
+
+    channels: int = Field(64, ge=1, le=8192)
+    layers: int = Field(12, ge=1, le=512)
+    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
+    head_channels: int = Field(64, ge=1, le=8192)
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+
+
+class DilatedConfig(StackConfig):
+    """Settings of a stack of gated layers with dilated kernels.
+
+    Attributes:
+        kernel: kernel size of the layers after the first, odd.
+        dilations: distance between the taps of layers 2, 3, ..., in pixels; repeated as often as needed.
+    """
+
+    kernel: int = Field(3, ge=1, le=63)
+    dilations: Dilations = Field((1,), min_length=1)
+
+
 class Backbone(nn.Module):
     """A causal network from a canvas to parameters, written once for training and for every sampling engine.
 
@@ -212,27 +242,25 @@ class Backbone(nn.Module):
         return (Stage(self),)
 
 
-def layer_dilations(dilations: Sequence[int], layers: int) -> list[int]:
-    """Dilation of each layer: 1 for the first one, then `dilations`, repeated as often as needed.
+def dilated_layers(layer: Callable[..., nn.Module], config: DilatedConfig, dims: BackboneDims) -> nn.ModuleList:
+    """Build the layers of a stack: of dilation 1 the first one, then of `dilations`, repeated as often as needed.
 
-    Example:
-        ```python
-        layer_dilations((1, 2, 4), 6)  # [1, 1, 2, 4, 1, 2]
-        ```
+    Args:
+        layer: class of a layer, which takes `config`, `dims`, `first`, `last` and `dilation`.
+        config: settings of the stack.
+        dims: dimensions of the network.
     """
-    return [1, *islice(cycle(dilations), layers - 1)]
+    dilations, end = [1, *islice(cycle(config.dilations), config.layers - 1)], config.layers - 1
+    return nn.ModuleList(
+        layer(config, dims, first=i == 0, last=i == end, dilation=dilation) for i, dilation in enumerate(dilations)
+    )
 
 
 def masked_stem(channels: int, kernel_size: int, dims: BackboneDims) -> MaskedConv2d:
     """Build the mask A convolution that reads the canvas (van den Oord et al. 2016a, table 1)."""
-    return MaskedConv2d(
-        dims.canvas,
-        channels,
-        kernel_size,
-        in_groups=channel_groups(dims.canvas, dims.groups),
-        out_groups=channel_groups(channels, dims.groups),
-        strict=True,
-    ).add_local_gain(dims.local_gain)
+    canvas, features = channel_groups(dims.canvas, dims.groups), channel_groups(channels, dims.groups)
+    stem = MaskedConv2d(kernel_size, in_groups=canvas, out_groups=features, strict=True)
+    return stem.add_local_gain(dims.local_gain)
 
 
 class ResidualSkip(PointwiseConv2d):

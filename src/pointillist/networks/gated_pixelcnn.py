@@ -20,17 +20,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float
 from pointillist.networks.backbone import (
-    BackboneConfig,
     BackboneDims,
-    Dilations,
+    DilatedConfig,
     ResidualHead,
     ResidualSkip,
-    layer_dilations,
+    dilated_layers,
 )
 from pointillist.nn import (
     CausalLayer,
@@ -45,7 +43,7 @@ from pointillist.nn import (
 from pointillist.nn.passes import Pass
 
 
-class GatedPixelCNNConfig(BackboneConfig):
+class GatedPixelCNNConfig(DilatedConfig):
     """Settings of Gated PixelCNN; the paper has 20 layers of 384 with 5x5 kernels (ImageNet).
 
     ```python
@@ -62,14 +60,7 @@ class GatedPixelCNNConfig(BackboneConfig):
         dropout: probability, after the gates of the horizontal stack.
     """
 
-    channels: int = Field(64, ge=1, le=8192)
-    layers: int = Field(12, ge=1, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
-    kernel: int = Field(3, ge=1, le=63)
-    dilations: Dilations = Field((1,), min_length=1)
-    head_channels: int = Field(64, ge=1, le=8192)
     vertical_residual: bool = False
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
 class GatedLayer(CausalLayer):
@@ -86,7 +77,7 @@ class GatedLayer(CausalLayer):
         kernel = config.first_kernel if first else config.kernel
         self.vertical: VerticalConv2d = VerticalConv2d(len(in_groups), 2 * d, kernel, strict=first, dilation=dilation)
         self.horizontal: HorizontalConv2d = HorizontalConv2d(
-            len(in_groups), 2 * d, kernel, in_groups=in_groups, out_groups=gated, strict=first, dilation=dilation
+            kernel, in_groups=in_groups, out_groups=gated, strict=first, dilation=dilation
         )
         if first:
             self.vertical.add_local_gain(dims.local_gain)
@@ -128,11 +119,7 @@ class GatedPixelCNN(ResidualHead):
 
     def __init__(self, config: GatedPixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
-        end = config.layers - 1
-        self.layers: nn.ModuleList = nn.ModuleList(
-            GatedLayer(config, dims, first=i == 0, last=i == end, dilation=dilation)
-            for i, dilation in enumerate(layer_dilations(config.dilations, config.layers))
-        )
+        self.layers: nn.ModuleList = dilated_layers(GatedLayer, config, dims)
         self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:

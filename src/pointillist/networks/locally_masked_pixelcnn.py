@@ -21,17 +21,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float
 from pointillist.networks.backbone import (
-    BackboneConfig,
     BackboneDims,
-    Dilations,
+    DilatedConfig,
     ResidualHead,
     ResidualSkip,
-    layer_dilations,
+    dilated_layers,
 )
 from pointillist.nn import (
     CausalLayer,
@@ -45,7 +43,7 @@ from pointillist.nn import (
 from pointillist.nn.passes import Pass
 
 
-class LocallyMaskedPixelCNNConfig(BackboneConfig):
+class LocallyMaskedPixelCNNConfig(DilatedConfig):
     """Settings of the locally masked PixelCNN.
 
     ```python
@@ -61,14 +59,6 @@ class LocallyMaskedPixelCNNConfig(BackboneConfig):
         head_channels: features of the layer before the output.
         dropout: probability, after the gates.
     """
-
-    channels: int = Field(64, ge=1, le=8192)
-    layers: int = Field(12, ge=1, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
-    kernel: int = Field(3, ge=1, le=63)
-    dilations: Dilations = Field((1,), min_length=1)
-    head_channels: int = Field(64, ge=1, le=8192)
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
 class LocalLayer(CausalLayer):
@@ -113,11 +103,7 @@ class LocallyMaskedPixelCNN(ResidualHead):
 
     def __init__(self, config: LocallyMaskedPixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
-        end = config.layers - 1
-        self.layers: nn.ModuleList = nn.ModuleList(
-            LocalLayer(config, dims, first=i == 0, last=i == end, dilation=dilation)
-            for i, dilation in enumerate(layer_dilations(config.dilations, config.layers))
-        )
+        self.layers: nn.ModuleList = dilated_layers(LocalLayer, config, dims)
         self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:

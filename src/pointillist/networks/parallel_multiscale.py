@@ -37,10 +37,10 @@ from torch import Tensor, nn
 from pointillist.images.array_types import Float
 from pointillist.networks.backbone import (
     Backbone,
-    BackboneConfig,
     BackboneDims,
     Dilations,
     ResidualHead,
+    StackConfig,
     Stage,
     Upsampler,
     masked_stem,
@@ -51,7 +51,7 @@ from pointillist.nn import Condition, ConditionBias, Dropout, MaskedConv2d, chan
 from pointillist.nn.passes import Pass
 
 
-class ParallelMultiscaleConfig(BackboneConfig):
+class ParallelMultiscaleConfig(StackConfig):
     """Settings of a parallel multiscale PixelCNN.
 
     ```python
@@ -70,14 +70,10 @@ class ParallelMultiscaleConfig(BackboneConfig):
     """
 
     scales: int = Field(3, ge=1, le=12)
-    channels: int = Field(64, ge=1, le=8192)
     layers: int = Field(6, ge=1, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     map_channels: int = Field(64, ge=1, le=8192)
     dilations: Dilations = (1, 2, 4, 1, 2, 4)
-    head_channels: int = Field(64, ge=1, le=8192)
     context: int = Field(1, ge=1, le=63)
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
     @field_validator("context")
     @classmethod
@@ -89,8 +85,7 @@ class ParallelMultiscaleConfig(BackboneConfig):
     @property
     def base(self) -> GatedPixelCNNConfig:
         """Settings of the network for the base image."""
-        shared = ("channels", "layers", "first_kernel", "head_channels", "dropout")
-        return GatedPixelCNNConfig(**{name: getattr(self, name) for name in shared})
+        return GatedPixelCNNConfig(**{name: getattr(self, name) for name in StackConfig.model_fields})
 
 
 class GroupNetwork(ResidualHead):

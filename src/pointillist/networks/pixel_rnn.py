@@ -36,7 +36,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float, Int
-from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, masked_stem
+from pointillist.networks.backbone import BackboneDims, ResidualHead, StackConfig, masked_stem
 from pointillist.nn import (
     CausalConv2d,
     CausalLayer,
@@ -52,7 +52,7 @@ from pointillist.nn import (
 from pointillist.nn.passes import Pass
 
 
-class PixelRNNConfig(BackboneConfig):
+class PixelRNNConfig(StackConfig):
     """Settings of a PixelRNN.
 
     Attributes:
@@ -65,13 +65,9 @@ class PixelRNNConfig(BackboneConfig):
         dropout: probability, on the hidden state of a layer.
     """
 
-    channels: int = Field(64, ge=1, le=8192)
     layers: int = Field(6, ge=1, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
-    head_channels: int = Field(64, ge=1, le=8192)
     residual: bool = True
     skip: bool = True
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
 def gate_groups(config: PixelRNNConfig, dims: BackboneDims) -> Int[Tensor, " g"]:
@@ -101,9 +97,8 @@ class PixelRNN(ResidualHead):
         self.first: MaskedConv2d = masked_stem(2 * config.channels, config.first_kernel, dims)
         self.blocks: nn.ModuleList = nn.ModuleList(blocks)
         self.expands: nn.ModuleList = nn.ModuleList(PointwiseConv2d(narrow, wide) for _ in blocks)
-        self.skips: nn.ModuleList | None = (
-            nn.ModuleList(PointwiseConv2d(narrow, head, bias=False) for _ in blocks) if config.skip else None
-        )
+        skips = (PointwiseConv2d(narrow, head, bias=False) for _ in blocks if config.skip)
+        self.skips: nn.ModuleList = nn.ModuleList(skips)
         self.dropout: Dropout = Dropout(config.dropout)
         self.last: PointwiseConv2d = PointwiseConv2d(wide, head)
         self.add_head(config.head_channels, dims)
@@ -116,7 +111,7 @@ class PixelRNN(ResidualHead):
             state = self.dropout(block(h, x, ctx, condition))  # (b, d, h, w)
             out = self.expands[index](state)  # (b, 2d, h, w)
             h = h + out if self.residual else out
-            if self.skips is not None:
+            if len(self.skips):
                 skip = self.skips[index](state)
                 total = skip if total is None else total + skip
         y = self.last(F.relu(h))
@@ -145,9 +140,7 @@ class RowLSTMBlock(RecurrentBlock):
     def __init__(self, config: RowLSTMConfig, dims: BackboneDims) -> None:
         super().__init__()
         wide, gates = channel_groups(2 * config.channels, dims.groups), gate_groups(config, dims)
-        self.input: HorizontalConv2d = HorizontalConv2d(
-            len(wide), len(gates), config.kernel, in_groups=wide, out_groups=gates, strict=False
-        )
+        self.input: HorizontalConv2d = HorizontalConv2d(config.kernel, in_groups=wide, out_groups=gates, strict=False)
         self.condition: ConditionBias = ConditionBias(dims.condition, gates)
         self.state: RecurrentLayer = RecurrentLayer(config.channels, "rows", kernel_size=config.kernel)
 
@@ -200,11 +193,9 @@ class DiagonalBiLSTMBlock(RecurrentBlock):
         self.right_input: nn.Conv2d = nn.Conv2d(len(wide), len(gates), 1)  # the rows above are complete: no mask
         self.right_condition: ConditionBias = ConditionBias(dims.condition.without_tokens, torch.zeros_like(gates))
         self.right: RecurrentLayer = RecurrentLayer(config.channels, "diagonals", reverse=True)
-        self.pixel: CausalConv2d | None = (
-            CausalConv2d(dims.canvas, len(gates), up=0, left=0, right=0, bias=False)
-            if config.border and first
-            else None
-        )
+        border = config.border and first
+        pixel = CausalConv2d(dims.canvas, len(gates), up=0, left=0, right=0, bias=False) if border else None
+        self.pixel: CausalConv2d | None = pixel
 
     def forward(
         self, x: Float[Tensor, "b d h w"], canvas: Tensor, ctx: Pass, condition: Condition

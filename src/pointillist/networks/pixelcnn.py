@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float
-from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, masked_stem
+from pointillist.networks.backbone import BackboneDims, ResidualHead, StackConfig, masked_stem
 from pointillist.nn import (
     CausalLayer,
     Condition,
@@ -37,7 +37,7 @@ from pointillist.nn import (
 from pointillist.nn.passes import Pass
 
 
-class PixelCNNConfig(BackboneConfig):
+class PixelCNNConfig(StackConfig):
     """Settings of PixelCNN; the paper has 15 layers of 128 (CIFAR-10).
 
     ```python
@@ -53,13 +53,9 @@ class PixelCNNConfig(BackboneConfig):
         dropout: probability, inside each block.
     """
 
-    channels: int = Field(64, ge=1, le=8192)
     layers: int = Field(12, ge=0, le=512)
-    first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     kernel: int = Field(3, ge=1, le=63)
-    head_channels: int = Field(64, ge=1, le=8192)
     skip: bool = True
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
 class ResidualBlock(CausalLayer):
@@ -70,9 +66,7 @@ class ResidualBlock(CausalLayer):
         wide = channel_groups(2 * config.channels, dims.groups)
         narrow = channel_groups(config.channels, dims.groups)
         self.reduce: PointwiseConv2d = PointwiseConv2d(wide, narrow)
-        self.masked: MaskedConv2d = MaskedConv2d(
-            config.channels, config.channels, config.kernel, in_groups=narrow, out_groups=narrow, strict=False
-        )
+        self.masked: MaskedConv2d = MaskedConv2d(config.kernel, in_groups=narrow, out_groups=narrow, strict=False)
         self.expand: PointwiseConv2d = PointwiseConv2d(narrow, wide)
         self.condition: ConditionBias = ConditionBias(dims.condition, narrow)
         self.dropout: Dropout = Dropout(config.dropout)
@@ -102,9 +96,8 @@ class PixelCNN(ResidualHead):
         self.first: MaskedConv2d = masked_stem(2 * config.channels, config.first_kernel, dims)
         self.condition: ConditionBias | None = None if config.layers else ConditionBias(dims.condition, wide)
         self.blocks: nn.ModuleList = nn.ModuleList(ResidualBlock(config, dims) for _ in range(config.layers))
-        self.skips: nn.ModuleList | None = (
-            nn.ModuleList(PointwiseConv2d(wide, head, bias=False) for _ in self.blocks) if config.skip else None
-        )
+        skips = (PointwiseConv2d(wide, head, bias=False) for _ in self.blocks if config.skip)
+        self.skips: nn.ModuleList = nn.ModuleList(skips)
         self.last: PointwiseConv2d = PointwiseConv2d(wide, head)
         self.add_head(config.head_channels, dims)
 
@@ -116,7 +109,7 @@ class PixelCNN(ResidualHead):
         total: Tensor | None = None  # sum of the skip outputs, (b, s, h, w)
         for index, block in enumerate(self.blocks):
             h = block(h, ctx, condition)
-            if self.skips is not None:
+            if len(self.skips):
                 skip = self.skips[index](F.relu(h))
                 total = skip if total is None else total + skip
         h = self.last(F.relu(h))

@@ -50,6 +50,7 @@ from pointillist.nn import (
     channel_groups,
     concat_elu,
 )
+from pointillist.nn.base import site_tap_mask
 from pointillist.nn.passes import Pass
 
 Pair = tuple[Tensor, Tensor]
@@ -98,10 +99,7 @@ class Stream:
     ) -> NormalisedConv2d:
         """Build the 2x3 or 2x2 convolution of this stream, over the row of the pixel and the one above."""
         site = channel_causal_mask(outputs, inputs, strict=False)
-        mask = None
-        if site is not None:
-            mask = torch.ones(len(outputs), len(inputs), 2, 2 + self.right)
-            mask[:, :, 1, 1] = site
+        mask = site_tap_mask(site, (2, 2 + self.right), 1, 1)
         return NormalisedConv2d(
             len(inputs), len(outputs), up=1, left=1, right=self.right, stride=stride, mask=mask, target=target
         )
@@ -214,10 +212,7 @@ class InputBlock(nn.Module):
         self.row: NormalisedConv2d = NormalisedConv2d(dims.canvas, d, up=1, down=-1, left=1, right=1)
         # at its own pixel a feature reads the sub-pixels before its own; if there is only one, the tap is sliced away
         site = channel_causal_mask(before.features, inputs, strict=True) if dims.groups > 1 else None
-        mask = None
-        if site is not None:
-            mask = torch.ones(d, dims.canvas, 2, 2)
-            mask[:, :, 1, 1] = site
+        mask = site_tap_mask(site, (2, 2), 1, 1)
         self.left: NormalisedConv2d = NormalisedConv2d(
             dims.canvas, d, up=1, left=1, right=-1 if mask is None else 0, mask=mask
         )

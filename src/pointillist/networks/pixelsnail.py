@@ -186,7 +186,7 @@ class PixelSNAIL(Backbone):
         features = channel_groups(config.channels, dims.groups)
         self.above: VerticalConv2d = VerticalConv2d(dims.canvas, config.channels, config.first_kernel, strict=True)
         self.before: HorizontalConv2d = HorizontalConv2d(
-            dims.canvas, config.channels, config.first_kernel, in_groups=canvas, out_groups=features, strict=True
+            config.first_kernel, in_groups=canvas, out_groups=features, strict=True
         )
         self.above.add_local_gain(dims.local_gain)
         self.before.add_local_gain(dims.local_gain)

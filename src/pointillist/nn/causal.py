@@ -110,7 +110,6 @@ class MaskedConv2d(CausalConv2d):
     Rows below the pixel are sliced away.
 
     Args:
-        in_channels, out_channels: numbers of features.
         kernel_size: k, odd.
         in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
         strict: mask A; otherwise mask B.
@@ -121,26 +120,19 @@ class MaskedConv2d(CausalConv2d):
     Example:
         ```python
         groups = channel_groups(6, 3)
-        layer = MaskedConv2d(6, 6, 3, in_groups=groups, out_groups=groups, strict=False)
+        layer = MaskedConv2d(3, in_groups=groups, out_groups=groups, strict=False)
         ```
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        in_groups: Int[Tensor, " i"],
-        out_groups: Int[Tensor, " o"],
-        strict: bool,
+        self, kernel_size: int, *, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], strict: bool
     ) -> None:
         half = _half(kernel_size)
-        mask = torch.ones(out_channels, in_channels, half + 1, kernel_size)
+        mask = torch.ones(len(out_groups), len(in_groups), half + 1, kernel_size)
         mask[:, :, half, half + 1 :] = 0
         site = channel_causal_mask(out_groups, in_groups, strict=strict)
         mask[:, :, half, half] = 1.0 if site is None else site
-        super().__init__(in_channels, out_channels, up=half, left=half, right=half, mask=mask)
+        super().__init__(len(in_groups), len(out_groups), up=half, left=half, right=half, mask=mask)
 
 
 class VerticalConv2d(CausalConv2d):
@@ -173,11 +165,10 @@ class HorizontalConv2d(CausalConv2d):
 
     ```python
     groups = {"in_groups": channel_groups(32, 3), "out_groups": channel_groups(64, 3)}
-    HorizontalConv2d(32, 64, 3, **groups, strict=True)
+    HorizontalConv2d(3, **groups, strict=True)
     ```
 
     Args:
-        in_channels, out_channels: numbers of features.
         kernel_size: odd.
         in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
         strict: at the pixel itself, read only earlier sub-pixels; otherwise the sub-pixel of the feature too.
@@ -189,8 +180,6 @@ class HorizontalConv2d(CausalConv2d):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
         kernel_size: int,
         *,
         in_groups: Int[Tensor, " i"],
@@ -201,11 +190,9 @@ class HorizontalConv2d(CausalConv2d):
         half = _half(kernel_size) * dilation
         site = channel_causal_mask(out_groups, in_groups, strict=strict)
         # where nothing at the pixel itself may be read, its tap is sliced away
-        if strict and int(in_groups.min()) >= int(out_groups.max()):
-            super().__init__(in_channels, out_channels, up=0, left=half, right=-1, dilation=dilation)
-            return
-        mask = site_tap_mask(site, (1, half // dilation + 1), 0, -1)
-        super().__init__(in_channels, out_channels, up=0, left=half, right=0, dilation=dilation, mask=mask)
+        right = -1 if strict and int(in_groups.min()) >= int(out_groups.max()) else 0
+        mask = None if right else site_tap_mask(site, (1, half // dilation + 1), 0, -1)
+        super().__init__(len(in_groups), len(out_groups), up=0, left=half, right=right, dilation=dilation, mask=mask)
 
 
 class CornerConv2d(CausalConv2d):

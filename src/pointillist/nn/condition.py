@@ -30,6 +30,7 @@ class Condition:
         vector: features for all pixels of an image, `[b v 1 1]`.
         map: features of each pixel, `[b m h w]`.
         tokens: tokens for cross-attention.
+        marginals: log-probabilities of the levels of each pixel given the known pixels alone, in nats.
 
     Example:
         ```python
@@ -40,6 +41,7 @@ class Condition:
     vector: Float[Tensor, "b v 1 1"] | None = None
     map: Float[Tensor, "b m h w"] | None = None
     tokens: Tokens | None = None
+    marginals: Float[Tensor, "b k h w"] | None = None
 
     def in_raster_frame(self, order: PixelOrder) -> Condition:
         """Return the condition with its map in the raster frame of an order."""

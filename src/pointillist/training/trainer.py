@@ -166,9 +166,10 @@ class Trainer:
                 bf16 = config.machine.precision == "bf16"
                 with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16):
                     order = order_of_step(self.model.config.orders, config.seed, step)
-                    nats = -self.network(batch.levels, batch.inputs, order)
-                loss = bits_per_dim(nats.mean(), self.model.image.dims) / config.grad_accumulation
-                accelerator.backward(loss)
+                    nats = -self.network(batch.levels, batch.inputs, order, True)
+                loss = bits_per_dim(nats.mean(-1), self.model.image.dims) / config.grad_accumulation
+                loss, *further = loss.view(-1)
+                accelerator.backward(loss + sum(config.completion.marginals * part for part in further))
             loss_sum += loss.detach()
         bits = float(accelerator.reduce(loss_sum, "mean"))
         if math.isfinite(bits):

@@ -33,7 +33,7 @@ from pointillist.completion.api import inpaint as complete
 from pointillist.completion.api import observed_cells
 from pointillist.completion.canvas import extend, fill_grid, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
-from pointillist.completion.result import Completions, realisation_maps, top_of_scale
+from pointillist.completion.result import Completions, compared_maps, marginal_probabilities, top_of_scale
 from pointillist.completion.vary import vary
 from pointillist.data import parse_size
 from pointillist.data.pixels import read_picture
@@ -52,7 +52,6 @@ from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
     from pointillist.model.protocols import LikelihoodModel
-    from pointillist.sampling.samples import Samples
 
 _KEYWORDS = ("n", "method", "label", "text", "particles", "moves")
 
@@ -80,10 +79,9 @@ def inpaint(settings: InpaintSettings) -> Facts:
         seconds = time.perf_counter() - started
         _note_unused(settings, results)
         write(model, results, shown, kind, path, settings)
-        maps = [] if settings.maps is None else write_maps(settings.maps, results)
-        animation, folder = (None if file is None else str(file) for file in (settings.animate, settings.maps))
-        facts = {**_facts(results), "seconds": round(seconds, 3), "out": str(path)}
-        return {**facts, "animation": animation, "maps": folder, "maps_of": maps}
+        animation = None if settings.animate is None else str(settings.animate)
+        facts = {**_facts(results), "seconds": round(seconds, 3), "out": str(path), "animation": animation}
+        return facts | ({} if settings.maps is None else write_maps(settings, model, results))
 
 
 def _complete_grid(
@@ -283,17 +281,27 @@ def check_source(settings: InpaintSettings) -> None:
         raise ConfigError(f"`--{name}` is for an image, and `--data` gives cells: leave it out.")
 
 
-def write_maps(folder: Path, samples: Samples) -> list[str]:
-    """Write maps of realisations, each as `.npy` and as a picture; return their names; see `realisation_maps`."""
+def write_maps(settings: InpaintSettings, model: LikelihoodModel, results: Completions) -> Facts:
+    """Write maps of probabilities to `--maps`, each as `.npy` and as a picture; see `compared_maps`."""
+    assert settings.maps is not None
+    folder = settings.maps
     folder.mkdir(parents=True, exist_ok=True)
-    maps = realisation_maps(samples)
+    head = None if settings.condition else marginal_probabilities(model, results)
+    if head is None:
+        note("note       the maps are of the realisations: no head of the model computes them from the known cells")
+    maps = compared_maps(head, results)
     for name, values in maps.items():
         with atomic_path(folder / f"{name}.npy") as temporary:
             temporary.write_bytes(writers.encode_array(values, "npy"))  # `np.save` does not say that the disk is full
-        if name == MOST_PROBABLE:
-            picture = image_grid(to_picture(samples.image, values[None].astype(np.int64))[None])
+        if name.endswith(MOST_PROBABLE):
+            picture = image_grid(to_picture(results.image, values[None].astype(np.int64))[None])
         else:
-            top, unit = top_of_scale(name, samples)
+            top, unit = top_of_scale(name, results.image)
             picture = heat_map(values[None], top=top, unit=unit)
         save_png(picture, folder / f"{name}.png")
-    return list(maps)
+    facts: Facts = {"maps": str(folder), "maps_of": list(maps)}
+    if "divergence" in maps:
+        unknown = max(1, int((~results.known_pixels[0]).sum()))
+        facts["maps_divergence"] = float(maps["divergence"].sum() / unknown)
+        facts["maps_largest_difference"] = float(maps["probability-difference"].max())
+    return facts

@@ -59,6 +59,7 @@ class GridEncoder(ConditionEncoder):
         )
         inputs = channels * (1 if ordered else level_channels)
         self.first: nn.Conv2d = nn.Conv2d(inputs + mask_channels, width, 5, padding=2)
+        self.marginals: nn.Conv2d | None = None
         self.dilations: tuple[int, ...] = tuple(2 ** (i % 4) for i in range(layers))
         self.layers: Any = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in self.dilations)
 
@@ -66,6 +67,11 @@ class GridEncoder(ConditionEncoder):
         """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
         x = self._embed(value.values, value.known)
         return self.convolve(torch.cat([x, value.known.to(x.dtype)], 1), FullPass())
+
+    def with_marginals(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b d h w"]:
+        """Compute the features from the canvas, and after them the logits of each level where there is a head."""
+        features = self.convolve(x, ctx)
+        return features if self.marginals is None else torch.cat([features, self.marginals(features)], 1)
 
     def table(self) -> LevelTable:
         """Return what levels write to the canvas of a program."""
@@ -139,6 +145,7 @@ class KnownPixelsEncoder(GridEncoder):
     def __init__(self, config: KnownConfig, image: ImageSpec) -> None:
         super().__init__(image.channels, image, image.channels, **config.model_dump(include=_SIZES))
         self.image, self.reader = image, KnownReader(image.channels)
+        self.marginals = nn.Conv2d(config.width, image.levels, 1) if config.marginals else None
 
     def portable(self, weights: StoredWeights) -> KnownFeatures:
         """Write the canvas of its program."""

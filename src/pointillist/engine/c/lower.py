@@ -131,8 +131,7 @@ class Lowering:
         x, z, last = [*map(self._input, i.inputs[:3]), NO_OPERAND, NO_OPERAND, NO_OPERAND][:3]
         number, taps, side = 0, (0, 0), 0
         if i.opcode == "STORE":
-            assert i.map is not None
-            out = (MAP, self.maps[i.map], 0, i.map.channels)
+            out = (MAP, self.maps[i.held], 0, i.held.channels)
             if out == x:
                 return []
         elif i.opcode == "INPUT":
@@ -184,9 +183,8 @@ class Lowering:
         if i.opcode == "PLACE":
             shifts = [levels.base_bits, levels.fine, levels.largest_exponent]
             return [np.array([*levels.base, *levels.log_gain, levels.gain, *shifts], np.int32), tanh_table()]
-        assert i.output is not None
         predicts = i.opcode == "PREDICT"
-        further = [levels.mean_factor(i.output.channels - 1), levels.wide] if predicts else [levels.narrowing]
+        further = [levels.mean_factor(i.written.channels - 1), levels.wide] if predicts else [levels.narrowing]
         return [np.array([levels.spread, *further], np.int32)]
 
     def _shift(self, array: Array) -> Array:
@@ -302,14 +300,13 @@ def rows_together(i: Instruction, fused_gathers: dict[Value, Instruction]) -> li
 
 def _rows_of_gather(i: Instruction) -> list[int]:
     """Return the channels of each piece of a gather: adjacent taps of a row are one."""
-    assert i.map is not None
     runs: list[list[int]] = []
     for row, column in i.taps:
         if runs and runs[-1][0] == row and runs[-1][1] + runs[-1][2] == column:
             runs[-1][2] += 1
         else:
             runs.append([row, column, 1])
-    return [count * i.map.channels for _, _, count in runs]
+    return [count * i.held.channels for _, _, count in runs]
 
 
 def _product(matrix: IntArray, rows: list[int], bias: IntArray, *, signed: bool) -> tuple[IntArray, IntArray]:

@@ -132,12 +132,11 @@ class CrossAttend(_AttentionOpcode):
 
     def heads(self, instruction: Instruction) -> Heads:
         query, mask, entries = instruction.inputs
-        assert instruction.output is not None
         width = entries.channels // mask.channels // int(instruction.constants["heads"][0])
         count = (
-            query.channels + instruction.output.channels
+            query.channels + instruction.written.channels
         ) // width  # of a narrowed instruction, fewer than there are
-        return Heads(query.channels // count, instruction.output.channels // count)
+        return Heads(query.channels // count, instruction.written.channels // count)
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         query, mask, entries = (buffers.read(view, region) for view in i.inputs)

@@ -212,8 +212,7 @@ def _compute_integers(out: Array, formula: Callable[..., Array], inputs: list[Ar
 
 def output_range(i: Instruction) -> tuple[int, int]:
     """Return the least and the largest integer of the output."""
-    assert i.output is not None
-    return RANGES[i.output.value.dtype]
+    return RANGES[i.written.value.dtype]
 
 
 OPCODES: dict[str, Opcode] = {}

@@ -124,9 +124,8 @@ class LocalGainOpcode(Opcode):
         raise NotImplementedError
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
-        assert instruction.output is not None
         most = max(int(needs.of(view).max(initial=0)) for view in instruction.inputs)
-        return np.full(instruction.output.channels, most, np.int64)
+        return np.full(instruction.written.channels, most, np.int64)
 
     def sources(self, instruction: Instruction, channel: int) -> list[View]:
         return [view.narrow(each, 1) for view in instruction.inputs for each in range(view.channels)]
@@ -202,8 +201,7 @@ class Normalise(LocalGainOpcode):
     inputs = (3, 3)
 
     def formula(self, buffers: Buffers, i: Instruction) -> Callable[..., Array]:
-        assert i.output is not None
-        return partial(_first_channels, i.output.channels, super().formula(buffers, i))
+        return partial(_first_channels, i.written.channels, super().formula(buffers, i))
 
     def compute(self, levels: Levels, *x: Array) -> Array:
         relative, base, exponent = _differences(*x)

@@ -15,7 +15,7 @@ from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.attention import cache_of
 from pointillist.engine.opcodes.base import WIDE, ChannelDependencies, Opcode, numbers, opcode
 from pointillist.engine.opcodes.elementwise import Elementwise
-from pointillist.engine.program import LIMIT, FeatureMap, Instruction, IntArray, KeyValueCache, Phase
+from pointillist.engine.program import LIMIT, Instruction, IntArray, KeyValueCache, Phase
 
 
 class SiteOpcode(Opcode):
@@ -42,7 +42,7 @@ class SiteOpcode(Opcode):
 
     def channels(self, i: Instruction) -> int:
         """Return the channels of the value that is moved to or from a map."""
-        return map_of(i).channels
+        return i.held.channels
 
     def on_grid(self, scale: int, map_scale: int) -> bool:
         """Return True if a value and a map on grids of these spacings go together."""
@@ -94,11 +94,11 @@ class Store(SiteOpcode):
     code = "COPY"
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
-        return partial(_assign, buffers.sites(map_of(i), region), buffers.read(i.inputs[0], region))
+        return partial(_assign, buffers.sites(i.held, region), buffers.read(i.inputs[0], region))
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         result = needs.of(instruction.inputs[0])
-        needs.maps[map_of(instruction)] = result
+        needs.maps[instruction.held] = result
         return result
 
 
@@ -115,7 +115,7 @@ class Gather(SiteOpcode):
     inputs = (0, 0)
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
-        feature_map, out = map_of(i), buffers.output(i, region)
+        feature_map, out = i.held, buffers.output(i, region)
         step, size = i.scale // feature_map.scale, feature_map.channels
         pairs = [
             (out[..., index * size : (index + 1) * size], buffers.sites(feature_map, region, tap, step))
@@ -124,12 +124,12 @@ class Gather(SiteOpcode):
         return partial(_assign_all, pairs)
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
-        feature_map = map_of(instruction)
+        feature_map = instruction.held
         elsewhere = np.zeros(feature_map.channels, np.int64)
         return np.concatenate([needs.maps[feature_map] if tap == (0, 0) else elsewhere for tap in instruction.taps])
 
     def channels(self, i: Instruction) -> int:
-        return len(i.taps) * map_of(i).channels
+        return len(i.taps) * i.held.channels
 
     def on_grid(self, scale: int, map_scale: int) -> bool:
         return scale % map_scale == 0
@@ -156,7 +156,7 @@ class Upsample(SiteOpcode):
             for parity in range(2):
                 columns, first = _with_parity(region.columns, parity), (2 * row_parity + parity) * size
                 if rows is not None and columns is not None:
-                    coarse = buffers.sites(map_of(i), Region(_halved(rows), _halved(columns)))
+                    coarse = buffers.sites(i.held, Region(_halved(rows), _halved(columns)))
                     target = buffers.read(out, Region(rows, columns))
                     pairs[row_parity].append((target, coarse[..., first : first + size]))
         if buffers.held == "image":
@@ -164,12 +164,11 @@ class Upsample(SiteOpcode):
         return partial(_upsample, buffers, i.scale, pairs)
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
-        assert instruction.output is not None
         # only the first quarter is read at the site that makes it; the others are read at later sites
-        return needs.maps[map_of(instruction)][: instruction.output.channels]
+        return needs.maps[instruction.held][: instruction.written.channels]
 
     def channels(self, i: Instruction) -> int:
-        return map_of(i).channels // 4
+        return i.held.channels // 4
 
     def on_grid(self, scale: int, map_scale: int) -> bool:
         return map_scale == 2 * scale
@@ -238,17 +237,6 @@ class MapConstant(Constant):
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         numbers = buffers.constants(i)["numbers"][None]
         return partial(_read_rows, buffers, i, region, numbers, buffers.output(i, region))
-
-
-def map_of(instruction: Instruction) -> FeatureMap:
-    """Return the feature map that an instruction reads or writes.
-
-    Raises:
-        ValueError: if it has none.
-    """
-    if instruction.map is None:
-        raise ValueError(f"{instruction.opcode} without a map")
-    return instruction.map
 
 
 def _assign(out: Array, x: Array) -> None:

@@ -198,6 +198,13 @@ class Rewriter:
         """Note the narrow form of a whole value that is made narrow."""
         self._narrow[view] = form
 
+    def narrow_form(self, view: View, unit: Array, dtype: DType, offset: Array | None = None) -> Form:
+        """Return the form, of 8 bits, that a view is made in; see `set_narrow`."""
+        quantized = self.value(view.value, view.channels, dtype)
+        form = Form(quantized, unit, np.zeros(view.channels) if offset is None else offset)
+        self.set_narrow(view, form)
+        return form
+
     def target_unit(self, value: Value) -> float:
         """Return the unit that the calibration suggests for a wide value."""
         start_of = self.readers.start_of.get(value)
@@ -261,11 +268,9 @@ class Rewriter:
         if view not in self._narrow:
             source = self.wide(view)
             unit, dtype = self.narrow_grid(view)
-            quantized = self.value(view.value, view.channels, dtype)
-            form = Form(quantized, unit, np.zeros(view.channels))
+            form = self.narrow_form(view, unit, dtype)
             source = self.refined(source, unit)
             self.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
-            self._narrow[view] = form
         result = self._narrow[view]
         return replace(result, content=result.view)
 

@@ -19,28 +19,25 @@ Array = NDArray[Any]
 @rewrites("ADD")
 def rewrite_add(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a sum; its unit is at least the unit of each term, so that nothing is shifted to the left."""
-    assert i.output is not None
     x, y = (rewriter.wide(view) for view in i.inputs)
-    unit = np.maximum(np.maximum(x.unit, y.unit), rewriter.target_unit(i.output.value))
-    output, unit = rewriter.wide_target(i.output, unit)
+    unit = np.maximum(np.maximum(x.unit, y.unit), rewriter.target_unit(i.written.value))
+    output, unit = rewriter.wide_target(i.written, unit)
     rewriter.emit("ADD", i, output, x.view, y.view, left=shifts(unit, x.unit), right=shifts(unit, y.unit))
 
 
 @rewrites("MULTIPLY")
 def rewrite_multiply(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a product of two values."""
-    assert i.output is not None
     x, y = (rewriter.wide(view) for view in i.inputs)
-    output, unit = rewriter.wide_target(i.output)
+    output, unit = rewriter.wide_target(i.written)
     rewriter.emit("MULTIPLY", i, output, x.view, y.view, shift=shifts(unit, x.unit * y.unit))
 
 
 @rewrites("OFFSET")
 def rewrite_offset(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite the sum with a constant."""
-    assert i.output is not None
     x = rewriter.wide(i.inputs[0])
-    output, unit = rewriter.wide_target(i.output, x.unit)
+    output, unit = rewriter.wide_target(i.written, x.unit)
     constant = i.constants["constant"]
     rewriter.emit("OFFSET", i, output, x.view, constant=np.floor(constant / unit + 0.5).astype(np.int32))
 
@@ -48,11 +45,10 @@ def rewrite_offset(rewriter: Rewriter, i: Instruction) -> None:
 @rewrites("SCALE")
 def rewrite_scale(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite the product with a constant, in 15 bits."""
-    assert i.output is not None
     x = rewriter.wide(i.inputs[0])
     factor = i.constants["factor"].astype(np.float64)
     step = power(np.abs(factor)) * 2.0**-FACTOR_BITS
-    output, unit = rewriter.wide_target(i.output)
+    output, unit = rewriter.wide_target(i.written)
     rewriter.emit(
         "SCALE",
         i,
@@ -66,17 +62,14 @@ def rewrite_scale(rewriter: Rewriter, i: Instruction) -> None:
 @rewrites("RELU")
 def rewrite_relu(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a rectifier; where all readers take 8 bits, as the clamp of an unsigned narrow value."""
-    assert i.output is not None
     x = rewriter.wide(i.inputs[0])
-    if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
-        unit, _ = rewriter.narrow_grid(i.output)
-        quantized = rewriter.value(i.output.value, i.output.channels, dtype=UINT8)
-        form = Form(quantized, unit, np.zeros(quantized.channels))
+    if rewriter.readers.is_only_narrow(i.written.value) and i.written.is_whole:
+        unit, _ = rewriter.narrow_grid(i.written)
+        form = rewriter.narrow_form(i.written, unit, UINT8)
         x = rewriter.refined(x, unit)
         rewriter.emit("NARROW", i, form.view, x.view, shift=shifts(unit, x.unit))
-        rewriter.set_narrow(i.output, form)
         return
-    output, _ = rewriter.wide_target(i.output, x.unit)
+    output, _ = rewriter.wide_target(i.written, x.unit)
     rewriter.emit("RELU", i, output, x.view)
 
 
@@ -88,20 +81,16 @@ def argument(rewriter: Rewriter, x: Form) -> Form:
 @rewrites("GATE")
 def rewrite_gate(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a gate, to 8 bits where all readers take them."""
-    assert i.output is not None
     x, y = (argument(rewriter, rewriter.wide(view)) for view in i.inputs)
     tables: dict[str, Any] = {
         "tanh": rewriter.table("tanh", np.tanh, 2.0**-GATE_BITS, np.int16),
         "sigmoid": rewriter.table("sigmoid", sigmoid, 2.0**-GATE_BITS, np.int16),
     }
-    if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
-        unit, dtype = rewriter.narrow_grid(i.output)
-        quantized = rewriter.value(i.output.value, i.output.channels, dtype=dtype)
-        form = Form(quantized, unit, np.zeros(quantized.channels))
-        rewriter.set_narrow(i.output, form)
-        output: View = form.view
+    if rewriter.readers.is_only_narrow(i.written.value) and i.written.is_whole:
+        unit, dtype = rewriter.narrow_grid(i.written)
+        output: View = rewriter.narrow_form(i.written, unit, dtype).view
     else:
-        output, unit = rewriter.wide_target(i.output)
+        output, unit = rewriter.wide_target(i.written)
     by: dict[str, Any] = {
         "left": shifts(STEP, x.unit),
         "right": shifts(STEP, y.unit),
@@ -121,10 +110,9 @@ RECTIFIED: dict[str, Callable[[Array], Array]] = {
 @rewrites("TANH", "SIGMOID")
 def rewrite_function(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a bounded function as a table."""
-    assert i.output is not None
     x = argument(rewriter, rewriter.wide(i.inputs[0]))
     unit = 2.0**-15
-    output, _ = rewriter.wide_target(i.output, np.full(i.output.channels, unit))
+    output, _ = rewriter.wide_target(i.written, np.full(i.written.channels, unit))
     table = rewriter.table(i.opcode, FUNCTIONS[i.opcode], unit)
     rewriter.emit("LOOKUP", i, output, x.view, table=table, shift=shifts(STEP, x.unit))
 
@@ -132,18 +120,16 @@ def rewrite_function(rewriter: Rewriter, i: Instruction) -> None:
 @rewrites("ELU", "GELU")
 def rewrite_rectified(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a function that is the identity above 0; all channels of its input get one unit."""
-    assert i.output is not None
     x = argument(rewriter, rewriter.uniform(rewriter.wide(i.inputs[0]), i.inputs[0]))
     unit = float(x.unit[0])
-    output, _ = rewriter.wide_target(i.output, x.unit)
+    output, _ = rewriter.wide_target(i.written, x.unit)
     table = rewriter.table(f"{i.opcode} {unit}", RECTIFIED[i.opcode], unit)
     rewriter.emit("RECTIFIED_LOOKUP", i, output, x.view, table=table, shift=shifts(STEP, x.unit))
 
 
 @rewrites("CONSTANT")
 def rewrite_constant(rewriter: Rewriter, i: Instruction) -> None:
-    assert i.output is not None
-    output, unit = rewriter.wide_target(i.output)
+    output, unit = rewriter.wide_target(i.written)
     constant = i.constants["constant"]
     rewriter.emit("CONSTANT", i, output, constant=np.floor(constant / unit + 0.5).astype(np.int32))
 
@@ -155,22 +141,20 @@ VECTOR_UNIT = 2.0**-14
 @rewrites("COPY", "SHIFT_DOWN")
 def rewrite_move(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a copy into a part of a value, or down by one row; it keeps its unit."""
-    assert i.output is not None
     x = rewriter.wide(i.inputs[0])
-    output, _ = rewriter.wide_target(i.output, x.unit)
+    output, _ = rewriter.wide_target(i.written, x.unit)
     rewriter.emit(i.opcode, i, output, x.view)
 
 
 @rewrites("STORE")
 def rewrite_store(rewriter: Rewriter, i: Instruction) -> None:
     """Store in a map of narrow values, of wide values, or in both."""
-    assert i.map is not None
-    if i.map in rewriter.readers.narrow_maps:
-        target, x = rewriter.map(i.map, narrow=True), rewriter.narrow(i.inputs[0])
+    if i.held in rewriter.readers.narrow_maps:
+        target, x = rewriter.map(i.held, narrow=True), rewriter.narrow(i.inputs[0])
         assert (target.unit == x.unit).all(), "the grid of a narrow value depends on the calibration alone"
         rewriter.emit("STORE", i, None, x.view, map=target.content)
-    if i.map in rewriter.readers.wide_maps:
-        target, x = rewriter.map(i.map, narrow=False), rewriter.wide(i.inputs[0])
+    if i.held in rewriter.readers.wide_maps:
+        target, x = rewriter.map(i.held, narrow=False), rewriter.wide(i.inputs[0])
         if (x.unit != target.unit).any():
             x = rewriter.rescaled(x, i.inputs[0], target.unit)
         rewriter.emit("STORE", i, None, x.view, map=target.content)
@@ -179,54 +163,43 @@ def rewrite_store(rewriter: Rewriter, i: Instruction) -> None:
 @rewrites("GATHER")
 def rewrite_gather(rewriter: Rewriter, i: Instruction) -> None:
     """Gather from the narrow map, the wide one, or both, as the readers need."""
-    assert i.map is not None
-    assert i.output is not None
     count = len(i.taps)
     for narrow in (True, False):
         wanted = rewriter.readers.narrow_values if narrow else rewriter.readers.wide_values
-        canvas = i.map is rewriter.program.canvas  # it has one form, and is widened after the gather
-        if narrow != rewriter.maps[0].is_narrow if canvas else i.output.value not in wanted:
+        canvas = i.held is rewriter.program.canvas  # it has one form, and is widened after the gather
+        if narrow != rewriter.maps[0].is_narrow if canvas else i.written.value not in wanted:
             continue
-        source = rewriter.map(i.map, narrow=narrow)
+        source = rewriter.map(i.held, narrow=narrow)
         units, offsets = np.tile(source.unit, count), np.tile(source.offset, count)
         if narrow:
-            quantized = rewriter.value(i.output.value, i.output.channels, dtype=source.content.dtype)
-            form = Form(quantized, units, offsets)
-            rewriter.set_narrow(i.output, form)
-            output = form.view
+            output = rewriter.narrow_form(i.written, units, source.content.dtype, offsets).view
         else:
-            output, _ = rewriter.wide_target(i.output, units)
-            rewriter.wide(i.output).offset[...] = offsets
+            output, _ = rewriter.wide_target(i.written, units)
+            rewriter.wide(i.written).offset[...] = offsets
         rewriter.emit("GATHER", i, output, map=source.content, taps=i.taps)
 
 
 @rewrites("INPUT")
 def rewrite_input(rewriter: Rewriter, i: Instruction) -> None:
     """Read a vector as a wide value, a map as a narrow one; a map of the network itself is a constant."""
-    assert i.output is not None
     if is_constant_map(i.key):
         numbers = rewriter.program.inputs[i.key].default[0]
-        output, unit = rewriter.wide_target(i.output)
+        output, unit = rewriter.wide_target(i.written)
         rewriter.emit("MAP_CONSTANT", i, output, numbers=np.floor(numbers / unit + 0.5).astype(np.int32))
         return
     if i.phase == Phase.IMAGE:
-        output, unit = rewriter.wide_target(i.output, np.full(i.output.channels, VECTOR_UNIT))
+        output, unit = rewriter.wide_target(i.written, np.full(i.written.channels, VECTOR_UNIT))
         rewriter.declare_input(i, unit)
         rewriter.emit("INPUT", i, output, key=input_name(i.key))
         return
-    unit, _ = rewriter.narrow_grid(i.output)
-    quantized = rewriter.value(i.output.value, i.output.channels, dtype=INT8)
-    unit = rewriter.declare_input(i, unit)
-    form = Form(quantized, unit, np.zeros(quantized.channels))
-    rewriter.set_narrow(i.output, form)
+    unit = rewriter.declare_input(i, rewriter.narrow_grid(i.written)[0])
+    form = rewriter.narrow_form(i.written, unit, INT8)
     rewriter.emit("INPUT", i, form.view, key=input_name(i.key))
 
 
 @rewrites("UPSAMPLE")
 def rewrite_upsample(rewriter: Rewriter, i: Instruction) -> None:
     """Read a quarter of the channels of a coarse site; the map has one unit."""
-    assert i.map is not None
-    assert i.output is not None
-    source = rewriter.map(i.map, narrow=False)
-    output, _ = rewriter.wide_target(i.output, source.unit[: i.output.channels])
+    source = rewriter.map(i.held, narrow=False)
+    output, _ = rewriter.wide_target(i.written, source.unit[: i.written.channels])
     rewriter.emit("UPSAMPLE", i, output, map=source.content, taps=i.taps)

@@ -38,7 +38,6 @@ FINE = 128
 @rewrites("LINEAR")
 def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a product, once an image in 64 bits, else in 8."""
-    assert i.output is not None
     matrix, *bias = (array.astype(np.float64) for array in i.constants.values())
     offset = bias[0] if bias else np.zeros(matrix.shape[1])
     if i.phase == Phase.IMAGE:
@@ -50,7 +49,7 @@ def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
     unit = weight_units(np.abs(scaled).max(axis=0, initial=0), offset)
     start = rewriter.wide(i.inputs[1]) if len(i.inputs) > 1 else None
     wanted = start.unit if start is not None else None
-    output, out_unit = rewriter.wide_target(i.output, wanted)
+    output, out_unit = rewriter.wide_target(i.written, wanted)
     weights = rewriter.round_weights(i, scaled / unit)
     inputs = [x.view]
     if start is not None:
@@ -63,7 +62,7 @@ def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
             (x.view, (scaled / unit - weights) * FINE, unit / FINE),
             (rest, weights[: rest.channels], unit * 2.0**-FINE_BITS),
         ):
-            total = View(rewriter.value(i.output.value, i.output.channels), 0, i.output.channels)
+            total = View(rewriter.value(i.written.value, i.written.channels), 0, i.written.channels)
             _product(rewriter, i, total, [view, *inputs[1:]], part, none, shifts(out_unit, step))
             inputs = [x.view, total]
     _product(rewriter, i, output, inputs, weights, offset / unit, shifts(out_unit, unit))
@@ -81,11 +80,10 @@ def _product(
 
 
 def _project(rewriter: Rewriter, i: Instruction, matrix: Array, offset: Array) -> None:
-    assert i.output is not None
     x = rewriter.wide(i.inputs[0])
     scaled = matrix * x.unit[:, None]
     unit = 2 * power(np.abs(scaled).max(axis=0, initial=0)) * 2.0**-PROJECT_BITS
-    output, out_unit = rewriter.wide_target(i.output)
+    output, out_unit = rewriter.wide_target(i.written)
     key = (id(i.constants["matrix"]), x.unit.tobytes(), out_unit.tobytes())
     if key not in rewriter.projections:  # a weight that is used for each token is stored once
         rewriter.projections[key] = {
@@ -99,10 +97,9 @@ def _project(rewriter: Rewriter, i: Instruction, matrix: Array, offset: Array) -
 @rewrites("RMS_NORM")
 def rewrite_rms_norm(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a division by the root mean square: the unit of the input drops out of it."""
-    assert i.output is not None
     x = rewriter.uniform(rewriter.wide(i.inputs[0]), i.inputs[0])
-    count, unit = i.output.channels, float(x.unit[0])
-    output, out_unit = rewriter.wide_target(i.output)
+    count, unit = i.written.channels, float(x.unit[0])
+    output, out_unit = rewriter.wide_target(i.written)
     bits = 14 - int(np.ceil(np.log2(count) / 2))
     roots = (count / (1 + (np.arange(3 * 2**ROOT_BITS + 1) + 0.5) / 2**ROOT_BITS)) ** 0.5 * 2**bits
     rewriter.emit(
@@ -119,7 +116,6 @@ def rewrite_rms_norm(rewriter: Rewriter, i: Instruction) -> None:
 @rewrites("SCAN")
 def rewrite_scan(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite the recurrence; its states have fixed units."""
-    assert i.output is not None
     matrix, hidden, cell = (array.astype(np.float64) for array in i.constants.values())
     x = rewriter.wide(i.inputs[0])
     scaled = matrix * 2.0**-HIDDEN_BITS
@@ -133,7 +129,7 @@ def rewrite_scan(rewriter: Rewriter, i: Instruction) -> None:
         "hidden": np.clip(np.floor(hidden * 2.0**HIDDEN_BITS + 0.5), -128, 127).astype(np.int32),
         "cell": np.floor(cell * 2.0**STATE_BITS + 0.5).astype(np.int32),
     }
-    output, _ = rewriter.wide_target(i.output, np.full(i.output.channels, 2.0**-STATE_BITS))
+    output, _ = rewriter.wide_target(i.written, np.full(i.written.channels, 2.0**-STATE_BITS))
     rewriter.emit("SCAN", i, output, x.view, taps=i.taps, **constants)
 
 
@@ -144,39 +140,36 @@ def _levels(i: Instruction) -> dict[str, Any]:
 @rewrites("PREDICT")
 def rewrite_predict(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a prediction: a level of the canvas, and an exponent."""
-    assert i.output is not None
     near, inside = rewriter.canvas(i.inputs[0]), rewriter.narrow(i.inputs[1])
-    channels = i.output.channels - 1
-    output, _ = rewriter.wide_target(i.output, np.append(near.unit[:channels], 1.0))
+    channels = i.written.channels - 1
+    output, _ = rewriter.wide_target(i.written, np.append(near.unit[:channels], 1.0))
     rewriter.emit("PREDICT", i, output, near.view, inside.view, **_levels(i))
 
 
 @rewrites("NORMALISE")
 def rewrite_normalise(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite relative levels, to 8 bits: the prediction has the offset of the canvas."""
-    assert i.output is not None
     x, inside = rewriter.canvas(i.inputs[0]), rewriter.narrow(i.inputs[1])
     prediction = rewriter.wide(i.inputs[2])
     count, channels = x.view.channels, prediction.view.channels - 1
     step = 2.0 ** Levels(int(i.constants["levels"][0])).narrowing  # a base is rounded down to a multiple of it
     unit = np.concatenate([np.full(count, 2.0**-STEP_BITS), x.unit[:channels] * step, [2.0**-EXPONENT_BITS]])
     offset = np.concatenate([np.zeros(count), (x.offset[:channels] + (step - 1) / 2) / step, [0.0]])
-    whole = rewriter.value(i.output.value, i.output.channels + count, dtype=INT8)
-    form = Form(View(whole, 0, i.output.channels), unit, offset)
-    rewriter.set_narrow(i.output, form)
-    rewriter.rests[i.output] = View(whole, i.output.channels, count)
+    whole = rewriter.value(i.written.value, i.written.channels + count, dtype=INT8)
+    form = Form(View(whole, 0, i.written.channels), unit, offset)
+    rewriter.set_narrow(i.written, form)
+    rewriter.rests[i.written] = View(whole, i.written.channels, count)
     rewriter.emit("NORMALISE", i, View(whole, 0, whole.channels), x.view, inside.view, prediction.view, **_levels(i))
 
 
 @rewrites("PLACE")
 def rewrite_place(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite parameters around a prediction, in the units of the mixture."""
-    assert i.output is not None
     prediction = rewriter.wide(i.inputs[1])
     channels, levels = prediction.view.channels - 1, int(i.constants["levels"][0])
-    outputs = mixture_units(i.output.channels, channels, MANY)
+    outputs = mixture_units(i.written.channels, channels, MANY)
     params = rewriter.rescaled(rewriter.wide(i.inputs[0]), i.inputs[0], outputs)
-    output, _ = rewriter.wide_target(i.output, mixture_units(i.output.channels, channels, levels))
+    output, _ = rewriter.wide_target(i.written, mixture_units(i.written.channels, channels, levels))
     rewriter.emit("PLACE", i, output, params.view, prediction.view, **_levels(i))
 
 
@@ -204,21 +197,19 @@ def rewrite_store_kv(rewriter: Rewriter, i: Instruction) -> None:
 def rewrite_attend(rewriter: Rewriter, i: Instruction) -> None:
     """Attend; the factor turns a difference of scores into steps of the exponential table."""
     assert isinstance(i.map, KeyValueCache)
-    assert i.output is not None
     quantized, units = _cache(rewriter, i.map)
     unit, _ = rewriter.narrow_grid(i.inputs[0])
     unit = np.full(i.inputs[0].channels, unit.max())
     query = rewriter.narrowed(i.inputs[0], unit)
     step = float(unit[0] * units[0]) * i.map.key_width**-0.5
     factor = np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64)
-    output, _ = rewriter.wide_target(i.output, units[quantized.key_channels :] * 2.0**-VALUE_BITS)
+    output, _ = rewriter.wide_target(i.written, units[quantized.key_channels :] * 2.0**-VALUE_BITS)
     rewriter.emit("ATTEND", i, output, query, map=quantized, exp=rewriter.shared("exp", exp_table), factor=factor)
 
 
 @rewrites("CROSS_ATTEND")
 def rewrite_cross_attend(rewriter: Rewriter, i: Instruction) -> None:
     """Attend to tokens: their entries in 8 bits, in the same units for all tokens, with one for all keys."""
-    assert i.output is not None
     query, mask, entries = i.inputs
     tokens, keys = mask.channels, query.channels
     largest = rewriter.largest(entries.value).reshape(tokens, -1).max(axis=0)
@@ -228,7 +219,7 @@ def rewrite_cross_attend(rewriter: Rewriter, i: Instruction) -> None:
     unit = np.full(keys, unit.max())
     heads = int(i.constants["heads"][0])
     step = float(unit[0] * units[0]) * (keys // heads) ** -0.5
-    output, _ = rewriter.wide_target(i.output, units[keys:] * 2.0**-VALUE_BITS)
+    output, _ = rewriter.wide_target(i.written, units[keys:] * 2.0**-VALUE_BITS)
     rewriter.emit(
         "CROSS_ATTEND",
         i,

@@ -22,7 +22,6 @@ from pointillist.engine.interpreter import Operations
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS, cache_of
 from pointillist.engine.opcodes.base import output_range
-from pointillist.engine.opcodes.sites import map_of
 from pointillist.engine.program import Instruction, IntArray, KeyValueCache, Program
 from pointillist.errors import EngineError
 
@@ -204,7 +203,7 @@ def _linear(matrix: Tensor, bias: Tensor | None = None, *, x: Tensor, start: lis
 
 def gather(buffers: TorchBuffers, i: Instruction, region: Region) -> Call:
     """Read the channels of a map at each tap, all in one copy."""
-    feature_map = map_of(i)
+    feature_map = i.held
     sources = [buffers.sites(feature_map, region, tap, i.scale // feature_map.scale) for tap in i.taps]
     return partial(_gather, sources, buffers.output(i, region))
 

@@ -20,7 +20,7 @@ from pointillist.engine.buffers import bytes_of_image
 from pointillist.engine.head.frequencies import distribution
 from pointillist.engine.interpreter import Interpreter, run_whole
 from pointillist.engine.program import IntArray, IntegerHead, Program
-from pointillist.engine.torch.operations import INTEGER, DeviceConstants, TorchBuffers, operations_of
+from pointillist.engine.torch.operations import INTEGER, DeviceConstants, TorchBuffers, device_of, operations_of
 
 
 class TorchStepper(Interpreter):
@@ -110,34 +110,34 @@ def head_of(program: Program, device: torch.device) -> IntegerHead:
 
 
 def score_integers(
-    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], executor: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once."""
     starts, sizes = np.empty(levels.shape, np.int64), np.empty(levels.shape, np.int64)
-    for part, pixels, conditions in _batches(program, levels, inputs, device):
+    for part, pixels, conditions in _batches(program, levels, inputs, executor):
         for target, result in zip((starts, sizes), score(program, pixels, conditions), strict=True):
             target[part] = result.permute(0, 3, 1, 2).cpu().numpy()
     return starts, sizes
 
 
 def params_of_integers(
-    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], executor: str
 ) -> NDArray[np.int32]:
     """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`."""
     params = np.empty((len(levels), *levels.shape[2:], program.params.channels), np.int32)
-    for part, pixels, conditions in _batches(program, levels, inputs, device):
+    for part, pixels, conditions in _batches(program, levels, inputs, executor):
         params[part] = whole_params(program, pixels, conditions).cpu().numpy()
     return params
 
 
 def _batches(
-    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], executor: str
 ) -> Iterator[tuple[slice, Tensor, dict[str, IntArray]]]:
     """Yield images `[b, h, w, c]` on a device, as many at a time as fit, with their conditions."""
     together = max(1, BYTES // bytes_of_image(program, levels.shape[2], levels.shape[3]))
     for first in range(0, len(levels), together):
         part = slice(first, first + together)
-        pixels = torch.from_numpy(levels[part]).to(device).permute(0, 2, 3, 1)
+        pixels = torch.from_numpy(levels[part]).to(device_of(executor)).permute(0, 2, 3, 1)
         yield part, pixels, {name: array[part] for name, array in inputs.items()}
 
 

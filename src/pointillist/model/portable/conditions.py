@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.label import LabelReader, labels_from_input
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.readers import ConditionReader, ConditionReaders
 from pointillist.conditioning.registry import missing
 from pointillist.engine.executors import run_grid
+from pointillist.engine.head.frequencies import log_probs, precision_of, softmax
+from pointillist.engine.head.tables import exp_table
 from pointillist.engine.program import INT8, LIMIT, RANGES, Array, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
@@ -22,6 +26,10 @@ from pointillist.images.ordering import PixelOrder
 
 ORDER, POSITION = "order", "position"
 """Names of the parts that hold the generation order, and the learned positions."""
+
+
+LOGITS_OF_MARGINALS = 32
+"""Steps of a logit of a distribution in one of marginal probabilities, which has 8 bits: 2^-3."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,14 +100,33 @@ class IntegerPart:
         return result
 
     def _integers(self, unit: Float[np.ndarray, " c"], value: MaskedValue) -> IntArray:
-        """Encode values; images that are the same are encoded once by a program."""
-        assert self.encoder is not None
-        canvas = self.encoder.features(value.values, value.known)
+        """Encode values as integers."""
+        features = self._features(value)
         if self.program is None:
-            return round_features(self.kind, canvas, unit)
-        different, place = np.unique(canvas.astype(np.int32), axis=0, return_inverse=True)
-        result: IntArray = run_grid(self.program, different)
-        return result[place.reshape(-1)]  # NumPy 2.0 gives it more axes
+            return round_features(self.kind, features, unit)
+        return features[..., : self.rows.shape[-1]]
+
+    def _features(self, value: MaskedValue) -> NDArray[Any]:
+        """Compute the features of images; of a grid by its program, which encodes images that are the same once."""
+        assert self.encoder is not None
+        features = self.encoder.features(value.values, value.known)
+        if self.program is None:
+            return features
+        different, place = np.unique(features.astype(np.int32), axis=0, return_inverse=True)
+        return run_grid(self.program, different)[place.reshape(-1)]  # NumPy 2.0 gives it more axes
+
+    @property
+    def has_marginals(self) -> bool:
+        """True if logits of each level follow the features in the program."""
+        return self.program is not None and self.program.params.channels > self.rows.shape[-1]
+
+    def log_marginals(self, value: MaskedValue) -> Float[np.ndarray, "b k h w"] | None:
+        """Compute the log-probabilities of all levels from the logits behind the features of known pixels, if any."""
+        if not self.has_marginals:
+            return None
+        logits = self._features(value)[..., self.rows.shape[-1] :].astype(np.int64)
+        precision = precision_of(logits.shape[-1])
+        return np.moveaxis(log_probs(softmax(logits * LOGITS_OF_MARGINALS, exp_table(), precision), precision), 3, 1)
 
 
 class StoredConditions(ConditionReaders):
@@ -109,6 +136,10 @@ class StoredConditions(ConditionReaders):
         self._readers = {part.name: reader for part in parts if (reader := part.reader) is not None}
         self._reads_all = all(part.name in (*self._readers, ORDER, POSITION) for part in parts)
         self._image = image
+        self._parts = tuple(parts)
+
+    def log_marginals(self, inputs: ConditionInputs) -> Float[np.ndarray, "b k h w"] | None:
+        return next((p.log_marginals(inputs.parts[p.name]) for p in self._parts if p.name == OBSERVED), None)
 
     @property
     def readers(self) -> Mapping[str, ConditionReader]:

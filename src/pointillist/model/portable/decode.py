@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.portable import GridFeatures
 from pointillist.conditioning.registry import portable_encoder
 from pointillist.distributions.kinds import LikelihoodKind
@@ -385,6 +386,7 @@ def _check_grid(name: str, encoder: GridFeatures, program: Program, width: int, 
     if program.inputs or program.kv_caches or later or others or any(grid.scale > 1 for grid in grids):
         raise arrays.damaged(f"the program of the condition `{name}` does not run over a grid")
     params = program.params
-    kind = (program.is_grid, params.phase, params.value.dtype, params.channels, params.is_whole)
-    if kind != (True, Phase.ROW, INT8, width, True) or program.canvas.channels != len(encoder.unit):
+    levels = len(encoder.table.levels) if encoder.key == OBSERVED and encoder.table.levels is not None else 0
+    kind = (program.is_grid, params.phase, params.value.dtype, params.channels - width in (0, levels), params.is_whole)
+    if kind != (True, Phase.ROW, INT8, True, True) or program.canvas.channels != len(encoder.unit):
         raise arrays.damaged(f"the program of the condition `{name}` has other channels, or makes no map")

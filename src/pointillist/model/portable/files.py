@@ -51,8 +51,9 @@ ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
 
 def version_of(model: ProgramModel) -> int:
     """Return the least version of the format that can hold a model."""
-    if any(part.program is not None for parts in model.parts for part in parts):
-        return 6
+    grids = [part for parts in model.parts for part in parts if part.program is not None]
+    if grids:
+        return 7 if any(part.has_marginals for part in grids) else 6
     if any(not program.head.has_table and program.head.kind == "mixture" for program in model.programs):
         return 5
     encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
@@ -160,7 +161,7 @@ def _encode_instruction(
     return result
 
 
-FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 5, 6)
+FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 5, 6, 7)
 """Version 4 had several stages."""
 MAX_BYTES = 64 * 2**20
 """Largest size of the JSON file."""
