@@ -182,22 +182,8 @@ def test_a_palette_model_keeps_its_indexes_and_may_change_its_colours(tmp_path: 
     )  # fmt: skip
     pt.build("gated-pixelcnn", shape=spec, channels=4, layers=1, classes=["a", "b"]).save_pretrained("m")
     Path("other.hex").write_text("102030\n405060\n708090\n")
-    run(
-        "sample",
-        "m",
-        "-n",
-        "3",
-        "--label",
-        "each",
-        "--seed",
-        "1",
-        "--format",
-        "atlas",
-        "--palette",
-        "other.hex",
-        "--out",
-        "a.png",
-    )
+    other = ("--palette", "other.hex", "--seed", "1")
+    run("sample", "m", "-n", "3", "--label", "each", "--format", "atlas", *other, "--out", "a.png")
     expected = pt.sample(pt.load("m"), 6, [0, 0, 0, 1, 1, 1], seed=1)
     with Image.open("a.png") as sheet:
         assert sheet.mode == "P"
@@ -211,6 +197,12 @@ def test_a_palette_model_keeps_its_indexes_and_may_change_its_colours(tmp_path: 
         shown = colours[y : y + h, x : x + w]
         assert np.array_equal(shown[levels > 0], wanted[levels[levels > 0]])
         assert not shown[levels == 0][:, 3].any()
+    expected.images[0].save("known.png")
+    hole = ("inpaint", "m", "known.png", "--region", "1:,:", "-n", "2", *other)
+    run(*hole, "--out", "halves/")
+    with Image.open("halves/00000.png") as half:
+        assert np.array_equal(np.asarray(half.convert("RGBA"))[0], wanted[expected.levels[0, 0, 0]])
+    assert "changes nothing of an .npz" in fails(*hole, "--out", "b.npz")
     Path("few.hex").write_text("102030\n405060\n")
     assert "must have 3" in fails("sample", "m", "--palette", "few.hex", "--out", "b.png")
     assert "already there" in fails("sample", "m", "--format", "atlas", "--out", "a.png")

@@ -355,7 +355,8 @@ def _rgba(pixels: UInt8[np.ndarray, "h w d"]) -> UInt8[np.ndarray, "h w 4"]:
 
 def _colours(spec: ImageSpec) -> str:
     if spec.mode == "palette":
-        return f"the {counted(spec.levels, 'colour')} of the palette"
+        more = f" (`--palette` of training, here {spec.levels}, takes up to 256)" * (spec.levels < 256)
+        return f"the {counted(spec.levels, 'colour')} of the palette{more}"
     many = {"grey": "greys", "rgb": "levels of red, green and blue", "rgba": "levels of each channel"}
     return f"the {spec.levels} {many[spec.mode]}"
 

@@ -23,6 +23,7 @@ from pointillist.commands.sampling.maps import (
     MAP_KINDS,
     is_map_file,
     note_source,
+    read_colours,
     target,
     write_map,
 )
@@ -69,6 +70,7 @@ def inpaint(settings: InpaintSettings) -> Facts:
     with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
         model = open_scored_model(settings.model, settings.device, settings.engine)
         writers.check_target(path, kind, settings.n + (kind not in MAP_KINDS), model, settings)
+        colours = read_colours(settings.palette, kind, model.image)
         for text in describe_threads(settings.threads):
             note(f"note       {text}")
         seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
@@ -78,6 +80,7 @@ def inpaint(settings: InpaintSettings) -> Facts:
         results, shown = complete_source(model, settings, how)
         seconds = time.perf_counter() - started
         _note_unused(settings, results)
+        results = results if colours is None else results.recoloured(colours)
         write(model, results, shown, kind, path, settings)
         animation = None if settings.animate is None else str(settings.animate)
         facts = {**_facts(results), "seconds": round(seconds, 3), "out": str(path), "animation": animation}

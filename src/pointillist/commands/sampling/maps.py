@@ -1,4 +1,4 @@
-"""The format and the path of an output, by its ending or as given; files of maps, with what lies next to them."""
+"""The format, the path and the colours of an output; files of maps, with what lies next to them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pointillist.commands.paths import fresh_output, reject_existing
 from pointillist.commands.report import note
+from pointillist.data.palette import Palette, read_palette
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,6 +25,24 @@ ARRAY_KINDS = ("npy", "gslib")
 FOLDER_KINDS = ("files", *ARRAY_KINDS)
 FORMATS = ("image", "sheet", "npz", "atlas", *FOLDER_KINDS, *MAP_KINDS)
 _ENDINGS = {"npz": ".npz", **dict.fromkeys((*FOLDER_KINDS, *MAP_KINDS), "")}
+
+
+def read_colours(palette: Path | None, kind: str, image: ImageSpec) -> Palette | None:
+    """Read the palette of the pictures that are written; None for the palette of the model.
+
+    Raises:
+        ConfigError: if the model has none, or one of more colours, or levels are written.
+    """
+    if palette is None:
+        return None
+    colours = read_palette(palette)
+    image.recoloured(colours)
+    if kind in ("npz", *ARRAY_KINDS):
+        raise ConfigError(
+            f"`--palette` (={palette}) changes nothing of an .{kind}, which holds levels: write pictures, or leave it "
+            "out."
+        )
+    return colours
 
 
 @contextmanager

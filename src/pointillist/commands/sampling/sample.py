@@ -15,7 +15,15 @@ from pointillist.commands.paths import open_scored_model
 from pointillist.commands.report import Arrays, Facts, Work, model_facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import SheetPlan, parse_hint, parse_labels, parse_texts, read_conditions
-from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map
+from pointillist.commands.sampling.maps import (
+    FOLDER_KINDS,
+    MAP_KINDS,
+    is_map_file,
+    note_source,
+    read_colours,
+    target,
+    write_map,
+)
 from pointillist.commands.sampling.page_link import page_text
 from pointillist.commands.sampling.resumable import (
     ArchiveSink,
@@ -27,8 +35,6 @@ from pointillist.commands.sampling.resumable import (
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.writers import level_dtype, write_npz
 from pointillist.data.options import parse_size
-from pointillist.data.palette import read_palette
-from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.images import ImageSpec
@@ -82,14 +88,7 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
     if kind == "sheet" and settings.form is None and sheet.total == 1:
         kind = "image"
     writers.check_target(path, kind, sheet.total, model, settings)
-    colours = None if settings.palette is None else read_palette(settings.palette)
-    if colours is not None:
-        model.image.recoloured(colours)  # an error before sampling
-        if kind == "npz":
-            raise ConfigError(
-                f"`--palette` (={settings.palette}) changes nothing of an .npz, which holds levels: write pictures, or "
-                "leave it out."
-            )
+    colours = read_colours(settings.palette, kind, model.image)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
     writers.check_picture(kind, sheet.total, draws.size, tile)
     for text in (*describe_threads(settings.threads), *(draws.prompts.notes if draws.prompts else ())):

@@ -44,6 +44,7 @@ class ImageSettings(Settings):
         flags=("--format",),
     )
     animate: Path | None = _OUTPUT.option(None, "GIF", "Also write an animation of the sampling.")
+    palette: Path | None = _OUTPUT.option(None, "FILE", "Other colours for a palette model.")
     force: bool = replace(FORCE, panel=_OUTPUT).field(False)
     as_json: bool = replace(JSON, panel=_OUTPUT).field(False)
 
@@ -86,7 +87,6 @@ class SampleSettings(ImageSettings):
         "NAME.png (an image, or a sheet), DIR/, NAME.npz or a map. Default: samples.png, or a free samples-N.png.",
         flags=("--out", "-o"),
     )
-    palette: Path | None = _OUTPUT.option(None, "FILE", "Other colours for a palette model.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +95,8 @@ class InpaintSettings(ImageSettings):
 
     module: ClassVar[str] = "sampling.inpaint"
     plain_only: ClassVar[str] = (
-        "data size origin cell vary pattern canvas at seamless condition rules threads out form maps animate force "
-        "as_json"
+        "data size origin cell vary pattern canvas at seamless condition rules threads out form palette maps animate "
+        "force as_json"
     )
 
     model: str = MODEL.field()
