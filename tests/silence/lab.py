@@ -27,7 +27,7 @@ from .programs import Node, page_of
 
 LARGE, SMALL = (8, 9), 12
 """Size of images where a model of larger ones takes any; pixels from which two draws must differ."""
-PROMPTS = ("heart", "red apple", "a small house", "green dragon", "star, outline", "orb")
+PROMPTS = ("heart", "red apple", "a small house", "green dragon", "star, outline", "red orb")
 
 
 NEAR_ZERO = 1e-4

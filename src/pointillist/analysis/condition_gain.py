@@ -309,7 +309,9 @@ def check_exchange(query: ImageQuery, exchange: Any) -> list[tuple[PromptWord, s
     names = {word.text.casefold() for word in words}
     if not isinstance(exchange, Mapping):
         raise ConfigError(f"`exchange` (={quote(exchange)}) must be a dictionary: each word, and the one in its place.")
-    pairs = [(a, b) for a, put in exchange.items() for b in (put if isinstance(put, list | tuple) else [put])]
+    pairs = [
+        (a, b) for a, put in exchange.items() for b in ((put or [None]) if isinstance(put, list | tuple) else [put])
+    ]
     for name, other in pairs:
         if not isinstance(name, str) or name.strip().casefold() not in names:
             has = f"has {', '.join(quote(word.text) for word in words[:12])}" if words else "is empty"

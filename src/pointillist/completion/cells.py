@@ -59,7 +59,7 @@ class ObservedCells:
 def read_cells(
     path: str | Path,
     image: ImageSpec,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     *,
     origin: tuple[float, float] = (0.0, 0.0),
     cell: float = 1.0,
@@ -75,7 +75,7 @@ def read_cells(
     Args:
         path: a CSV, GSLIB or `.npz` file.
         image: what the levels mean.
-        size: height and width of the grid; None for the size of the image.
+        size: height and width of the grid, or both in one number; None for the size of the image.
         origin: x and y of the lower left corner of the grid.
         cell: side of a cell, in the units of x and y.
 
@@ -89,8 +89,6 @@ def read_cells(
     if not isinstance(path, (str, Path)) or not isinstance(image, ImageSpec):
         wrong = ("path", path) if isinstance(image, ImageSpec) else ("image", image)
         raise ConfigError(f"`{wrong[0]}` (={quote(wrong[1])}) must be the path of a table, and then an `ImageSpec`.")
-    if size is not None and not (isinstance(size, (tuple, list)) and len(size) == 2):
-        raise ConfigError(f"`size` (={quote(size)}) must be a height and a width, such as (48, 64).")
     if image.channels != 1:
         raise DataError(f"{path} holds cells of one level, and the images of the model have {image.channels} channels.")
     path, (height, width) = Path(path), (image.height, image.width) if size is None else parse_size(size)

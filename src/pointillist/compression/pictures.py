@@ -170,13 +170,10 @@ def _model_of(rgba: UInt8[np.ndarray, "h w 4"]) -> str:
 
 def to_rgba(levels: IntArray, image: ImageSpec, clear: bool = False) -> UInt8[np.ndarray, "h w 4"]:
     """Return levels `[c, h, w]` as colours; `clear`: as black whose opacity is the level."""
-    if image.mode == "palette":
-        colours: np.ndarray = np.asarray(image.palette, np.uint8)[levels[0]]
-        return colours
-    values = image.values[np.asarray(levels)].transpose(1, 2, 0)
+    values = image.to_images(levels[None])[0]
     if clear:
         return np.concatenate([np.zeros((*values.shape[:2], 3), np.uint8), 255 - values], -1)
-    values = np.repeat(values, 3, -1) if image.channels == 1 else values
+    values = np.repeat(values, 3, -1) if values.shape[-1] == 1 else values
     opaque = np.full((*values.shape[:2], 4 - values.shape[2]), 255, np.uint8)
     return np.concatenate([values, opaque], -1)
 

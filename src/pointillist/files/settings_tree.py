@@ -261,7 +261,7 @@ def _sentence(error: ValidationError, kind: type[BaseModel], prefix: str) -> str
     messages = [result["msg"] for result in errors if _dotted_key(result["loc"], kind) == key]
     rules = dict.fromkeys(
         text.removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
-        for text in messages
+        for text in (message.replace("Field required", "a longer list") for message in messages)
     )
     return f"`{prefix}{key}` (={quote(errors[0]['input'])}) must be {' or '.join(rules)}."
 

@@ -221,14 +221,13 @@ def caption_prior(
     if model.conditions.reader("text") is None:
         raise model.conditions.unsupported("text", texts)
     prompts = literal_prompts(model, texts, len(texts)) or []
-    double = next((i for i, prompt in enumerate(prompts) if prompt in prompts[:i]), None)
+    inputs = model.conditions.with_prompts(model.conditions.inputs(count=len(prompts)), prompts)
+    parts = [part for name, part in inputs.parts.items() if name in PROMPT_PARTS]
+    read = [b"".join(part.values[i].tobytes() for part in parts) for i in range(len(prompts))]
+    double = next((i for i, features in enumerate(read) if features in read[:i]), None)
     if double is not None:
-        raise ConfigError(f"`texts[{double}]` (={quote(texts[double])}) is a caption before it, too: leave one out.")
-    known = np.zeros(len(prompts), bool)
-    nothing = model.conditions.inputs(count=len(prompts))
-    for name, part in model.conditions.with_prompts(nothing, prompts).parts.items():
-        if name in PROMPT_PARTS:
-            known |= part.known.reshape(len(prompts), -1).any(1)
+        raise ConfigError(f"`texts[{double}]` (={quote(texts[double])}) reads as a caption before it: leave one out.")
+    known = np.any([part.known.reshape(len(prompts), -1).any(1) for part in parts], 0)
     if not known.all():
         number = int(known.argmin())
         raise ConfigError(

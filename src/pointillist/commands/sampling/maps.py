@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pointillist.commands.paths import fresh_output, reject_existing
 from pointillist.commands.report import note
 from pointillist.data.palette import Palette, read_palette
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, check_name
 
 if TYPE_CHECKING:
     from pointillist.data.tilemaps import Tileset
@@ -63,8 +63,6 @@ def target(out: str | None, form: str | None, force: bool, name: str = "samples"
 
 
 def _resolved(out: str, form: str | None) -> tuple[str, Path]:
-    from pointillist.errors import check_name
-
     typed = form
     path = Path(out)
     if form is None:

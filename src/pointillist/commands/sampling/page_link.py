@@ -8,12 +8,13 @@ import os
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.palette import read_palette
+from pointillist.errors import quote
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.draws import Draws
 from pointillist.sampling.rules.config import Rules
@@ -30,6 +31,8 @@ def page_text(draws: Draws, settings: SampleSettings) -> str | None:
     site = os.environ.get(SITE)
     if not site:
         return None
+    if urlsplit(site).scheme not in ("http", "https", "file"):
+        return f"none: `{SITE}` (={quote(site)}) is not an address, such as https://example.org/{{model}}.html"
     if draws.config.engine != "integer":
         return "none: a page paints by the stored integer program alone"
     link = {name: value for name, value in _link(draws, settings).items() if value is not None}

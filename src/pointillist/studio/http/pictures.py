@@ -146,7 +146,7 @@ def _fitted(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: 
             409,
             "size",
             f"The picture is {actual[0]}x{actual[1]} (height x width) but the model expects {size[0]}x{size[1]}: "
-            "resize it.",
+            "resize it, or give its `height` and `width` for a model that takes any size.",
             size=list(actual),
             expected_size=list(size),
             resize=methods,
