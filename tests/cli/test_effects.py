@@ -50,7 +50,7 @@ VALUES: dict[str, Any] = {
         "canvas": "40x40", "at": "1,1", "seamless": "x", "n": 3, "method": "sequential", "label": "3",
         "text": "x", "guidance": 2, "temperature": 0.5, "particles": 8, "moves": 0, "order": "raster-br",
         "rules": "rules.toml", "animate": "a.gif", "data": "holes.csv", "size": "30x30", "condition": "vector=1",
-        "maps": "maps", "origin": "1,2", "cell": 2,
+        "maps": "maps", "origin": "1,2", "cell": 2, "palette": "p.hex",
     },
     "world": {"at": "3,1", "size": "1x2", "rules": "rules.toml", "label": "no such label", "chunk": 24},
     "evaluate": {
