@@ -3,18 +3,20 @@
 - `prepare TIFF... --out FOLDER [--classes 4 [--window 48]]`: writes training images as `.npy` of codes from 0, for
   `recipes/geology/geology.toml`; values that are no classes are cut into classes at quantiles of the training strip.
   The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
-- `measure MODEL IMAGE.npy [--strip valid] [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER] [--g2s
-  FOLDER] [--programs ...] [--template 9 ...]`: windows of the test strip (the first N of them), or of the validation
-  strip to choose settings by, each with scattered hard data. Of a model and of the `PROGRAMS`, which read the training
-  strip of the model: MPSlib's, in the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), and QuickSampling,
-  the program `qs` in the folder where `make c++` builds it from the GitHub repository GAIA-UNIL/G2S, with FFTW, ZeroMQ
-  and JsonCpp. Log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known, and
-  the log score of the first realisations, which shows how it falls with their number; share of the rarest level;
-  violated data; the largest differences of the two-point and connectivity curves from the curves of the truth of all
-  windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of processor for a
-  realisation, reading included; and of the model -log2 p(truth | data) for a cell, which the others do not have. Log
-  scores are printed and saved (`--json`) after each window, with the difference of the methods on the same windows: a
-  run that is stopped loses nothing.
+- `measure MODEL IMAGE.npy [--strip valid] [--density 0.02] [--windows 20] [--first N] [-n 100] [--maps-only]
+  [--gaussian] [--mps FOLDER] [--g2s FOLDER] [--programs ...] [--template 9 ...]`: windows of the test strip (the first
+  N of them), or of the validation strip to choose settings by, each with scattered hard data. Of a model and of the
+  `PROGRAMS`, which read the training strip of the model: MPSlib's, in the folder of an unpacked wheel of scikit-mps
+  0.6.0 (on PyPI), and QuickSampling, the program `qs` in the folder where `make c++` builds it from the GitHub
+  repository GAIA-UNIL/G2S, with
+  FFTW, ZeroMQ and JsonCpp. Of maps without realisations too: by the head of the model, and by a truncated Gaussian. Log
+  score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known, and the log score of
+  the first realisations, which shows how it falls with their number; share of the rarest level; violated data; the
+  largest differences of the two-point and connectivity curves from the curves of the truth of all windows; copies of
+  16x16 windows of the training strip, over the copies in the truth; seconds of processor for a realisation, reading
+  included; and of the model -log2 p(truth | data) for a cell, which the others do not have. Log scores are printed and
+  saved (`--json`) after each window, with the difference of the methods on the same windows: a run that is stopped
+  loses nothing.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
+from geology_maps import Map, map_of_gaussian, map_of_head
 from pointillist.analysis.evaluation.memorization import copied_windows
 from pointillist.completion.cells import ObservedCells
 
@@ -178,15 +181,19 @@ def log_score(shares: np.ndarray, truth: np.ndarray, known: np.ndarray) -> float
 
 def score(draws: np.ndarray, truth: np.ndarray, known: np.ndarray, levels: int) -> dict[str, float]:
     """Scores of the marginals of a window, in bits and squared differences a cell."""
-    shares = marginals(draws, levels)
-    exact = np.arange(levels)[:, None, None] == truth
     fewer = [n for n in (5, 10, 20, 50) if n < len(draws)]
     return {
-        "log score": log_score(shares, truth, known),
+        **score_of_map(marginals(draws, levels), truth, known),
         **{f"log score of {n} realisations": log_score(marginals(draws[:n], levels), truth, known) for n in fewer},
-        "Brier": float(((shares - exact) ** 2).sum(0)[~known].mean() / 2),
         "violated": float((draws[:, known] != truth[known]).sum()),
     }
+
+
+def score_of_map(shares: np.ndarray, truth: np.ndarray, known: np.ndarray) -> dict[str, float]:
+    """Scores of the probabilities of a window, in bits and squared differences a cell."""
+    exact = np.arange(len(shares))[:, None, None] == truth
+    brier = float(((shares - exact) ** 2).sum(0)[~known].mean() / 2)
+    return {"log score": log_score(shares, truth, known), "Brier": brier}
 
 
 @dataclass
@@ -221,6 +228,26 @@ class Measured:
         facts["copies over the truth"] = copies[0] / copies[1] if copies[1] else None
         facts["copies"], facts["copies in the truth"] = copies
         facts["CPU seconds a realisation"] = self.seconds / len(everything)
+        return facts
+
+
+@dataclass
+class MeasuredMap(Measured):
+    """Scores of a method that computes a map of probabilities without realisations."""
+
+    def add(self, truth: np.ndarray, known: np.ndarray, seed: int, levels: int) -> None:
+        """Compute and score the map of a window."""
+        started = cpu_seconds()
+        shares = self.draw(np.where(known, truth, 0), known, seed)
+        self.seconds += cpu_seconds() - started
+        self.scores.append(score_of_map(shares / shares.sum(0), truth, known))
+
+    def facts(self, windows: np.ndarray, training: np.ndarray) -> dict[str, Any]:
+        """Summarize the windows so far."""
+        facts: dict[str, Any] = {name: float(np.mean([each[name] for each in self.scores])) for name in self.scores[0]}
+        facts["log scores"] = [each["log score"] for each in self.scores]
+        facts["log score, s.e."] = standard_error(facts["log scores"])
+        facts["CPU seconds a map"] = self.seconds / len(self.scores)
         return facts
 
 
@@ -273,28 +300,38 @@ def peers(arguments: argparse.Namespace, training: np.ndarray) -> dict[str, Draw
     return programs
 
 
+def maps_of_probability(arguments: argparse.Namespace, model: Any, training: np.ndarray) -> dict[str, Map]:
+    """Return what computes maps without realisations: the head of the model, if any, and a truncated Gaussian."""
+    head = map_of_head(model)
+    maps = {} if head is None else {"pointillist's head": head}
+    return maps | ({"truncated Gaussian": map_of_gaussian(training)} if arguments.gaussian else {})
+
+
 def measure(arguments: argparse.Namespace) -> None:
     """Measure a model, and the programs whose folders are given; what is measured is saved after each window."""
     model = pt.load(arguments.model)
     windows, masks, training = held_out_windows(arguments, model)
     methods = {"pointillist": Measured(drawn_by_model(model, arguments.n))}
-    methods["pointillist"].draw(windows[0], masks[0], 999)  # the engine starts, and its files are read once
+    methods |= {name: MeasuredMap(draw) for name, draw in maps_of_probability(arguments, model, training).items()}
     methods |= {name: Measured(draw) for name, draw in peers(arguments, training).items()}
+    if arguments.maps_only:
+        methods = {name: method for name, method in methods.items() if isinstance(method, MeasuredMap)}
     facts: dict[str, Any] = {}
-    joint = []
+    joint, first = [], next(iter(methods))
+    methods[first].draw(windows[0], masks[0], 999)  # the engine starts, and its files are read once
     for seed, (truth, known) in enumerate(zip(windows, masks, strict=True)):
         joint.append(joint_bits(model, truth, known))
         for name, method in methods.items():
             method.add(truth, known, seed, int(training.max()) + 1)
             facts[name] = method.facts(windows, training)
-            differences = np.subtract(facts["pointillist"]["log scores"], facts[name]["log scores"])
+            differences = np.subtract(facts[first]["log scores"], facts[name]["log scores"])
             print(
                 f"window {seed + 1}  {name}: log score {facts[name]['log scores'][-1]:.4f}, mean"
-                f" {facts[name]['log score']:.4f}; pointillist's less this {differences.mean():+.4f}"
+                f" {facts[name]['log score']:.4f}; {first}'s less this {differences.mean():+.4f}"
                 f" (s.e. {standard_error(differences):.4f}); {method.seconds:.0f} s of processor",
                 flush=True,
             )
-        facts["pointillist"]["bits a cell of p(truth | data)"] = float(np.mean(joint))
+        facts[first]["bits a cell of p(truth | data)"] = float(np.mean(joint))
         if arguments.json is not None:
             arguments.json.write_text(json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts, indent=2))
@@ -318,6 +355,8 @@ def main() -> None:
     command.add_argument("-n", type=int, default=100)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--first", type=int, help="windows that are measured; all by default")
+    command.add_argument("--maps-only", action="store_true", help="maps that need no realisations")
+    command.add_argument("--gaussian", action="store_true", help="a truncated Gaussian by GSTools 1.7 (on PyPI)")
     command.add_argument("--mps", type=Path)
     command.add_argument("--g2s", type=Path, help="folder of the program `qs`")
     command.add_argument("--programs", nargs="+", choices=list(PROGRAMS), default=list(PROGRAMS))

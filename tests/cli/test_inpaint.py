@@ -185,8 +185,12 @@ def test_observed_cells(completing: Path) -> None:
     assert (levels[:, 0, 8] == 1).all()
     np.testing.assert_allclose(np.load("maps/probability-3.npy"), (levels == 3).mean(0))
     assert {path.stem for path in Path("maps").glob("*.png")} == {path.stem for path in Path("maps").glob("*.npy")}
+    assert "maps are of the realisations" in shown.output
     run("inpaint", completing, *how, "--format", "gslib", "--out", "grids")
     assert np.loadtxt("grids/00000.gslib", skiprows=3).reshape(7, 9)[::-1].tolist() == levels[0].tolist()
+    Path("holes.csv").write_text("x,y,value\n0,0,3\n8,6,1\n", encoding="utf-8")
+    assert "head to realisations" in run("inpaint", completing, *how, "--maps", "both").output
+    assert np.load("both/probability-3.npy")[6, 0] == 1
 
 
 def test_earlier_realisations_leave(completing: Path) -> None:

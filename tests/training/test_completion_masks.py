@@ -10,6 +10,7 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import OBSERVED
+from pointillist.conditioning.known import KnownConfig
 from pointillist.data import ImageDataset
 from pointillist.training.augmentation import HOLES, KNOWN, draw_mask
 from pointillist.training.batches import BatchPrefetcher
@@ -102,6 +103,23 @@ def test_a_batch_reveals_pixels_of_its_own_images() -> None:
         nats = model(one.levels, one.inputs)
     scored = model.log_prob(one.levels, known=known.known)
     assert torch.allclose(nats, scored, rtol=0, atol=network_rounding(model, scored))
+
+
+def test_training_lowers_the_log_score_of_the_head() -> None:
+    """Of the levels of unknown pixels given the known ones; a weight of next to nothing leaves the head alone."""
+    digits = pt.load_data("uci-digits")
+    x = digits.valid.batch(range(40)).levels
+    known = np.random.default_rng(0).random(x.shape) < 0.3
+    scores = []
+    for weight in (1e-9, 1.0):
+        torch.manual_seed(0)
+        config = KnownConfig(marginals=True, layers=2, width=16)
+        model = pt.build("gated-pixelcnn", shape=digits.train.spec, channels=4, layers=1, known=config)
+        pt.train(model, digits, {"steps": 60, "batch_size": 32, "completion.marginals": weight, "schedule.warmup": 5})
+        logs = model.conditions.log_marginals(model.conditions.inputs(count=40, known=(x, known)))
+        assert logs is not None
+        scores.append(-np.take_along_axis(logs, np.asarray(x), 1)[~known].mean() / np.log(2))
+    assert scores[1] < scores[0] - 0.3
 
 
 def test_training_with_completion() -> None:

@@ -31,6 +31,8 @@ _FORMS = {
     "highest": ("highest", "{:.4f}"),
     "guidance": ("guidance", "{:g}, where 1 is the model itself"),
     "interval_95": ("95 % interval", "{0[0]:.4f} to {0[1]:.4f}"),
+    "maps_divergence": ("divergence", "{:.4f} bits an unknown cell, head to realisations"),
+    "maps_largest_difference": ("difference", "{:.3f} at most, of a probability"),
     "lost": ("lost", "{:,} images or more"),
     "lowest": ("lowest", "{:.4f}"),
     "nats": ("nats", "{:.3f} an image"),
