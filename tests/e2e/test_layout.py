@@ -60,16 +60,20 @@ def test_a_phone_on_its_side(browser: Browser, studio: Server, size: tuple[int, 
         assert page.evaluate(scrolled) == [width, height]
 
 
-@pytest.mark.parametrize("size", [(1000, 700), (1280, 560)], ids=name_of)
+@pytest.mark.parametrize("size", [(1000, 700), (1280, 560), (1280, 720)], ids=name_of)
 def test_nothing_lies_over_anything_in_a_low_window(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
-    """With tool options and candidates around the canvas."""
+    """With tool options and candidates around the canvas, which has three fifths of the height of a laptop."""
     with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
         paint(page, seed=3)
+        boxes = [canvas(page).bounding_box()]
         select_a_rectangle(page)
         page.get_by_role("button", name="Fill", exact=True).click()
         expect(page.locator(".candidates button").first).to_be_visible()
+        boxes.append(canvas(page).bounding_box())
         page.get_by_role("button", name="Pencil (B)").click()
         assert covered(page) == []
+        least = size[1] * (0.6 if size == (1280, 720) else 0.3)
+        assert all(box and box["height"] >= least for box in [*boxes, canvas(page).bounding_box()])
 
 
 SCREENS = [(1440, 900), (1280, 720), (390, 844), (844, 390)]

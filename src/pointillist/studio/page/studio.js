@@ -67,11 +67,11 @@ export function render(el, host) {
   const card = new FirstRun(state, commands);
   const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);
-  const toolbar = new Toolbar(state, commands, uploader);
+  const toolOptions = new ToolOptions(state, commands, ghosts);
+  const toolbar = new Toolbar(state, commands, uploader, toolOptions.el);
   const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.below, new HintPad(state, painter));
   const controls = new PlayerControls(state, playback, filler, () => commands.complete());
   const fillPanel = new FillPanel(state, filler);
-  const toolOptions = new ToolOptions(state, commands, ghosts);
   const training = new Training(state, server, painter, () => refresh(state, server));
   const trainingPanel = new TrainingPanel(state, server);
   const pixelPanel = new PixelPanel(state, queries, commands, trainingPanel.el);
@@ -81,8 +81,8 @@ export function render(el, host) {
   /** @type {{update: () => void}[]} */
   const parts = [header, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
-  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, canvasGrid.el, fillPanel.el, notifications.loading, controls.el);
-  root.append(canvasGrid.skip, header.el, promptPanel.el, middle, tabs.el, notifications.el, pixelPanel.el, gallery.el, worldPage.el, guessPage.el);
+  const middle = html("main", { className: "middle" }, toolbar.el, toolbar.column, canvasGrid.el, notifications.loading, controls.el);
+  root.append(canvasGrid.skip, header.el, promptPanel.el, middle, tabs.el, html("aside", { className: "beside" }, fillPanel.el, card.el, notifications.el), pixelPanel.el, gallery.el, worldPage.el, guessPage.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));

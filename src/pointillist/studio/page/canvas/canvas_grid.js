@@ -12,7 +12,7 @@ import { CanvasView, captionsOf } from "./canvas_view.js";
 
 const CAPTION = 28; // as in studio.css
 const GAP = 20;
-const EDGE = 12;
+const EDGE = 6;
 const [NARROW, LOW] = [640, 500]; // screen pixels: on a narrow stage the pad of a hint lies above the canvases, but not in a low window
 const SMALLEST = 48; // screen pixels of a canvas: beyond that, many of them scroll
 
@@ -61,7 +61,7 @@ export class CanvasGrid {
     this.#legend();
     this.words.hidden = state.view !== "image";
     setText(this.words, state.canvas ? describeCanvas(state, state.canvas) : "");
-    this.words.title = state.canvas ? describeSettings(state.canvas) : "";
+    this.words.title = state.canvas ? `${this.words.textContent}\n${describeSettings(state.canvas)}` : "";
     if (state.work && state.work !== this.work) reveal(this.el); // needed on a narrow screen
     this.work = state.work;
   }

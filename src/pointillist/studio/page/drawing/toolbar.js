@@ -1,4 +1,4 @@
-// The toolbar above the canvases: views, tools, undo; and below them: open, extend, empty, zoom.
+// Around the canvases: views and undo above, tools beside, and below: open, extend, empty, zoom.
 
 import { button, html } from "../shared/dom.js";
 import { iconButton } from "../widgets/icons.js";
@@ -17,8 +17,8 @@ const TOOLS = [
 ];
 
 export class Toolbar {
-  /** @param {State} state @param {Commands} commands @param {import("../transport/upload.js").Uploader} uploader */
-  constructor(state, commands, uploader) {
+  /** @param {State} state @param {Commands} commands @param {import("../transport/upload.js").Uploader} uploader @param {HTMLElement} options of the tool in hand */
+  constructor(state, commands, uploader, options) {
     this.state = state;
     this.commands = commands;
     this.views = VIEWS.map(([view, name, title]) => button(name, title, () => commands.view(view)));
@@ -35,7 +35,8 @@ export class Toolbar {
     this.tile = iconButton("tile", "Show as a tile, between its repetitions (T)", () => commands.tile());
     const group = (/** @type {string} */ label, /** @type {string} */ kind, /** @type {HTMLElement[]} */ ...parts) =>
       html("div", { className: `group ${kind}`, role: "group", "aria-label": label }, ...parts);
-    this.el = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("Tool", "tools", ...this.tools), group("History", "tools", this.undo, this.redo));
+    this.el = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("History", "tools", this.undo, this.redo));
+    this.column = html("div", { className: "tool-column" }, group("Tool", "tools", ...this.tools), options);
     this.below = html("div", { className: "below" }, group("Canvas", "tools", this.open, this.extend, this.clear), group("Zoom", "zoom", this.less, this.more, this.fit, this.grid, this.tile));
   }
 

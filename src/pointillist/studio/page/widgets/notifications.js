@@ -8,17 +8,16 @@ export class Notifications {
   constructor(state) {
     this.state = state;
     this.text = html("p", { role: "alert" });
-    this.notice = html("div", { className: "notice" }, this.text, closeButton(() => { state.notice = null; state.changed(); }));
+    this.el = html("div", { className: "notice" }, this.text, closeButton(() => { state.notice = null; state.changed(); }));
     this.closedFor = ""; // ids of failed models whose message was closed
     this.loading = html("div", { className: "loading", role: "status" }); // on the stage, which is empty meanwhile
-    this.el = html("div", { className: "notices" }, this.notice); // in a place of its own, at whose cost only a panel is lower
   }
 
   update() {
     const { state } = this;
     const { notice } = state;
-    this.notice.hidden = notice === null;
-    this.notice.dataset.kind = notice?.kind ?? "";
+    this.el.hidden = notice === null;
+    this.el.dataset.kind = notice?.kind ?? "";
     if (this.text.textContent !== (notice?.text ?? "")) this.text.textContent = notice?.text ?? "";
     const waiting = state.models.filter((model) => model.state === "waiting" || model.state === "loading");
     const failed = state.models.filter((model) => model.state === "failed");
