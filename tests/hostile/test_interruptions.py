@@ -258,7 +258,7 @@ def test_any_batch_command_can_go_on() -> None:
 @pytest.mark.slow
 def test_samples_go_on_after_a_kill() -> None:
     """`kill -9`, three times, at any moment."""
-    command = ["sample", "digits", "-n", 600, "--batch-size", 8, "--engine", "numpy", "--seed", 1, "--out"]
+    command = ["sample", "digits", "-n", 96, "--batch-size", 8, "--engine", "numpy", "--seed", 1, "--out"]
     program = [sys.executable, "-m", "pointillist", *map(str, command), "a/"]
     for least in (1, 17, 33):
         process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

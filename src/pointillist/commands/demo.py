@@ -6,7 +6,6 @@ import json
 import math
 import shlex
 import shutil
-import time
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -73,10 +72,12 @@ def run_demo(
     if steps < 1 or seed < 0:
         raise ConfigError(f"`steps` (={steps}) must be 1 or more, and `seed` (={seed}) 0 or more.")
     say = (console or Console(quiet=True)).print
-    out, splits, started = Path(out), load_data(DATA), time.perf_counter()
+    out, splits = Path(out), load_data(DATA)
     model = _train(out, splits, {"steps": steps, "seed": seed, "machine.threads": threads}, console)
     results: Facts = {"command": command, "seed": seed, "steps": steps}
-    results |= {"training_seconds": round(time.perf_counter() - started), "machine": describe_machine()}
+    timed = [row for row in _metrics(out) if "speed" in row]  # of all parts of a training that was interrupted
+    seconds = sum(timed[0]["images"] / row["speed"] for row in timed)
+    results |= {"training_seconds": round(seconds), "machine": describe_machine()}
     results |= {"threads": torch.get_num_threads(), "versions": describe_versions(), "date": today()}
     test = splits.get("test")
     say(f"evaluate   {len(test)} test images, unused in training")
@@ -168,7 +169,7 @@ def _page(out: Path, results: Facts) -> str:
         last_frame=html.last_frame(animation),
         scores=_bars(baselines | {"this model": results["bits_per_dim"]}),
         classes=_bars(results["per_class"]),
-        curve=_training_curve(out / "run" / "metrics.jsonl").svg(),
+        curve=_training_curve(_metrics(out)).svg(),
         digits=_figure(out / "digits.png", "New digits in ten columns", "A column for each class, 0 to 9."),
         maps=_figure(out / "maps.png", "Maps of six test digits", "Entropy and surprisal of each pixel, in bits."),
         image_bytes=round(results["bits_per_dim"] * results["dims"] / 8),
@@ -186,9 +187,13 @@ def _bars(rows: dict[str, float]) -> str:
     return "".join(item.format(escape(name), 70 * value / max(rows.values()), value) for name, value in rows.items())
 
 
-def _training_curve(path: Path) -> Chart:
+def _metrics(out: Path) -> list[Facts]:
+    lines = (out / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _training_curve(metrics: list[Facts]) -> Chart:
     """Plot bits/dim by step, logarithmic: training as a thin line, validation as a strong one."""
-    metrics = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     trained, valid = ([(m["step"], m[k]) for m in metrics if k in m] for k in ("bits_per_dim", "valid_bits_per_dim"))
     steps, bits = zip(*trained, *valid, strict=True)
     last, low, high = max(*steps, 2), math.floor(min(bits)), math.floor(max(bits)) + 1

@@ -49,7 +49,7 @@ class Victims:
         return found[self._rng.integers(len(found))]
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_local(model: str, kills: int) -> None:
     """Processes and the command are killed."""
     tasks = 8 * kills
@@ -61,7 +61,7 @@ def test_local(model: str, kills: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [8])
+@pytest.mark.parametrize("kills", [5])
 def test_torchrun(model: str, kills: int) -> None:
     """Torchrun restarts processes; torchrun itself is killed too."""
     tasks = 8 * kills
@@ -122,7 +122,7 @@ def test_an_error_right_after_the_start_is_reported(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="the extra `ray` is not installed")
-@pytest.mark.parametrize("kills", [0, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [0, pytest.param(5, marks=pytest.mark.slow)])
 def test_ray(model: str, kills: int) -> None:
     """A local cluster with two actors, of which some are killed, and sometimes the command."""
     tasks = 8 * max(kills, 1)
