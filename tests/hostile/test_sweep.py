@@ -72,12 +72,12 @@ def test_what_counts_as_a_failure() -> None:
     assert fault(case, end, 0, 30.0, []) is not None
 
 
-LONG = float(os.environ.get("POINTILLIST_FUZZ", "60"))
+LONG = float(os.environ.get("POINTILLIST_FUZZ", "30"))
 
 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(LONG, marks=pytest.mark.slow)])
 def test_readers_accept_or_refuse(seconds: float) -> None:
-    outcomes, failures = fuzz.run(seconds, start=0, cases=2 if seconds < 60 else 50)
+    outcomes, failures = fuzz.run(seconds, start=0, cases=2 if seconds < LONG else 50)
     assert not failures, "\n\n".join(failures)
     assert sum(counts.total() for counts in outcomes.values()) > 30
     print(fuzz.table(outcomes))

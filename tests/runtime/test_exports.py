@@ -210,7 +210,7 @@ def test_c_walks_the_worlds_of_python(sanitizers: str, rules: dict[str, Any] | N
     world = pt.World("dungeons", 2**33 + 5, rules)
     assert world.model.tileset is not None
     colours_of_levels = world.model.tileset.mean_colours()[:, :3]
-    for column, row in ((0, 0), (-3, -2)):
+    for column, row in ((-3, -2),) if sanitizers else ((0, 0), (-3, -2)):
         drawn = picture(["./walk", str(world.seed), str(column), str(row)], tmp_path)
         np.testing.assert_array_equal(drawn, colours_of_levels[world.tiles(32 * row, 32 * column, 96, 96)])
 
