@@ -9,8 +9,8 @@ from torch import Tensor
 
 from pointillist.engine.weights import inference_mode
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.engines import UniformSampler
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
-from pointillist.sampling.state import UniformSampler
 from speed.timing import Case, cpu_time
 from speed.workload import Workload
 

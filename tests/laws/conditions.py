@@ -8,17 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.analysis.evaluation.likelihood import evaluate, guided_log_probs
+from pointillist.analysis.evaluation.likelihood import evaluate
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.distributions.transform import Transform
 from pointillist.engine.weights import inference_mode
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.scoring import guided_log_probs
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.engines import Site, UniformSampler
 from pointillist.sampling.loop import autoregressive_loop
-from pointillist.sampling.state import Site, UniformSampler
 from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE, FORMULA
 

@@ -19,7 +19,7 @@ from pointillist.images import ImageSpec
 from pointillist.model.batches import BatchReader
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable import model as portable
-from pointillist.sampling.state import UniformSampler
+from pointillist.sampling.engines import UniformSampler
 from tests.portable.networks import integer_case
 
 from .likelihood import check_likelihood

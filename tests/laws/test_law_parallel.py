@@ -25,8 +25,8 @@ from pointillist.nn.passes import FullPass, Pass
 from pointillist.sampling import loop
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.engines import UniformSampler
 from pointillist.sampling.loop import autoregressive_loop
-from pointillist.sampling.state import UniformSampler
 from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE
 

@@ -17,8 +17,8 @@ from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.portable.conditions import join_inputs
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.engines import UniformSampler
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
-from pointillist.sampling.state import UniformSampler
 from tests.integer_draws import encoded, log_probs_of
 from tests.laws.strategies import make_model
 from tests.tolerances import DOUBLE

@@ -25,7 +25,7 @@ from pointillist.sampling.draws import Draws, best_of
 from pointillist.sampling.methods import SOFT
 from pointillist.sampling.request import Request
 
-_OF_REQUEST = ("first", "particles", "moves", "soft")
+_OF_REQUEST = ("first", "particles", "moves", "soft", "on_row")
 """Keywords of `inpaint` that are fields of `Request`, apart from its arguments."""
 
 
@@ -97,7 +97,7 @@ def inpaint(
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
         pt.inpaint(model, "holes.csv", n=100, seed=0).nats  # log p(all unknown cells | holes) of each realisation
     """
-    model, on_row = open_scored(model, settings.get("engine", "auto")), settings.pop("on_row", None)
+    model = open_scored(model, settings.get("engine", "auto"))
     realises = known is None
     if known is None:
         cells = observed_cells(model, image)
@@ -108,7 +108,7 @@ def inpaint(
     request = completion_request(n, method, seed=seed, uniforms=uniforms, **settings)
     draws = replace(request, known=(read.levels, known), allowed=allowed).resolve(model, at_once=True)
     log_notes(draws.prompts)
-    out = complete(replace(draws, on_row=on_row))
+    out = complete(draws)
     return replace(out if realises else out.sorted(), picture=read.picture)
 
 

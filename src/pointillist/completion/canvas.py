@@ -20,7 +20,6 @@ from pointillist.errors import ConfigError
 from pointillist.images.array_types import Bool, Float, Int, UInt8
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import OnRow
 from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import check_count, seed_of
 
@@ -40,7 +39,6 @@ class Painter:
         model: the model.
         levels: the canvases, one for all or one each, `[n c h w]`, read where they are known.
         request: of the completions, without their pixels: each window has a seed, a size and known pixels.
-        on_row: see `inpaint`.
 
     Attributes:
         request: as given.
@@ -51,15 +49,12 @@ class Painter:
         ConfigError, DataError: if there are no canvases, or they do not fit in memory.
     """
 
-    def __init__(
-        self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], request: Request, on_row: OnRow | None = None
-    ) -> None:
+    def __init__(self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], request: Request) -> None:
         check_count(request.n, levels.shape[1:])
         self.model: LikelihoodModel = model
         self.levels: Int[np.ndarray, "n c h w"] = np.array(np.broadcast_to(levels, (request.n, *levels.shape[1:])))
         self.parts: list[Completions] = []
         self.request: Request = replace(request, size=None)
-        self._on_row = on_row
 
     @property
     def nats(self) -> Float[np.ndarray, " n"]:
@@ -78,7 +73,7 @@ class Painter:
             return
         part = self.levels[:, :, window[0], window[1]]
         request = replace(self.request, known=(part, known), allowed=allowed, seed=seed)
-        out = complete(replace(request.resolve(self.model, at_once=True), on_row=self._on_row))
+        out = complete(request.resolve(self.model, at_once=True))
         part[...] = out.levels
         self.parts.append(out)
 
@@ -184,9 +179,7 @@ def extend(
     if read.picture is not None:
         picture = np.zeros((rows, columns, read.picture.shape[2]), np.uint8)
         picture[known] = read.picture.reshape(-1, read.picture.shape[2])
-    on_row = settings.pop("on_row", None)
-    request = completion_request(n, seed=seed, **settings)
-    return _filled(Painter(model, canvas, request, on_row), known, at, picture)
+    return _filled(Painter(model, canvas, completion_request(n, seed=seed, **settings)), known, at, picture)
 
 
 def fill_grid(
@@ -213,9 +206,7 @@ def fill_grid(
     """
     if cells.soft is not None:
         raise ConfigError("Soft data weigh grids that a model fills in one piece: use a model of any size.")
-    on_row = settings.pop("on_row", None)
-    request = completion_request(n, seed=seed, **settings)
-    return _filled(Painter(model, cells.levels[None], request, on_row), cells.known)
+    return _filled(Painter(model, cells.levels[None], completion_request(n, seed=seed, **settings)), cells.known)
 
 
 def _filled(
@@ -286,9 +277,7 @@ def make_seamless(
     check_sides(sides)
     many = getattr(image, "ndim", 0) == 4 and len(image) == n
     read = SingleImage(model.check_array(image)) if many else read_image(model, image)
-    on_row = settings.pop("on_row", None)
-    painter = Painter(model, read.levels, completion_request(n, seed=seed, **settings), on_row)
-    return tile(painter, sides, band, read.picture)
+    return tile(Painter(model, read.levels, completion_request(n, seed=seed, **settings)), sides, band, read.picture)
 
 
 def tile(

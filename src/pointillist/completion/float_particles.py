@@ -13,8 +13,8 @@ from pointillist.engine.program import IntArray
 from pointillist.engine.weights import inference_mode
 from pointillist.images.array_types import Float, Int
 from pointillist.sampling.draws import Draws
+from pointillist.sampling.engines import Site, UniformSampler
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
-from pointillist.sampling.state import Site, UniformSampler
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

@@ -18,7 +18,6 @@ from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_notes
-from pointillist.sampling.config import OnRow
 from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import check_count, seed_of
 
@@ -54,10 +53,8 @@ def vary(
     Example:
         pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
     """
-    model, on_row = open_scored(model, settings.get("engine", "auto")), settings.pop("on_row", None)
-    return redraw(
-        model, read_image(model, image), completion_request(n, seed=seed, **settings), share, pattern, keep, on_row
-    )
+    model = open_scored(model, settings.get("engine", "auto"))
+    return redraw(model, read_image(model, image), completion_request(n, seed=seed, **settings), share, pattern, keep)
 
 
 def redraw(
@@ -67,7 +64,6 @@ def redraw(
     share: float,
     pattern: str = "regions",
     keep: Bool[np.ndarray, "h w"] | None = None,
-    on_row: OnRow | None = None,
 ) -> Completions:
     """Draw the variations of an image that a request asks for; see `vary`.
 
@@ -91,7 +87,7 @@ def redraw(
         if draws.prompts is not None and number == first:
             log_notes(draws.prompts)
             each = replace(each, prompts=draws.prompts)
-        results.append(complete(replace(draws, on_row=on_row)))
+        results.append(complete(draws))
     return replace(
         Completions.concat(results),
         methods=tuple(result.method for result in results),

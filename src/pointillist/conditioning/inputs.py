@@ -121,7 +121,8 @@ class ConditionInputs:
     @property
     def observed(self) -> Bool[np.ndarray, "b c h w"] | None:
         """Mask of the observed sub-pixels; None for a model that does not complete images."""
-        return next((p.known for p in self.parts.values() if p.observed), None)
+        part = next((each for each in self.parts.values() if each.observed), None)
+        return None if part is None else part.known
 
     @property
     def key(self) -> bytes:

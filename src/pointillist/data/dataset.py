@@ -118,6 +118,11 @@ class ImageDataset(AnsweredNames):
             raise DataError(
                 f"Images of {name} have shape {values.shape}: they must be (n, c, h, w) with (c, h, w) {spec.shape}."
             )
+        if binarise != "dynamic" and values.size and not 0 <= values.min() <= values.max() < spec.levels:
+            raise DataError(
+                f"Levels of {name} from {values.min()} to {values.max()} must lie in 0 to {spec.levels - 1}: read them "
+                "with `load_data`."
+            )
         self._values: np.ndarray | PictureWindows = values
         self._proportions = False
         self._rows = np.arange(len(values))

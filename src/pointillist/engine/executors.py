@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.head.frequencies import distribution, frequencies
+from pointillist.engine.head.frequencies import distribution, frequencies, log_probs
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.interpreter import Interpreter, whole_grid, whole_params
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError, choices, quote
+from pointillist.images.ordering import PixelOrder
 
 EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
 """`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
@@ -161,6 +162,19 @@ def intervals_of_images(
             starts[part, channel], sizes[part, channel] = site.interval(pixels[part, channel])
     shape = (len(levels), *levels.shape[2:], levels.shape[1])
     return starts.reshape(shape).transpose(0, 3, 1, 2), sizes.reshape(shape).transpose(0, 3, 1, 2)
+
+
+def log_probs_of_images(
+    program: Program, x: IntArray, order: PixelOrder, inputs: Inputs, executor: str, threads: int
+) -> NDArray[np.float64]:
+    """Return the log-probability of every sub-pixel of images `[b, c, h, w]`, in their orientation, in nats.
+
+    Raises:
+        EngineError: as `intervals_of_images`.
+    """
+    levels = np.ascontiguousarray(order.array_to_raster(x), np.int64)
+    sizes = intervals_of_images(program, levels, inputs, executor, threads)[1]
+    return np.ascontiguousarray(order.array_from_raster(log_probs(sizes, program.head.precision)))
 
 
 def params_of_images(

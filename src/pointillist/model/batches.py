@@ -13,14 +13,13 @@ from PIL import Image
 from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, ConditionReaders, Label, match_names
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.data.pixels import read_picture, to_channels
-from pointillist.errors import CheckpointError, DataError, ShapeError, check_whole, counted
+from pointillist.errors import DataError, ShapeError, check_whole, counted
 from pointillist.files.arrays import as_array, is_tensor
 from pointillist.images import ImageSpec
 from pointillist.images.array_types import Int, Shaped, UInt8
 from pointillist.images.pictures import composite_on_white, picture_array
 from pointillist.model.folder.image_sources import read_splits, resolve_data_options
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.system import check_memory
 
 _log = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ class BatchReader:
         return scorer
 
     def read(self, start: int, stop: int) -> tuple[Int[np.ndarray, "b c h w"], ConditionInputs]:
-        """Return levels, checked by the model, and conditions of images `start .. stop`."""
+        """Return levels of the model, and conditions of images `start .. stop`."""
         return self.read_at(np.arange(start, min(stop, self.count)))
 
     def read_at(self, index: Int[np.ndarray, " b"]) -> tuple[Int[np.ndarray, "b c h w"], ConditionInputs]:
@@ -159,13 +158,7 @@ class BatchReader:
         stored = self._conditions.from_batch(batch)
         passed = self._inputs[index] if self._passed else stored
         parts = {name: (passed if name in self._passed else stored).parts[name] for name in self._inputs.parts}
-        return self.model.check_array(batch.levels), ConditionInputs(len(index), parts)
-
-
-def check_guided_memory(x: Int[np.ndarray, "b c h w"], levels: int) -> None:
-    """Raise a `DataError` if the probabilities of all levels of images under guidance do not fit in the free memory."""
-    needed = x[:, 0].size * levels * 9 * 8  # nine tables of float64 at once, as measured
-    check_memory(needed, f"The likelihood of {counted(len(x), 'image')} under guidance", "take a smaller batch size")
+        return batch.levels, ConditionInputs(len(index), parts)
 
 
 def check_spec(model: LikelihoodModel, data: ImageDataset) -> None:
@@ -369,20 +362,3 @@ def _scale(spec: ImageSpec, levels: Int[np.ndarray, "1 c h w"], name: str) -> tu
         f"{name} is {height}x{width}, and the model was trained on {spec.height}x{spec.width}: it draws at the scale "
         "of its training images",
     )
-
-
-def check_likelihood(nats: Shaped[np.ndarray, " n"]) -> None:
-    """Reject likelihoods that are not a number: the weights of the model overflow.
-
-    ```python
-    check_likelihood(model.log_prob(x).sum((1, 2, 3)))
-    ```
-
-    Raises:
-        CheckpointError: if there is one.
-    """
-    if np.isnan(nats).any():
-        raise CheckpointError(
-            "The likelihood under this model is not a number, because its weights overflow: train it again with a "
-            "smaller `optimizer.lr`, or load another model."
-        )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.conditioning import ConditionInputs, Label
 from pointillist.conditioning.encoder import as_tensor, levels_tensor
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
@@ -30,7 +30,7 @@ from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompt
 from pointillist.model.folder.settings import find_model
 from pointillist.model.integer import WeightSnapshot, find_program, stored_or_attached
 from pointillist.model.portable import ProgramModel
-from pointillist.model.protocols import LikelihoodModel, Settings, check_trained_size
+from pointillist.model.protocols import LikelihoodKwargs, LikelihoodModel, Settings, check_trained_size
 from pointillist.model.training_record import IntegerCost, TrainingRecord
 from pointillist.networks import Backbone, BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
@@ -315,44 +315,31 @@ class PixelModel(AnsweredNames, nn.Module):
         self.initialised = True
 
     def log_prob(
-        self,
-        x: Levels,
-        label: Label = None,
-        text: Any = None,
-        *,
-        order: str | None = None,
-        known: Tensor | np.ndarray | None = None,
-        **further: Unpack[ConditionKwargs],
+        self, x: Levels, label: Label = None, text: Any = None, **further: Unpack[LikelihoodKwargs]
     ) -> Float[Tensor, " b"]:
         """Exact log-likelihood of each image, in nats.
 
         Args:
             x: levels, integers in [0, levels).
-            label, text, further: conditions, as for `ModelConditions.inputs`.
-            order: generation order; None for the usual one.
-            known: mask of known pixels (see `parse_mask`), which the others are conditioned on.
+            label, text, further: conditions, as for `ModelConditions.inputs`; the generation order; and a mask `known`
+                of known pixels (see `parse_mask`), which the others are conditioned on.
 
         Raises:
             ShapeError, DataError: if `x` is not an image of this model.
             ConfigError: if the model does not take a condition, or not this value of it, or not the order.
         """
-        return self.log_prob_map(x, label, text, order=order, known=known, **further).flatten(1).sum(1)
+        return self.log_prob_map(x, label, text, **further).flatten(1).sum(1)
 
     def log_prob_map(
-        self,
-        x: Levels,
-        label: Label = None,
-        text: Any = None,
-        *,
-        order: str | None = None,
-        known: Tensor | np.ndarray | None = None,
-        **further: Unpack[ConditionKwargs],
+        self, x: Levels, label: Label = None, text: Any = None, **further: Unpack[LikelihoodKwargs]
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
         x = self.check(x)
-        size, observed = (x.shape[2], x.shape[3]), None if known is None else (x, known)
-        inputs = self.conditions.inputs(label, len(x), text, size=size, known=observed, **further)
-        return self.log_prob_of(x, inputs, self.order(order))
+        keywords: Any = dict(further)
+        order, size = self.order(keywords.pop("order", None)), (x.shape[2], x.shape[3])
+        if keywords.get("known") is not None:
+            keywords["known"] = x, keywords["known"]
+        return self.log_prob_of(x, self.conditions.inputs(label, len(x), text, size=size, **keywords), order)
 
     def log_prob_of(
         self, x: Levels, inputs: ConditionInputs | None, order: PixelOrder | None = None, marginals: bool = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_che
 
 import numpy as np
 
+from pointillist.conditioning.readers import ConditionKwargs
 from pointillist.conditioning.registry import ConditionConfig
 from pointillist.distributions.moments import entropy_and_variance
 from pointillist.errors import ShapeError, check_name
@@ -26,6 +27,18 @@ if TYPE_CHECKING:
 
 
 Settings = TypeVar("Settings", bound=ConditionConfig)
+
+
+class LikelihoodKwargs(ConditionKwargs, total=False):
+    """Keywords of `log_prob`: conditions besides `label` and `text`, the order and known pixels.
+
+    Attributes:
+        order: generation order; None for the usual one.
+        known: known pixels, which the others are conditioned on.
+    """
+
+    order: str | None
+    known: Any
 
 
 SCORING_ENGINES = ("auto", "integer", "torch")

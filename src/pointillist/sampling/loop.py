@@ -25,8 +25,7 @@ from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import FullPass, channels_last
 from pointillist.sampling.config import OnRow, SamplingConfig, choose_float_engine
-from pointillist.sampling.engines import Stepper, create_stepper, stage_condition
-from pointillist.sampling.state import SamplingState, Site, UniformSampler
+from pointillist.sampling.engines import SamplingState, Site, Stepper, UniformSampler, create_stepper, stage_condition
 from pointillist.system import single_threaded
 
 MAX_NUMBERS = 2**20

@@ -23,53 +23,42 @@ Known = tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]]
 
 
 def open_image_mask(
-    model: LikelihoodModel,
-    rules: Rules | None,
-    size: tuple[int, int],
-    allowed: Bool[np.ndarray, "c h w k"] | None = None,
-    *,
-    weighted: bool = False,
+    model: LikelihoodModel, rules: Rules | None, size: tuple[int, int], allowed: Any = None, known: Known | None = None
 ) -> LevelMask | None:
     """Make the mask of one image; None where nothing restricts its levels.
 
     Args:
         size: height and width of the image.
-        allowed: levels that each sub-pixel may have; None for all.
-        weighted: see `LevelMask.open`.
+        allowed: levels that each pixel or sub-pixel may have, see `parse_allowed`; None for all.
+        known: known pixels, around which draws are weighted; None without any.
 
     Raises:
-        ConfigError: if the rules do not fit the model, or cannot be met.
+        ShapeError, ConfigError: if rules or `allowed` do not fit the model and its image, cannot be met, or its known
+            pixels do not obey them.
         EngineError: if this platform has no library in C.
     """
-    if rules is None and allowed is None:
-        return None
+    if known is None:
+        return _open_mask(model, rules, size, None, weighted=False)
+    images, mask = known
+    allowed = parse_allowed(allowed, model.image.levels, images, mask)
+    for image in np.unique(images, axis=0) if rules is not None else ():
+        fixed = np.arange(model.image.levels) == image[..., None]
+        within = np.where(mask[..., None], fixed, True if allowed is None else allowed)
+        _open_mask(model, rules, size, within, weighted=False)  # an error where the known pixels break a rule
+    return _open_mask(model, rules, size, allowed, weighted=True)
+
+
+def _open_mask(
+    model: LikelihoodModel, rules: Rules | None, size: tuple[int, int], allowed: np.ndarray | None, *, weighted: bool
+) -> LevelMask | None:
+    if rules is not None:
+        from pointillist.sampling.rules.opening import open_mask
+
+        record = model.training_record.adjacency
+        return open_mask(rules, model.image.resized(*size), record, allowed, weighted=weighted)
     from pointillist.engine.constraints.masks import LevelMask
 
-    if rules is None:
-        assert allowed is not None
-        return LevelMask.open(allowed, weighted=weighted)
-    from pointillist.sampling.rules.opening import open_mask
-
-    record = model.training_record.adjacency
-    return open_mask(rules, model.image.resized(*size), record, allowed, weighted=weighted)
-
-
-def open_weighted_mask(
-    model: LikelihoodModel, rules: Rules | None, size: tuple[int, int], allowed: Any, known: Known
-) -> LevelMask | None:
-    """Make the mask of an image with known pixels, whose draws are weighted; None where nothing restricts its levels.
-
-    Raises:
-        ShapeError, ConfigError: if rules or `allowed` do not fit the image, or its known pixels do not obey them.
-    """
-    images, mask = known
-    result = parse_allowed(allowed, model.image.levels, images, mask)
-    if rules is not None:
-        for image in np.unique(images, axis=0):
-            fixed = np.arange(model.image.levels) == image[..., None]
-            within = np.where(mask[..., None], fixed, True if result is None else result)
-            open_image_mask(model, rules, size, within)  # an error where the known pixels break a rule
-    return open_image_mask(model, rules, size, result, weighted=True)
+    return None if allowed is None else LevelMask.open(allowed, weighted=weighted)
 
 
 def parse_allowed(

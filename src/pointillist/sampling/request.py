@@ -19,14 +19,13 @@ from pointillist.engine.batch import check_batch_memory
 from pointillist.errors import ConfigError, check_whole
 from pointillist.images import MAX_SIDE
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.config import SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
+from pointillist.sampling.config import OnRow, SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
 from pointillist.sampling.draws import Draws
-from pointillist.sampling.masks import Known, open_image_mask, open_weighted_mask
+from pointillist.sampling.masks import Known, open_image_mask
 from pointillist.sampling.methods import SOFT, choose_method, parse_soft
 from pointillist.sampling.uniforms import Uniforms, check_count
 
 if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
     from pointillist.model.vocabulary import Prompts
 
 MAX_MOVES = 10_000
@@ -62,6 +61,7 @@ class Request:
         particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
         moves: single-pixel moves of each completion after Sequential Monte Carlo.
         soft: factors of the probability of each level at each pixel, `[h w k]`; None without soft data.
+        on_row: see `Draws`.
     """
 
     n: int = 1
@@ -80,6 +80,7 @@ class Request:
     particles: int = 64
     moves: int = 4
     soft: Any = None
+    on_row: OnRow | None = None
 
     @classmethod
     def of(
@@ -125,7 +126,7 @@ class Request:
         known, method, order = self._known((channels, height, width)), None, None
         if known is not None and self.method is not None:
             method, order = choose_method(model, known[1], self.method, config.order, engine)
-        mask = self._mask(model, config, (height, width), known if method else None)
+        mask = open_image_mask(model, config.parsed_rules, (height, width), self.allowed, known if method else None)
         inputs = self._inputs(model, (height, width), known if method in (None, "known") else None)
         pending = texts
         if texts is not None and known is not None:
@@ -157,6 +158,7 @@ class Request:
             observed=known,
             mask=mask,
             method=method,
+            on_row=self.on_row,
         )
         return draws if method is None else self._completing(draws)
 
@@ -219,14 +221,6 @@ class Request:
             part = (known[0][start : start + count], known[1]) if known is not None and observed else None
             parts.append(readers.inputs(count=count, size=size, known=part, **values))
         return parts[0] if len(parts) == 1 else ConditionInputs.concat(parts)
-
-    def _mask(
-        self, model: LikelihoodModel, config: SamplingConfig, size: tuple[int, int], known: Known | None
-    ) -> LevelMask | None:
-        """Open the mask of one image; draws around known pixels are weighted."""
-        if known is not None:
-            return open_weighted_mask(model, config.parsed_rules, size, self.allowed, known)
-        return open_image_mask(model, config.parsed_rules, size)
 
 
 def _check_best_of(config: SamplingConfig, *, conditional: bool, seeded: bool) -> None:

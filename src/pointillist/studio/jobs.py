@@ -105,12 +105,13 @@ class SamplingJob:
         request: Request = self.draws.request
         return replace(request, n=1, conditions=[condition_keywords(conditions)], numbers=None, **changed)
 
-    def completing(self, spec: schemas.SampleSpec) -> Request:
+    def completing(self, spec: schemas.SampleSpec, on_row: OnRow) -> Request:
         """Return the request that completes the image of a sample as Python does, which chooses the engine."""
         settings = {**self.draws.request.settings, "best_of": 1}
         if self.request.engine == "integer":
             settings["engine"] = "auto"
-        return self.single(spec.conditions, seed=spec.seed, first=spec.index, settings=settings, method="auto")
+        how: dict[str, Any] = {"first": spec.index, "settings": settings, "method": "auto", "on_row": on_row}
+        return self.single(spec.conditions, seed=spec.seed, **how)
 
     def _uniforms(self, spec: schemas.SampleSpec, recovered: dict[str, np.ndarray]) -> Float[np.ndarray, "1 c h w"]:
         """Make the uniforms of a sample by its seed and index, or near the uniforms of the image that it varies."""

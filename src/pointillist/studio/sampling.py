@@ -103,14 +103,14 @@ def _draw_in_advance(job: SamplingJob, check: Callable[[], None]) -> Int[np.ndar
             assert spec.variation is not None
             assert spec.variation.levels is not None
             read = SingleImage(spec.variation.levels.array().astype(np.int64)[None])
-            parts.append(redraw(model, read, job.completing(spec), spec.variation.strength, on_row=on_row).levels)
+            parts.append(redraw(model, read, job.completing(spec, on_row), spec.variation.strength).levels)
         return np.concatenate(parts)
     levels: Int[np.ndarray, "n c h w"] = job.draw(on_row).levels
     if request.seamless is None:
         return levels
     # image `index` of `pointillist.sample` with the seed of the sample
     bands = zip(levels[:, None], request.samples, strict=True)
-    parts = [tile(Painter(model, x, job.completing(spec), on_row), request.seamless).levels for x, spec in bands]
+    parts = [tile(Painter(model, x, job.completing(spec, on_row)), request.seamless).levels for x, spec in bands]
     return np.concatenate(parts)
 
 

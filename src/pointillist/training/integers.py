@@ -30,7 +30,6 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.analysis.evaluation.likelihood import negative_log_likelihoods
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.engine.opcodes.linear import HIDDEN_BITS
@@ -43,6 +42,7 @@ from pointillist.images.array_types import Float
 from pointillist.model.batches import BatchReader
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model, spread
+from pointillist.model.scoring import guided_log_likelihoods
 from pointillist.model.training_record import IntegerCost
 from pointillist.nn.passes import FullPass
 from pointillist.training.config import TrainConfig
@@ -142,7 +142,7 @@ def measure_cost(model: PixelModel, data: DataSplits, *, is_default: bool | None
     nats: list[np.ndarray] = []
     with inference_mode(model):
         for levels, inputs in spread(reader, max(1, min(IMAGES, SUB_PIXELS // dims))):
-            both = [negative_log_likelihoods(scorer, levels, inputs, [model.order()])[0] for scorer in scorers]
+            both = [-guided_log_likelihoods(scorer, levels, inputs, (1.0,))[0] for scorer in scorers]
             nats.append(both[1] - both[0])
     differences = np.concatenate(nats)
     bits = float(bits_per_dim(differences.mean(), dims))

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 
 from pointillist.analysis.evaluation.conditioning import RetrievalMetrics, ranks_of
-from pointillist.analysis.evaluation.likelihood import guided_log_likelihoods
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.conditioning.inputs import PROMPT_PARTS
 from pointillist.data import ImageDataset
@@ -24,6 +23,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, QueryKwargs, single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
+from pointillist.model.scoring import guided_log_likelihoods
 from pointillist.model.vocabulary import literal_prompts
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pointillist.analysis.evaluation.likelihood import Z95, guided_log_likelihoods
+from pointillist.analysis.evaluation.likelihood import Z95
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
@@ -17,6 +17,7 @@ from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float
 from pointillist.model.batches import BatchReader, match_labels
 from pointillist.model.protocols import LikelihoodModel, scorer_of
+from pointillist.model.scoring import guided_log_likelihoods
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,17 @@ from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
-from pointillist.conditioning import ConditionInputs, Label
-from pointillist.distributions.transform import Transform
-from pointillist.errors import ConfigError, DataError, check_whole
+from pointillist.conditioning import Label
+from pointillist.errors import ConfigError, check_whole
 from pointillist.files.arrays import Summary
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
-from pointillist.images.array_types import Float, Int
-from pointillist.images.ordering import PixelOrder
-from pointillist.images.pictures import sum_images
-from pointillist.model.batches import BatchReader, QueryKwargs, check_guided_memory, check_likelihood, select_images
+from pointillist.images.array_types import Float
+from pointillist.model.batches import BatchReader, QueryKwargs, select_images
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
+from pointillist.model.scoring import EvaluationTask
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 
@@ -183,54 +181,6 @@ def evaluate(
     return Evaluation.of_orders(np.concatenate(parts, 1), split=split, **task.facts)
 
 
-class EvaluationTask:
-    """Images whose likelihood is computed range by range, in a call or in the tasks of a job.
-
-    ```python
-    task = EvaluationTask(BatchReader(model, data.test), batch_size=64)
-    Evaluation.of_orders(task.nats(0, len(data.test)), **task.facts)
-    ```
-
-    Args:
-        reader: reads the images and their conditions.
-        batch_size: images at once.
-        guidance: guidance scale.
-
-    Raises:
-        DataError, ShapeError, ConfigError: if a batch does not fit in memory, or no image has a condition to guide by.
-    """
-
-    reader: BatchReader
-
-    def __init__(self, reader: BatchReader, batch_size: int, guidance: float = 1.0) -> None:
-        if reader.count == 0:
-            raise DataError("There is no image to evaluate: the data set is empty.")
-        self.reader, self._guidance = reader, guidance
-        self._scorer, model = reader.open_scorer(batch_size), reader.model
-        if Transform(guidance).is_guided:  # of most data sets the first batch has a condition
-            starts = range(0, reader.count if model.conditions.readers else 0, batch_size)
-            conditional = any(reader.read(start, start + batch_size)[1].is_conditional for start in starts)
-            model.conditions.check_guided(guidance, conditional=conditional)
-        self._orders = resolve_orders(model, reader.order)
-
-    def nats(self, start: int, stop: int) -> Float[np.ndarray, "o b"]:
-        """Compute the negative log-likelihood of images `start .. stop` under each order, in nats."""
-        return negative_log_likelihoods(self._scorer, *self.reader.read(start, stop), self._orders, self._guidance)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Settings and sizes, which `Evaluation.of_orders` takes besides the likelihoods; values of JSON."""
-        names = [order.name for order in self._orders]
-        return {
-            "dims": self.reader.model.image.channels * self.reader.height * self.reader.width,
-            "orders": names,
-            "order": self.reader.order or names[0],
-            "notes": list(self.reader.notes),
-            "guidance": self._guidance,
-            "engine": self._scorer.engine,
-        }
-
-
 def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:
     """Combine the evaluations of the same images under several models."""
     nats, first = np.stack([result.nats_per_image for result in results]), results[0]
@@ -244,102 +194,6 @@ def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:
         split=first.split,
         engine="integer" if all(result.engine == "integer" for result in results) else "torch",
     )
-
-
-def guided_log_probs(
-    model: LikelihoodModel,
-    x: Int[np.ndarray, "b c h w"],
-    inputs: ConditionInputs,
-    guidances: Sequence[float],
-    order: PixelOrder | None = None,
-) -> list[Float[np.ndarray, "b c h w"]]:
-    """Compute the log-probability of each sub-pixel given those before it, under several guidance scales, in nats.
-
-    log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, normalised: the
-    distribution that `sample` draws from with guidance g (Ho & Salimans 2022, arXiv 2207.12598). 1 is the model
-    itself, 0 the unconditional model. Scales below 1 weaken the conditioning. All take two passes of the network.
-
-    Args:
-        model: scores images for an engine (`PixelModel.scorer`).
-        x: levels that the model has checked (`PixelModel.check_array`).
-        inputs: conditions of the images.
-        order: generation order; None for the model's first.
-
-    Raises:
-        DataError: if the probabilities of all levels do not fit in the free memory.
-
-    Example:
-        x = model.check_array(levels)
-        guided_log_probs(model.scorer(), x, model.conditions.inputs("cat", len(x)), [0.5])[0].sum((1, 2, 3))
-    """
-    transforms = [Transform(guidance) for guidance in guidances]
-    if not any(transform.is_guided for transform in transforms):
-        return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
-    check_guided_memory(x, model.image.levels)
-    distributions = model.distributions(x, inputs, order)
-    dropped = inputs.guidance_reference()
-    # one image repeated for several conditions needs a single pass without any
-    distinct = x[:1] if len(x) and not x.strides[0] and not dropped.is_conditional else x
-    once = model.distributions(distinct, dropped[: len(distinct)], order).params
-    reference = model.distributions_from(np.broadcast_to(once, (len(x), *once.shape[1:])), x)
-    result = []
-    for transform in transforms:
-        if not transform.is_guided:
-            result.append(distributions.log_prob())
-            continue
-        maps = []
-        for channel in range(x.shape[1]):
-            probs = distributions.drawn_from(channel, transform, reference)
-            maps.append(np.log(np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]))
-        result.append(np.stack(maps, 1))
-    return result
-
-
-def guided_log_likelihoods(
-    model: LikelihoodModel,
-    x: Int[np.ndarray, "b c h w"],
-    inputs: ConditionInputs,
-    guidances: Sequence[float],
-    order: PixelOrder | None = None,
-) -> list[Float[np.ndarray, " b"]]:
-    """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64.
-
-    Raises:
-        CheckpointError: if one is not a number.
-    """
-    result = [sum_images(log_probs) for log_probs in guided_log_probs(model, x, inputs, guidances, order)]
-    for nats in result:
-        check_likelihood(nats)
-    return result
-
-
-def negative_log_likelihoods(
-    model: LikelihoodModel,
-    x: Int[np.ndarray, "b c h w"],
-    inputs: ConditionInputs,
-    orders: Sequence[PixelOrder],
-    guidance: float = 1.0,
-) -> Float[np.ndarray, "o b"]:
-    """Compute the negative log-likelihood of each image under each order, in nats.
-
-    ```python
-    negative_log_likelihoods(model.scorer(), *reader.read(0, 64), [model.order()])
-    ```
-
-    Raises:
-        CheckpointError: if one is not a number.
-    """
-    return -np.stack([guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders])
-
-
-def resolve_orders(model: LikelihoodModel, order: str | None) -> list[PixelOrder]:
-    """Return the orders to evaluate: all of the model for `average` and `each`, otherwise one.
-
-    Raises:
-        ConfigError: if the model was not trained on it.
-    """
-    names = model.orders if str(order) in ("average", "each") else (order,)
-    return [model.order(name) for name in names]
 
 
 def combine_orders(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarray, " n"]:

@@ -16,13 +16,19 @@ from numpy.typing import NDArray
 
 from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.label import Label
-from pointillist.conditioning.readers import ConditionKwargs, ConditionReaders
+from pointillist.conditioning.readers import ConditionReaders
 from pointillist.conditioning.registry import ConditionConfig
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, row_report
-from pointillist.engine.executors import Inputs, decode_images, intervals_of_images, open_steps, params_of_images
-from pointillist.engine.head.frequencies import log_probs
+from pointillist.engine.executors import (
+    Inputs,
+    decode_images,
+    intervals_of_images,
+    log_probs_of_images,
+    open_steps,
+    params_of_images,
+)
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.particles import CERTAIN, DRAWN, ParticleBatch
 from pointillist.engine.program import IntArray, Program
@@ -37,7 +43,7 @@ from pointillist.images.pictures import sum_images
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.portable.conditions import ORDER, POSITION, IntegerPart, encode_inputs
 from pointillist.model.portable.likelihood import ProgramDistributions
-from pointillist.model.protocols import Settings, check_levels, check_trained_size
+from pointillist.model.protocols import LikelihoodKwargs, Settings, check_levels, check_trained_size
 from pointillist.model.training_record import IntegerCost, TrainingRecord
 from pointillist.system import default_threads
 
@@ -182,51 +188,39 @@ class ProgramModel:
         return ""
 
     def log_prob(
-        self,
-        x: Any,
-        label: Label = None,
-        text: Any = None,
-        *,
-        order: str | None = None,
-        **further: Unpack[ConditionKwargs],
+        self, x: Any, label: Label = None, text: Any = None, **further: Unpack[LikelihoodKwargs]
     ) -> Float[np.ndarray, " b"]:
         """Compute the exact log-likelihood of each image, in nats, float64.
 
         Args:
             x: levels, integers `[b c h w]`.
-            label, text, further: conditions; see `ConditionReaders.inputs`.
-            order: generation order; None for the usual one.
+            label, text, further: conditions, see `ConditionReaders.inputs`, and the generation order.
 
         Raises:
             ShapeError, ConfigError: if the model does not take the images, or a condition.
         """
-        return sum_images(self.log_prob_map(x, label, text, order=order, **further))
+        return sum_images(self.log_prob_map(x, label, text, **further))
 
     def log_prob_map(
-        self,
-        x: Any,
-        label: Label = None,
-        text: Any = None,
-        *,
-        order: str | None = None,
-        **further: Unpack[ConditionKwargs],
+        self, x: Any, label: Label = None, text: Any = None, **further: Unpack[LikelihoodKwargs]
     ) -> Float[np.ndarray, "b c h w"]:
         """Compute the log-probability of each sub-pixel given those before it, in nats. Arguments as `log_prob`."""
         levels = self.check_array(x)
-        size = (levels.shape[2], levels.shape[3])
-        inputs = self.conditions.inputs(label, len(levels), text, size=size, **further)
-        return self.unchecked_log_prob_map(levels, inputs, self.order(order))
+        keywords: Any = dict(further)
+        order, size = self.order(keywords.pop("order", None)), (levels.shape[2], levels.shape[3])
+        return self.unchecked_log_prob_map(
+            levels, self.conditions.inputs(label, len(levels), text, size=size, **keywords), order
+        )
 
     def unchecked_log_prob_map(
         self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
     ) -> Float[np.ndarray, "b c h w"]:
         """Compute `log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
-        order = self.order() if order is None else order
+        order, observed = self.order() if order is None else order, None if inputs is None else inputs.observed
         encoded = self.encode(inputs, len(x), (x.shape[2], x.shape[3]), order)
-        _, sizes = self.intervals(x, encoded, order, threads=default_threads())
-        maps = np.ascontiguousarray(log_probs(sizes, self.program(order).head.precision))
-        if inputs is not None and inputs.observed is not None:
-            maps[inputs.observed] = 0.0
+        maps = log_probs_of_images(self.program(order), x, order, encoded, self.executor, default_threads())
+        if observed is not None:
+            maps[observed] = 0.0
         return maps
 
     def distributions(

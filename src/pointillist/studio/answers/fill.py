@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -68,8 +69,8 @@ def _fill(
     """Draw the candidates of a request with its seed and method; `check` is called after every row."""
     started, seed = time.perf_counter(), request.seed or 0
     whole = sampling_request(request, [request.conditions], threads=threads)
-    completing = replace(whole, n=request.candidates, method=request.method, particles=_PARTICLES)
-    painter = Painter(loaded.model, levels, completing, lambda rows, x: check())
+    how: dict[str, Any] = {"method": request.method, "particles": _PARTICLES, "on_row": lambda rows, x: check()}
+    painter = Painter(loaded.model, levels, replace(whole, n=request.candidates, **how))
     painter.fill_windows(known, lambda i: window_seed(seed, i) if i else seed, allowed=allowed)
     return _result(loaded, request, painter, time.perf_counter() - started)
 
