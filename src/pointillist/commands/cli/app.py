@@ -75,7 +75,7 @@ class Commands(TyperGroup):
         else:
             command = getattr(module, name)
             shown = with_signature(lambda: None, [], command.__doc__) if self._is_listing else with_parameters(command)
-            built = typer_command(name, shown, module.EXAMPLES[name])
+            built = typer_command(name, shown)
         built.rich_help_panel = COMMANDS[name][1]
         return built
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from pointillist.model.folder.opening import ModelSummary
 
 
-EXAMPLES = {
-    "info": """
+def info(settings: InfoSettings) -> None:
+    """Describe a model, images or an archive: sizes, conditions, training record; receptive field; sampling program.
+
+    Examples:
         pointillist info runs/digits
         pointillist info uci-digits
         pointillist info my-images/ --set data.size=32 --json
@@ -26,50 +28,7 @@ EXAMPLES = {
         pointillist info gated-pixelcnn:base --program
         pointillist info icons --prompts
         pointillist info scenes --prompts
-    """,
-    "models": """
-        pointillist models
-        pointillist train DATA --model pixelcnn --preset small
-    """,
-    "example": """
-        pointillist example
-        pointillist example tile
-        pointillist example digits my-digits/
-    """,
-    "reproduce": """
-        pointillist reproduce runs/digits seven.json
-        pointillist reproduce runs/digits seven.json --out seven.png
-    """,
-    "evaluate": """
-        pointillist evaluate runs/digits uci-digits
-        pointillist evaluate runs/digits uci-digits --split valid --no-labels
-        pointillist evaluate runs/mine held-out/ --per-image nats.csv
-        pointillist evaluate runs/tiles tiles/ --condition-metrics --memorization 64
-        pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
-        pointillist evaluate scenes cat.png --captions "a cat on a red sofa; a dog on a red sofa; a cat on a red bed"
-        pointillist evaluate runs/a digits.npz --with runs/b --order average
-        pointillist evaluate runs/mine held-out/ --json
-    """,
-    "detect": """
-        pointillist detect runs/parts new-parts/ --fit good-parts/
-        pointillist detect runs/parts new-parts/
-        pointillist detect runs/parts new-parts/ --false-alarms 0.01 --heatmaps maps/ --sheet worst.png
-        pointillist detect digits scans/ --fit clean/ --detector runs/detector
-        pointillist detect runs/parts new-parts/ --fail-on-anomaly --json
-    """,
-    "explain": """
-        pointillist explain digits three.png --label 3
-        pointillist explain scenes cat.png --text "a cat on a red sofa" -o cat.html --maps views/
-        pointillist explain runs/digits uci-digits --index 3 --calibration-images 360
-        pointillist explain runs/mine photo.png --label cat --what-if 3,4=7 --json
-    """,
-    "bench": "pointillist bench icons --engines integer --batch-sizes 1,16,64",
-}
-"""Shown at the end of the help of each command."""
-
-
-def info(settings: InfoSettings) -> None:
-    """Describe a model, images or an archive: sizes, conditions, training record; receptive field; sampling program."""
+    """
     from pointillist.commands.inspection import info as work
 
     print_report(work.info(settings), settings.as_json)
@@ -79,7 +38,12 @@ PAPER = "paper-"
 
 
 def models(settings: ModelsSettings) -> None:
-    """List the model types that can be trained, and the pretrained models of the package."""
+    """List the model types that can be trained, and the pretrained models of the package.
+
+    Examples:
+        pointillist models
+        pointillist train DATA --model pixelcnn --preset small
+    """
     from dataclasses import asdict
 
     from pointillist.model.folder.opening import list_models as all_models
@@ -137,7 +101,13 @@ def short(count: int) -> str:
 
 
 def example(settings: ExampleSettings) -> None:
-    """Write an example file to try things with: a tile, a photograph, digits, rules for maps, an extension of Tiled."""
+    """Write an example file to try things with: a tile, a photograph, digits, rules for maps, an extension of Tiled.
+
+    Examples:
+        pointillist example
+        pointillist example tile
+        pointillist example digits my-digits/
+    """
     from pointillist.commands.inspection import info as work
 
     written = work.example(settings)
@@ -148,7 +118,12 @@ def example(settings: ExampleSettings) -> None:
 
 
 def reproduce(settings: ReproduceSettings) -> None:
-    """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
+    """Sample again from a manifest, and compare with its image. Exit code 1 if they differ.
+
+    Examples:
+        pointillist reproduce runs/digits seven.json
+        pointillist reproduce runs/digits seven.json --out seven.png
+    """
     from pointillist.errors import ConfigError
     from pointillist.model.folder.opening import load_weights
     from pointillist.studio import reproduce as studio
@@ -173,14 +148,33 @@ def reproduce(settings: ReproduceSettings) -> None:
 
 
 def evaluate(settings: EvaluateSettings) -> None:
-    """Evaluate a model on images it has not seen, in bits/dim and nats."""
+    """Evaluate a model on images it has not seen, in bits/dim and nats.
+
+    Examples:
+        pointillist evaluate runs/digits uci-digits
+        pointillist evaluate runs/digits uci-digits --split valid --no-labels
+        pointillist evaluate runs/mine held-out/ --per-image nats.csv
+        pointillist evaluate runs/tiles tiles/ --condition-metrics --memorization 64
+        pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
+        pointillist evaluate scenes cat.png --captions "a cat on a red sofa; a dog on a red sofa; a cat on a red bed"
+        pointillist evaluate runs/a digits.npz --with runs/b --order average
+        pointillist evaluate runs/mine held-out/ --json
+    """
     from pointillist.commands.measurement import evaluate as work
 
     print_report(work.evaluate(settings), settings.as_json)
 
 
 def detect(settings: DetectSettings) -> None:
-    """Find anomalous images by a model of normal ones, with p-values and heat maps."""
+    """Find anomalous images by a model of normal ones, with p-values and heat maps.
+
+    Examples:
+        pointillist detect runs/parts new-parts/ --fit good-parts/
+        pointillist detect runs/parts new-parts/
+        pointillist detect runs/parts new-parts/ --false-alarms 0.01 --heatmaps maps/ --sheet worst.png
+        pointillist detect digits scans/ --fit clean/ --detector runs/detector
+        pointillist detect runs/parts new-parts/ --fail-on-anomaly --json
+    """
     from pointillist.commands.measurement import detect as work
 
     facts = work.detect(settings)
@@ -190,14 +184,25 @@ def detect(settings: DetectSettings) -> None:
 
 
 def explain(settings: ExplainSettings) -> None:
-    """Report on one image, pixel by pixel: surprisal, distributions, attribution, what-ifs. Writes one HTML page."""
+    """Report on one image, pixel by pixel: surprisal, distributions, attribution, what-ifs. Writes one HTML page.
+
+    Examples:
+        pointillist explain digits three.png --label 3
+        pointillist explain scenes cat.png --text "a cat on a red sofa" -o cat.html --maps views/
+        pointillist explain runs/digits uci-digits --index 3 --calibration-images 360
+        pointillist explain runs/mine photo.png --label cat --what-if 3,4=7 --json
+    """
     from pointillist.commands.measurement import explain as work
 
     print_report(work.explain(settings), settings.as_json)
 
 
 def bench(settings: BenchSettings) -> None:
-    """Time whole calls of `pt.sample`, unconditional: the first call of each engine, and those after it."""
+    """Time whole calls of `pt.sample`, unconditional: the first call of each engine, and those after it.
+
+    Examples:
+        pointillist bench icons --engines integer --batch-sizes 1,16,64
+    """
     from pointillist.commands.measurement import bench as work
 
     print_report(work.bench(settings), settings.as_json)

@@ -52,10 +52,11 @@ def with_signature(
     return function
 
 
-def typer_command(name: str, function: Callable[..., None], examples: str = "") -> Any:
-    """Make the command that typer runs, with examples at the end of its help."""
+def typer_command(name: str, function: Callable[..., None]) -> Any:
+    """Make the command that typer runs: the examples in its docstring stand at the end of its help."""
     single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    single.command(name, epilog=examples_text(examples))(function)
+    about, _, examples = inspect.cleandoc(function.__doc__ or "").partition("Examples:\n")
+    single.command(name, help=about.strip(), epilog=examples_text(examples))(function)
     return get_command(single)
 
 

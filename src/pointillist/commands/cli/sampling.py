@@ -10,8 +10,15 @@ from pointillist.commands.inspection.settings import ExportSettings
 from pointillist.commands.paths import reject_existing, reject_filled
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
 
-EXAMPLES = {
-    "sample": """
+
+def sample(settings: SampleSettings) -> None:
+    """Sample new images from a model; output to DIR/ or NAME.npz resumes if the command is rerun.
+
+    Where POINTILLIST_SITE is the address of a studio, or of exported pages such as
+    https://example.org/{model}.html, the command also prints the link that paints
+    the same images there.
+
+    Examples:
         pointillist sample runs/digits -n 16
         pointillist sample runs/digits -n 4 --label each --seed 1 --animate painting.gif
         pointillist sample runs/pets -n 8 --label dog,cat --temperature 0.9 --out pets.png
@@ -28,50 +35,6 @@ EXAMPLES = {
         pointillist sample runs/maps -n 4 --size 64x64 --rules dungeon.toml
         pointillist sample runs/grass -n 4 --seamless both --out tiles/
         pointillist sample runs/digits -n 100000 --out digits.npz
-    """,
-    "inpaint": """
-        pointillist inpaint runs/digits photo.png --region 14:28,0:28
-        pointillist inpaint runs/digits photo.png --mask hole.png -n 16 --label 3
-        pointillist inpaint runs/sprites sprite.png --transparent --out filled/
-        pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif
-        pointillist inpaint dungeons level.tmj --region 8:16,8:16 -n 1 --out filled.tmj
-        pointillist inpaint dungeons level.tmj --vary 0.3 -n 20
-        pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
-        pointillist inpaint runs/textures grass.png --seamless both
-        pointillist inpaint runs/channels --data holes.csv -n 100 --size 100x100 --format npy --out real/ --maps maps/
-    """,
-    "world": """
-        pointillist world dungeons --seed 7 --out world.tmj
-        pointillist world dungeons --seed 7 --at -3,5 --size 4x8 --rules rules.toml --out world.tmj
-        pointillist world dungeons --seed 7 --size 100x100 --out world.csv
-    """,
-    "compress": """
-        pointillist compress digits scans/ --out scans.pxl
-        pointillist compress runs/mine a.png b.png --out two.pxl --threads 2
-        pointillist compress dungeons maps.npz --out maps.pxl
-        pointillist compress digits scans/ --out - | ssh host pointillist decompress - --out scans/
-    """,
-    "decompress": """
-        pointillist decompress scans.pxl --out scans/
-        pointillist decompress maps.pxl --out maps.npz
-        pointillist decompress damaged.pxl --out rest/ --salvage
-        pointillist decompress mine.pxl --model runs/mine --out images/
-    """,
-    "export": """
-        pointillist export icons --html icons.html
-        pointillist export digits --c digits-in-c/
-        pointillist export dungeons --js dungeons-in-js/
-    """,
-}
-"""Shown at the end of the help of each command."""
-
-
-def sample(settings: SampleSettings) -> None:
-    """Sample new images from a model; output to DIR/ or NAME.npz resumes if the command is rerun.
-
-    Where POINTILLIST_SITE is the address of a studio, or of exported pages such as
-    https://example.org/{model}.html, the command also prints the link that paints
-    the same images there.
     """
     from pointillist.commands.sampling import sample as work
 
@@ -85,6 +48,17 @@ def inpaint(settings: InpaintSettings) -> None:
     the known ones, the most probable one first. Known pixels stay as they are. A
     model that was trained with --completion does it exactly for any mask. What is
     known is a picture with a hole, or --data with a table of cells.
+
+    Examples:
+        pointillist inpaint runs/digits photo.png --region 14:28,0:28
+        pointillist inpaint runs/digits photo.png --mask hole.png -n 16 --label 3
+        pointillist inpaint runs/sprites sprite.png --transparent --out filled/
+        pointillist inpaint digits photo.png --region 7:21,7:21 --particles 256 --animate filling.gif
+        pointillist inpaint dungeons level.tmj --region 8:16,8:16 -n 1 --out filled.tmj
+        pointillist inpaint dungeons level.tmj --vary 0.3 -n 20
+        pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
+        pointillist inpaint runs/textures grass.png --seamless both
+        pointillist inpaint runs/channels --data holes.csv -n 100 --size 100x100 --format npy --out real/ --maps maps/
     """
     from pointillist.commands.sampling import inpaint as work
 
@@ -97,6 +71,11 @@ def world(settings: WorldSettings) -> None:
     The seed names the world: each chunk depends on the model, the seed, the rules
     and its coordinates alone. Rows of chunks are written as they are drawn. The
     same command goes on where it was killed.
+
+    Examples:
+        pointillist world dungeons --seed 7 --out world.tmj
+        pointillist world dungeons --seed 7 --at -3,5 --size 4x8 --rules rules.toml --out world.tmj
+        pointillist world dungeons --seed 7 --size 100x100 --out world.csv
     """
     from pointillist.commands.sampling import world as work
 
@@ -109,6 +88,12 @@ def compress(settings: CompressSettings) -> None:
     The archive holds the pixels of pictures with their names, modes and texts;
     decompress writes them as PNG. It does not hold the model, which is known by
     its fingerprint.
+
+    Examples:
+        pointillist compress digits scans/ --out scans.pxl
+        pointillist compress runs/mine a.png b.png --out two.pxl --threads 2
+        pointillist compress dungeons maps.npz --out maps.pxl
+        pointillist compress digits scans/ --out - | ssh host pointillist decompress - --out scans/
     """
     from pointillist.commands import archives as work
 
@@ -118,7 +103,14 @@ def compress(settings: CompressSettings) -> None:
 
 
 def decompress(settings: DecompressSettings) -> None:
-    """Write the images of an archive again, equal to the pixel."""
+    """Write the images of an archive again, equal to the pixel.
+
+    Examples:
+        pointillist decompress scans.pxl --out scans/
+        pointillist decompress maps.pxl --out maps.npz
+        pointillist decompress damaged.pxl --out rest/ --salvage
+        pointillist decompress mine.pxl --model runs/mine --out images/
+    """
     from pointillist.commands import archives as work
 
     facts = work.decompress(settings)
@@ -132,6 +124,11 @@ def export(settings: ExportSettings) -> None:
 
     A page opens from disk, offline, and asks no server. The model needs an
     integer program, as bundled and trained ones have.
+
+    Examples:
+        pointillist export icons --html icons.html
+        pointillist export digits --c digits-in-c/
+        pointillist export dungeons --js dungeons-in-js/
     """
     from pointillist.studio.export import export as write
 

@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from pointillist.studio.service import StudioService
 
 
-EXAMPLES = {
-    "train": """
+def train(ctx: typer.Context, settings: TrainSettings) -> None:
+    """Train a model on your images.
+
+    The folder --out gets the best model, sample sheets, metrics, and all settings
+    in run.toml, which --config runs again. Ctrl-C saves before it stops; --resume
+    continues exactly. Under torchrun all processes share each batch, and the
+    first one prints. Precedence: defaults < --init-from < --preset < --config <
+    options < --set; the preset of a paper includes its optimiser.
+
+    Examples:
         pointillist train uci-digits --epochs 40 --out runs/digits
         pointillist train my-sprites/ --palette 64 --size 32 --out runs/sprites
         pointillist train maps/ --mode codes --size 32 --out runs/maps
@@ -36,30 +44,6 @@ EXAMPLES = {
         pointillist train uci-digits --out runs/digits --studio
         pointillist train more.npz --init-from runs/digits --out runs/more
         torchrun --nproc-per-node 2 -m pointillist train DATA
-    """,
-    "quantize": """
-        pointillist quantize runs/tiles tiles/ --out tiles-integer
-        pointillist quantize runs/tiles tiles/ --images 256 --out runs/tiles --force
-    """,
-    "demo": "pointillist demo --out demo",
-    "studio": """
-        pointillist studio runs/digits
-        pointillist studio runs/digits runs/sprites
-        pointillist studio --run runs/digits
-        pointillist studio runs/digits --port 8000 --no-browser
-    """,
-}
-"""Shown at the end of the help of each command."""
-
-
-def train(ctx: typer.Context, settings: TrainSettings) -> None:
-    """Train a model on your images.
-
-    The folder --out gets the best model, sample sheets, metrics, and all settings
-    in run.toml, which --config runs again. Ctrl-C saves before it stops; --resume
-    continues exactly. Under torchrun all processes share each batch, and the
-    first one prints. Precedence: defaults < --init-from < --preset < --config <
-    options < --set; the preset of a paper includes its optimiser.
     """
     from pointillist.commands import training as work
 
@@ -88,6 +72,10 @@ def quantize(settings: QuantizeSettings) -> None:
 
     A training ends with it, and every command uses it by default. The weights
     do not change.
+
+    Examples:
+        pointillist quantize runs/tiles tiles/ --out tiles-integer
+        pointillist quantize runs/tiles tiles/ --images 256 --out runs/tiles --force
     """
     from pointillist.commands import training as work
 
@@ -98,6 +86,9 @@ def demo(settings: DemoSettings) -> None:
     """Train on handwritten digits, evaluate, sample new ones, and show the results on one page.
 
     Takes one to two minutes on two cores. Ctrl-C saves the training; the same command resumes it.
+
+    Examples:
+        pointillist demo --out demo
     """
     from pointillist.commands.demo import PAGE, STEPS, run_demo
     from pointillist.training import Interrupted
@@ -126,6 +117,12 @@ def studio(settings: StudioSettings) -> None:
     Nothing leaves this machine; your browser keeps your work. A model that
     cannot be loaded is reported, and the others work; the studio ends if
     none can be loaded.
+
+    Examples:
+        pointillist studio runs/digits
+        pointillist studio runs/digits runs/sprites
+        pointillist studio --run runs/digits
+        pointillist studio runs/digits --port 8000 --no-browser
     """
     from pointillist.errors import ConfigError, MissingExtraError
     from pointillist.zoo import list_pretrained
