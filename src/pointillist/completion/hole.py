@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pointillist.data.options import parse_pair, parse_size
 from pointillist.data.pixels import read_picture
 from pointillist.data.tilemaps.folder import MAP_SUFFIXES
 from pointillist.errors import ConfigError, ShapeError
@@ -62,17 +63,12 @@ def parse_canvas(
     Raises:
         ConfigError: if a part is not a number, or options exclude each other.
     """
-    from pointillist.data import parse_size
-
     if canvas is None and seamless is None:
         return None
     if any(holes) or (canvas is not None and seamless is not None):
         raise ConfigError("`canvas` and `seamless` choose what to fill themselves: give one of them, and no hole.")
-    place = re.fullmatch(r"(\d+),(\d+)", at.replace(" ", ""))
-    if place is None:
-        raise ConfigError(f"`at` (={at!r}) must be R,C, for example 16,16: a row and a column.")
-    size = (0, 0) if canvas is None else parse_size(canvas)
-    return size, (int(place[1]), int(place[2]))
+    place = parse_pair("at", at, int, "R,C, for example 16,16: a row and a column")
+    return (0, 0) if canvas is None else parse_size(canvas), place
 
 
 def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pointillist.completion.api import InpaintKwargs, complete, completion_request
 from pointillist.completion.result import Completions
-from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number, check_whole
+from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number
 from pointillist.files.arrays import boolean_array
 from pointillist.images.array_types import Bool
 from pointillist.model.batches import SingleImage, read_image
@@ -78,7 +78,7 @@ def redraw(
     fixed = np.zeros(size, bool) if keep is None else boolean_array("keep", keep, size)
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
-    begin, first = seed_of(request.seed), check_whole("first", request.first)
+    begin, first = seed_of(request.seed), request.first
     each, results = replace(request, n=1, first=0, size=None), list[Completions]()
     for number in range(first, first + n):
         rng = np.random.default_rng([begin, number, _PURPOSE])

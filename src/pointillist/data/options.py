@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
 from pointillist.files.settings_tree import FrozenSettings, split_names
 from pointillist.files.suggestions import remedy
 from pointillist.images import MAX_LEVELS
+
+Number = TypeVar("Number", int, float)
 
 ResizeMode = Literal["crop", "stretch", "pad", "require"]
 Resample = Literal["auto", "area", "nearest", "bicubic", "lanczos"]
@@ -162,6 +164,23 @@ class DataOptions(FrozenSettings):
             ConfigError: if an option is unknown or has an invalid value.
         """
         return DataOptions(**{**self.model_dump(), **overrides}) if overrides else self
+
+
+def parse_pair(name: str, text: str, kind: Callable[[str], Number], rule: str) -> tuple[Number, Number]:
+    """Parse two numbers with a comma between them.
+
+    ```python
+    parse_pair("at", "16,16", int, "R,C, for example 16,16: a row and a column")  # (16, 16)
+    ```
+
+    Raises:
+        ConfigError: naming the setting, its value and the rule.
+    """
+    try:
+        first, second = map(kind, text.split(","))
+    except ValueError:
+        raise ConfigError(f"`{name}` (={quote(text)}) must be {rule}.") from None
+    return first, second
 
 
 def parse_size(value: int | str | Sequence[int]) -> tuple[int, int]:

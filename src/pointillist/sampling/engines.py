@@ -170,6 +170,7 @@ class SamplingState:
             self.on_row(done, self.order.from_raster(self.levels).numpy())
 
 
+@dataclass(eq=False)
 class UniformSampler:
     """Draw a level for every image at a pixel position, and add up its log-likelihood under the model.
 
@@ -182,18 +183,13 @@ class UniformSampler:
         known: levels `[n c h w]`, and which sub-pixels of them are taken instead of drawn, `[c h w]`; None to draw all.
     """
 
-    def __init__(
-        self,
-        uniforms: Float[Tensor, "n c h w"],
-        transform: Transform = IDENTITY,
-        mask: LevelMask | None = None,
-        known: tuple[Int[Tensor, "n c h w"], Bool[np.ndarray, "c h w"]] | None = None,
-    ) -> None:
-        self.uniforms: Tensor = uniforms
-        self.transform: Transform = transform
-        self.mask: LevelMask | None = mask
-        self.known: tuple[Tensor, np.ndarray] | None = known
-        self.nats: Tensor = torch.zeros(len(uniforms), dtype=torch.float64)
+    uniforms: Float[Tensor, "n c h w"]
+    transform: Transform = IDENTITY
+    mask: LevelMask | None = None
+    known: tuple[Int[Tensor, "n c h w"], Bool[np.ndarray, "c h w"]] | None = None
+
+    def __post_init__(self) -> None:
+        self.nats: Tensor = torch.zeros(len(self.uniforms), dtype=torch.float64)
 
     def duplicate_for_guidance(
         self, inputs: ConditionInputs, negative: ConditionInputs | None = None

@@ -91,7 +91,7 @@ def invert(draws: Draws, x: Int[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 
         invert_floats(cast("PixelModel", draws.scorer), x, inputs, draws.config, intervals)
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
-        return replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape)).draw(0, 1).levels
+        return replace(draws, uniforms=Uniforms(None, uniforms, uniforms.shape[1:])).draw(0, 1).levels
 
     return _repaired(intervals, part.uniforms.of([0]), x, draws.model.generation_rank(*draws.size, draws.order), draw)
 

@@ -269,24 +269,16 @@ def _choose_pixel(
     site: Site,
     outputs: Float[Tensor, "n p"] | None = None,
 ) -> Int[Tensor, "b c"]:
+    """Choose the levels of a pixel channel by channel, each given those before it; `outputs` gets the parameters."""
     levels: list[Int[Tensor, " b"]] = []
     for channel in range(likelihood.channels):
-        share = likelihood.params_of(channel)
-        params, log_probs = _distribution(likelihood, stepper, levels, share)
+        params, share = torch.from_numpy(stepper.params()), likelihood.params_of(channel)
+        pixel = torch.zeros(len(params), likelihood.channels, 1, 1, dtype=torch.int64)
+        for before, chosen in enumerate(levels):
+            pixel[:, before, 0, 0] = chosen
+        log_probs = likelihood.conditional(params[:, :, None, None], pixel, channel)[:, :, 0, 0]
         if outputs is not None:
-            outputs[:, share] = params[: len(outputs)]
+            outputs[:, share] = params[: len(outputs), share]
         levels.append(choose(replace(site, channel=channel), log_probs))
         stepper.observe(levels[-1].numpy())
     return torch.stack(levels, 1)
-
-
-def _distribution(
-    likelihood: Likelihood, stepper: Stepper, levels: list[Int[Tensor, " b"]], share: slice
-) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b k"]]:
-    """Compute the share of the parameters of the next channel, and log-probabilities given the levels before it."""
-    params = torch.from_numpy(stepper.params())
-    pixel = torch.zeros(len(params), likelihood.channels, 1, 1, dtype=torch.int64)
-    for channel, chosen in enumerate(levels):
-        pixel[:, channel, 0, 0] = chosen
-    conditional = likelihood.conditional(params[:, :, None, None], pixel, len(levels))[:, :, 0, 0]
-    return params[:, share], conditional

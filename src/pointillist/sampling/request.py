@@ -82,6 +82,10 @@ class Request:
     soft: Any = None
     on_row: OnRow | None = None
 
+    def __post_init__(self) -> None:
+        for name, low, high in (("first", 0, None), ("particles", 1, None), ("moves", 0, MAX_MOVES)):
+            check_whole(name, getattr(self, name), low, high)
+
     @classmethod
     def of(
         cls,
@@ -164,8 +168,6 @@ class Request:
 
     def _completing(self, draws: Draws) -> Draws:
         """Check what a method of completion takes, and add soft data."""
-        check_whole("particles", self.particles, 1)
-        check_whole("moves", self.moves, 0, MAX_MOVES)
         if self.soft is not None:
             soft = parse_soft(self.soft, draws.known, draws.model.image.levels)
             if draws.method == "sequential":

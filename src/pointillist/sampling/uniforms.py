@@ -104,7 +104,6 @@ class Uniforms:
         Raises:
             ConfigError, ShapeError: if both are given, or the uniforms are out of range or of another shape.
         """
-        first = check_whole("first", first)
         if uniforms is None:
             return cls(None if numbers else seed_of(seed), None, shape[1:], numbers, first)
         if seed is not None:

@@ -88,7 +88,7 @@ class SamplingJob:
         if not self.request.redraws and any(spec.variation is not None for spec in self.request.samples):
             recovered: dict[str, np.ndarray] = {}  # of images that several samples vary
             uniforms = np.concatenate([self._uniforms(spec, recovered) for spec in self.request.samples])
-            draws = replace(draws, uniforms=Uniforms.resolve(None, uniforms, uniforms.shape))
+            draws = replace(draws, uniforms=Uniforms(None, uniforms, uniforms.shape[1:]))
         return replace(self, draws=draws)
 
     def draw(self, on_row: OnRow, outputs: Float[np.ndarray, "n h2 w2 p"] | None = None) -> Samples:

@@ -36,10 +36,10 @@ from pointillist.completion.canvas import extend, fill_grid, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions, compared_maps, marginal_probabilities, top_of_scale
 from pointillist.completion.vary import vary
-from pointillist.data import parse_size
+from pointillist.data.options import parse_pair, parse_size
 from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
-from pointillist.errors import ConfigError, DataError, ShapeError, quote
+from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.batch_output import batch_output
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
@@ -92,11 +92,8 @@ def _complete_grid(
 ) -> tuple[Completions, np.ndarray]:
     """Draw realisations given a table of cells; return them, and the levels of the cells."""
     size = None if settings.size is None else parse_size(settings.size)
-    try:
-        x, y = map(float, settings.origin.split(","))
-    except ValueError:
-        raise ConfigError(f"`--origin` (={quote(settings.origin)}) must be X,Y, for example 500100,4649700.") from None
-    cells = observed_cells(model, settings.data, size, origin=(x, y), cell=settings.cell)
+    origin = parse_pair("--origin", settings.origin, float, "X,Y, for example 500100,4649700")
+    cells = observed_cells(model, settings.data, size, origin=origin, cell=settings.cell)
     for text in cells.notes:
         note(f"note       {text}")
     how |= read_conditions([], None, settings.condition)

@@ -20,7 +20,7 @@ from pointillist.commands.report import Facts
 from pointillist.commands.sampling.maps import note_source
 from pointillist.commands.sampling.resumable import LEVELS
 from pointillist.commands.sampling.settings import WorldSettings
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError
 from pointillist.files.batch_output import BatchOutput, batch_output
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path, check_disk
@@ -39,14 +39,14 @@ _ROWS, _AROUND = 6, 8
 
 def world(settings: WorldSettings) -> Facts:
     """Draw a part of a world, and write it."""
-    from pointillist.data import parse_size
+    from pointillist.data.options import parse_pair, parse_size
     from pointillist.sampling.worlds import World
 
     path = Path(settings.out)
     form = path.suffix.lower().removeprefix(".")
     if form not in ENDINGS:
         raise ConfigError(f"`--out` (={path}) must end in .tmj, .png or .csv: worlds are written in these formats.")
-    at = _parse_at(settings.at)
+    at = parse_pair("--at", settings.at, int, "the column and the row of a chunk, such as -3,5")
     height, width = parse_size(settings.size)
     bytes_of_row = width * settings.chunk**2 * _BYTES_OF_TILE
     check_disk(path, height * bytes_of_row)
@@ -80,15 +80,6 @@ def world(settings: WorldSettings) -> Facts:
         "tiles_per_second": round((height - resumed) * width * settings.chunk**2 / seconds),
         "out": str(path),
     }
-
-
-def _parse_at(text: str) -> tuple[int, int]:
-    numbers = text.split(",")
-    try:
-        x, y = (int(number) for number in numbers)
-    except ValueError:
-        raise ConfigError(f"`--at` (={quote(text)}) must be the column and the row of a chunk, such as -3,5.") from None
-    return x, y
 
 
 def _companions(world: World, path: Path, form: str, force: bool) -> dict[Path, bytes]:
