@@ -6,8 +6,8 @@ Neither typer nor torch is needed: `commands/cli/parameters.py` makes the option
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from typing import Any, ClassVar, Self, get_type_hints
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, ClassVar, get_type_hints
 
 from pointillist.errors import without_effect
 
@@ -163,10 +163,6 @@ class Settings:
                 raise without_effect(
                     _flag(settings[name]), getattr(self, name), [_flag(settings[n]) for n in needs if n in settings]
                 )
-
-    def changed(self, **values: Any) -> Self:
-        """Return a copy with some settings replaced."""
-        return replace(self, **values)
 
 
 def _flag(item: Field[Any]) -> str:

@@ -146,6 +146,7 @@ class _Table:
         if len(set(columns.get("z", ()))) > 1:
             raise DataError(f"{path} has several values of z, and the grid has one layer: give its rows alone.")
         self._soft = {name: self._number(name.removeprefix(_SOFT), name) for name in columns if name.startswith(_SOFT)}
+        self.is_soft = bool(self._soft)  # a column has probabilities of a level
         places = {*_ROWS, *_COLUMNS, *_X, *_Y, "z", *self._soft}
         rest = [name for name in columns if name not in places]
         self._value = self._chosen(VALUES) or (rest[0] if len(rest) == 1 else None)
@@ -155,11 +156,6 @@ class _Table:
 
     def _chosen(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self._columns), None)
-
-    @property
-    def is_soft(self) -> bool:
-        """True if a column has probabilities of a level."""
-        return bool(self._soft)
 
     def name(self, number: int) -> str:
         """Name a row in a message."""

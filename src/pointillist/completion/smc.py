@@ -17,7 +17,7 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +30,6 @@ from pointillist.engine.particles import (
     DRAWN,
     WEIGHED,
     ParticleBatch,
-    Scaled,
     systematic_resampling,
 )
 from pointillist.engine.program import IntArray
@@ -48,22 +47,6 @@ if TYPE_CHECKING:
 ABOVE, BELOW, SHARE = 3, 2, 8
 """Rows above and below the edge between unknown and known pixels that get `SHARE` times as many particles."""
 _BYTES_PER_LEVEL = 48  # a level, its uniform, their copies in the raster frame, and what resampling gathers
-
-
-@dataclass(frozen=True)
-class Particles:
-    """Weighted completions of one image.
-
-    Attributes:
-        levels: int64 `[n c h w]`.
-        weights: of each.
-        log_evidence: unbiased estimate, before the logarithm, of the likelihood of what is known or allowed after the
-            first unknown sub-pixel.
-    """
-
-    levels: Int[np.ndarray, "n c h w"]
-    weights: Scaled
-    log_evidence: float
 
 
 def complete_by_smc(draws: Draws, candidate: int = 0) -> tuple[Completions, Float[np.ndarray, " n"]]:
@@ -108,8 +91,8 @@ def _complete_group(
     return chosen, particles.log_evidence, weights.effective_size(), acceptance
 
 
-def run_particles(draws: Draws, number: int = 0, image: int = 0, candidate: int = 0) -> Particles:
-    """Draw the particles of one image.
+def run_particles(draws: Draws, number: int = 0, image: int = 0, candidate: int = 0) -> ParticleBatch:
+    """Draw the particles of one image; return those in use at its end, with levels in the orientation of the image.
 
     Args:
         number: number of the run, from which uniforms follow.
@@ -120,21 +103,14 @@ def run_particles(draws: Draws, number: int = 0, image: int = 0, candidate: int 
     count = len(batch.levels)
     mask = None if draws.mask is None else draws.mask.known(draws.levels[image], draws.known).repeat(count)
     if isinstance(draws.scorer, ProgramModel):
-        levels = _draw_by_program(draws.scorer, draws, image, batch, mask)
+        inputs, transform = guided_inputs(draws.scorer, draws.part(np.array([image])))
+        levels = draws.scorer.draw_particles(batch, inputs, draws.order, transform, mask=mask, on_row=draws.on_row)
     else:
         from pointillist.completion.float_particles import draw_particles_by_loop
 
         levels = draw_particles_by_loop(draws, image, batch, mask)
     _check_alive(draws, batch, mask)
-    return Particles(levels[: len(batch.weights)], batch.weights, batch.log_evidence)
-
-
-def _draw_by_program(
-    scorer: ProgramModel, draws: Draws, image: int, batch: ParticleBatch, mask: LevelMask | None
-) -> Int[np.ndarray, "n c h w"]:
-    """Draw the particles of an image by the integer program of the model, in place; return their levels."""
-    inputs, transform = guided_inputs(scorer, draws.part(np.array([image])))
-    return scorer.draw_particles(batch, inputs, draws.order, transform, mask=mask, on_row=draws.on_row)
+    return replace(batch, levels=levels[: len(batch.weights)])
 
 
 def _check_alive(draws: Draws, batch: ParticleBatch, mask: LevelMask | None) -> None:

@@ -67,25 +67,18 @@ def invert_floats(
     intervals: UniformIntervals,
 ) -> None:
     """Note the intervals of an image under a pixel model, by the engine of its draw."""
-    inverter = _Inverter(config, x, intervals)
-    batch = inverter.sampler.duplicate_for_guidance(*inputs)
-    with inference_mode(model):
-        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), config)
+    sampler = UniformSampler(torch.zeros(x.shape), config.transform)
+    batch = sampler.duplicate_for_guidance(*inputs)
+    transform = sampler.transform
 
-
-class _Inverter:
-    """Take the levels of an image, and note for each the interval of uniforms that gives it."""
-
-    def __init__(self, config: SamplingConfig, levels: Int[np.ndarray, "1 c h w"], intervals: UniformIntervals) -> None:
-        self.sampler = UniformSampler(torch.zeros(levels.shape), config.transform)
-        self.levels, self.intervals = levels, intervals
-
-    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        level, transform = int(self.levels[0, site.channel, site.row, site.column]), self.sampler.transform
-        conditional = log_probs[:1]
+    def inverted(site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        level, conditional = int(x[0, site.channel, site.row, site.column]), log_probs[:1]
         if transform.is_guided:
             conditional = apply_guidance(conditional, log_probs[1:], transform.guidance)
         sharpened = apply_temperature_top_p(conditional, transform.temperature, transform.top_p)
         cdf = sharpened.double().exp().cumsum(1)[0].cpu().numpy()
-        self.intervals.note(site.channel, site.row, site.column, level, cdf)
+        intervals.note(site.channel, site.row, site.column, level, cdf)
         return torch.full((len(log_probs),), level)
+
+    with inference_mode(model):
+        autoregressive_loop(model, model.encode(batch, len(batch)), inverted, (len(batch), *x.shape[2:]), config)

@@ -156,12 +156,9 @@ class Samples(AnsweredNames):
             raise ConfigError(f"`path` (={quote(str(path))}) must end in .png: {remedy}.")
         from pointillist.images.visualization import save_png
 
-        single = len(self) == 1 and self.tileset is None
-        return save_png(self._file() if single else self.sheet(), path)
-
-    def _file(self) -> Image.Image:
-        """Return the first image as a file holds it."""
-        return self.images[0] if self.has_other_colours else self.image.to_files(self.levels[:1])[0]
+        if len(self) > 1 or self.tileset is not None:
+            return save_png(self.sheet(), path)
+        return save_png(self.images[0] if self.has_other_colours else self.image.to_files(self.levels)[0], path)
 
     def _repr_png_(self) -> bytes | None:
         """Show the sheet in a notebook; unordered codes of more than 256 levels are not pictures."""

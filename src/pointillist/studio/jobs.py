@@ -110,8 +110,8 @@ class SamplingJob:
         settings = {**self.draws.request.settings, "best_of": 1}
         if self.request.engine == "integer":
             settings["engine"] = "auto"
-        how: dict[str, Any] = {"first": spec.index, "settings": settings, "method": "auto", "on_row": on_row}
-        return self.single(spec.conditions, seed=spec.seed, **how)
+        request = self.single(spec.conditions, seed=spec.seed, first=spec.index, settings=settings)
+        return replace(request, method="auto", on_row=on_row)
 
     def _uniforms(self, spec: schemas.SampleSpec, recovered: dict[str, np.ndarray]) -> Float[np.ndarray, "1 c h w"]:
         """Make the uniforms of a sample by its seed and index, or near the uniforms of the image that it varies."""
@@ -178,13 +178,12 @@ def make_job(loaded: LoadedModel, request: schemas.SampleRequest, limits: schema
 
 
 def _known(request: schemas.SampleRequest, levels: Int[np.ndarray, "n c h w"]) -> Known:
-    """Return the image of each sample that is continued, and the sub-pixels that are kept."""
+    """Return the images that are continued, one for all samples or one each, and the pixels that are kept."""
     assert request.start is not None
     mask = decode_mask(request.start.known, levels.shape[2], levels.shape[3])
     if mask.all():
         raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
-    levels = np.broadcast_to(levels, (len(request.samples), *levels.shape[1:]))
-    return levels, np.broadcast_to(mask, levels.shape[1:])
+    return levels, mask
 
 
 def _check_variation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +135,7 @@ class FolderSink:
         Interrupted anywhere, it is finished by the same command.
         """
         with atomic_path(output.folder / LIST) as listing, listing.open("w", encoding="utf-8") as file:
-            file.writelines(_lines(output.rows()))
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in output.rows())
         if not out.exists():
             output.folder.rename(out)
             for name in (ROWS, PROGRESS):
@@ -188,7 +188,3 @@ class ArchiveSink:
             blocks = iter(lambda: file.read(_BLOCK), b"")
             write_npz(out, blocks, rows[:, 0], rows[:, 1].astype(np.int64), self._image, self._classes)
         output.discard()
-
-
-def _lines(rows: Iterable[Any]) -> Iterator[str]:
-    return (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

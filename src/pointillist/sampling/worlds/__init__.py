@@ -191,7 +191,7 @@ class World:
                 raise ConfigError(f"Chunk {window.name}: {error}") from error
         levels, known = tiles
         path = self._rules.paths(window, self.seed) & ~known
-        levels, known = np.where(path, self._rules.path_level, levels), known | path
+        levels, known = np.where(path, self._rules.connected[0][1], levels), known | path
         tiles = levels, known
         template = self._rules.mask(window, tiles, self.seed)
         try:

@@ -215,11 +215,6 @@ class WorldRules:
                 marks[rows[0] : rows[1] + 1, (middle[1] if sideways else c)] = True
         return marks
 
-    @property
-    def path_level(self) -> int:
-        """Level of the passages of the first `connected` rule."""
-        return self.connected[0][1]
-
     def mask(self, window: ChunkWindow, tiles: Tiles, seed: int) -> LevelMask:
         """Make the mask of a window, in which some tiles are known.
 

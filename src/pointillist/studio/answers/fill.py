@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -69,8 +68,8 @@ def _fill(
     """Draw the candidates of a request with its seed and method; `check` is called after every row."""
     started, seed = time.perf_counter(), request.seed or 0
     whole = sampling_request(request, [request.conditions], threads=threads)
-    how: dict[str, Any] = {"method": request.method, "particles": _PARTICLES, "on_row": lambda rows, x: check()}
-    painter = Painter(loaded.model, levels, replace(whole, n=request.candidates, **how))
+    completing = replace(whole, n=request.candidates, method=request.method, particles=_PARTICLES)
+    painter = Painter(loaded.model, levels, replace(completing, on_row=lambda rows, x: check()))
     painter.fill_windows(known, lambda i: window_seed(seed, i) if i else seed, allowed=allowed)
     return _result(loaded, request, painter, time.perf_counter() - started)
 
