@@ -20,7 +20,7 @@ from pointillist.analysis.evaluation.conditioning import (
 from pointillist.analysis.evaluation.memorization import nearest_training_match
 from pointillist.data import ImageDataset
 from pointillist.images.pictures import sum_images
-from pointillist.model.scoring import guided_log_probs
+from pointillist.model.batches import guided_log_probs
 from tests.datasets import dataset_of
 from tests.laws.strategies import randomise_weights
 from tests.tolerances import network_rounding

@@ -20,9 +20,9 @@ from pointillist.data.raw import RawImages
 from pointillist.files.arrays import open_weights, read_config
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
 from pointillist.files.tensors import read_tensors, write_folder
+from pointillist.model.batches import check_likelihood
 from pointillist.model.portable.decode import IntegerDocument
 from pointillist.model.portable.files import fingerprint_of, load_integer_model
-from pointillist.model.scoring import check_likelihood
 from pointillist.model.training_record import TrainingRecord
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.zoo import resolve

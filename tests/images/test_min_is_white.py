@@ -19,7 +19,7 @@ from pointillist.compression.writer import ArchiveWriter
 from pointillist.data import load_data
 from pointillist.images import ImageSpec
 from pointillist.images.visualization import save_png
-from pointillist.model.batches import describe_image
+from pointillist.model.folder.image_sources import describe_image
 from pointillist.model.portable import load
 from pointillist.zoo import resolve
 

@@ -14,8 +14,8 @@ from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.distributions.transform import Transform
 from pointillist.engine.weights import inference_mode
+from pointillist.model.batches import guided_log_probs
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.scoring import guided_log_probs
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import Site, UniformSampler

@@ -13,7 +13,7 @@ import torch
 
 import pointillist as pt
 from pointillist import system
-from pointillist.model.scoring import guided_log_probs
+from pointillist.model.batches import guided_log_probs
 
 WRONG: list[Any] = [
     None, "", "nonsense", True, -1, 10**12, 10**400, 1.5, float("nan"), "3", b"x", [], {}, object(),

@@ -20,7 +20,7 @@ from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.pictures import sum_images
-from pointillist.model.batches import single_image
+from pointillist.model.folder.image_sources import single_image
 from pointillist.model.folder.opening import load_weights
 from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import Distributions, LikelihoodModel, scorer_of

@@ -35,7 +35,7 @@ from pointillist.anomaly.files import FITTED, StoredDetector, fitted_engine, rea
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.reading import Windows, open_images
 from pointillist.anomaly.statistics import NearestImages, ScoredBatch, Scorer
-from pointillist.model.batches import several_images
+from pointillist.model.folder.image_sources import several_images
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel, scorer_of
 

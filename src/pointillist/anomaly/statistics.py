@@ -17,8 +17,8 @@ from pointillist.distributions.moments import centred_pit, entropy_and_variance
 from pointillist.errors import ConfigError, check_number, check_whole
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int
+from pointillist.model.batches import check_likelihood
 from pointillist.model.protocols import Distributions, LikelihoodModel
-from pointillist.model.scoring import check_likelihood
 
 NATS_PER_BIT = 0.6931471805599453
 _TABLE_SIZE = 1_000_000  # probabilities at once: they stay in the cache of the processor

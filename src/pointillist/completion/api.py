@@ -16,7 +16,7 @@ from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
 from pointillist.files.reading import check_file
 from pointillist.images.array_types import Bool, Float
-from pointillist.model.batches import SingleImage, read_image
+from pointillist.model.folder.image_sources import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_notes

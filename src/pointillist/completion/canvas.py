@@ -18,7 +18,7 @@ from pointillist.completion.result import Completions
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
 from pointillist.images.array_types import Bool, Float, Int, UInt8
-from pointillist.model.batches import SingleImage, read_image
+from pointillist.model.folder.image_sources import SingleImage, read_image
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.request import Request
 from pointillist.sampling.uniforms import check_count, seed_of

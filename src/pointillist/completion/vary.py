@@ -14,7 +14,7 @@ from pointillist.completion.result import Completions
 from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number
 from pointillist.files.arrays import boolean_array
 from pointillist.images.array_types import Bool
-from pointillist.model.batches import SingleImage, read_image
+from pointillist.model.folder.image_sources import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_notes

@@ -1,9 +1,9 @@
-"""Read images for a model: batch by batch with their conditions, or one with what its levels do not hold."""
+"""Read images for a model batch by batch with their conditions, and score them, with or without guidance, in nats."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -11,17 +11,16 @@ import numpy as np
 from PIL import Image
 
 from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, ConditionReaders, Label, match_names
-from pointillist.data import DataSplits, ImageDataset, load_data
-from pointillist.data.pixels import read_picture, to_channels
-from pointillist.errors import DataError, ShapeError, check_whole, counted
+from pointillist.data import DataSplits, ImageDataset
+from pointillist.distributions.transform import Transform
+from pointillist.errors import CheckpointError, DataError, ShapeError, check_whole, counted
 from pointillist.files.arrays import as_array, is_tensor
-from pointillist.images import ImageSpec
-from pointillist.images.array_types import Int, Shaped, UInt8
-from pointillist.images.pictures import composite_on_white, picture_array
+from pointillist.images.array_types import Float, Int, Shaped
+from pointillist.images.ordering import PixelOrder
+from pointillist.images.pictures import sum_images
 from pointillist.model.folder.image_sources import read_splits, resolve_data_options
 from pointillist.model.protocols import LikelihoodModel
-
-_log = logging.getLogger(__name__)
+from pointillist.system import check_memory
 
 
 def dataset_conditions(model: LikelihoodModel, data: ImageDataset) -> ConditionReaders:
@@ -225,140 +224,142 @@ def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, ImageData
     return None, x if isinstance(x, ImageDataset) else _level_batch(model, x)
 
 
-@dataclass(frozen=True)
-class SingleImage:
-    """An image that was read for a model.
+class EvaluationTask:
+    """Images whose likelihood is computed range by range, in a call or in the tasks of a job.
 
     ```python
-    read_image(model, "scan.png").notes  # ("scan.png: 50 of 784 pixels were brought to ..., by up to 13 of 255",)
+    task = EvaluationTask(BatchReader(model, data.test), batch_size=64)
+    Evaluation.of_orders(task.nats(0, len(data.test)), **task.facts)
     ```
 
-    Attributes:
-        levels: checked by the model.
-        picture: pixels of the picture that was read; None for levels, and where the levels hold its colours.
-        notes: sentences on what the levels do not hold, and on another scale.
-    """
-
-    levels: Int[np.ndarray, "1 c h w"]
-    picture: UInt8[np.ndarray, "h w d"] | None = None
-    notes: tuple[str, ...] = ()
-
-
-def read_image(model: LikelihoodModel, image: Any) -> SingleImage:
-    """Read one image, and log what changed: levels `[c h w]` or `[1 c h w]`, a picture, its path, or a map.
-
-    An image that was read before is returned, without its notes.
+    Args:
+        reader: reads the images and their conditions.
+        batch_size: images at once.
+        guidance: guidance scale.
 
     Raises:
-        ShapeError: if there are several images, or one of another shape.
-        DataError: if it is not an image, or cannot be read.
+        DataError, ShapeError, ConfigError: if a batch does not fit in memory, or no image has a condition to guide by.
+    """
+
+    reader: BatchReader
+
+    def __init__(self, reader: BatchReader, batch_size: int, guidance: float = 1.0) -> None:
+        if reader.count == 0:
+            raise DataError("There is no image to evaluate: the data set is empty.")
+        self.reader, self._guidance = reader, guidance
+        self._scorer, model = reader.open_scorer(batch_size), reader.model
+        if Transform(guidance).is_guided:  # of most data sets the first batch has a condition
+            starts = range(0, reader.count if model.conditions.readers else 0, batch_size)
+            conditional = any(reader.read(start, start + batch_size)[1].is_conditional for start in starts)
+            model.conditions.check_guided(guidance, conditional=conditional)
+        names = model.orders if str(reader.order) in ("average", "each") else (reader.order,)
+        self._orders = [model.order(name) for name in names]
+
+    def nats(self, start: int, stop: int) -> Float[np.ndarray, "o b"]:
+        """Compute the negative log-likelihood of images `start .. stop` under each order, in nats."""
+        x, inputs = self.reader.read(start, stop)
+        scored = [guided_log_likelihoods(self._scorer, x, inputs, (self._guidance,), each)[0] for each in self._orders]
+        return -np.stack(scored)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Settings and sizes, which `Evaluation.of_orders` takes besides the likelihoods; values of JSON."""
+        names = [order.name for order in self._orders]
+        return {
+            "dims": self.reader.model.image.channels * self.reader.height * self.reader.width,
+            "orders": names,
+            "order": self.reader.order or names[0],
+            "notes": list(self.reader.notes),
+            "guidance": self._guidance,
+            "engine": self._scorer.engine,
+        }
+
+
+def guided_log_probs(
+    model: LikelihoodModel,
+    x: Int[np.ndarray, "b c h w"],
+    inputs: ConditionInputs,
+    guidances: Sequence[float],
+    order: PixelOrder | None = None,
+) -> list[Float[np.ndarray, "b c h w"]]:
+    """Compute the log-probability of each sub-pixel given those before it, under several guidance scales, in nats.
+
+    log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, normalised: the
+    distribution that `sample` draws from with guidance g (Ho & Salimans 2022, arXiv 2207.12598). 1 is the model
+    itself, 0 the unconditional model. Scales below 1 weaken the conditioning. All take two passes of the network.
+
+    Args:
+        model: scores images for an engine (`PixelModel.scorer`).
+        x: levels that the model has checked (`PixelModel.check_array`).
+        inputs: conditions of the images.
+        order: generation order; None for the model's first.
+
+    Raises:
+        DataError: if the probabilities of all levels do not fit in the free memory.
 
     Example:
-        read_image(model, "scan.png").levels
+        x = model.check_array(levels)
+        guided_log_probs(model.scorer(), x, model.conditions.inputs("cat", len(x)), [0.5])[0].sum((1, 2, 3))
     """
-    if isinstance(image, SingleImage):
-        return image
-    read = describe_image(model, image)
-    for sentence in read.notes:
-        _log.warning(sentence)
-    return read
+    transforms = [Transform(guidance) for guidance in guidances]
+    if not any(transform.is_guided for transform in transforms):
+        return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
+    check_guided_memory(x, model.image.levels)
+    distributions = model.distributions(x, inputs, order)
+    dropped = inputs.guidance_reference()
+    # one image repeated for several conditions needs a single pass without any
+    distinct = x[:1] if len(x) and not x.strides[0] and not dropped.is_conditional else x
+    once = model.distributions(distinct, dropped[: len(distinct)], order).params
+    reference = model.distributions_from(np.broadcast_to(once, (len(x), *once.shape[1:])), x)
+    result = []
+    for transform in transforms:
+        if not transform.is_guided:
+            result.append(distributions.log_prob())
+            continue
+        maps = []
+        for channel in range(x.shape[1]):
+            probs = distributions.drawn_from(channel, transform, reference)
+            maps.append(np.log(np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]))
+        result.append(np.stack(maps, 1))
+    return result
 
 
-def single_image(model: LikelihoodModel, image: Any) -> Int[np.ndarray, "1 c h w"]:
-    """Read the levels of one image, checked; see `read_image`."""
-    return read_image(model, image).levels
+def guided_log_likelihoods(
+    model: LikelihoodModel,
+    x: Int[np.ndarray, "b c h w"],
+    inputs: ConditionInputs,
+    guidances: Sequence[float],
+    order: PixelOrder | None = None,
+) -> list[Float[np.ndarray, " b"]]:
+    """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64.
+
+    Raises:
+        CheckpointError: if one is not a number.
+    """
+    result = [sum_images(log_probs) for log_probs in guided_log_probs(model, x, inputs, guidances, order)]
+    for nats in result:
+        check_likelihood(nats)
+    return result
 
 
-def describe_image(model: LikelihoodModel, image: Any) -> SingleImage:
-    """Read one image as `read_image`, and log nothing."""
-    name = str(image) if isinstance(image, (str, Path)) else "the picture"
-    if isinstance(image, (str, Path)) and model.image.mode == "codes":
-        maps = load_data(image, spec=model.image, classes=model.classes, tiles=model.tileset).get("all")
-        if len(maps) != 1:
-            raise several_images(len(maps))
-        image = maps.batch([0]).levels
-    elif isinstance(image, (str, Path)):
-        image = read_picture(Path(image), str(image))
-    if not _is_picture(model.image, image):
-        return SingleImage(model.check_array(_levels(image)))
-    levels = model.image.level_array(image)
-    if len(levels) != 1:
-        raise several_images(len(levels))
-    colours = describe_colours(model.image, image, levels, name)
-    picture = _pixels(image) if colours else None
-    return SingleImage(model.check_array(levels), picture, (*colours, *_scale(model.image, levels, name)))
+def check_guided_memory(x: Int[np.ndarray, "b c h w"], levels: int) -> None:
+    """Raise a `DataError` if the probabilities of all levels of images under guidance do not fit in the free memory."""
+    needed = x[:, 0].size * levels * 9 * 8  # nine tables of float64 at once, as measured
+    check_memory(needed, f"The likelihood of {counted(len(x), 'image')} under guidance", "take a smaller batch size")
 
 
-def describe_colours(spec: ImageSpec, picture: Any, levels: Int[np.ndarray, "1 c h w"], name: str) -> tuple[str, ...]:
-    """Write a sentence on the pixels of a picture whose colours its levels do not hold; none if they hold all.
+def check_likelihood(nats: Shaped[np.ndarray, " n"]) -> None:
+    """Reject likelihoods that are not a number: the weights of the model overflow.
 
     ```python
-    describe_colours(spec, picture, spec.level_array(picture), "a.png")  # ("a.png: 50 of 784 pixels were ...",)
+    check_likelihood(model.log_prob(x).sum((1, 2, 3)))
     ```
+
+    Raises:
+        CheckpointError: if there is one.
     """
-    if spec.is_deep:
-        return ()
-    pixels = _rgba(_pixels(picture))
-    if spec.min_is_white:  # paper is transparent in files
-        pixels = _rgba(composite_on_white(pixels.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0))
-    changed = np.abs(pixels.astype(int) - _rgba(spec.to_images(levels)[0])).max(-1)
-    if not changed.any():
-        return ()
-    return (
-        f"{name}: {int((changed > 0).sum()):,} of {changed.size:,} pixels were brought to {_colours(spec)}, by up to "
-        f"{int(changed.max())} of 255, as the model reads them",
-    )
-
-
-def several_images(count: int) -> ShapeError:
-    """Make the error of a function of one image that is given another number of them."""
-    return ShapeError(f"{count:,} images are given where one is needed: give one, (c, h, w).")
-
-
-def _is_picture(spec: ImageSpec, image: Any) -> bool:
-    """Return True for pictures; an array whose first axis has the channels of the model is levels `[c h w]`."""
-    array = image if isinstance(image, np.ndarray) else None
-    return spec.is_picture(image) and (array is None or array.ndim != 3 or array.shape[0] != spec.channels)
-
-
-def _levels(image: Any) -> np.ndarray:
-    if not isinstance(image, (list, tuple)) and not is_tensor(image) and not hasattr(image, "__array__"):
-        raise DataError(f"A {type(image).__name__} is not an image: give levels (c, h, w), a picture, or its path.")
-    x = as_array(image)
-    x = x[None] if x.ndim == 3 else x
-    if x.ndim == 4 and len(x) != 1:
-        raise several_images(len(x))
-    return x
-
-
-def _pixels(image: Any) -> UInt8[np.ndarray, "h w d"]:
-    """Return the pixels of a picture in channels that hold its colours."""
-    if not isinstance(image, Image.Image):
-        array = image[0] if isinstance(image, np.ndarray) and image.ndim == 4 else image
-        return np.atleast_3d(np.asarray(array)) if isinstance(image, np.ndarray) else _pixels(image[0])
-    grey = image.mode in ("1", "L") or image.mode.startswith("I")
-    return picture_array(image, 4 if image.has_transparency_data else 1 if grey else 3)
-
-
-def _rgba(pixels: UInt8[np.ndarray, "h w d"]) -> UInt8[np.ndarray, "h w 4"]:
-    """Return pixels as RGBA; transparent ones have no colour."""
-    rgba = to_channels(pixels.transpose(2, 0, 1)[None], 4)[0].transpose(1, 2, 0)
-    return np.where(rgba[..., 3:] == 0, np.uint8(0), rgba)
-
-
-def _colours(spec: ImageSpec) -> str:
-    if spec.mode == "palette":
-        more = f" (`--palette` of training, here {spec.levels}, takes up to 256)" * (spec.levels < 256)
-        return f"the {counted(spec.levels, 'colour')} of the palette{more}"
-    many = {"grey": "greys", "rgb": "levels of red, green and blue", "rgba": "levels of each channel"}
-    return f"the {spec.levels} {many[spec.mode]}"
-
-
-def _scale(spec: ImageSpec, levels: Int[np.ndarray, "1 c h w"], name: str) -> tuple[str, ...]:
-    height, width = levels.shape[2:]
-    if (height, width) == (spec.height, spec.width):
-        return ()
-    return (
-        f"{name} is {height}x{width}, and the model was trained on {spec.height}x{spec.width}: it draws at the scale "
-        "of its training images",
-    )
+    if np.isnan(nats).any():
+        raise CheckpointError(
+            "The likelihood under this model is not a number, because its weights overflow: train it again with a "
+            "smaller `optimizer.lr`, or load another model."
+        )

@@ -21,7 +21,7 @@ from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import ConfigError, EngineError, ShapeError, check_number
 from pointillist.files.arrays import number_array
 from pointillist.images.array_types import Float, Int
-from pointillist.model.batches import single_image
+from pointillist.model.folder.image_sources import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel

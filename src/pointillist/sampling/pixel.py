@@ -11,8 +11,8 @@ from pointillist.distributions.sampling_transforms import apply_guidance, apply_
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.weights import inference_mode
 from pointillist.images.array_types import Float, Int
+from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.scoring import check_likelihood
 from pointillist.sampling.config import OnRow, SamplingConfig
 from pointillist.sampling.engines import Site, UniformSampler, encode_each
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop

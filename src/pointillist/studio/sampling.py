@@ -12,7 +12,7 @@ from pointillist.completion.canvas import Painter, tile
 from pointillist.completion.vary import redraw
 from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.pictures import sum_images
-from pointillist.model.batches import SingleImage
+from pointillist.model.folder.image_sources import SingleImage
 from pointillist.model.protocols import Distributions
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_floats, encode_levels, sampled_image

@@ -39,10 +39,9 @@ from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, EngineError, clause
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float
-from pointillist.model.batches import BatchReader
+from pointillist.model.batches import BatchReader, guided_log_likelihoods
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model, spread
-from pointillist.model.scoring import guided_log_likelihoods
 from pointillist.model.training_record import IntegerCost
 from pointillist.nn.passes import FullPass
 from pointillist.training.config import TrainConfig

@@ -20,10 +20,10 @@ from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.batches import BatchReader, QueryKwargs, single_image
+from pointillist.model.batches import BatchReader, QueryKwargs, guided_log_likelihoods
+from pointillist.model.folder.image_sources import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
-from pointillist.model.scoring import guided_log_likelihoods
 from pointillist.model.vocabulary import literal_prompts
 
 

@@ -15,9 +15,8 @@ from pointillist.errors import ConfigError, DataError
 from pointillist.files.arrays import Summary
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float
-from pointillist.model.batches import BatchReader, match_labels
+from pointillist.model.batches import BatchReader, guided_log_likelihoods, match_labels
 from pointillist.model.protocols import LikelihoodModel, scorer_of
-from pointillist.model.scoring import guided_log_likelihoods
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,9 @@ from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
 from pointillist.images.array_types import Float
-from pointillist.model.batches import BatchReader, QueryKwargs, select_images
+from pointillist.model.batches import BatchReader, EvaluationTask, QueryKwargs, select_images
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, scorer_of
-from pointillist.model.scoring import EvaluationTask
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 

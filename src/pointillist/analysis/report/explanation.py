@@ -21,7 +21,8 @@ from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
 from pointillist.images.visualization import html
-from pointillist.model.batches import QueryKwargs, single_image
+from pointillist.model.batches import QueryKwargs
+from pointillist.model.folder.image_sources import single_image
 from pointillist.model.folder.opening import load_weights, open_scored
 from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import LikelihoodModel

@@ -168,8 +168,7 @@ def job(settings: EvaluateSettings) -> Work:
     """Evaluate images in tasks; one that cannot be read, or has another size, is rejected."""
     import numpy as np
 
-    from pointillist.model.batches import BatchReader
-    from pointillist.model.scoring import EvaluationTask
+    from pointillist.model.batches import BatchReader, EvaluationTask
 
     model = open_scored_model(settings.model, settings.device, settings.engine)
     source = _read(model, settings, rejects=True)

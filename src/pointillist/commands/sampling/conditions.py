@@ -80,7 +80,7 @@ def _note_hint(model: LikelihoodModel, path: Path | None, hint: Any) -> None:
         return
     from PIL.Image import Image
 
-    from pointillist.model.batches import describe_colours
+    from pointillist.model.folder.image_sources import describe_colours
 
     spec = getattr(model.conditions.hint_reader, "image", None)
     if isinstance(hint, Image) and spec is not None:

@@ -46,7 +46,7 @@ from pointillist.files.writing import atomic_path
 from pointillist.images import to_picture
 from pointillist.images.visualization import image_grid, save_png
 from pointillist.images.visualization.heatmap import heat_map
-from pointillist.model.batches import describe_image, read_image
+from pointillist.model.folder.image_sources import describe_image, read_image
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.rules.config import parse_rules
 from pointillist.system import describe_threads
