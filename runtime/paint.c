@@ -92,8 +92,7 @@ void pt_conditions(const pt_model *m, int32_t kind, int32_t label, int32_t promp
 }
 
 pt_request pt_request_of(const pt_model *m, uint64_t seed) {
-  pt_request result = {seed, 0, -1, -1, m->guidance, m->temperature, m->top_p};
-  return result;
+  return (pt_request){seed, 0, -1, -1, m->guidance, m->temperature, m->top_p};
 }
 
 int32_t pt_number_of(const char *const *names, const char *name) {
@@ -147,12 +146,11 @@ void pt_paint_with(const pt_model *m, const pt_request *q, const pt_sampler *sam
   pt_uniforms(&generator, b.uniforms, count);
   for (int64_t i = 0; i < count; i++) levels[i] = 0, b.known[i] = 0;
   pt_transform transform = {is_guided, (int64_t)(q->guidance * 65536 + 0.5), 0, (int64_t)(q->top_p * 1073741824 + 0.5)};
-  if (q->temperature >= 1.0 / 1024) transform.inverse_temperature = (int64_t)(65536 / q->temperature + 0.5);
-  if (q->temperature >= 1.0 / 1024 && transform.inverse_temperature < 1) transform.inverse_temperature = 1;
+  if (q->temperature >= 1.0 / 1024) transform.inverse_temperature = q->temperature < 131072 ? (int64_t)(65536 / q->temperature + 0.5) : 1;
   if (transform.top_p < 1) transform.top_p = 1;
   int is_plain = !is_guided && q->temperature == 1 && q->top_p == 1;
   for (int32_t i = 0; i < m->num_inputs; i++) inputs[i] = b.conditions[m->inputs[i]];
-  pt_run *run = pt_begin(m->program, 1 + is_guided, m->height, m->width, 0, inputs, b.workspace, PT_BEST);
+  pt_run *run = pt_begin(m->program, 1 + is_guided, m->height, m->width, 0, 0, inputs, b.workspace, PT_BEST);
   if (sampler) sampler->sample(sampler, run, levels, b.known, b.uniforms, b.sizes, is_plain ? 0 : &transform);
   else pt_sample(run, levels, b.known, b.uniforms, b.sizes, 0, is_plain ? 0 : &transform, signal);
 }

@@ -5,7 +5,7 @@
 
        if (pt_check(program, size) != 0) ...              once for a program, which may come from a stranger
        int64_t bytes = pt_workspace(program, batch, height, width, 0);
-       pt_run *run = pt_begin(program, batch, height, width, 0, inputs, workspace, PT_BEST);
+       pt_run *run = pt_begin(program, batch, height, width, 0, 0, inputs, workspace, PT_BEST);
        pt_sample(run, levels, known, uniforms, frequencies, NULL, NULL, signal);
 
    A program and a workspace are aligned to 64 bytes. A run has one thread; several runs share a program. */
@@ -37,8 +37,9 @@ PT_API int64_t pt_workspace(const void *program, int64_t batch, int64_t height, 
 PT_API int32_t pt_by_rows(const void *program);
 
 /* Begin a run at the first pixel, in a workspace of `pt_workspace` bytes. `inputs`: the conditions in the order of the
-   program, [b, c] of a vector and [b, h, w, c] of a map; they are read until the run ends. NULL: no such level. */
-PT_API pt_run *pt_begin(const void *program, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
+   program, [b, c] of a vector and [b, h, w, c] of a map; they are read until the run ends. `shared`: a bit for each of the first
+   31 of them, 1 where all images have the same and b is 1. NULL: no such level. */
+PT_API pt_run *pt_begin(const void *program, int64_t batch, int64_t height, int64_t width, int32_t by_rows, int32_t shared,
                         const int32_t *const *inputs, void *workspace, int32_t level);
 
 /* Classifier-free guidance, temperature and top-p in integers: guidance and 1 / temperature in steps of 2^-16 (0 takes the

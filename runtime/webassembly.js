@@ -54,7 +54,7 @@ export class CompiledPrograms {
       return this.put(inputs[name]);
     });
     const pointers = this.put(Uint32Array.from([...arrays, 0])), workspace = this.allocate(Number(bytes));
-    return { address: exports.pt_begin(address, ...size, pointers, workspace, BEST), batch, workspace };
+    return { address: exports.pt_begin(address, ...size, 0, pointers, workspace, BEST), batch, workspace };
   }
   /** Write `pt_transform`. @param {import("./pointillist.js").Prepared} prepared */
   transform({ reference, guidance, temperature, topP }) {

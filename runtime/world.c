@@ -81,7 +81,7 @@ static void encode(const parts *p, const pt_model *m, const pt_known *k, pt_wind
     any |= known[i] >= 0;
     for (int64_t j = 0; j < n; j++) p->canvas[i * n + j] = known[i] < 0 ? 0 : j < k->each ? k->levels[known[i] * k->each + j] : PT_MASK;
   }
-  if (any) pt_grid(pt_begin(k->program, 1, b.height, b.width, 0, 0, p->grid, PT_BEST), p->canvas, p->map);
+  if (any) pt_grid(pt_begin(k->program, 1, b.height, b.width, 0, 0, 0, p->grid, PT_BEST), p->canvas, p->map);
   else pt_conditions(m, PT_MAP, -1, -1, p->map);
 }
 
@@ -132,7 +132,7 @@ static pt_run *begin(pt_world *w, pt_window b) {
   const pt_model *m = w->model;
   const int32_t *inputs[2] = {0, 0};
   for (int32_t i = 0; i < m->num_inputs; i++) inputs[i] = m->inputs[i] == PT_MAP ? p->map : p->vector;
-  return pt_begin(m->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
+  return pt_begin(m->program, 1, b.height, b.width, 0, 0, inputs, p->workspace, PT_BEST);
 }
 
 /* Draw the tiles of a window within rules; where the passages of a chunk are not joined soon, around straight paths. */

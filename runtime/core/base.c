@@ -101,10 +101,6 @@ INLINE i64 larger(i64 a, i64 b) { return a > b ? a : b; }
 INLINE i64 magnitude(i64 x) { return x < 0 ? -x : x; }
 INLINE i64 groups_of(i64 channels) { return (channels + 3) / 4; }
 INLINE i64 vectors_of(i64 columns) { return (columns + COLUMNS - 1) / COLUMNS; }
-#if X86
-/* A bit for each of the up to 16 channels from j on. */
-INLINE u32 mask_of(i64 n, i64 j) { return n - j >= COLUMNS ? 0xFFFF : (1u << (n - j)) - 1; }
-#endif
 
 static const void *constant(const program *p, i32 index) {
   return index < 0 ? 0 : p->bytes + (u32)p->constants[index * CONSTANT_WORDS + 1];

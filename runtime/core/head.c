@@ -324,6 +324,9 @@ INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i
 }
 
 #if X86
+/* A bit for each of the up to 16 channels from j on. */
+INLINE u32 mask_of(i64 n, i64 j) { return n - j >= COLUMNS ? 0xFFFF : (1u << (n - j)) - 1; }
+
 /* `find` by softmax: with frequencies of 32 bits, which are added one by one among 16 levels alone. Return -1 where the
    ratio does not fit in 32 bits, or where so many levels have a frequency of 1 that the largest is below 0. `scratch`: a
    number for each level. */

@@ -1,8 +1,7 @@
 /* What is compiled for several instruction sets, and which of them a processor has. Part of pointillist.c. */
 
 /* Run steps `first` to `last` of images `from` to `to` at a site, or, at column 0, over a whole row. */
-INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 from, i64 to) {
-  tile *multiply_tile = r->level->product;
+INLINE void execute(const int HAS_MULTIPLY, pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 from, i64 to) {
   for (i64 i = first; i < last; i++) {
     const step *s = r->steps + i;
     if (!s->active || (column & s->mask)) continue;
@@ -13,14 +12,14 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 fro
       continue;
     }
     switch (s->code) {
-      case LINEAR: linear(s, r->level, at, from, to); break;
+      case LINEAR: linear(HAS_MULTIPLY, s, r->level, at, from, to), i += s->further; break;
       case GATHER: gather(s, at, from, to); break;
       case UPSAMPLE: upsample(s, row, at, from, to); break;
       case STORE_KV: store_kv(r, s, row, column, from, to); break;
       case INPUT:
       case MAP_CONSTANT: read_input(s, row, at, from, to); break;
-      case ATTEND: attend(r, s, row, column, from, to, multiply_tile); break;
-      case SCAN: scan(s, r->level, from, to); break;
+      case ATTEND: attend(r, s, row, column, from, to, r->level->product); break;
+      case SCAN: scan(HAS_MULTIPLY, s, r->level, from, to); break;
       case RMS_NORM: each(s, at, from, to, rms_norm); break;
       case PREDICT: each(s, at, from, to, predict); break;
       case NORMALISE: normalise(s, at, from, to); break;
@@ -33,9 +32,9 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 fro
 }
 
 /* Everything but the tiles is compiled for a few instruction sets by the same functions. */
-#define DEFINE_FOR(name, TARGET)                                                                                         \
+#define DEFINE_FOR(name, HAS_MULTIPLY, TARGET)                                                                           \
   TARGET static void execute_##name(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 from, i64 to) {              \
-    execute(r, first, last, row, column, from, to);                                                                      \
+    execute(HAS_MULTIPLY, r, first, last, row, column, from, to);                                                        \
   }                                                                                                                      \
   TARGET static void frequencies_##name(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel,  \
                                         i64 *result, i64 *parts) {                                                       \
@@ -49,15 +48,15 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 fro
     transform(p, t, c, u, result);                                                                                       \
   }
 
-#if X86
-#if defined(__clang__)
+#if X86 && defined(__clang__)
 #define SMALL __attribute__((minsize))
 #else
 #define SMALL
 #endif
-DEFINE_FOR(plain, SMALL)
-DEFINE_FOR(avx2, AVX2)
-DEFINE_FOR(512, AVX512)
+DEFINE_FOR(plain, 0, SMALL)
+#if X86
+DEFINE_FOR(avx2, 0, AVX2)
+DEFINE_FOR(512, 1, AVX512)
 #if defined(AMX)
 AMX static void execute_amx(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 from, i64 to) {
   execute_512(r, first, last, row, column, from, to);
@@ -65,16 +64,24 @@ AMX static void execute_amx(pt_run *r, i64 first, i64 last, i64 row, i64 column,
   r->tiles = 0;
 }
 #endif
-static const pt_level levels_of_x86[] = {
+#endif
+static const pt_level levels_of_processor[] = {
     [PT_PLAIN] = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_plain, 0, 0, 0},
+#if X86
     [PT_AVX2] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, ROW_SITES, tile_avx2, 0, 0, 0},
     [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, ROW_SITES, tile_vnni, 0, 0, 0},
     [PT_AVX512_VNNI] = {execute_512, frequencies_512, digits_512, transform_512, ROW_SITES, tile_512, multiply_512, execute_rows_512, find_512},
 #if defined(AMX)
     [PT_AMX] = {execute_amx, frequencies_512, digits_512, transform_512, TILED_SITES, tile_512, multiply_amx, execute_rows_512, find_512},
 #endif
+#elif ARM
+    [PT_NEON] = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_neon, 0, 0, 0},
+#elif WASM
+    [PT_WASM] = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_wasm, 0, 0, 0},
+#endif
 };
 
+#if X86
 /* True if the system lets this process use tiles, whose data it saves once it is asked to. */
 static int may_use_tiles(void) {
   i64 result = 1;
@@ -111,43 +118,27 @@ static i32 best_level(void) {
   return level;
 }
 
-static const pt_level *level_of(i32 level) {
-  i32 best = best_level();
-  if (level == PT_BEST) level = best;
-  if (level < PT_PLAIN || level > best || !levels_of_x86[level].execute) return 0;
-  if (level == PT_AVX_VNNI && best >= PT_AVX512_VNNI) return 0; /* not every processor with the one has the other */
-  return &levels_of_x86[level];
-}
-#else
-DEFINE_FOR(plain, )
-static const pt_level level_plain = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_plain, 0, 0, 0};
-#endif
-
-#if ARM
-static const pt_level level_neon = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_neon, 0, 0, 0};
-
-#if defined(__linux__)
+#elif ARM && defined(__linux__)
 /* Linux lets a program read the register that names the features of the processor. */
 static i32 best_level(void) {
   u64 features;
   __asm__("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
   return (features >> 44 & 15) ? PT_NEON : PT_PLAIN;
 }
-#else
+#elif ARM
 static i32 best_level(void) { return PT_NEON; } /* every processor of Apple with this architecture */
+#elif WASM
+static i32 best_level(void) { return PT_WASM; }
+#else
+static i32 best_level(void) { return PT_PLAIN; }
 #endif
 
 static const pt_level *level_of(i32 level) {
-  if (level == PT_BEST) level = best_level();
-  return level == PT_PLAIN ? &level_plain : level == PT_NEON && best_level() == PT_NEON ? &level_neon : 0;
+  i32 best = best_level();
+  if (level == PT_BEST) level = best;
+  if (level < PT_PLAIN || level > best || !levels_of_processor[level].execute) return 0;
+  if (level == PT_AVX_VNNI && best >= PT_AVX512_VNNI) return 0; /* not every processor with the one has the other */
+  return &levels_of_processor[level];
 }
-#elif WASM
-static const pt_level level_wasm = {execute_plain, frequencies_plain, digits_plain, transform_plain, ROW_SITES, tile_wasm, 0, 0, 0};
-static const pt_level *level_of(i32 level) {
-  return level == PT_BEST || level == PT_WASM ? &level_wasm : level == PT_PLAIN ? &level_plain : 0;
-}
-#elif !X86
-static const pt_level *level_of(i32 level) { return level <= PT_PLAIN ? &level_plain : 0; }
-#endif
 
 int32_t pt_has_level(int32_t level) { return level_of(level) != 0; }

@@ -27,7 +27,8 @@ typedef struct {
   i32 *start;           /* of a product: the bias with the half that rounds, which a shift to the left does not have; of others,
                            for each shift what is to the left, the half, and what is to the right */
   i64 shifts_left, is_plain; /* whether any shift is to the left; of a sum: whether its first term is not shifted; of a scale: whether it only turns signs */
-  i64 further;          /* steps after this one that AVX-512 runs with it: of an x whose function is taken of x and of -x */
+  i64 further;          /* steps after this one that run with it, if any: 1 of a product with `shared`, others by AVX-512 (`further_steps`) */
+  i32 *shared;          /* of a row, what the next step adds to this one, the same for all images and computed with the first; or NULL */
   i64 *tiles, tile;     /* their shapes: rows 2^16 + groups of some 2^8 + groups of others, or 0; groups of those of this step, or 0 */
   const i32 *input;     /* a condition, with its strides from image to image and from row to row */
   i64 input_image, input_row;
@@ -50,7 +51,7 @@ typedef void tile(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w,
 struct pt_run {
   program p;
   const pt_level *level;
-  i64 batch, height, width, by_rows, row_images, tiles;
+  i64 batch, height, width, by_rows, shared, row_images, tiles;
   step *steps;
   i64 first_step[5], num_patches, last_patch, num_blocks; /* last_patch: after those of steps */
   piece *pieces;
@@ -61,7 +62,7 @@ struct pt_run {
   i64 *weights, *reference, *drawn, *parts; /* of the levels, and of the components */
 };
 
-/* x and y of a product are rows of bytes and of wide numbers; z is what is added, if any. */
+/* x and y of a product are rows of bytes and of wide numbers; z, if any, is added, and then `shared`, whose rows repeat, if any. */
 typedef struct {
   const piece *pieces;
   i64 count, n, rows, x, x_row;
@@ -69,6 +70,8 @@ typedef struct {
   i64 y_row;
   const u8 *z;
   i64 z_row;
+  const i32 *shared;
+  u32 shared_rows;
 } product;
 typedef void multiply_function(const step *, const product *);
 
@@ -269,11 +272,14 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   if (o[O_CODE] == INPUT) {
     int is_map = p->inputs[o[O_MAP] * INPUT_WORDS];
     s->input = inputs[o[O_MAP]], s->input_row = is_map ? r->width * s->n : 0;
-    s->input_image = is_map ? r->height * s->input_row : s->n;
+    s->input_image = o[O_MAP] < 31 && (r->shared >> o[O_MAP] & 1) ? 0 : is_map ? r->height * s->input_row : s->n;
   }
   if (o[O_CODE] == MAP_CONSTANT) s->input = s->c[0], s->input_row = r->width * s->n;
 }
 
+static int runs_together(const i32 *a, const i32 *b) {
+  return a[O_PART] == b[O_PART] && a[O_SCALE] == b[O_SCALE] && a[O_FIRST] == b[O_FIRST] && a[O_PARITY] == b[O_PARITY];
+}
 static int is_same(const i32 *a, const i32 *b) { return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3]; }
 
 /* True if no operation from o on reads an operand of its part before it is written again. */
@@ -304,8 +310,7 @@ static i64 further_steps(const pt_run *r, i64 i) {
   fits = fits && is_same(o + O_X, a + O_X) && is_same(o + O_Y, b + O_X) && is_same(second, b + O_Y);
   for (; fits && next <= narrow; in = next + O_Y, next += OPERATION) fits = is_same(in, next + O_X);
   for (const i32 *each = o; fits && each <= narrow; each += OPERATION) {
-    fits = each[O_PART] == o[O_PART] && each[O_SCALE] == o[O_SCALE] && each[O_FIRST] == o[O_FIRST] && each[O_PARITY] == o[O_PARITY];
-    fits = fits && (each == narrow || is_dead(p, each == a || each == b ? both : each + O_Y, narrow + OPERATION));
+    fits = runs_together(each, o) && (each == narrow || is_dead(p, each == a || each == b ? both : each + O_Y, narrow + OPERATION));
   }
   s->is_plain = 1;
   for (i64 j = 0; fits && j < n; j++) {
@@ -315,6 +320,18 @@ static i64 further_steps(const pt_run *r, i64 i) {
   if (fits) for (i64 k = 0; k <= look->middle[0]; k++) fits &= !((const i32 *)look->c[0])[look->middle[0] + k]; /* x or -x has no entry */
   for (i64 k = 1; fits && k <= further; k++) s->shifts_left |= s[k].shifts_left;
   return fits ? further : 0;
+}
+
+/* True if operation i + 1 adds the product of a condition that all images share to that of operation i, which nothing else reads. */
+static int adds_shared(const pt_run *r, i64 i) {
+  const program *p = &r->p;
+  const i32 *o = p->operations + i * OPERATION, *next = o + OPERATION, *from = o;
+  if (p->header[H_OPERATIONS] - i < 2 || r->batch < 2 || is_grid(p) || !is_whole_row(r, o[O_PART]) || !runs_together(o, next)) return 0;
+  if (o[O_CODE] != LINEAR || next[O_CODE] != LINEAR || reads_taps(next) || next[O_Y] != BUFFER || !is_same(next + O_Z, o + O_Y)) return 0;
+  while (from > p->operations && !overlap(from + O_Y, next + O_X)) from -= OPERATION;
+  if (from[O_CODE] != MAP_CONSTANT && !(from[O_CODE] == INPUT && from[O_MAP] < 31 && (r->shared >> from[O_MAP] & 1))) return 0;
+  if (!runs_together(from, next) || !is_same(from + O_Y, next + O_X) || overlap(next + O_Y, o + O_X) || overlap(next + O_Y, o + O_Z)) return 0;
+  return is_dead(p, o + O_Y, next + OPERATION);
 }
 
 /* Columns of the product of an operation. */
@@ -365,13 +382,13 @@ static void set_shifts(step *s, i32 *start) {
 static const pt_level *level_of(i32 level);
 
 /* Lay out a run; return its bytes, or -1. */
-static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width, i32 by_rows, const i32 *const *inputs, const pt_level *level) {
+static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width, i32 by_rows, i32 shared, const i32 *const *inputs, const pt_level *level) {
   program p = open(bytes);
   const i32 *h = p.header;
   if (batch < 1 || height < 1 || width < 1 || batch > MOST || height > MOST || width > MOST) return -1;
   if ((h[H_HEIGHT] && (height != h[H_HEIGHT] || width != h[H_WIDTH])) || (by_rows && !h[H_BY_ROWS])) return -1;
   if (h[H_CACHES] && height * width > MOST_SITES) return -1;
-  pt_run local = {.p = p, .batch = batch, .height = height, .width = width, .by_rows = by_rows}, *r = take(a, 1, sizeof(pt_run));
+  pt_run local = {.p = p, .batch = batch, .height = height, .width = width, .by_rows = by_rows, .shared = shared}, *r = take(a, 1, sizeof(pt_run));
   if (!r) r = &local;
   else *r = local, r->level = level;
   i64 taps = 0, coarsest = 0;
@@ -408,16 +425,22 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
     const i32 *o = p.operations + i * OPERATION;
     i64 first, shifts = shifts_of(o[O_CODE], &first) * 3 * (i64)o[O_Y + 3];
     void *scratch = take(a, 1, scratch_bytes(r, o)), *start = take(a, vectors_of(columns_of_product(o) + shifts), COLUMNS * 4);
+    i32 *added = adds_shared(r, i) ? take(a, times(a, columns_of(r, o[O_SCALE]), o[O_Y + 3]), 4) : 0;
     if (!a->base) continue;
     set_step(r, r->steps + i, o, inputs, scratch);
+    r->steps[i].shared = added;
     if (shifts) set_shifts(r->steps + i, start);
     else set_start(r->steps + i, start, columns_of_product(o));
     for (i32 part = o[O_PART] + 1; part < 5; part++) r->first_step[part] = i + 1;
     if (o[O_CODE] == SCAN) r->row_images = larger(r->row_images, SITE_IMAGES); /* its products have a row an image */
   }
-  for (i32 i = 0; a->base && i < h[H_OPERATIONS]; i++) /* of an operation with a term only: others keep what terms are bound by */
-    if (p.operations[i * OPERATION + O_CODE] == LINEAR) r->steps[i].largest += largest_term(r, p.operations + i * OPERATION);
-  for (i32 i = 0; a->base && !is_grid(&p) && i < h[H_OPERATIONS]; i++) r->steps[i].further = further_steps(r, i);
+  for (i32 i = 0; a->base && i < h[H_OPERATIONS]; i++) {
+    step *s = r->steps + i;
+    if (!level->multiply || (s->shared && s[1].largest > LIMIT)) s->shared = 0; /* else a sum that is bound before a term is added */
+    if (s->shared) s->further = 1, s->y = s[1].y, flatten(s);
+    if (s->code == LINEAR) s->largest += largest_term(r, p.operations + i * OPERATION); /* others keep what terms are bound by */
+  }
+  for (i32 i = 0; a->base && !is_grid(&p) && i < h[H_OPERATIONS]; i++) r->steps[i].further += further_steps(r, i);
   if (a->base) {
     r->last_patch = r->num_patches;
     const i32 canvas[4] = {MAP, 0, 0, p.maps[1]};
@@ -431,7 +454,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
 
 int64_t pt_workspace(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows) {
   arena a = {0, 0, 0};
-  return lay_out(&a, bytes, batch, height, width, by_rows, 0, 0);
+  return lay_out(&a, bytes, batch, height, width, by_rows, -1, 0, 0);
 }
 
 /* Run a part, a few images after the other: what a step writes is still in the cache when the next step reads it. */
@@ -441,14 +464,15 @@ static void run_part(pt_run *r, i64 part, i64 row, i64 column) {
     r->level->execute(r, r->first_step[part], r->first_step[part + 1], row, column, b, smaller(b + together, r->batch));
 }
 
-pt_run *pt_begin(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
+pt_run *pt_begin(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows, int32_t shared,
                  const int32_t *const *inputs, void *workspace, int32_t level) {
-  i64 size = pt_workspace(bytes, batch, height, width, by_rows);
+  arena a = {0, 0, 0};
+  i64 size = lay_out(&a, bytes, batch, height, width, by_rows, shared, 0, 0);
   const pt_level *chosen = level_of(level);
   if (size < 0 || !chosen) return 0;
   for (i64 i = 0; i < size / 8; i++) ((u64 *)workspace)[i] = 0;
-  arena a = {workspace, 0, 0};
-  lay_out(&a, bytes, batch, height, width, by_rows, inputs, chosen);
+  a = (arena){workspace, 0, 0};
+  lay_out(&a, bytes, batch, height, width, by_rows, shared, inputs, chosen);
   pt_run *r = workspace;
   run_part(r, IMAGE, 0, 0);
   return r;

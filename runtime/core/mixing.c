@@ -1,8 +1,8 @@
 /* Opcodes that mix channels or move them between sites: products, recurrence, gathers, inputs. Part of pointillist.c. */
 
-/* y = shift(x matrix + bias, by) + z, tile by tile */
-INLINE void multiply_rows(const step *s, const pt_level *level, const product *p) {
-  if (level->multiply) {
+/* y = shift(x matrix + bias, by) + z, tile by tile, or as the level does */
+INLINE void multiply_rows(const int HAS_MULTIPLY, const step *s, const pt_level *level, const product *p) {
+  if (HAS_MULTIPLY) {
     level->multiply(s, p);
     return;
   }
@@ -27,13 +27,14 @@ INLINE void multiply_rows(const step *s, const pt_level *level, const product *p
 }
 
 /* LINEAR: out = shift(x matrix + bias, by) [+ z]; x are channels of a value, or those of a map at each tap */
-INLINE void linear(const step *s, const pt_level *level, i64 at, i64 from, i64 to) {
+INLINE void linear(const int HAS_MULTIPLY, const step *s, const pt_level *level, i64 at, i64 from, i64 to) {
   i64 column = s->at_column ? at : 0, together = s->is_flat ? to - from : 1;
-  for (i64 b = from; b < to; b += together) {
+  for (i64 first = s->shared && !from, b = from; b < to; b += first ? 0 : together, first = 0) {
     u8 *y = s->y.at + b * s->y.image + column * s->y.column;
     const u8 *z = s->z.at ? s->z.at + b * s->z.image + column * s->z.column : 0;
-    const product p = {s->pieces, s->num_pieces, s->n, together * s->inner, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row};
-    multiply_rows(s, level, &p);
+    product p = {s->pieces, s->num_pieces, s->n, together * s->inner, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row, s->shared, (u32)s->inner};
+    if (first) p = (product){s[1].pieces, 1, s->n, s->inner, 0, s[1].x_row, (u8 *)s->shared, 4 * s->n, 0, 0, 0, 0};
+    multiply_rows(HAS_MULTIPLY, first ? s + 1 : s, level, &p);
   }
 }
 
@@ -84,12 +85,10 @@ INLINE void rms_norm(const step *s, u8 *restrict y, const u8 *restrict x, const 
   for (i64 j = 0; j < s->n; j++) ys[j] = wide_long(shift_long(clamp(xs[j], -SQUARED, SQUARED) * factor, by[j] + half));
 }
 
-INLINE i32 shift_bits(i32 x, i32 bits) { return (x + (1 << (bits - 1))) >> bits; }
-
 /* SCAN: an LSTM along a row. The hidden state h is in steps of 2^-7, the cell state c in steps of 2^-14:
    gates = clamp(x + shift(h matrix, by)); o, f, i = sigmoid[shift(gates, gate)], g = tanh[shift(gates, gate)];
    c = clamp(shift(f c, 14) + shift(i g, 14)); out = shift(o tanh[shift(c, 6)], 14), h = clamp(shift(out, 7)) */
-INLINE void scan(const step *s, const pt_level *level, i64 from, i64 to) {
+INLINE void scan(const int HAS_MULTIPLY, const step *s, const pt_level *level, i64 from, i64 to) {
   i64 d = s->n, bytes = s->groups * 4;
   u8 *hidden = s->scratch;
   i32 *gates = (i32 *)(hidden + s->outer * bytes), *cells = gates + s->outer * 4 * d;
@@ -103,17 +102,17 @@ INLINE void scan(const step *s, const pt_level *level, i64 from, i64 to) {
   for (i64 i = 0; i < s->inner; i++) {
     i64 column = s->num_pieces ? s->inner - 1 - i : i;
     const product p = {&h, 1, 4 * d, to - from, from * bytes, bytes, (u8 *)(gates + from * 4 * d), 16 * d,
-                       s->x.at + from * s->x.image + column * s->x.column, s->x.image};
-    multiply_rows(s, level, &p);
+                       s->x.at + from * s->x.image + column * s->x.column, s->x.image, 0, 0};
+    multiply_rows(HAS_MULTIPLY, s, level, &p);
     for (i64 b = from; b < to; b++) {
       i32 *out = (i32 *)(s->y.at + b * s->y.image + column * s->y.column), *gate_of = gates + b * 4 * d, *cell = cells + b * d;
       for (i64 j = 0; j < 3 * d; j++) gate_of[j] = sigmoid[clamp(shift(gate_of[j], by[j]), -k, k)];
       for (i64 j = 3 * d; j < 4 * d; j++) gate_of[j] = tanh[clamp(shift(gate_of[j], by[j]), -m, m)];
       for (i64 j = 0; j < d; j++) {
         i64 kept = ((i64)gate_of[d + j] * cell[j] + (1 << 13)) >> 14;
-        cell[j] = wide_long(kept + shift_bits(gate_of[2 * d + j] * gate_of[3 * d + j], 14));
-        out[j] = shift_bits(gate_of[j] * tanh[clamp(shift_bits(cell[j], 6), -m, m)], 14);
-        hidden[b * bytes + j] = narrow(shift_bits(out[j], 7), INT8);
+        cell[j] = wide_long(kept + shift(gate_of[2 * d + j] * gate_of[3 * d + j], 14));
+        out[j] = shift(gate_of[j] * tanh[clamp(shift(cell[j], 6), -m, m)], 14);
+        hidden[b * bytes + j] = narrow(shift(out[j], 7), INT8);
       }
     }
   }

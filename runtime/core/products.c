@@ -28,6 +28,16 @@ static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i
   }
 }
 
+/* A tile of a level whose registers hold one vector of some rows together. */
+#define DEFINE_TILE(name, TARGET, TOGETHER)                                                                                          \
+  TARGET static void tile_##name(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) { \
+    for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {                                                                      \
+      int r = 0;                                                                                                                       \
+      for (; rows - r >= TOGETHER; r += TOGETHER) dot_##name(TOGETHER, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH); \
+      for (; r < rows; r++) dot_##name(1, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);                        \
+    }                                                                                                                                  \
+  }
+
 /* Choose a number of rows and vectors that registers hold, as constants of the body. */
 #define CASE(R, V, BODY, ...) case R * 8 + V: BODY(R, V, pieces, count, x, x_row, w, stride, __VA_ARGS__); break;
 
@@ -79,16 +89,7 @@ AVX2 INLINE void dot_avx2(const int R, const int V, const piece *pieces, i64 cou
     }
 }
 
-AVX2 static void tile_avx2(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
-  for (int v = 0; v < vectors; v++, w += 64) {
-    i32 *all = sums + v * COLUMNS;
-    for (int r = 0; r < rows; r += 2) {
-      const i64 first = x + r * x_row;
-      if (rows - r >= 2) dot_avx2(2, 1, pieces, count, first, x_row, w, stride, all + r * WIDTH);
-      else dot_avx2(1, 1, pieces, count, first, x_row, w, stride, all + r * WIDTH);
-    }
-  }
-}
+DEFINE_TILE(avx2, AVX2, 2)
 #endif
 
 #if ARM
@@ -117,13 +118,7 @@ NEON INLINE void dot_neon(const int R, const int V, const piece *pieces, i64 cou
     for (int q = 0; q < 4 * V; q++) vst1q_s32(sums + r * WIDTH + q * 4, vaddq_s32(sum[r][q], vshlq_n_s32(all[q], 7)));
 }
 
-NEON static void tile_neon(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
-  for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
-    int r = 0;
-    for (; rows - r >= 3; r += 3) dot_neon(3, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
-    for (; r < rows; r++) dot_neon(1, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
-  }
-}
+DEFINE_TILE(neon, NEON, 3)
 #endif
 
 #if WASM
@@ -150,11 +145,5 @@ INLINE void dot_wasm(const int R, const int V, const piece *pieces, i64 count, i
     }
 }
 
-static void tile_wasm(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
-  for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
-    int r = 0;
-    for (; rows - r >= 2; r += 2) dot_wasm(2, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
-    for (; r < rows; r++) dot_wasm(1, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
-  }
-}
+DEFINE_TILE(wasm, , 2)
 #endif

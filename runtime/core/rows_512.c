@@ -79,9 +79,12 @@ AVX512 INLINE void finish_512(const int R, const int V, const panel_512 *a, i64 
       UNROLL for (int v = 0; v < V; v++)
         sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[first + v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
   }
-  if (a->clamps) {
-    const __m512i limit = _mm512_set1_epi32(LIMIT), least = _mm512_set1_epi32(-LIMIT);
-    UNROLL for (int i = 0; i < R * V; i++) sum[i] = clamp_512(sum[i], least, limit);
+  const __m512i limit = _mm512_set1_epi32(LIMIT), least = _mm512_set1_epi32(-LIMIT);
+  if (a->clamps) UNROLL for (int i = 0; i < R * V; i++) sum[i] = clamp_512(sum[i], least, limit);
+  if (p->shared) UNROLL for (int r = 0; r < R; r++) {
+    const i32 *shared = p->shared + (u32)(row + r) % p->shared_rows * p->n + a->column + first * COLUMNS;
+    UNROLL for (int v = 0; v < V; v++)
+      sum[r * V + v] = clamp_512(_mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[first + v], shared + v * COLUMNS)), least, limit);
   }
   u8 *y = p->y + row * p->y_row + (a->column + first * COLUMNS) * 4;
   UNROLL for (int r = 0; r < R; r++)
@@ -191,17 +194,13 @@ AMX INLINE void panel_amx(const int V, const panel_512 *a, i64 first, i64 rows, 
     if (V > 1) _tile_stored(1, sums + COLUMNS, WIDTH * 4);
     if (V > 2) { _tile_stored(2, sums + 2 * COLUMNS, WIDTH * 4); _tile_stored(3, sums + 3 * COLUMNS, WIDTH * 4); }
     for (const i64 last = row + rows; end < last;) {
-      const i64 at = end;
+      const i64 at = smaller(end, last - 4);
       __m512i sum[4 * PANEL];
-#define FINISH(R)                                                                                                        \
-  UNROLL for (int r = 0; r < R; r++)                                                                                     \
-    UNROLL for (int v = 0; v < V; v++)                                                                                   \
-      sum[r * V + v] = _mm512_add_epi32(_mm512_load_si512(sums + (at - row + r) * WIDTH + v * COLUMNS), _mm512_loadu_si512(a->start + (first + v) * COLUMNS)); \
-  finish_512(R, V, a, first, at, sum);                                                                                       \
-  end += R;
-      if (last - end >= 4) { FINISH(4) }
-      else { FINISH(1) }
-#undef FINISH
+      UNROLL for (int r = 0; r < 4; r++)
+        UNROLL for (int v = 0; v < V; v++)
+          sum[r * V + v] = _mm512_add_epi32(_mm512_load_si512(sums + (at - row + r) * WIDTH + v * COLUMNS), _mm512_loadu_si512(a->start + (first + v) * COLUMNS));
+      finish_512(4, V, a, first, at, sum);
+      end = at + 4;
     }
   }
 }

@@ -56,7 +56,7 @@ static uint64_t decode(const uint8_t *program, int32_t level, const int32_t *con
     for (int64_t k = 0; k < sites; k++) coded[k] = k % 5 != 2;
     for (int64_t k = 0; k < count; k++) levels[k] = 0; /* what is not coded is kept, and read */
     for (int64_t b = 0; b < batch; b++) owner[b] = length ? b : 0, pt_decoder_begin(decoders + b, words, length);
-    pt_decode(pt_begin(program, batch, shape[2], shape[3], 0, values, workspace, level), levels, coded, decoders, owner, signal);
+    pt_decode(pt_begin(program, batch, shape[2], shape[3], 0, 0, values, workspace, level), levels, coded, decoders, owner, signal);
     for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)levels[k]) * 1099511628211u;
     for (int64_t b = 0; b < batch; b++) hash = (hash ^ (uint64_t)decoders[b].is_wrong) * 31 + (uint64_t)pt_is_exhausted(decoders + b);
     free(words), free(decoders), free(levels), free(owner), free(coded), free(workspace);
@@ -66,7 +66,7 @@ static uint64_t decode(const uint8_t *program, int32_t level, const int32_t *con
 
 /* Draw, score and decode a few pixels by one level; return a hash of all results, or 0 where they do not fit. */
 static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_t height, int64_t width) {
-  const int32_t *header = (const int32_t *)program;
+  const int32_t *header = (const int32_t *)program, shared = (int32_t)(height % 2) - 1; /* all conditions of even heights */
   int64_t channels = header[11], count = batch * channels * height * width, wide = count * header[12], n = header[24] * batch * height * width;
   int64_t inputs = header[6], size = pt_workspace(program, batch, height, width, 0);
   if (size < 0 || size > MOST_BYTES || count > PIXELS || batch * height * width * header[15] > PASSES || n > MOST_BYTES || wide > MOST_BYTES) return 0;
@@ -84,15 +84,15 @@ static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_
   int32_t *params = aligned(n * 4), *tables = aligned(wide * 4);
   const pt_transform transform = {batch % 2 == 0, 3 << 16, 5 << 14, 9 << 26};
   for (int64_t k = 0; k < count; k++) levels[k] = sizes[k] = 0, uniforms[k] = (double)(k * 611953 % 1000003) / 1000003, known[k] = k % 7 == 3;
-  pt_run *r = pt_begin(program, batch, height, width, 0, values, workspace, level);
+  pt_run *r = pt_begin(program, batch, height, width, 0, shared, values, workspace, level);
   pt_sample(r, levels, known, uniforms, sizes, tables, batch > 1 ? &transform : 0, signal);
   uint64_t hash = 1469598103934665603u;
   for (int by_rows = 0; by_rows <= (pt_by_rows(program) != 0); by_rows++) {
     int64_t again = pt_workspace(program, batch, height, width, by_rows);
     uint8_t *space = aligned(again);
-    r = pt_begin(program, batch, height, width, by_rows, values, space, level);
+    r = pt_begin(program, batch, height, width, by_rows, shared, values, space, level);
     pt_score(r, levels, starts, sizes, params);
-    r = pt_begin(program, batch, height, width, by_rows, values, space, level);
+    r = pt_begin(program, batch, height, width, by_rows, shared, values, space, level);
     pt_score(r, levels, starts, sizes, 0);
     free(space);
     for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)(levels[k] + 31 * starts[k] + 977 * sizes[k])) * 1099511628211u;
@@ -144,7 +144,7 @@ static uint64_t draw_in_rules(const uint8_t *program, int32_t level, const int32
   pt_mask_keep(mask, 0, batch);
   const pt_transform transform = {batch % 2 == 0, 3 << 16, 5 << 14, 9 << 26};
   for (int64_t k = 0; k < count; k++) levels[k] = sizes[k] = 0, uniforms[k] = (double)(k * 611953 % 1000003) / 1000003, known[k] = k % 7 == 3;
-  pt_run *r = pt_begin(program, batch, height, width, 0, values, workspace, level);
+  pt_run *r = pt_begin(program, batch, height, width, 0, 0, values, workspace, level);
   uint8_t *space = aligned(pt_search_memory(r, mask));
   pt_sample_in_mask(r, mask, 0, levels, known, uniforms, sizes, 0, batch > 1 ? &transform : 0, space, signal);
   for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)(levels[k] + 31 * sizes[k])) * 1099511628211u;
@@ -158,7 +158,7 @@ static uint64_t draw_in_rules(const uint8_t *program, int32_t level, const int32
   for (int64_t k = 0; k < height * (width + 1); k++) draws[k] = (double)(k * 7919 % 1009) / 1009;
   for (int64_t b = 0; b < images; b++) weights[b] = 0.5, exponents[b] = b * 3;
   pt_particles particles = {images, levels, roles, uniforms, draws, weights, exponents, 0.5, 1, rules->is_weighted ? mask : 0, 0, 0};
-  r = pt_begin(program, batch, height, width, 0, values, workspace, level);
+  r = pt_begin(program, batch, height, width, 0, 0, values, workspace, level);
   space = aligned(pt_particles_memory(r, &particles));
   pt_draw_particles(r, &particles, batch > 1 ? &transform : 0, 0, height, space, signal);
   for (int64_t k = 0; k < images * plane; k++) hash = (hash ^ (uint64_t)levels[k]) * 1099511628211u;

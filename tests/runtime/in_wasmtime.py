@@ -68,7 +68,7 @@ class WasmtimeProgram:
         pointers = [self.put(inputs[name].astype(np.int32)) for name in self.program.inputs]
         table = self.put(np.array([*pointers, 0], np.uint32))
         workspace = self.reserve(self.call("pt_workspace", self.address, batch, height, width, 0))
-        run = self.call("pt_begin", self.address, batch, height, width, 0, table, workspace, BEST)
+        run = self.call("pt_begin", self.address, batch, height, width, 0, 0, table, workspace, BEST)
         places = [self.put(array) for array in (levels, known, uniforms, levels)]
         settings = self.put(np.array([transform.is_guided, *transform.integers], np.int64))
         signal = self.put(np.zeros(2, np.int64))
@@ -93,7 +93,7 @@ class WasmtimeProgram:
         pointers = [self.put(inputs[name].astype(np.int32)) for name in self.program.inputs]
         table = self.put(np.array([*pointers, 0], np.uint32))
         workspace = self.reserve(self.call("pt_workspace", self.address, count, height, width, 0))
-        run = self.call("pt_begin", self.address, count, height, width, 0, table, workspace, BEST)
+        run = self.call("pt_begin", self.address, count, height, width, 0, 0, table, workspace, BEST)
         levels, known = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape, np.uint8)
         places = [self.put(array) for array in (levels, known, uniforms, levels)]
         space, signal = self.reserve(self.call("pt_search_memory", run, mask)), self.put(np.zeros(2, np.int64))

@@ -77,6 +77,8 @@ def prepare_inputs(
 ) -> dict[str, Array]:
     """Return each condition as `[b, 1, 1, c]` or `[b, h, w, c]`, in the type of the program.
 
+    A condition that repeats one image without copies stays so.
+
     Args:
         inputs: conditions by key, `[b, c]` of a vector, `[b, h, w, c]` of a map, or of one image for all; the default
             is the tensor seen while recording.
@@ -99,8 +101,9 @@ def prepare_inputs(
 
 def _condition(expected: ConditionInput, value: NDArray[Any] | None, size: tuple[int, int, int], dtype: DType) -> Array:
     array = expected.default if value is None else value
+    array = array if array.strides[0] else array[:1]
     sites, shape = (array[:, None, None], (size[0], 1, 1)) if expected.kind == "vector" else (array, size)
-    return np.ascontiguousarray(np.broadcast_to(sites, (*shape, expected.channels)), dtype=dtype)
+    return np.broadcast_to(np.ascontiguousarray(sites, dtype=dtype), (*shape, expected.channels))
 
 
 def check_batch_memory(needed: int, batch: int, height: int, width: int, device: Any = None) -> None:

@@ -39,7 +39,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_check": (_I64, [_POINTER, _I64]),
     "pt_by_rows": (_I32, [_POINTER]),
     "pt_workspace": (_I64, [_POINTER, _I64, _I64, _I64, _I32]),
-    "pt_begin": (_POINTER, [_POINTER, _I64, _I64, _I64, _I32, _POINTER, _POINTER, _I32]),
+    "pt_begin": (_POINTER, [_POINTER, _I64, _I64, _I64, _I32, _I32, _POINTER, _POINTER, _I32]),
     "pt_sample": (None, [_POINTER] * 8),
     "pt_decode": (None, [_POINTER] * 6),
     "pt_score": (None, [_POINTER] * 5),

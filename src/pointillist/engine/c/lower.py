@@ -258,6 +258,7 @@ def read_inputs_once(program: Program) -> Program:
                     continue
             inputs = tuple(replace(view, value=same.get(view.value, view.value)) for view in i.inputs)
             parts[-1].append(replace(i, inputs=inputs))
+        parts[-1].sort(key=lambda i: i.opcode != "INPUT")  # before what reads it
     per_image, per_row, per_site, post_draw = map(tuple, parts)
     return replace(program, per_image=per_image, per_row=per_row, per_site=per_site, post_draw=post_draw)
 

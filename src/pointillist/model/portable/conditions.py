@@ -76,8 +76,9 @@ class IntegerPart:
             numbers[:] = self.names.index(order.name)
         elif self.names:
             numbers = labels_from_input(value, count)
-        result: IntArray = self.rows[numbers]
-        return result
+        same = (numbers == numbers[0]).all()
+        rows: IntArray = self.rows[numbers[:1] if same else numbers]
+        return np.broadcast_to(rows, (count, *rows.shape[1:]))
 
     def encoded(self, unit: Float[np.ndarray, " c"], value: MaskedValue) -> IntArray:
         """Return the integers of images from values that are known in parts, all by the stored encoder.
@@ -186,7 +187,7 @@ def encode_inputs(
         else:
             integers = part.stored(value, len(inputs), order)
         before.append(integers)
-    result = {kind: np.concatenate(arrays, -1) if arrays[1:] else arrays[0] for kind, arrays in joined.items()}
+    result = {kind: _concatenate(arrays) if arrays[1:] else arrays[0] for kind, arrays in joined.items()}
     if "map" in result:
         result["map"] = np.moveaxis(order.array_to_raster(np.moveaxis(result["map"], -1, 1)), 1, -1)
     return result
@@ -194,7 +195,22 @@ def encode_inputs(
 
 def join_inputs(inputs: Mapping[str, IntArray], reference: Mapping[str, IntArray]) -> dict[str, IntArray]:
     """Return the conditions of images, and then the reference of guidance."""
-    return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
+    return {name: _append(array, reference[name]) for name, array in inputs.items()}
+
+
+def _concatenate(arrays: Sequence[IntArray]) -> IntArray:
+    """Concatenate channels; of arrays that repeat one image, once."""
+    if any(array.strides[0] for array in arrays):
+        return np.concatenate(arrays, -1)
+    image = np.concatenate([array[0] for array in arrays], -1)
+    return np.broadcast_to(image, (len(arrays[0]), *image.shape))
+
+
+def _append(images: IntArray, others: IntArray) -> IntArray:
+    """Append images to others; where all are the same one, it is held once."""
+    if images.strides[0] or others.strides[0] or not np.array_equal(images[0], others[0]):
+        return np.concatenate([images, others])
+    return np.broadcast_to(images[0], (len(images) + len(others), *images.shape[1:]))
 
 
 def quantize_inputs(
