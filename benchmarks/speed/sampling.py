@@ -9,11 +9,10 @@ import torch
 
 from pointillist.errors import ConfigError, EngineError
 from pointillist.sampling.config import ENGINES
-from pointillist.system import measure_peak_memory
 from speed.cost import Cost
 from speed.naive import PIXELS, naive_cases
 from speed.roofline import Peaks
-from speed.timing import Case, MedianRange, cpu_time, interleave
+from speed.timing import Case, MedianRange, cpu_time, interleave, measure_peak_memory
 from speed.workload import Workload
 
 OnCase = Callable[[str], None] | None

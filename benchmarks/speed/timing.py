@@ -6,10 +6,20 @@ excludes other programs; several threads, and a GPU, by wall time.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import statistics
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+import psutil
+
+T = TypeVar("T")
+_PAUSE = 0.002  # seconds between two measurements of the memory
 
 Case = Callable[[], float]
 """Runs its work once and returns the measured seconds."""
@@ -86,3 +96,32 @@ def interleave(
             if on_case is not None:
                 on_case(name)
     return {name: Times(tuple(values)) for name, values in seconds.items()}
+
+
+def measure_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
+    """Run `work`; return its result, and the peak growth of resident memory in bytes.
+
+    Freed memory that the process holds is returned to the system first, where the system supports it.
+
+        model, peak = measure_peak_memory(lambda: pt.load("digits"))
+    """
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    highest, done = before, threading.Event()
+
+    def watch() -> None:
+        nonlocal highest
+        while not done.wait(_PAUSE):
+            highest = max(highest, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        result = work()
+    finally:
+        done.set()
+        watcher.join()
+    return result, max(0, max(highest, process.memory_info().rss) - before)

@@ -19,13 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from pointillist.conditioning import ConditionInputs
 from pointillist.errors import EngineError
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system import measure_peak_memory
 from pointillist.training.config import TrainConfig
 from pointillist.training.setup import ExponentialMovingAverage, build_optimizer
 from speed.dense_masked import as_dense_masked
 from speed.peer import NAME, PeerStep
 from speed.roofline import Peaks
-from speed.timing import Case, MedianRange, cpu_time, interleave
+from speed.timing import Case, MedianRange, cpu_time, interleave, measure_peak_memory
 
 
 @dataclass(frozen=True)

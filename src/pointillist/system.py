@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import datetime
-import gc
 import math
 import os
 import platform
@@ -221,38 +219,6 @@ USABLE = 0.8  # the rest is for the program, the model and the system
 FEW_BYTES = 2**24
 """Bytes that are taken for granted: to ask the system costs more than a small batch."""
 _MAX_BATCH = 1 << 20
-_PAUSE = 0.002  # seconds between two measurements
-
-
-def measure_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
-    """Run `work`; return its result, and the peak growth of resident memory in bytes.
-
-    Freed memory that the process holds is returned to the system first, where the system supports it.
-
-        model, peak = measure_peak_memory(lambda: pt.load("digits"))
-    """
-    import psutil
-
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-    process = psutil.Process()
-    before = process.memory_info().rss
-    highest, done = before, threading.Event()
-
-    def watch() -> None:
-        nonlocal highest
-        while not done.wait(_PAUSE):
-            highest = max(highest, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        result = work()
-    finally:
-        done.set()
-        watcher.join()
-    return result, max(0, max(highest, process.memory_info().rss) - before)
 
 
 def check_memory(

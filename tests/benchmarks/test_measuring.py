@@ -11,11 +11,10 @@ import pytest
 
 import pointillist as pt
 from pointillist.model.recorded import record_model
-from pointillist.system import measure_peak_memory
 from speed.cost import Cost, program_cost
 from speed.naive import PIXELS, _parts, _time_sites, naive_cases
 from speed.roofline import Peaks
-from speed.timing import MedianRange, Times, interleave
+from speed.timing import MedianRange, Times, interleave, measure_peak_memory
 from speed.workload import Workload
 
 UNCOUNTED = 0.03

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.speed.timing import measure_peak_memory
 from typer.testing import CliRunner
 
 import pointillist as pt
@@ -16,7 +17,6 @@ from pointillist.commands.cli import app
 from pointillist.completion.canvas import extend, make_seamless
 from pointillist.compression.files import open_inputs
 from pointillist.images import ImageSpec, dequantise, quantise
-from pointillist.system import measure_peak_memory
 
 from ..cli.helpers import fails, run
 
