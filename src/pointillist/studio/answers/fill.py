@@ -13,7 +13,6 @@ import numpy as np
 
 from pointillist.completion.canvas import Painter, window_seed
 from pointillist.completion.result import Completions
-from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError
 from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.pictures import sum_images
@@ -30,7 +29,7 @@ from pointillist.studio.conversion import (
 )
 from pointillist.studio.errors import too_large
 from pointillist.studio.job_queue import EventHandler, Work
-from pointillist.studio.jobs import LoadedModel
+from pointillist.studio.jobs import LoadedModel, num_outputs
 
 _PARTICLES = 64  # as many as `inpaint` takes
 _FEW = 4  # effective particles: below that, hardly any history agrees with what is known
@@ -126,9 +125,8 @@ def _method(
     engine = choose_engine(model, request.engine, (shown.shape[0], shown.shape[1]))
     mask = np.broadcast_to(shown, (image.channels, *shown.shape))
     method = choose_method(model, mask, request.method, request.order, engine)[0]
-    num_params = LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
     tables = 0 if image.is_deep else 2 * image.channels * image.levels  # of 16 bits no tables are kept
-    per_image = shown.size * (num_params + tables)
+    per_image = shown.size * (num_outputs(model, "torch") + tables)
     if method == "smc" and request.method == "auto" and _PARTICLES * per_image > limits.numbers:
         method = "sequential"
     numbers = (_PARTICLES if method == "smc" else request.candidates) * per_image

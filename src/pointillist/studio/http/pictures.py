@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import BROKEN, PixelLimitError, open_picture, resize_image
@@ -36,11 +36,10 @@ from pointillist.studio.conversion import (
 )
 from pointillist.studio.errors import RequestError, too_large
 from pointillist.studio.reproduce import MANIFEST
+from pointillist.studio.schemas.base import MAX_SIDE, Side
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 4}
-
-Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class UploadOptions(BaseModel):
@@ -165,9 +164,6 @@ def _is_exact(spec: ImageSpec, levels: np.ndarray, array: np.ndarray) -> bool:
     return bool((shown == array).all())
 
 
-_MAX_SIDE = 4096
-
-
 def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> bytes:
     """Export an image as a PNG file; a map with a tileset is drawn by its tiles, 16 bits stay 16 bits.
 
@@ -177,8 +173,8 @@ def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Lim
     """
     image = _drawn(model, request, limits)
     height, width = image.height * request.scale, image.width * request.scale
-    if max(height, width) > _MAX_SIDE:
-        raise too_large("The longer side of the PNG", max(height, width), _MAX_SIDE, "choose a smaller `scale`")
+    if max(height, width) > MAX_SIDE:
+        raise too_large("The longer side of the PNG", max(height, width), MAX_SIDE, "choose a smaller `scale`")
     large = image.resize((width, height), Image.Resampling.NEAREST)
     text = None if request.manifest is None else json.dumps(request.manifest.model_dump(mode="json", by_alias=True))
     return png_bytes(large, {} if text is None else {MANIFEST: text})
