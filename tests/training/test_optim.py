@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.errors import TrainingError
 from pointillist.files.settings_tree import flatten
 from pointillist.networks import entry, names
 from pointillist.training import Interrupted
@@ -119,14 +120,9 @@ def test_a_clip_of_zero_is_none() -> None:
 def test_a_run_with_another_optimiser_resumes_exactly(
     name: OptimizerName, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its mean squares or gradients are kept and put back."""
-    data, how = (
-        tiny_data(),
-        {
-            "optimizer": {"name": name, "lr": 1e-3},
-            "schedule": {"name": "exponential", "lr_decay": 0.9},
-        },
-    )
+    """Its mean squares or gradients are kept and put back; AdamW, which has others, does not go on without them."""
+    data = tiny_data()
+    how = {"optimizer": {"name": name, "lr": 1e-3}, "schedule": {"name": "exponential", "lr_decay": 0.9}}
     pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a", **how))
     with monkeypatch.context() as patch:
         interrupt_after(patch, 4)
@@ -136,6 +132,10 @@ def test_a_run_with_another_optimiser_resumes_exactly(
     states = [state_of(tmp_path / run, 8) for run in "ab"]
     assert any(key.startswith(f"{state}/") for key in states[0])
     assert_same_weights(*states)
+    with pytest.raises(
+        TrainingError, match=rf"\(=adam\) .* whose state is of {name}: set it to {name}"
+    ):
+        pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "b", optimizer={"name": "adam"}), resume=True)
 
 
 @pytest.mark.parametrize(("name", "preset"), PAPERS)

@@ -181,6 +181,12 @@ class SavedState(NamedTuple):
         """The progress of the run at this checkpoint."""
         return TrainerState(**{name: self.record[name] for name in _PROGRESS})
 
+    @property
+    def optimizer(self) -> str | None:
+        """The optimiser that wrote the checkpoint, by what it remembers of gradients; None before its first step."""
+        kinds = {key.partition("/")[0] for key in self.tensors}
+        return next((name for kind, name in _OPTIMIZERS.items() if kind in kinds), None)
+
     def restore(
         self,
         out: Path,
@@ -204,6 +210,7 @@ class SavedState(NamedTuple):
             raise TrainingError(f"{out} holds the state of another model: start another run.") from error
 
 
+_OPTIMIZERS = {"momentum_buffer": "muon", "square_avg": "rmsprop", "exp_avg": "adam"}  # Muon has AdamW's, too
 _OLDER = "resume from an older one"  # the remedy for a checkpoint that cannot be read
 _PROGRESS = {"step": int, "best": float, "best_step": int, "last": float, "threads": int}
 

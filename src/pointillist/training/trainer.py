@@ -254,7 +254,7 @@ class Trainer:
         """Load the newest complete checkpoint of the run's folder, and say why newer ones were passed over.
 
         Raises:
-            TrainingError: if there is none, or the run was trained on other images.
+            TrainingError: if there is none, or the run was trained on other images or by another optimiser.
         """
         assert self.config.out is not None
         state = load_state(self.config.out / "state")
@@ -262,6 +262,13 @@ class Trainer:
             raise TrainingError(
                 f"{self.config.out} was trained on other images than {self.train_data.name}: "
                 "resume with the same data and options, or start another run with `init_from`."
+            )
+        named, saved = self.config.optimizer.name, state.optimizer
+        used = named if named != "muon" or any(group["matrices"] for group in self.optimizer.param_groups) else "adam"
+        if saved not in (None, used):
+            raise TrainingError(
+                f"`optimizer.name` (={named}) must be the optimiser of {self.config.out}, whose state is of {saved}: "
+                f"set it to {saved}, or start another run with `init_from`."
             )
         state.restore(self.config.out, self.model, self.average.average, self.optimizer, self.names)
         self.progress = state.progress
