@@ -199,7 +199,8 @@ def _training(reports: dict[str, dict[str, Any]]) -> str:
     lines += [
         "",
         "Operations are of products and convolutions, forward and backward; the peak is the fastest matrix product in",
-        "the precision of the variant. pytorch-generative trains its Gated PixelCNN of as many channels and layers.",
+        "the precision of the variant. pytorch-generative trains its Gated PixelCNN of as many channels and layers, by",
+        "Adam; all others are trained by AdamW, not by Muon, which is the default of `train`.",
         "",
         "| name | variant | images/s | over dense masked | over pytorch-generative | GFLOP an image | of the peak |",
         "|---|---|---|---|---|---|---|",

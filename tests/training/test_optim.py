@@ -132,9 +132,7 @@ def test_a_run_with_another_optimiser_resumes_exactly(
     states = [state_of(tmp_path / run, 8) for run in "ab"]
     assert any(key.startswith(f"{state}/") for key in states[0])
     assert_same_weights(*states)
-    with pytest.raises(
-        TrainingError, match=rf"\(=adam\) .* whose state is of {name}: set it to {name}"
-    ):
+    with pytest.raises(TrainingError, match=rf"\(=adam\) .* whose state is of {name}: set it to {name}"):
         pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "b", optimizer={"name": "adam"}), resume=True)
 
 
