@@ -128,7 +128,7 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
 
 
 def test_each_model_keeps_its_draft_and_undo_survives_a_reload(page: Page) -> None:
-    """Canvas, prompt and settings of a model are there when one comes back to it, also after a reload."""
+    """Canvas, prompt and settings of a model are there after a reload, also where another tab painted since."""
     page.keyboard.press("b")
     page.mouse.click(*point(page, 2, 2))
     page.mouse.click(*point(page, 5, 5))
@@ -138,15 +138,18 @@ def test_each_model_keeps_its_draft_and_undo_survives_a_reload(page: Page) -> No
     assert not np.array_equal(pixels(page), drawn)
     expect(page.get_by_label("Temperature, as a number")).to_have_value("1")
     kept(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    paint(other, seed=3)
+    kept(other)
     page.reload()
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
     expect(page.get_by_label("Model", exact=True)).to_have_value(COLOURS)
     choose_model(page, DIGITS)
     np.testing.assert_array_equal(pixels(page), drawn)
     expect(page.get_by_label("Temperature, as a number")).to_have_value("0.7")
-    page.keyboard.press("Control+z")
-    page.keyboard.press("Control+z")
-    page.keyboard.press("Control+z")
+    for _ in range(3):
+        page.keyboard.press("Control+z")
     assert (pixels(page)[..., 3] == 255).sum() == 1
     page.keyboard.press("Control+y")
     np.testing.assert_array_equal(pixels(page), drawn)

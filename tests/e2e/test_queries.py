@@ -144,19 +144,20 @@ def test_the_inside_of_the_network_is_shown(page: Page, service: StudioService) 
     total = lens.saved[1].sum()
     decimals = 2 if abs(total) < 10 else 1
     expect(panel).to_contain_text(f"It {'saves' if total > 0 else 'costs'} {abs(total):.{decimals}f} bits")
-    panel.get_by_label("Activation", exact=True).select_option(label="layers.1.hook_skip")
+    panel.get_by_label("Activation", exact=True).select_option(label="layers 1 skip")
     expect(panel).to_contain_text("Root mean square of its 8 features")
 
 
-def test_a_network_without_a_lens_says_so(page: Page) -> None:
-    """And its receptive field is shown all the same."""
+def test_a_network_without_a_lens_has_no_such_part(page: Page) -> None:
+    """And its receptive field and its activations are shown all the same."""
     choose_model(page, COLOURS)
     paint(page, seed=1)
     page.mouse.click(*point(page, 2, 2, (4, 4)))
     page.get_by_text("Look inside the network").click()
     panel = page.locator(".inside")
-    expect(panel).to_contain_text("The logit lens is not defined")
     expect(panel).to_contain_text("of the 10 pixels before it")
+    expect(panel.get_by_label("Activation", exact=True)).to_be_visible()
+    expect(panel.get_by_text("Layer by layer")).to_be_hidden()
 
 
 def words(names: tuple[str, ...], bits: np.ndarray) -> str:

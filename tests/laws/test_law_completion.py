@@ -45,9 +45,6 @@ TALL = [[1], [0], [1], [1], [1], [1], [1], [1], [0], [1]]
 IMAGES = {"grey": GREY, "rgb": RGB, "names": NAMES, "odd": ODD}
 
 
-MORE_ROWS = ([[1, 1], [0, 0]], [[0, 0], [1, 1]])
-
-
 def completion_draws(
     model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "numpy", n: int = 1, **further: Any
 ) -> Draws:

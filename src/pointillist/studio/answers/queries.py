@@ -196,15 +196,13 @@ def field_reach(model: PixelModel, query: schemas.FieldQuery) -> schemas.FieldRe
 
 
 def layers(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.LayerReadings:
-    """Read the output head after each layer.
-
-    Raises:
-        ConfigError: if layers of this network cannot be left out.
-    """
+    """Read the output head after each layer; nowhere, if layers of this network cannot be left out."""
     image = decode_query(model, query, limits)
-    image.pixel_model()  # says so where torch is missing
-    from pointillist.analysis.layers import logit_lens
+    network = image.pixel_model()  # says so where torch is missing
+    from pointillist.analysis.layers import has_logit_lens, logit_lens
 
+    if not has_logit_lens(network):
+        return schemas.LayerReadings(names=[], surprisal=encode_floats(np.zeros((0, *image.x.shape[-2:]))))
     lens = logit_lens(image)
     return schemas.LayerReadings(names=list(lens.names), surprisal=encode_floats(lens.surprisal.sum(1)))
 

@@ -34,8 +34,6 @@ import { TrainingPanel } from "./panels/training_panel.js";
 import { FirstRun } from "./widgets/first_run.js";
 import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
-
-/** @typedef {import("./transport/api.js").Send} Send */
 /** @typedef {{address: string, send?: Send, keep?: boolean, link?: boolean, exported?: boolean, workers?: number}} Host of the page */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
@@ -63,7 +61,7 @@ export function render(el, host) {
   const ghosts = new Ghosts(state, painter);
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, ghosts, worldPage, guessPage });
 
-  const address = host.keep || host.link ? new Address(state, painter, filler, worldPage) : null;
+  const address = host.keep || host.link ? new Address(state, commands) : null;
   const card = new FirstRun(state, commands);
   const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);

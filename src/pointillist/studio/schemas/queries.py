@@ -295,7 +295,8 @@ class LayerReadings(Schema):
     """An image as read after each layer, with the later layers left out (logit lens).
 
     Attributes:
-        names: names of the depths; the first is without any layer, the last is the model.
+        names: names of the depths; the first is without any layer, the last is the model. None if its output head
+            cannot read its inner layers.
         surprisal: of every pixel at each depth, in bits, summed over its channels, float32 `[n h w]`.
     """
 

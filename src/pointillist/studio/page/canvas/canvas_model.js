@@ -4,7 +4,6 @@ import { blankLevels } from "../transport/encoded_arrays.js";
 import { SETTINGS } from "../request_fields.js";
 import { PaintingTrace } from "./painting_trace.js";
 
-/** @typedef {import("../request_fields.js").Settings} Settings */
 /** @typedef {{same: boolean, text: string}} Verdict the result of reproducing a manifest */
 /** @typedef {{region: Uint8Array, levels: number[]}} Allowed levels that a fill may use in a region */
 /** @typedef {{method: string, bits: number}} Filled how the hole of an image was filled, and the bits of what is in it */

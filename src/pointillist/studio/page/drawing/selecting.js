@@ -3,8 +3,6 @@
 import { visibleImage, withImage } from "../canvas/canvas_model.js";
 import { cornerOf, line, maskOf, pixelsOf, placeOf, polygon, rectangle, regionOf } from "./shapes.js";
 import { sameAs } from "./strokes.js";
-
-/** @typedef {import("./shapes.js").Place} Place */
 /** @typedef {"select" | "lasso" | "wand"} SelectionTool */
 /** @typedef {{levels: number[][], places: Place[]}} Clip copied pixels: levels of each, and places from the upper left corner */
 

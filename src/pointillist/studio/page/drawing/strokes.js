@@ -1,8 +1,6 @@
 // Strokes: what drawing tools do to the levels of an image.
 
 import { ellipse, line, mirrored, pixelsOf, placeOf, rectangle, regionOf, thicken } from "./shapes.js";
-
-/** @typedef {import("./shapes.js").Place} Place */
 /** @typedef {"pencil" | "eraser" | "line" | "rectangle" | "ellipse" | "bucket"} DrawingTool */
 
 /**

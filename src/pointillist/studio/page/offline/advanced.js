@@ -2,8 +2,6 @@
 // by `sampling/candidates.py` and `completion/canvas.py`, which explain what is computed.
 
 import { uniforms, wordsOf } from "../runtime/pointillist.js";
-
-/** @typedef {import("../runtime/pointillist.js").Options} Options */
 /** @typedef {ArrayLike<number>} Levels `[channels, height, width]` */
 
 const UNCONDITIONAL_SHARE = 0.5;

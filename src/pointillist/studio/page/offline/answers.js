@@ -8,8 +8,6 @@ import { divergence, probabilities, subPixel } from "../canvas/distributions.js"
 import { Painting, Score, nameOfQuery } from "./painting.js";
 import { wordMaps } from "./word_maps.js";
 
-/** @typedef {import("../runtime/pointillist.js").Draw} Draw */
-
 const ELSEWHERE = "An exported page cannot do this: `pointillist studio` can.";
 
 export class Answers {

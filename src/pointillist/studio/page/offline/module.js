@@ -6,8 +6,6 @@ import { World } from "../runtime/world.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
 import { OfflineModel } from "./model.js";
 import { probabilities } from "../canvas/distributions.js";
-
-/** @typedef {import("../runtime/pointillist.js").Options} Options */
 /**
  * @typedef {object} Request @property {number} [seed] @property {number} [index] @property {string | number | null} [label] @property {string | null} [text]
  * @property {number} [guidance] @property {number} [temperature] @property {number} [topP] @property {number} [height] @property {number} [width]

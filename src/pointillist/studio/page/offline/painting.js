@@ -7,8 +7,6 @@ import { information, probabilities } from "../canvas/distributions.js";
 import { bestOf, seamless } from "./advanced.js";
 import { holeOf, varied } from "./variations.js";
 
-/** @typedef {import("../runtime/pointillist.js").Draw} Draw */
-
 const INTERVAL = 30; // milliseconds between events
 const SEEDS = 2 ** 31;
 const PARTICLES = "An exported page completes images by models that were trained to, or where the hole comes last in the order: use `pointillist studio`.";

@@ -8,8 +8,6 @@ import { decodeArray } from "../transport/encoded_arrays.js";
 const TOLERANCE = 1e-6; // between two engines, of cumulative probabilities: INTERVAL_TOLERANCE in Python
 const BELOW_ONE = 1 - 2 ** -53;
 
-/** @typedef {import("../runtime/pointillist.js").Options} Options */
-
 /**
  * Find uniforms from which an image is drawn, as `recover_uniforms` does: one within the interval that gives each level.
  * @param {OfflineModel} opened @param {Api.Variation} variation with levels

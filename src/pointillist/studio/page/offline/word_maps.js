@@ -3,8 +3,6 @@
 import { encodeArray } from "../transport/encoded_arrays.js";
 import { MAX_WORDS, promptWith, promptWords } from "../state/prompt_words.js";
 import { probabilities } from "../canvas/distributions.js";
-
-/** @typedef {import("../runtime/pointillist.js").Draw} Draw */
 /** @typedef {(query: Api.CanvasQuery, take: (draw: Draw) => void) => void} Pass runs over an image */
 
 /** A prompt as it is, whatever names it has. @param {string} prompt */

@@ -34,7 +34,8 @@ export class FillPanel {
     if (!fill) return;
     const drawn = fill.result.candidates.length;
     const agree = fill.counts.length === 1 ? `All ${drawn} agree. ` : "";
-    setText(this.message, agree + fill.result.message);
+    const unruled = this.state.request.rules ? " Rules are for whole maps: none counted here." : "";
+    setText(this.message, agree + fill.result.message + unruled);
     this.differ.hidden = fill.counts.length === 1;
     this.differ.setAttribute("aria-pressed", String(this.state.view === "differences"));
     const chosen = fill.canvases.findIndex((canvas) => canvas === this.state.canvas);

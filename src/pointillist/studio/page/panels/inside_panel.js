@@ -27,7 +27,8 @@ export class InsidePanel {
     this.activationMap = html("canvas", { className: "saliency-map" });
     this.activationNote = html("p", {});
     this.activationBox = html("div", { className: "saliency bare" }, this.activationMap, html("div", {}, this.activation, this.activationNote));
-    this.held = html("div", { className: "inside-held" }, html("h3", {}, "Layer by layer"), this.layersText, this.layers, this.layerBox, html("h3", {}, "Activations"), this.activationBox);
+    this.byLayer = html("div", { className: "inside-held" }, html("h3", {}, "Layer by layer"), this.layersText, this.layers, this.layerBox);
+    this.held = html("div", { className: "inside-held" }, this.byLayer, html("h3", {}, "Activations"), this.activationBox);
     this.click = html("p", { className: "note" }, "Click the pixel to see the layers and activations too.");
     this.el = html("details", { className: "inside", ontoggle: () => state.changed() }, html("summary", {}, "Look inside the network"), this.field, this.held, this.click);
   }
@@ -68,9 +69,10 @@ export class InsidePanel {
   #layers(canvas, pixel) {
     const found = this.queries.layers(canvas);
     const readings = found instanceof Error ? null : found;
+    this.byLayer.hidden = readings?.names.length === 0; // the head of the network cannot read its inner layers
     this.layers.hidden = this.layerBox.hidden = !readings;
     setText(this.layersText, found instanceof Error ? found.message : found ? "Surprise of this pixel in bits, if the network ended after each layer (logit lens)." : "\u2026");
-    if (!readings) return;
+    if (!readings || this.byLayer.hidden) return;
     const size = canvas.known.length;
     const values = decodeArray(readings.surprisal);
     const bits = readings.names.map((_, depth) => values[depth * size + pixel]);
@@ -92,7 +94,7 @@ export class InsidePanel {
     if (found instanceof Error) return setText(this.activationNote, found.message);
     if (!found) return;
     const size = decodeArray(found.size);
-    updateChildren(this.activation, found.names.join(), () => found.names.map((name) => html("option", { value: name, selected: name === found.name }, name)));
+    updateChildren(this.activation, found.names.join(), () => found.names.map((name) => html("option", { value: name, selected: name === found.name }, name.replace(".hook_out", "").replace("hook_", "").replaceAll(".", " "))));
     draw(this.activationMap, canvas, (at) => heat(size[at] / (found.top || 1)));
     updateChildren(this.activationNote, JSON.stringify([found.name, pixel, size[pixel]]), () => [`Root mean square of its ${formatInteger(found.features)} features at each pixel; ${formatFixed(size[pixel], 3)} at this one.`, scale("0", formatFixed(found.top, 2), false)]);
   }

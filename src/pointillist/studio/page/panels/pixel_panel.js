@@ -14,8 +14,6 @@ import { WordsPanel } from "./words_panel.js";
 import { chosenLevels, saliencyOverlay } from "../canvas/overlays.js";
 import { showColour } from "../canvas/tiles.js";
 
-/** @typedef {import("./pixel_info.js").SubPixel} SubPixel */
-
 const LIKELIEST = 5;
 
 export class PixelPanel {

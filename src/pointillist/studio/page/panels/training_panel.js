@@ -5,8 +5,6 @@ import { pictureOf } from "../canvas/draw_image.js";
 import { showNumbers } from "../widgets/glossary.js";
 import { lineChart } from "./line_chart.js";
 
-/** @typedef {import("../state/training.js").Repaint} Repaint */
-
 const HIGHEST = 0.9; // share of the losses that the chart is high enough for: the first ones are far above the others
 
 export class TrainingPanel {

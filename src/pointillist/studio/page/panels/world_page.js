@@ -85,9 +85,9 @@ export class WorldPage {
     return `${this.state.modelId}:${JSON.stringify(this.#declared)}`;
   }
 
-  /** The place that is named: of the figure, or the middle of the view. @returns {[number, number]} row and column */
+  /** The place that is named: the cell in the middle of the view, where a figure stands once it has a place. @returns {[number, number]} row and column */
   get #at() {
-    return this.figure ? [this.figure.row, this.figure.column] : [Math.round(this.row), Math.round(this.column)];
+    return [Math.floor(this.row), Math.floor(this.column)];
   }
 
   /** Screen pixels of a cell. */

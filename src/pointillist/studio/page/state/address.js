@@ -5,13 +5,12 @@ import { readLink, writeLink } from "./link.js";
 import { canvasOfLink, linkOfState, paletteOfLink, requestOfLink, variationOfLink } from "./link_request.js";
 
 export class Address {
-  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/filler.js").Filler} filler @param {import("../panels/world_page.js").WorldPage} worldPage */
-  constructor(state, painter, filler, worldPage) {
+  /** @param {State} state @param {Commands} commands */
+  constructor(state, commands) {
     this.state = state;
-    this.painter = painter;
-    this.filler = filler;
-    this.worldPage = worldPage;
+    this.commands = commands;
     this.link = ""; // of the address, as this page wrote it
+    this.modelId = ""; // of the address
     /** @type {Canvas | undefined} */
     this.canvas = undefined;
     /** @type {Canvas | undefined} the picture of the link with which the page was opened */
@@ -36,20 +35,21 @@ export class Address {
   async settle() {
     const { state, pending } = this;
     if (!pending || !state.details) return;
-    const model = pending.model ? this.#find(pending.model) : state.model;
+    const model = this.#modelOf(pending);
     if (model && model.state !== "ready" && model.state !== "failed") return;
     this.pending = null;
     await this.#open(pending);
   }
 
-  /** Follow a painting that is finished, or shown again: what is typed alone changes no address. */
+  /** Follow a painting that is finished, or shown again, and the choice of a model: what is typed alone changes no address. */
   update() {
     const { state } = this;
     const { canvas } = state;
     state.remixed = this.opened !== undefined && canvas !== this.opened && !state.work && Boolean(canvas && holdsAnything(canvas));
-    if (this.pending || !state.details || state.work || state.stroke || canvas === this.canvas || !canvas?.trace?.painted) return;
-    this.canvas = canvas;
-    const link = writeLink(linkOfState(state).link);
+    const painted = canvas !== this.canvas && Boolean(canvas?.trace?.painted);
+    if (this.pending || !state.details || state.work || state.stroke || (!painted && state.modelId === this.modelId)) return;
+    Object.assign(this, { canvas, modelId: state.modelId });
+    const link = writeLink(painted ? linkOfState(state).link : { model: state.modelId });
     if (link === this.link) return;
     if (this.link) history.pushState(null, "", link);
     else history.replaceState(null, "", link);
@@ -77,18 +77,22 @@ export class Address {
     if (link) await this.#open(link);
   }
 
-  /** @param {string} name */
-  #find(name) {
-    return this.state.models.find((model) => model.id === name) ?? this.state.models.find((model) => model.name === name);
+  /** Return the model of a link; a place of an endless map without one is of the first model that has such maps, once all are loaded. @param {import("./link.js").Link} link */
+  #modelOf({ model: name, world }) {
+    const { models, model } = this.state;
+    if (name) return models.find(({ id }) => id === name) ?? models.find((one) => one.name === name);
+    if (world === undefined || model?.details?.endless) return model;
+    return models.find(({ details }) => details?.endless) ?? models.find(({ state }) => state === "waiting" || state === "loading") ?? model;
   }
 
   /** @param {import("./link.js").Link} link */
   async #open(link) {
     const { state } = this;
-    const model = link.model ? this.#find(link.model) : state.model;
+    const model = this.#modelOf(link);
     if (!model?.details) return state.notify("error", `The link is to a painting of ${link.model}, which is not open here: start the studio with it.`);
     if (model.id !== state.modelId) state.useModel(model.id);
-    if (link.world !== undefined && model.details.endless) return this.worldPage.open(link);
+    if (link.world !== undefined && model.details.endless) return this.commands.worldPage.open(link);
+    if (Object.keys(link).join() === "model" && model.details.generation.pictures.length) return this.commands.showExample();
     state.usePalette(paletteOfLink(link, state.ownDetails.get(model.id) ?? model.details));
     const details = state.details ?? model.details, request = (state.request = requestOfLink(link, details, state.request));
     state.panelSerial++;
@@ -98,13 +102,13 @@ export class Address {
 
   /** Paint what a link names. @param {import("./link.js").Link} link @param {Canvas | null} drawn @param {Api.Variation | null} variation */
   async #paint({ n = 1, index, compare, fill }, drawn, variation) {
-    const { state, painter } = this, first = variation ? 1 : 0, single = n === 1 && !compare;
+    const { state, commands: { painter, filler } } = this, first = variation ? 1 : 0, single = n === 1 && !compare;
     if (!drawn || fill === "paint") {
       const active = single ? 0 : Math.max(0, (index ?? 0) - (compare ? 0 : first));
       return painter.paint({ start: drawn, variation, index: single ? (index ?? first) : first, active });
     }
     painter.keepDrawings();
     state.show([drawn]);
-    if (fill) await this.filler.start({ method: /** @type {Api.FillRequest["method"]} */ (fill), number: index ?? 0 });
+    if (fill) await filler.start({ method: /** @type {Api.FillRequest["method"]} */ (fill), number: index ?? 0 });
   }
 }

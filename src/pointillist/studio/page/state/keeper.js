@@ -3,10 +3,9 @@
 import { PaintingTrace } from "../canvas/painting_trace.js";
 import { Storage } from "./storage.js";
 
-/** @typedef {import("./state.js").Workspace} Workspace */
-
 const STEPS = 40; // of undo that are kept
 const DELAY = 400; // milliseconds from a change until it is kept
+const TABS = 8; // whose work is kept: of each its own, so that none takes the place of another's
 
 /** The settings that are kept. */
 const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "ghosts", "paintWhileDrawing", "link", "cardClosed"]);
@@ -25,6 +24,7 @@ export class Keeper {
     /** @type {import("./map_edits.js").MapEdits | null} as they are kept */
     this.mapEdits = null;
     this.timer = 0;
+    this.tab = sessionStorage.getItem("pointillist-tab") ?? crypto.randomUUID();
     this.busy = this.waiting = false; // whether something is written, and whether more is to be written after it
     const flush = () => void this.save();
     document.addEventListener("visibilitychange", flush);
@@ -39,7 +39,8 @@ export class Keeper {
     this.storage = await Storage.open();
     if (!this.storage) return void (state.kept = false);
     state.kept = true;
-    const [settings, work, items, edits] = await Promise.all([this.storage.get("settings"), this.storage.get("work"), this.storage.items(), this.storage.get("map edits")]);
+    await this.#enter(this.storage);
+    const [settings, work, items, edits] = await Promise.all([this.#get("settings"), this.#get("work"), this.storage.items(), this.#get("map edits")]);
     try {
       state.gallery = items.sort((a, b) => (a.id < b.id ? 1 : -1)).map((item) => ({ ...item, canvas: unpack(item.canvas) }));
       this.items = new Map(state.gallery.map((item) => [item.id, item]));
@@ -73,7 +74,7 @@ export class Keeper {
     try {
       const settings = Object.fromEntries(KEPT.map((name) => [name, state[name]]));
       const text = JSON.stringify(settings, (_, value) => (value === Infinity ? "Infinity" : value)); // a speed
-      if (text !== this.settings) await storage.set("settings", JSON.parse((this.settings = text)));
+      if (text !== this.settings) await this.#set("settings", JSON.parse((this.settings = text)));
       const now = new Set(state.gallery.map((item) => item.id));
       for (const item of state.gallery)
         if (this.items.get(item.id) !== item) {
@@ -85,12 +86,12 @@ export class Keeper {
           await storage.delete(id);
           this.items.delete(id);
         }
-      if (state.mapEdits !== this.mapEdits) await storage.set("map edits", [...(this.mapEdits = state.mapEdits)]);
+      if (state.mapEdits !== this.mapEdits) await this.#set("map edits", [...(this.mapEdits = state.mapEdits)]);
       const { history, drafts, gallery } = state;
       const work = [history.now, gallery, drafts.size];
       if (work.some((part, i) => part !== this.work[i])) {
         this.work = work;
-        await storage.set("work", this.#pack());
+        await this.#set("work", this.#pack());
       }
     } catch {
       state.kept = false;
@@ -100,6 +101,24 @@ export class Keeper {
     if (!this.waiting) return;
     this.waiting = false;
     await this.save();
+  }
+
+  /** Enter this tab among those whose work is kept, and forget the oldest. @param {Storage} storage */
+  async #enter(storage) {
+    const others = ((await storage.get("tabs")) ?? []).filter((/** @type {string} */ one) => one !== this.tab), kept = [this.tab, ...others].slice(0, TABS);
+    sessionStorage.setItem("pointillist-tab", this.tab);
+    await storage.set("tabs", kept);
+    for (const old of others.slice(TABS - 1)) for (const name of ["settings", "work", "map edits"]) await storage.set(`${name} ${old}`, null);
+  }
+
+  /** Return what this tab kept, or what another one did last. @param {string} name */
+  async #get(name) {
+    return (await this.storage?.get(`${name} ${this.tab}`)) ?? this.storage?.get(name);
+  }
+
+  /** @param {string} name @param {unknown} value */
+  async #set(name, value) {
+    for (const key of [name, `${name} ${this.tab}`]) await this.storage?.set(key, value);
   }
 
   /** Convert undo, canvases and drafts to plain values; canvases of the gallery are kept there, others once. */

@@ -9,7 +9,6 @@ import { conditionsOf } from "./paint_jobs.js";
 import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
 /** @typedef {import("./request.js").Request} Request */
-/** @typedef {import("./link.js").Link} Link */
 
 const NO_HINT = "none"; // a link without a hint shows the first example
 

@@ -5,8 +5,6 @@ import { settingsFrom } from "../canvas/canvas_model.js";
 import { SWITCHES, switchesOfRules } from "./map_rules.js";
 
 /** @typedef {import("./request.js").Request} Request */
-/** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
-/** @typedef {import("./request.js").Compare} Compare */
 /** @typedef {{conditions: Api.ConditionValues, index: number, caption: string, place: number, variation: Api.Variation | null}} CanvasSpec `place`: among all canvases */
 /** @typedef {{model: Api.ModelInfo, settings: Settings, canvases: CanvasSpec[], compared: Compare | null}} Job a request to the server */
 

@@ -4,8 +4,6 @@ import { blankCanvas, holdsAnything, sameGrid } from "../canvas/canvas_model.js"
 import { History } from "./history.js";
 import { recoloured } from "../drawing/palette_files.js";
 import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
-
-/** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
 /** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null, columns?: number | null}} Workspace `hint`: as it was drawn; `columns` of a grid */
 /** @typedef {"image" | "entropy" | "surprisal" | "saliency" | "shift" | "differences"} View */
 /** @typedef {"inspect" | "move" | import("../drawing/strokes.js").DrawingTool | import("../drawing/selecting.js").SelectionTool} Tool */
@@ -18,7 +16,6 @@ import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {{request: Request, workspace: Workspace}} Draft */
-/** @typedef {import("./request.js").Hint} Hint */
 
 export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels per second; the last is live
 const USUAL_SECONDS = 4, MAX_ZOOM = 16;

@@ -4,8 +4,6 @@ import { encodeArray } from "./encoded_arrays.js";
 import { blankCanvas } from "../canvas/canvas_model.js";
 import { PaintingTrace } from "../canvas/painting_trace.js";
 
-/** @typedef {import("../state/paint_jobs.js").Job} Job */
-
 export const PLAIN = { best_of: 1, seamless: null }; // what is painted from its first pixel on
 const MAX_PROBABILITIES = 3_000_000; // probabilities to stream with a painting, for the chart during playback
 

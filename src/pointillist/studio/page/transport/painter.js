@@ -7,8 +7,6 @@ import { RequestError, isAbort } from "./api.js";
 import { PLAIN, begin, divided, newCanvas, requestOf } from "./paint_request.js";
 import { decodeBatch } from "../canvas/painting_trace.js";
 import { isSamePainting, manifestOf, originOf } from "./manifests.js";
-
-/** @typedef {import("../state/paint_jobs.js").Job} Job */
 /** @typedef {CanvasImage & {height: number, width: number}} Start an image of which some pixels are known */
 /** @typedef {{canvases: Canvas[], starts: boolean}} Group canvases of one request; `starts`: they are partly known */
 /** @typedef {"new" | "live" | "aside"} Kind of painting: shown when it begins; in place of what is there; neither shown nor in the gallery */
@@ -305,7 +303,7 @@ export class Painter {
   }
 }
 
-/** Return true if an image was drawn in advance, and not from its uniforms alone. @param {import("../canvas/canvas_model.js").Settings} settings */
+/** Return true if an image was drawn in advance, and not from its uniforms alone. @param {Settings} settings */
 const advanced = ({ rules, best_of: bestOf, seamless }) => Boolean(rules || bestOf > 1 || seamless);
 
 let serial = 0;

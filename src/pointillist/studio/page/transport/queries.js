@@ -3,8 +3,6 @@
 import { encodeArray } from "./encoded_arrays.js";
 import { visibleImage } from "../canvas/canvas_model.js";
 
-/** @typedef {import("./api.js").Routes} Routes */
-
 /** Sends one query at a time, and of those that wait only the latest. Results are kept as long as the object that they are about: a canvas, or the details of a model. */
 export class LatestOnlyQueue {
   /** @type {WeakMap<object, Map<string, any>>} */

@@ -1,7 +1,5 @@
 // The workers of an exported page: pictures, candidates of a fill and chunks of an endless map are divided among them. Each is a
 // function of the program, its seed and its number, so that the answers are the same for any number of workers.
-
-/** @typedef {import("../../transport/api.js").Send} Send */
 /** @typedef {{send: Send, readonly pending: number, readonly refused: boolean}} Line to a worker; `pending`: requests that are not answered */
 /** @typedef {{order: number, run: (line: Line) => Promise<void>}} Task */
 /** @typedef {{x: number, y: number, levels: Api.EncodedArray}} Chunk */
