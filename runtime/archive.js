@@ -3,6 +3,7 @@
 //   const records = decodeArchive(bytesOfArchive, await openProgram(json, tensors));
 
 import { POWERS, check } from "./arithmetic.js";
+import { LEARNED, learner } from "./learned.js";
 import { MASK, Run, conditions, crc32, hex, joined, orderOf, siteOf } from "./pointillist.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
@@ -84,7 +85,7 @@ export function decodeArchive(file, model) {
   };
   check(hex(take(3)) === "8b5058", "it is not an archive");
   const [flags] = take(1), prefix = hex(take(4));
-  check(flags >> 4 === 4 || ((flags >> 4 === 1 || flags >> 4 === 2) && (flags & 12) === 0), `version ${flags >> 4}.${flags & 15} is none of 1, 2, 4`);
+  check(flags >> 4 === 4 || flags >> 4 === 5 || ((flags >> 4 === 1 || flags >> 4 === 2) && (flags & 12) === 0), `version ${flags >> 4}.${flags & 15} is none of 1, 2, 4, 5`);
   check(model.fingerprint.startsWith(prefix), `it was written with the program ${prefix}`);
   const name = Object.keys(model.orders)[flags & 1 ? number() : 0], side = flags >> 4 === 2 || flags & 4 ? number() : Infinity;
   for (let n = 0; n < 2 && flags & 8; n++) number(); // the type and the first value of an array
@@ -123,20 +124,21 @@ export function decodeArchive(file, model) {
 function decodeRecord(content, model, order, labelled, count, height, width) {
   check(content.length % 4 !== 2, "its pictures are packed by LZMA, so decompress it in Python");
   const [th, tw] = model.fixedSize ? [model.image.height, model.image.width] : [height, width], { channels } = model.image;
-  const { levels: values } = model.image, stored = content.length % 4 === 1, size = count * channels * height * width;
-  const across = Math.ceil(width / tw), perPicture = across * Math.ceil(height / th), decoder = new RangeDecoder(content.subarray(stored ? 1 : 0));
+  const { levels: values } = model.image, stored = content.length % 4 === 1, size = count * channels * height * width, learned = content.length % 4 === 3;
+  const across = Math.ceil(width / tw), perPicture = across * Math.ceil(height / th), decoder = new RangeDecoder(content.subarray(content.length % 4));
   const number = model.orders[order.name], program = model.programs[number], [rows, columns] = order.columns ? [tw, th] : [th, tw];
   const classes = model.parts[number].find((part) => part.name === "label")?.names.length ?? 0;
-  check((!labelled || classes > 0) && (!stored || (content[0] === 1 && content.length >= Math.floor((-size * Math.log2(1 - ((values - 1) * Math.floor(2 ** 24 / values)) / 2 ** 24)) / 8))), "its labels, or its length");
+  check((!labelled || classes > 0) && (!learned || hex(content.subarray(0, 3)) === "030000") && (!stored || (content[0] === 1 && content.length >= Math.floor((-size * Math.log2(1 - ((values - 1) * Math.floor(2 ** 24 / values)) / 2 ** 24)) / 8))), "its labels, or its length");
   const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
   const levels = stored ? Uint16Array.from({ length: size }, () => decoder.uniform(values)) : new Uint16Array(size);
   const runs = stored ? [] : labels.flatMap((label) => Array.from({ length: perPicture }, () =>
     new Run(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));
+  const state = new Int32Array(LEARNED), learners = learned ? runs.map(() => learner(state, program, rows, columns)) : [];
   while (!stored && !runs[0].done) {
     const { row, column, step } = runs[0], [y, x] = siteOf(order, row, column, th, tw);
     runs.forEach((run, n) => {
       const tile = n % perPicture, top = Math.floor(tile / across) * th + y, left = (tile % across) * tw + x;
-      const inside = top < height && left < width, level = inside ? decoder.level(run.intervals() ?? run.frequencies(), program.head.precision) : 0;
+      const inside = top < height && left < width, decode = learners[n] ?? (() => decoder.level(run.intervals() ?? run.frequencies(), program.head.precision)), level = inside ? decode(decoder, run) : 0;
       if (inside) levels[((Math.floor(n / perPicture) * channels + step) * height + top) * width + left] = level;
       run.observe(level);
     });

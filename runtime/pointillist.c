@@ -38,6 +38,7 @@
 #include "core/run.c"
 #include "core/draw.c"
 #include "core/decode.c"
+#include "core/stage.c"
 #include "core/score.c"
 #include "solver.c"
 #include "particles.c"

@@ -75,9 +75,15 @@ PT_API int64_t pt_symbol(pt_decoder *decoder, int64_t count);
 PT_API int32_t pt_is_exhausted(const pt_decoder *decoder);
 
 /* Decode whole images: levels [n, c, h, w] of the sites where coded [n, h, w] is not 0; the other levels are given, and kept.
-   Image b is read from decoders[decoder_of[b]]: at each site of each channel, all images. `signal` as for pt_sample. */
-PT_API void pt_decode(pt_run *run, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of,
-                      volatile int64_t *signal);
+   Image b is read from decoders[decoder_of[b]]: at each site of each channel, all images. `signal` as for pt_sample.
+
+   With `errors` [n, c, h, w], all 0, a stage that learns as it reads stands between the distributions and the decoders:
+   `learned` has PT_LEARNED numbers for each decoder, all 0. Without decoders it codes the levels instead: `decisions` is filled with
+   the size of the interval of each, of 2^16, up to one for each bit of a level: the last one, or, where negative, the first.
+   Return how many there are; signal[2] is the number of bits that the levels take without the stage, in steps of 2^-20. */
+enum { PT_LEARNED = 173250 };
+PT_API int64_t pt_decode(pt_run *run, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of,
+                         int64_t *errors, int32_t *learned, int32_t *decisions, volatile int64_t *signal);
 
 /* Step through images. At each row `pt_row`; at each sub-pixel of a site `pt_site`, `pt_params` [b, p], and `pt_write` of
    the canvas values [b, count] of what was chosen, from canvas channel `first` on; after the last one `pt_post`. */

@@ -395,14 +395,14 @@ function frequencies(head, params, pixel, channel) {
   return normalise(Float64Array.from(logits, (logit) => exp[Math.min(most - logit, exp.length - 1)]), precision);
 }
 const LOG = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 20 * Math.log2(1 + i / 256) + 0.5));
-const EXP = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 30 * 2 ** (-i / 256) + 0.5));
+export const EXP = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 30 * 2 ** (-i / 256) + 0.5));
 /** Read one of both at x of 2^bits. @param {Float64Array} table @param {number} x @param {number} bits */
-function read(table, x, bits) {
+export function read(table, x, bits) {
   const i = Math.floor(x / POWERS[bits - 8]);
   return table[i] + Math.floor(((table[i + 1] - table[i]) * (x - i * POWERS[bits - 8])) / POWERS[bits - 8]);
 }
 /** log2 in steps of 2^-20. @param {number} f */
-const log2 = (f, e = 31 - Math.clz32(f)) => e * 2 ** 20 + read(LOG, f * POWERS[24 - e] - 2 ** 24, 24);
+export const log2 = (f, e = 31 - Math.clz32(f)) => e * 2 ** 20 + read(LOG, f * POWERS[24 - e] - 2 ** 24, 24);
 /** Frequencies after guidance, temperature, top-p and allowed levels; they sum to 2^30.
  *  @param {Float64Array} conditional @param {Float64Array | null} reference @param {number} guidance @param {number} temperature
  *  @param {number} topP @param {boolean[] | null} allowed */

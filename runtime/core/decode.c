@@ -38,6 +38,9 @@ int64_t pt_symbol(pt_decoder *d, int64_t count) {
 
 int32_t pt_is_exhausted(const pt_decoder *d) { return d->next >= d->count && d->point - d->lower < (1ull << 33) - 1; }
 
+/* The stage, in stage.c. */
+static i64 learn_level(pt_run *r, pt_decoder *d, i32 **decisions, const i32 *params, i64 *levels, i64 *errors, i32 *learned, volatile i64 *bits, i64 row, i64 column, i64 c);
+
 /* Decode the level of a channel of a site. */
 static i64 decode_level(pt_run *r, pt_decoder *d, const i32 *params, const i64 *pixel, i64 c) {
   i64 by = 24 - r->p.header[H_PRECISION], target = place_of(d) >> by, interval[2];
@@ -47,26 +50,35 @@ static i64 decode_level(pt_run *r, pt_decoder *d, const i32 *params, const i64 *
   return level;
 }
 
-/* Images, whose pixels are decoded where they are coded, each by its decoder. */
+/* Images, whose pixels are decoded where they are coded, each by its decoder, or coded by none. With the stage there are errors. */
 typedef struct {
   i64 *levels;
   const u8 *coded;
   pt_decoder *decoders;
   const i64 *decoder_of;
+  i64 *errors;
+  i32 *learned;
+  i32 *decisions;
+  volatile i64 *bits;
 } decoding;
 
 static void decode_levels(pt_run *r, void *how, i64 row, i64 column, i64 first, i64 last) {
-  const decoding *d = how;
-  i64 plane = r->height * r->width, at = row * r->width + column;
+  decoding *d = how;
+  i64 plane = r->height * r->width, size = plane * r->p.header[H_CHANNELS], at = row * r->width + column;
   for (i64 c = first; c < last; c++)
     for (i64 b = 0; b < r->batch; b++) {
-      i64 *pixel = d->levels + b * r->p.header[H_CHANNELS] * plane + at;
-      pt_decoder *decoder = d->decoders + d->decoder_of[b];
-      if (d->coded[b * plane + at] && !decoder->is_wrong) pixel[c * plane] = decode_level(r, decoder, params_at(r, b, column), pixel, c);
+      i64 *image = d->levels + b * size, number = d->decoders ? d->decoder_of[b] : 0;
+      pt_decoder *decoder = d->decoders ? d->decoders + number : 0;
+      const i32 *params = params_at(r, b, column);
+      if (!d->coded[b * plane + at] || (decoder && decoder->is_wrong)) continue;
+      image[at + c * plane] = d->errors ? learn_level(r, decoder, &d->decisions, params, image, d->errors + b * size, d->learned + number * PT_LEARNED, d->bits, row, column, c)
+                                        : decode_level(r, decoder, params, image + at, c);
     }
 }
 
-void pt_decode(pt_run *r, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of, volatile int64_t *signal) {
-  decoding d = {levels, coded, decoders, decoder_of};
+int64_t pt_decode(pt_run *r, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of, int64_t *errors,
+                  int32_t *learned, int32_t *decisions, volatile int64_t *signal) {
+  decoding d = {levels, coded, decoders, decoder_of, errors, learned, decisions, signal ? signal + 2 : 0};
   for (i64 row = 0; row < r->height && visit_row(r, row, r->batch, levels, 0, decode_levels, &d, signal); row++) signal[1] = row + 1;
+  return d.decisions - decisions;
 }

@@ -18,9 +18,9 @@ from pointillist.compression.container import crc32c, crc32c_in_python
 from pointillist.compression.models import as_integer_model
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder
-from pointillist.engine.library import load_library
-from pointillist.errors import ArchiveError, CheckpointError, ConfigError, ShapeError
-from tests.portable.networks import CASES, integer_case
+from pointillist.engine.library import KERNELS, load_library
+from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, ShapeError
+from tests.portable.networks import CASES, few_images, integer_case
 
 OVERHEAD = 16 + 2
 """Bytes of an archive of one image beyond its coded bits."""
@@ -49,6 +49,22 @@ def test_the_range_coder_returns_every_symbol(data: st.DataObject) -> None:
     assert not decoder.is_wrong
     bits = n * np.log2(7) - np.log2(sizes / (1 << precision)).sum()
     assert 8 * len(payload) <= bits + 64
+
+
+@pytest.mark.parametrize("name", ["gated-pixelcnn", "photographs"])
+def test_the_stage_is_the_same_by_any_kernels(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the likelihood of the model; without the library in C it is refused."""
+    integer_model, x = integer_case(name)[1], few_images(name)
+    codec, none = Codec(integer_model, learn=True), np.full(len(x), -1)
+    record = codec.encode(x, none)
+    assert record.bits == pytest.approx(Codec(integer_model, learn=False).encode(x, none).bits, rel=1e-4)
+    monkeypatch.setenv(KERNELS, "plain")
+    assert codec.encode(x, none).content == record.content
+    monkeypatch.setenv(KERNELS, "none")
+    with pytest.raises(EngineError, match="the library in C"):
+        codec.decode([replace(record, content=b"\3\0\0word")])
+    with pytest.raises(EngineError, match="the library in C"):
+        Codec(integer_model, learn=True)
 
 
 @given(st.integers(0, 2**32), st.sampled_from([2, 200, 1 << 23, (1 << 24) - 2]))
@@ -80,11 +96,11 @@ def test_the_crc_is_that_of_castagnoli() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_images_come_back(name: str) -> None:
-    """Of every network and likelihood, in every order, in records of one image and of all."""
+    """Of every network and likelihood, in every order, in records of one image and of all, by the stage too."""
     _, integer_model, x = integer_case(name)
     for order in integer_model.orders:
-        for per_record in (1, None):
-            archive = compress(integer_model, x, order=order, per_record=per_record)
+        for per_record, learn in ((1, False), (None, False), (None, True)):
+            archive = compress(integer_model, x, order=order, per_record=per_record, learn=learn)
             assert np.array_equal(decompress(archive, integer_model), x.numpy())
 
 
@@ -121,9 +137,9 @@ def test_an_archive_costs_what_the_likelihood_says() -> None:
     model, integer_model, x = integer_case("gated-256")
     bits = -model.integer_model().log_prob(x) / np.log(2)
     for image, own in zip(x, bits, strict=True):
-        assert own / 8 <= len(compress(integer_model, image)) <= own / 8 + OVERHEAD + 4
+        assert own / 8 <= len(compress(integer_model, image, learn=False)) <= own / 8 + OVERHEAD + 4
     many = x.repeat(200, 1, 1, 1)
-    assert len(compress(integer_model, many, verify=False)) <= 1.005 * 200 * bits.sum() / 8 + 32
+    assert len(compress(integer_model, many, verify=False, learn=False)) <= 1.005 * 200 * bits.sum() / 8 + 32
 
 
 @given(st.data())
@@ -250,11 +266,3 @@ def test_repetitions_are_packed() -> None:
             assert isinstance(outcome, ArchiveError)
         (outcome,) = codec.decode([replace(record, size=(64, 60))])
         assert isinstance(outcome, ArchiveError)
-
-
-def test_stored_noise_costs_two_thousandths() -> None:
-    """128x128 pixels of noise in colour, under a model of photographs."""
-    noise = np.random.default_rng(0).integers(0, 256, (1, 3, 128, 128))
-    archive = compress("photos", noise)
-    assert len(archive) <= 1.002 * noise.size
-    assert np.array_equal(decompress(archive, "photos"), noise)

@@ -45,21 +45,24 @@ static void damage(uint8_t *program, int64_t size) {
 
 /* Decode images from a few words, each with a decoder of its own and then all from the first, and hash levels and flags. */
 static uint64_t decode(const uint8_t *program, int32_t level, const int32_t *const *values, const int64_t *shape) {
-  int64_t batch = shape[0], sites = batch * shape[2] * shape[3], count = sites * shape[1], signal[2] = {0, 0};
+  int64_t batch = shape[0], sites = batch * shape[2] * shape[3], count = sites * shape[1], signal[3] = {0};
   uint64_t hash = 0;
   for (int64_t length = 0; length <= 9; length += 9) {
     uint32_t *words = aligned(length * 4);
     for (int64_t k = 0; k < length; k++) words[k] = (uint32_t)(k + 1) * 2654435769u ^ (uint32_t)count;
     pt_decoder *decoders = aligned(batch * (int64_t)sizeof *decoders);
+    int64_t *errors = count % 2 ? aligned(count * 8) : 0; /* with the stage */
+    int32_t *learned = errors ? aligned(batch * PT_LEARNED * 4) : 0;
+    if (errors) memset(errors, 0, (size_t)count * 8), memset(learned, 0, (size_t)batch * PT_LEARNED * 4);
     int64_t *levels = aligned(count * 8), *owner = aligned(batch * 8);
     uint8_t *coded = aligned(sites), *workspace = aligned(pt_workspace(program, batch, shape[2], shape[3], 0));
     for (int64_t k = 0; k < sites; k++) coded[k] = k % 5 != 2;
     for (int64_t k = 0; k < count; k++) levels[k] = 0; /* what is not coded is kept, and read */
     for (int64_t b = 0; b < batch; b++) owner[b] = length ? b : 0, pt_decoder_begin(decoders + b, words, length);
-    pt_decode(pt_begin(program, batch, shape[2], shape[3], 0, 0, values, workspace, level), levels, coded, decoders, owner, signal);
+    pt_decode(pt_begin(program, batch, shape[2], shape[3], 0, 0, values, workspace, level), levels, coded, decoders, owner, errors, learned, 0, signal);
     for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)levels[k]) * 1099511628211u;
     for (int64_t b = 0; b < batch; b++) hash = (hash ^ (uint64_t)decoders[b].is_wrong) * 31 + (uint64_t)pt_is_exhausted(decoders + b);
-    free(words), free(decoders), free(levels), free(owner), free(coded), free(workspace);
+    free(words), free(decoders), free(levels), free(owner), free(coded), free(workspace), free(errors), free(learned);
   }
   return hash;
 }

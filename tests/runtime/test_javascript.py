@@ -114,13 +114,16 @@ def test_golden_archives(name: str) -> None:
     assert {(record["height"], record["width"]) for record in records} == {expected.shape[2:]}
 
 
-def test_an_archive_of_16_bits(tmp_path: Path) -> None:
-    """A level is found by halving: no table of 65,536 for a pixel."""
-    scan = np.random.default_rng(0).normal(9000, 40, (1, 1, 5, 7)).round().astype(np.int64)
-    (tmp_path / "scan.pxl").write_bytes(compress("grey16", scan))
-    job = {"job": "archive", "folder": str(FOLDERS["grey16"]), "file": str(tmp_path / "scan.pxl")}
-    ((record,),) = javascript(job)
-    assert record["levels"] == scan.reshape(-1).tolist()
+@pytest.mark.parametrize(
+    ("name", "learn"), [("grey16", False), ("grey16", True), ("photos", True), ("outline-to-tile", True)]
+)
+def test_an_archive(name: str, learn: bool, tmp_path: Path) -> None:
+    """A level of 16 bits is found by halving: no table of 65,536 for a pixel. The stage learns the same as in C."""
+    shape = {"photos": (2, 3, 9, 5), "outline-to-tile": (1, 1, 40, 34)}.get(name, (1, 1, 5, 7))
+    levels = np.random.default_rng(0).normal(40, 0.6, shape).round().astype(np.int64)
+    (tmp_path / "a.pxl").write_bytes(compress(name, levels, learn=learn))
+    (records,) = javascript({"job": "archive", "folder": str(FOLDERS[name]), "file": str(tmp_path / "a.pxl")})
+    assert records[0]["levels"] == levels.reshape(-1).tolist()
 
 
 def test_an_unknown_option_is_rejected() -> None:

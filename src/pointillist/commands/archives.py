@@ -59,6 +59,9 @@ class CompressSettings(Settings):
     per_record: int | None = option(
         None, "N", "Images decoded together; 1 costs ten bytes more an image. Default: by size.", low=1
     )
+    learn: bool | None = option(
+        None, None, "A stage learns as it codes. Default: of 64 to 256 levels.", flags=("--learn/--no-learn",)
+    )
     verify: bool = option(True, None, "Decode everything again, and compare.", flags=("--verify/--no-verify",))
     threads: Any = sampling_option(None, "N", "Threads; the archive is the same.", low=1)
     force: bool = option(False, FLAG, "Replace an existing archive.")
@@ -122,7 +125,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
     inputs = open_inputs(settings.files, image, settings.model)
     bar.total = inputs.count
     labels = resolve_labels(integer_model, settings.label, 1)
-    coding: Facts = {"per_record": settings.per_record, "verify": settings.verify}
+    coding: Facts = {"per_record": settings.per_record, "verify": settings.verify, "learn": settings.learn}
     coding |= {"labels": labels is not None, "largest": inputs.largest}
     coding["threads"] = settings.threads or default_threads()
     started, sub_pixels = time.perf_counter(), 0
@@ -141,6 +144,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Facts | None:
         "bytes": size,
         "saved": f"{1 - size / inputs.bytes:.0%}" if size < inputs.bytes else "nothing",
         "bits_per_dim": 8 * size / max(1, sub_pixels),
+        "likelihood_bits_per_dim": archive.likelihood_bits / max(1, sub_pixels),
         "model": settings.model,
         "fingerprint": integer_model.fingerprint,
         "verified": settings.verify,
@@ -255,7 +259,7 @@ def job(settings: CompressSettings) -> Work:
     label = None if labels is None else labels[0]
     sizes = [_size(path) for path, _ in files]
     largest = max((max(size) for size in sizes if size is not None), default=0)
-    codec = make_codec(integer_model, None, label is not None, largest)
+    codec = make_codec(integer_model, labels=label is not None, largest=largest, learn=settings.learn)
     plans = plan_records(codec, sizes, settings.per_record)
     read = lru_cache(1)(lambda number: read_levels(*files[number], image))  # for the tiles of a large picture
 

@@ -39,6 +39,7 @@ def compress(
     per_record: int | None = None,
     verify: bool = True,
     threads: int = 1,
+    learn: bool | None = None,
 ) -> bytes:
     """Compress images without loss, into about as many bits as their likelihood under the integer model says.
 
@@ -57,6 +58,8 @@ def compress(
             about ten bytes more, and is decoded by itself.
         verify: decode everything again, and compare.
         threads: threads that share the work; the bytes are the same for any number.
+        learn: whether a stage learns as it codes: a second likelihood, of these pictures in this order. None where it
+            pays, for models of 64 to 256 levels; `decompress` needs the library in C.
 
     Returns:
         The archive.
@@ -90,6 +93,7 @@ def compress(
         verify=check_flag("verify", verify),
         threads=threads,
         largest=max((max(picture.shape[1:]) for picture in pictures), default=0),
+        learn=learn,
     ) as archive:
         if values is not None and values.to_json() != ["<u2", 0]:
             archive.add_metadata(About(array="values", values=values).to_json())

@@ -3,9 +3,10 @@
 The symbols of a record are, in this order: the labels, each one of the classes or none; the sub-pixels in generation
 order, and at each of them the levels of all images; 16 bits of the CRC-32C of the levels, to show that they are right.
 
-Pictures that the model would make larger are stored: the symbols are the same, but all levels are equally likely, and
-the sub-pixels stand in raster order. Pictures that repeat themselves, such as enlarged ones, are packed: LZMA codes the
-differences of neighbours. Coded content has whole words, stored content a byte more, and packed content two.
+Pictures that the model would make larger are stored: all levels are equally likely, in raster order. Pictures that
+repeat themselves, such as enlarged ones, are packed: LZMA codes the differences of neighbours. Of learned content a
+level is some decisions, of a stage that learns as it reads (`runtime/core/stage.c`). Coded content has whole words,
+stored content a byte more, packed content two, and learned content three.
 
 The range encoder follows constriction (Bamler 2022, arXiv:2201.01741): words wait while a carry may
 still change them. The library in C encodes; on a platform without it, the same steps in Python do.
@@ -25,11 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
+from pointillist.engine.c.run import decode_in_c
+from pointillist.engine.executors import choose_executor
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import BITS, WORD, RangeDecoder
 from pointillist.engine.library import chosen_level, load_library
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError
+from pointillist.errors import ArchiveError, EngineError
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.pictures import Tiling, tiles_of
 from pointillist.model.portable import ProgramModel
@@ -65,6 +68,12 @@ class RangeEncoder:
         each = (1 << BITS) // count
         starts = symbols.astype(np.int64) * each
         self.add_intervals(starts, np.where(symbols == count - 1, (1 << BITS) - starts, each), BITS)
+
+    def add_decisions(self, sizes: IntArray) -> None:
+        """Code decisions, as `decode_in_c` returns them."""
+        for first in range(0, len(sizes), TOGETHER):
+            some = sizes[first : first + TOGETHER].astype(np.int64)
+            self.add_intervals(np.where(some > 0, (1 << DECISION) - some, 0), np.abs(some), DECISION)
 
     def add_intervals(self, starts: IntArray, sizes: IntArray, precision: int) -> None:
         """Code symbols `[n]` that are intervals of [0, 2 ** precision): their start and their size."""
@@ -128,14 +137,15 @@ def _waiting(state: EncoderState, carry: int) -> list[int]:
 
 TOGETHER = 65_536
 """Sub-pixels of the records that a thread decodes in lockstep."""
-CHECK = 1 << 16
-"""Number of values of the symbol that shows that the levels are right."""
+DECISION, CHECK = 16, 1 << 16
+"""Bits of the sizes of a decision, and number of values of the symbol that shows that the levels are right."""
 BLOCK, BLOCKS, SPREAD = 16, 32, 7
 """Side of the blocks by which the class of a picture is chosen, most blocks, and how often they cross the picture."""
-STORED, PACKED = b"\1", b"\2"
-"""First byte of stored and of packed content, and how many bytes it has more than whole words."""
-LEVELS_PACKED = 256
-"""Fewest levels of a model whose pictures are packed: of fewer, LZMA would be no smaller than the model."""
+STORED, PACKED, LEARNED = b"\1", b"\2", b"\3\0\0"
+"""How stored, packed and learned content begins; the first byte says how many bytes it has more than whole words."""
+LEVELS_PACKED, LEVELS_LEARNED = 256, range(64, 257)
+"""Fewest levels of a model whose pictures are packed: of fewer, LZMA would be no smaller; and levels of those for which
+the stage is worth its time: of fewer it saves nothing, of more it is slow."""
 FILTERS = [{"id": lzma.FILTER_LZMA1, "preset": 6 | lzma.PRESET_EXTREME, "dict_size": 1 << 22}]
 """Settings of LZMA: repetitions are sought within 4 MiB."""
 
@@ -165,6 +175,7 @@ class Codec:
         order: name of the generation order; None for the usual one.
         labels: whether images have labels, which the model is conditioned on.
         side: pixels of the side of the tiles of large pictures, each coded as a record; 0 for none.
+        learn: whether a stage learns as it codes; None for models of `LEVELS_LEARNED`. What it coded is always decoded.
 
     Attributes:
         packs: whether pictures may be packed: of a model of any size and of 256 levels or more.
@@ -175,13 +186,23 @@ class Codec:
     labels: bool
 
     def __init__(
-        self, integer_model: ProgramModel, order: str | None = None, *, labels: bool = False, side: int = 0
+        self,
+        integer_model: ProgramModel,
+        order: str | None = None,
+        *,
+        labels: bool = False,
+        side: int = 0,
+        learn: bool | None = None,
     ) -> None:
         self.side = side
         self.integer_model, self.order, self.labels = integer_model, integer_model.order(order), labels
         self._precision = integer_model.program(self.order).head.precision
         self._classes = len(integer_model.classes)
         self.packs: bool = integer_model.image.levels >= LEVELS_PACKED and not integer_model.fixed_size
+        compiled = choose_executor(integer_model.program(self.order), integer_model.executor) == "compiled"
+        if learn and not compiled:
+            raise EngineError("`learn` needs the library in C, which does not run this model here: leave it out.")
+        self.learns: bool = compiled and (integer_model.image.levels in LEVELS_LEARNED if learn is None else learn)
         self._dtype = np.dtype("<u2" if integer_model.image.levels > 256 else "u1")
 
     def tiling(self, height: int, width: int) -> Tiling:
@@ -212,17 +233,30 @@ class Codec:
         (height, width), tiling = levels.shape[2:], self.tiling(*levels.shape[2:])
         tiles = tiling.split(levels)
         inputs = self._inputs(labels, tiling)
-        starts, sizes = self.integer_model.intervals(tiles, inputs, self.order)
-        inside = self._in_order(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
-        encoder = self._encoder(labels)
-        encoder.add_intervals(self._in_order(starts)[inside], self._in_order(sizes)[inside], self._precision)
-        encoder.add_uniform(np.array([checksum(levels)]), CHECK)
-        content = encoder.finish()
+        coded, encoder = np.tile(tiling.inside(), (len(levels), 1, 1, 1)), self._encoder(labels)
+        if self.learns:
+            program, images = self.integer_model.program(self.order), np.zeros(len(tiles), np.int64)
+            raster = np.ascontiguousarray(self.order.array_to_raster(tiles), np.int64)
+            sites = self.order.array_to_raster(coded)[:, 0]
+            decisions, bits = decode_in_c(program, raster, sites, (), images, inputs, learns=True)
+            encoder.add_decisions(decisions)
+            content = LEARNED + self._finish(encoder, levels)
+        else:
+            starts, sizes = self.integer_model.intervals(tiles, inputs, self.order)
+            inside = self._in_order(np.broadcast_to(coded, tiles.shape))
+            sizes = self._in_order(sizes)[inside]
+            encoder.add_intervals(self._in_order(starts)[inside], sizes, self._precision)
+            content, bits = self._finish(encoder, levels), -float(log_probs(sizes, self._precision).sum()) / math.log(2)
         if len(content) > self._least_stored(levels.size):
             content = min(content, self._store(levels, labels), key=len)
         content = self._pack(levels, labels, content) if self.packs else content
         usual = (height, width) == (self.integer_model.image.height, self.integer_model.image.width)
-        return Record(PICTURES if usual else SIZED, len(levels), content, None if usual else (height, width))
+        return Record(PICTURES if usual else SIZED, len(levels), content, None if usual else (height, width), bits=bits)
+
+    def _finish(self, encoder: RangeEncoder, levels: IntArray) -> bytes:
+        """Return the content of pictures that are coded, with their check."""
+        encoder.add_uniform(np.array([checksum(levels)]), CHECK)
+        return encoder.finish()
 
     def choose_label(self, picture: IntArray) -> int:
         """Return the class by which some blocks of a picture `[c, h, w]` take the fewest bits, -1 for none.
@@ -252,8 +286,7 @@ class Codec:
         """Return the content of pictures `[n, c, h, w]` whose levels are equally likely."""
         encoder = self._encoder(labels)
         encoder.add_uniform(np.asarray(levels).reshape(-1), self.integer_model.image.levels)
-        encoder.add_uniform(np.array([checksum(levels)]), CHECK)
-        return STORED + encoder.finish()
+        return STORED + self._finish(encoder, levels)
 
     def _pack(self, levels: IntArray, labels: IntArray, content: bytes) -> bytes:
         """Return the packed content of pictures `[n, c, h, w]` if it is smaller than other content."""
@@ -296,9 +329,12 @@ class Codec:
             The pictures of each record, or why they cannot be had.
         """
         (size,) = {self.size(record) for record in records}
-        coded = [record for record in records if not is_stored(record)]
-        decoded = iter(self._decode_coded(coded, size) if coded else ())
-        return [self._load(record, size) if is_stored(record) else next(decoded) for record in records]
+        pairs = [(record, len(record.content) % WORD) for record in records]
+        decoded = {}
+        for kind in {0, LEARNED[0]} & {each for _, each in pairs}:
+            coded = [record for record, each in pairs if each == kind]
+            decoded[kind] = iter(self._decode_coded(coded, size, learned=kind > 0))
+        return [next(decoded[kind]) if kind in decoded else self._load(record, size) for record, kind in pairs]
 
     def _load(self, record: Record, size: tuple[int, int]) -> Decoded | ArchiveError:
         shape = (record.count, self.integer_model.image.channels, *size)
@@ -312,8 +348,11 @@ class Codec:
         levels = decoder.uniform(math.prod(shape), self.integer_model.image.levels).reshape(shape)
         return _checked(decoder, levels.astype(np.min_scalar_type(self.integer_model.image.levels - 1)), labels)
 
-    def _decode_coded(self, records: Sequence[Record], size: tuple[int, int]) -> list[Decoded | ArchiveError]:
-        tiling, decoders = self.tiling(*size), [RangeDecoder(record.content) for record in records]
+    def _decode_coded(
+        self, records: Sequence[Record], size: tuple[int, int], *, learned: bool
+    ) -> list[Decoded | ArchiveError]:
+        contents = [record.content.removeprefix(LEARNED if learned else b"") for record in records]
+        tiling, decoders = self.tiling(*size), [RangeDecoder(each) for each in contents]
         labels = [self._decode_labels(decoder, record.count) for decoder, record in zip(decoders, records, strict=True)]
         counts = [record.count * tiling.count for record in records]
         pixels = self.order.array_to_raster(tiling.inside())[:, 0]
@@ -323,6 +362,7 @@ class Codec:
             np.repeat(np.arange(len(records)), counts),
             self._inputs(np.concatenate(labels), tiling),
             self.order,
+            learns=learned,
         )
         bounds = np.cumsum([0, *counts])
         tiles = tiles.astype(np.min_scalar_type(self.integer_model.image.levels - 1))
@@ -343,11 +383,6 @@ class Codec:
         visits = self.order.rank(x.shape[2], x.shape[3]).reshape(-1).argsort()
         result = x.reshape(*x.shape[:2], -1)[:, :, visits].transpose(2, 1, 0)
         return result.reshape(-1, len(x))
-
-
-def is_stored(record: Record) -> bool:
-    """Return True if the content of a record is stored or packed, and not coded by the model."""
-    return len(record.content) % WORD in (STORED[0], PACKED[0])
 
 
 def _checked(decoder: RangeDecoder, levels: IntArray, labels: IntArray) -> Decoded | ArchiveError:

@@ -31,12 +31,9 @@ from pointillist.files.reading import parse_object
 from pointillist.images.pictures import tiles_of
 
 MAGIC = b"\x8bPX"
-VERSION = 1
-VERSION_OF_TILES = 2
-VERSION_OF_ARRAYS = 3
-VERSION_OF_PACKED = 4
+VERSION, VERSION_OF_TILES, VERSION_OF_ARRAYS, VERSION_OF_PACKED, VERSION_OF_LEARNED = range(1, 6)
 LABELS, ORDER, SIDE, ARRAY = 2, 1, 4, 8
-"""Flags: images have labels; the generation order is given; of version 4: the side of a tile, the type of an array."""
+"""Flags: images have labels; the order is given; from version 4 on: the side of tiles, the type of values."""
 END, PICTURES, SIZED, METADATA = range(4)
 """Kinds of record: pictures of the size of the model, pictures of another size, data about the archive."""
 PREFIX = 4
@@ -62,7 +59,7 @@ class Header:
         order: number of the generation order.
         side: pixels of the side of a tile; 0 where pictures are not cut, as in version 1.
         array: type and first value of an array, as `to_header` has them; None for pictures.
-        packed: whether records may be packed, as in version 4.
+        packed, learned: whether records may be packed, as in version 4, and learned, as in version 5.
     """
 
     fingerprint: bytes
@@ -71,13 +68,15 @@ class Header:
     side: int = 0
     array: tuple[int, int] | None = None
     packed: bool = False
+    learned: bool = False
 
     def encode(self) -> bytes:
         flags = LABELS * self.labels | ORDER * (self.order > 0)
         order, side = ([number] if number else [] for number in (self.order, self.side))
         version = VERSION_OF_TILES if side else VERSION
-        if self.packed:
-            version, flags = VERSION_OF_PACKED, flags | SIDE * bool(side) | ARRAY * (self.array is not None)
+        if self.packed or self.learned:
+            version = VERSION_OF_LEARNED if self.learned else VERSION_OF_PACKED
+            flags = flags | SIDE * bool(side) | ARRAY * (self.array is not None)
         elif self.array is not None:
             version, side = VERSION_OF_ARRAYS, [self.side]
         extra = [*order, *side, *(self.array or ())]
@@ -99,6 +98,7 @@ class Record:
         size: height and width of pictures of kind `SIZED`.
         content: the coded bytes.
         tile: number of the tile of the picture that it holds; None for whole pictures.
+        bits: of the likelihood of pictures that were coded, which is not stored.
     """
 
     kind: int
@@ -106,6 +106,7 @@ class Record:
     content: bytes
     size: tuple[int, int] | None = None
     tile: int | None = None
+    bits: float = 0.0
 
     def encode(self, header: bytes) -> bytes:
         body = _encode_first(self.kind, self.count, self.size, self.tile) + encode_var(len(self.content)) + self.content
@@ -239,7 +240,7 @@ def read_header(source: Source) -> tuple[Header, bytes]:
         raise ArchiveError(f"{source.name} is not an archive of pointillist: it does not begin like one.")
     (byte,) = source.take(1)
     version = byte >> 4
-    packed = version == VERSION_OF_PACKED
+    packed = version in (VERSION_OF_PACKED, VERSION_OF_LEARNED)
     if not (packed or (VERSION <= version <= VERSION_OF_ARRAYS and not byte & (SIDE | ARRAY))):
         raise ArchiveError(
             f"{source.name} is an archive of version {version}.{byte & 15}, which this release does not read: "
@@ -251,7 +252,7 @@ def read_header(source: Source) -> tuple[Header, bytes]:
     if not side and (byte & SIDE or version == VERSION_OF_TILES):
         raise source.damaged("its tiles have no pixels")
     array = (source.var(), source.var()) if byte & ARRAY or version == VERSION_OF_ARRAYS else None
-    header = Header(fingerprint, bool(byte & LABELS), order, side, array, packed)
+    header = Header(fingerprint, bool(byte & LABELS), order, side, array, packed, version == VERSION_OF_LEARNED)
     _ = header.metadata  # checked before anything is decoded
     return header, bytes(source.marked)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
@@ -30,6 +30,15 @@ CHOOSE = 64
 """Rows or columns from which the class of a picture is worth choosing: it costs a byte at most."""
 
 
+class Coding(TypedDict, total=False):
+    """Options of a codec; see `ArchiveWriter`."""
+
+    order: str | None
+    labels: bool
+    largest: int
+    learn: bool | None
+
+
 class ArchiveWriter:
     """Write pictures to an archive.
 
@@ -50,6 +59,7 @@ class ArchiveWriter:
         threads: threads that share the work; the archive is the same for any number.
         largest: rows or columns of the largest picture. More than `SIDE` are cut into tiles: version 2 of the format. A
             model that knows one size only cuts pictures by its size.
+        learn: whether a stage learns as it codes, a second likelihood; None where it pays.
     """
 
     def __init__(
@@ -57,20 +67,18 @@ class ArchiveWriter:
         file: BinaryFile,
         model: Any,
         *,
-        order: str | None = None,
-        labels: bool = False,
         per_record: int | None = None,
         verify: bool = True,
         threads: int = 1,
-        largest: int = 0,
+        **coding: Unpack[Coding],
     ) -> None:
         integer_model = as_integer_model(model)
         if per_record is not None:
             check_whole("per_record", per_record, 1)
-        if labels and not integer_model.classes:
+        if coding.get("labels") and not integer_model.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
         self._verify, self._threads, self._per_record = verify, threads, per_record
-        self._codec = make_codec(integer_model, order, labels, largest)
+        self._codec = make_codec(integer_model, **coding)
         self._records = RecordWriter(file, header_of(self._codec))
         self._waiting: list[tuple[IntArray, int | None]] = []
 
@@ -78,6 +86,11 @@ class ArchiveWriter:
     def bytes_written(self) -> int:
         """Bytes so far."""
         return self._records.bytes_written
+
+    @property
+    def likelihood_bits(self) -> float:
+        """Bits so far by the likelihood of the model."""
+        return self._records.likelihood_bits
 
     def __enter__(self) -> ArchiveWriter:
         return self
@@ -145,10 +158,12 @@ class RecordWriter:
 
     Attributes:
         bytes_written: bytes so far.
+        likelihood_bits: bits so far by the likelihood of the model.
     """
 
     header: Header
     bytes_written: int
+    likelihood_bits: float = 0.0
 
     def __init__(self, file: BinaryFile, header: Header) -> None:
         self._file, self.header, self.bytes_written = file, header, 0
@@ -170,6 +185,7 @@ class RecordWriter:
         encoded = record.encode(self._begin())
         self._entries.append(Entry(record.kind, record.count, len(encoded), record.size, record.tile))
         self._put(encoded)
+        self.likelihood_bits += record.bits
 
     def end(self) -> None:
         """Write the end; the file stays open."""
@@ -187,17 +203,27 @@ class RecordWriter:
         self.bytes_written += len(data)
 
 
-def make_codec(integer_model: ProgramModel, order: str | None, labels: bool, largest: int) -> Codec:
+def make_codec(
+    integer_model: ProgramModel,
+    *,
+    order: str | None = None,
+    labels: bool = False,
+    largest: int = 0,
+    learn: bool | None = None,
+) -> Codec:
     """Return the codec of pictures of up to so many rows or columns; see `ArchiveWriter`."""
     any_size = not integer_model.fixed_size
     chosen = any_size and largest >= CHOOSE and bool(integer_model.classes)
-    return Codec(integer_model, order, labels=labels or chosen, side=SIDE if any_size and largest > SIDE else 0)
+    side = SIDE if any_size and largest > SIDE else 0
+    return Codec(integer_model, order, labels=labels or chosen, side=side, learn=learn)
 
 
 def header_of(codec: Codec) -> Header:
     """Return the header of an archive of a codec."""
     number = list(codec.integer_model.orders).index(codec.order.name)
-    return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side, packed=codec.packs)
+    return Header(
+        prefix_of(codec.integer_model), codec.labels, number, codec.side, packed=codec.packs, learned=codec.learns
+    )
 
 
 def pictures_of(sub_pixels: int, per_record: int | None) -> int:
@@ -254,8 +280,8 @@ def encode_records(
             height, width = several[0].shape[1:]
             rows, columns = tiles_of(height, width, codec.side).box(plan.tile)
             levels = several[0][None, :, rows, columns]
-            content = codec.encode(levels, labels[plan.pictures]).content
-            record = Record(SIZED, 1, content, (height, width), plan.tile)
+            record = codec.encode(levels, labels[plan.pictures])
+            record = replace(record, kind=SIZED, size=(height, width), tile=plan.tile)
         records.append(record)
         expected.append(levels)
     if verify:

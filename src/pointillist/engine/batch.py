@@ -150,7 +150,7 @@ def run_slices(
         is_short: whether a single slice runs in the calling thread: it takes so short a time that an interrupt and
             reports can wait for its end, and another thread would add a third of a millisecond.
     """
-    signals = [np.zeros(2, np.int64) for _ in slices]
+    signals = [np.zeros(3, np.int64) for _ in slices]
     if is_short and len(slices) == 1:
         run(0, slices[0], signals[0])
         _report(on_row, 0, int(signals[0][DONE]))

@@ -107,20 +107,25 @@ def decode_images(
     decoder_of: IntArray,
     inputs: Inputs,
     executor: str = "auto",
+    *,
+    learns: bool = False,
 ) -> None:
     """Decode the levels of images `[b, c, h, w]` in the raster frame, in place, where `coded` `[b, h, w]`.
 
-    At each site, for each channel, the level of image b comes from `decoders[decoder_of[b]]`.
+    At each site, for each channel, the level of image b comes from `decoders[decoder_of[b]]`; by a stage that learns as
+    it reads, if it `learns`.
 
     Raises:
-        EngineError: if there is no such executor, or the inputs do not fit.
+        EngineError: if there is no such executor, it has no stage, or the inputs do not fit.
     """
     batch, height, width = coded.shape
     if choose_executor(program, executor) == "compiled":
         from pointillist.engine.c.run import decode_in_c
 
-        decode_in_c(program, levels, coded, [each.state for each in decoders], decoder_of, inputs)
+        decode_in_c(program, levels, coded, [each.state for each in decoders], decoder_of, inputs, learns=learns)
         return
+    if learns:
+        raise EngineError("These pictures were coded by a stage that learns, which the library in C alone decodes.")
 
     def decoded(steps: ProgramStepper) -> IntArray:
         row, column, channel = steps.site

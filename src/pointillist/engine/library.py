@@ -41,7 +41,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_workspace": (_I64, [_POINTER, _I64, _I64, _I64, _I32]),
     "pt_begin": (_POINTER, [_POINTER, _I64, _I64, _I64, _I32, _I32, _POINTER, _POINTER, _I32]),
     "pt_sample": (None, [_POINTER] * 8),
-    "pt_decode": (None, [_POINTER] * 6),
+    "pt_decode": (_I64, [_POINTER] * 9),
     "pt_score": (None, [_POINTER] * 5),
     "pt_row": (None, [_POINTER, _I64]),
     "pt_site": (None, [_POINTER, _I64, _I64]),

@@ -33,9 +33,10 @@ ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
     "tiles": ("local-gain-few", {"count": 2, "size": (2, 515)}),
     "stored": ("pixelcnn-pp", {"count": 3, "per_record": 2, "size": (7, 5)}),
     "packed": ("pixelcnn-pp", {"count": 3, "per_record": 2, "size": (24, 20)}),
+    "learned": ("local-gain-few", {"count": 2, "size": (9, 13), "learn": True}),
 }
 """Model of each archive; number and size of its images, and arguments of `compress`."""
-SEPARATE = ("tiles", "stored", "packed")
+SEPARATE = ("tiles", "stored", "packed", "learned")
 """Archives that came later: their images have a file each."""
 
 
@@ -49,13 +50,13 @@ def images_of(name: str) -> np.ndarray:
     x[rng.random(x.shape) < 0.5] = 1
     if name == "packed":
         return x[..., ::4, ::4].repeat(4, 2).repeat(4, 3)
-    return np.sort(x) if name == "tiles" else x  # smooth, for a local gain
+    return np.sort(x) if name in ("tiles", "learned") else x  # smooth, for a local gain
 
 
 def archive_of(name: str, images: np.ndarray) -> bytes:
     """Compress the images of an archive."""
     model, settings = ARCHIVES[name]
-    options = {key: value for key, value in settings.items() if key not in ("count", "size")}
+    options = {"learn": False} | {key: value for key, value in settings.items() if key not in ("count", "size")}
     if name == "packed":
         return compress(load(MODELS / model), images, **options)
     # the other archives are older than packed records, and most than stored ones: noise was coded, whatever it cost

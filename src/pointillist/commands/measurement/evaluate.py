@@ -73,7 +73,21 @@ def _metrics(model: LikelihoodModel, source: _Images, settings: EvaluateSettings
     facts: Facts = condition_metrics(model, source.images, settings) if settings.condition_metrics else {}
     if settings.memorization:
         facts["memorization"] = memorization(model, source, settings.memorization)
-    return facts
+    return facts | (_codec(source.images, settings) if settings.codec else {})
+
+
+def _codec(images: ImageDataset, settings: EvaluateSettings) -> Facts:
+    """Compress images without their labels, and compare the archive with the likelihood of its model."""
+    from io import BytesIO
+
+    from pointillist.compression.writer import ArchiveWriter
+
+    levels = images.batch(range(len(images))).levels
+    with ArchiveWriter(BytesIO(), settings.model, verify=False, largest=max(levels.shape[2:])) as archive:
+        for each in levels:
+            archive.add(each)
+    bits = {"bits_per_dim": 8 * archive.bytes_written, "likelihood_bits_per_dim": archive.likelihood_bits}
+    return {"codec": {name: value / levels.size for name, value in bits.items()}}
 
 
 def describe(model: LikelihoodModel, source: _Images, evaluation: Evaluation) -> Facts:

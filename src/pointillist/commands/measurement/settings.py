@@ -36,7 +36,7 @@ class EvaluateSettings(Settings):
     merged: ClassVar[str] = ".csv"
     plain_only: ClassVar[str] = (
         "mixture max_images per_image as_json condition_metrics retrieval_candidates retrieval_repeats "
-        "captions captions_file caption_prior memorization force"
+        "captions captions_file caption_prior memorization codec force"
     )
 
     model: str = MODEL.field()
@@ -76,6 +76,7 @@ class EvaluateSettings(Settings):
         None, "NUMBERS", "Prior of each caption, in proportion to 2,1,1. Default: uniform."
     )
     memorization: int = _METRICS.option(0, "N", "Compare N samples with training images.", low=0)
+    codec: bool = option(False, FLAG, "Also compress the images: bits/dim of the archive and of its likelihood.")
     engine: Any = _ENGINE.sampling_field("auto")
     force: bool = option(False, FLAG, "Replace an existing CSV.")
 

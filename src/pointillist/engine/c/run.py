@@ -28,6 +28,8 @@ _SHORT = 2**34
 """Products of a call that runs in the calling thread: 0.04 to 0.16 s by the fastest kernels, 1.6 s by plain ones."""
 _FLAGS = 31
 """Conditions that images may share: the bits of an integer, without its sign."""
+_LEARNED = 173_250
+"""Numbers that the stage learns with a decoder: `PT_LEARNED` in C."""
 _LOWERING = Lock()
 """Held while a program is lowered: several threads decode with one."""
 
@@ -240,20 +242,38 @@ def decode_in_c(
     states: Sequence[DecoderState],
     decoder_of: IntArray,
     inputs: Mapping[str, IntArray],
-) -> None:
-    """Decode the levels of images, which are contiguous; see `executors.decode_images`. The states move on."""
+    *,
+    learns: bool = False,
+) -> tuple[NDArray[np.int32], float]:
+    """Decode the levels of images, which are contiguous; see `executors.decode_images`. The states move on.
+
+    Args:
+        learns: whether the stage that learns stands before the decoders. Without decoders it codes the levels.
+
+    Returns:
+        What it codes: the size of the interval of each decision, of 2 ** 16, negative for the first of the two; and
+        the bits that the levels take without the stage.
+    """
     batch, height, width = coded.shape
     images = Run(program, batch, (height, width), prepare_inputs(program, batch, inputs, (height, width)))
-    sites, numbers = np.ascontiguousarray(coded, np.uint8), np.ascontiguousarray(decoder_of, np.int64)
     decoders = (DecoderState * len(states))(*states)
+    most = 0 if states else (program.head.levels - 1).bit_length() * levels.size
+    errors = np.zeros(levels.size * learns, np.int64)
+    learned = np.zeros(_LEARNED * learns * max(1, len(states)), np.int32)
+    decisions, results = np.empty(most, np.int32), np.zeros(2, np.int64)
+    arrays = (levels, np.ascontiguousarray(coded, np.uint8), np.ascontiguousarray(decoder_of, np.int64))
+    image, sites, numbers = (array.ctypes.data for array in arrays)
+    stage = [array.ctypes.data if learns else None for array in (errors, learned, decisions)]
+    reading = ctypes.addressof(decoders) if states else None
 
     def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
-        pointers = [levels.ctypes.data, sites.ctypes.data, ctypes.addressof(decoders), numbers.ctypes.data]
-        images.library.pt_decode(images.address, *pointers, signal.ctypes.data)
+        arguments = (image, sites, reading, numbers, *stage, signal.ctypes.data)
+        results[:] = images.library.pt_decode(images.address, *arguments), signal[2]
 
     run_slices(run, [slice(0, batch)])
     for state, decoder in zip(states, decoders, strict=True):
         ctypes.memmove(ctypes.byref(state), ctypes.byref(decoder), ctypes.sizeof(DecoderState))
+    return decisions[: results[0]], float(results[1]) / (1 << 20)
 
 
 def intervals_in_c(

@@ -293,6 +293,8 @@ class ProgramModel:
         decoder_of: Int[np.ndarray, " b"],
         inputs: Inputs,
         order: PixelOrder,
+        *,
+        learns: bool = False,
     ) -> Int[np.ndarray, "b c h w"]:
         """Decode the levels of images in lockstep: at each site, for each channel, of all images.
 
@@ -301,9 +303,10 @@ class ProgramModel:
             decoders: each at the first level of its first image.
             decoder_of: number of the decoder of each image.
             inputs, order: as for `intervals`.
+            learns: whether a stage that learns coded them.
         """
         levels = np.zeros((len(coded), self.image.channels, *coded.shape[1:]), np.int64)
-        decode_images(self.program(order), levels, coded, decoders, decoder_of, inputs, self.executor)
+        decode_images(self.program(order), levels, coded, decoders, decoder_of, inputs, self.executor, learns=learns)
         return order.array_from_raster(levels)
 
     def draw(
