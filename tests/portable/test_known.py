@@ -22,6 +22,7 @@ from pointillist.model.portable.files import version_of
 from tests.integer_draws import draw_integers, encoded, log_probs_of
 from tests.portable.networks import check_features, features_of
 from tests.scripts import script
+from tests.tolerances import network_rounding, rounding
 
 IMAGES = {
     "map": ImageSpec(channels=1, height=8, width=8, levels=5, ordered=False, mode="codes"),
@@ -109,9 +110,9 @@ def test_marginal_probabilities() -> None:
         )
         assert one.shape == (3, 5, 7, 9)
         np.testing.assert_array_equal(one, other)
-        np.testing.assert_allclose(np.exp(one).sum(1), 1, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(np.exp(one).sum(1), 1, rtol=0, atol=rounding(one, terms=5))
         alone = conditions_of.log_marginals(conditions_of.inputs(size=(7, 9), known=(levels[1], known[1])))
-        np.testing.assert_allclose(alone[0], one[1], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(alone[0], one[1], rtol=0, atol=network_rounding(model, one))
         logs.append(one)
     assert version_of(stored) == 7
     step = LOGITS_OF_MARGINALS * LOGIT_STEP  # twice, of two rounded logits; features have 8 bits, too
@@ -128,7 +129,7 @@ def test_maps_of_the_head() -> None:
     assert head is not None
     maps = compared_maps(head, draws)
     assert (head[1][known] == 1).all()
-    np.testing.assert_allclose(head.sum(0), 1, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(head.sum(0), 1, rtol=0, atol=rounding(8.0, terms=5, dtype=torch.float32))  # of logits
     np.testing.assert_array_equal(maps["probability-2"], head[2])
     np.testing.assert_array_equal(maps["realisations-probability-3"], shares[3])
     np.testing.assert_allclose(maps["probability-difference"], np.abs(head - shares).max(0))
