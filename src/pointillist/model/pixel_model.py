@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias, Unpack
+from typing import Any, ClassVar, TypeAlias, Unpack
 
 import numpy as np
 import torch
@@ -89,7 +89,7 @@ class PixelModel(AnsweredNames, nn.Module):
         self.initialised: bool = False  # True once the weights were trained, loaded or set from data
         self.register_load_state_dict_post_hook(_mark_initialised)  # type: ignore[no-untyped-call]
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
+    def to(self, *args: Any, **kwargs: Any) -> PixelModel:
         """Move or convert as `nn.Module.to`; the memory format is kept, as some weights do not show it."""
         if "memory_format" in kwargs:
             self.channels_last = kwargs["memory_format"] == torch.channels_last
@@ -107,7 +107,7 @@ class PixelModel(AnsweredNames, nn.Module):
         return files.upload_model(self.save_pretrained, repo_id, **hub)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> Self:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **hub: Any) -> PixelModel:
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         return files.read_model(find_model(str(pretrained_model_name_or_path), hub), cls).eval()
 
