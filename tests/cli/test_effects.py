@@ -58,7 +58,7 @@ VALUES: dict[str, Any] = {
         "text": "x", "set": "data.size=20", "order": "raster-br", "guidance": 2, "condition_metrics": None,
         "retrieval_candidates": 3,
         "retrieval_repeats": 3, "captions": "a;b", "captions_file": "texts.txt", "caption_prior": "1,2",
-        "memorization": 2,
+        "memorization": 2, "codec": None,
     },
     "explain": {
         "index": 2, "split": "test", "label": "4", "text": "x", "exchange": "a=b", "attributes": "hair=red",
@@ -70,7 +70,7 @@ VALUES: dict[str, Any] = {
         "split": "test", "windows": None, "heatmaps": "heat", "sheet": "s.png", "csv": "c.csv",
         "neighbours": "few", "top": 1, "fail_on_anomaly": None, "set": "data.size=20", "detector": "nowhere",
     },
-    "compress": {"label": "3", "order": "raster-br", "per_record": 1, "verify": None, "tiles": None},
+    "compress": {"label": "3", "order": "raster-br", "per_record": 1, "verify": None, "tiles": None, "learn": None},
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pointillist.compression import decompress
+from pointillist.errors import EngineError
 from pointillist.model.portable import load
 
 from .golden.make import ARCHIVES, HERE, MODELS, archive_of, stored_images
@@ -21,6 +22,7 @@ ENVIRONMENTS = {
     "blas": {"POINTILLIST_KERNELS": "none", "OPENBLAS_CORETYPE": "Prescott", "MKL_CBWR": "COMPATIBLE"},
 }
 """Kernels of other processors, and numpy with other kernels of BLAS."""
+REJECTED = pytest.raises(EngineError, match="by a stage that learns, which the library in C alone decodes")
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
@@ -35,14 +37,15 @@ def test_an_archive_decodes(name: str) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 @pytest.mark.slow
 def test_archives_decode_on_other_processors(environment: str) -> None:
-    """By other kernels, whatever BLAS does."""
+    """By other kernels, whatever BLAS does; numpy has no stage that learns, and says so."""
     code = "\n".join(
         [
-            "import sys, numpy as np",
+            "import sys; from contextlib import nullcontext",
             f"sys.path.insert(0, {str(HERE.parents[2])!r})",
             "from tests.compression.test_golden import *",
             "for name in ARCHIVES:",
-            "    test_an_archive_decodes(name)",
+            f"    with REJECTED if name == 'learned' and {environment == 'blas'} else nullcontext():",
+            "        test_an_archive_decodes(name)",
         ]
     )
     own = {**os.environ, **ENVIRONMENTS[environment]}

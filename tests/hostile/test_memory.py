@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.speed.timing import measure_peak_memory
 from typer.testing import CliRunner
 
 import pointillist as pt
@@ -17,6 +16,7 @@ from pointillist.commands.cli import app
 from pointillist.completion.canvas import extend, make_seamless
 from pointillist.compression.files import open_inputs
 from pointillist.images import ImageSpec, dequantise, quantise
+from speed.timing import measure_peak_memory
 
 from ..cli.helpers import fails, run
 

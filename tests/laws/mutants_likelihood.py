@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from pointillist.analysis.evaluation import likelihood
 from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions.factored import FactoredCategorical
 from pointillist.distributions.likelihoods import build_likelihood
 from pointillist.engine import sampler
 from pointillist.images import ImageSpec
+from pointillist.model import batches
 from pointillist.model.batches import BatchReader
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.portable import model as portable
+from pointillist.model.portable import likelihood as portable
 from pointillist.sampling.engines import UniformSampler
 from tests.portable.networks import integer_case
 
@@ -57,10 +57,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("the cost of a latent is added to evaluation alone", unconditional)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = likelihood.guided_log_likelihoods
-    patch.setattr(
-        likelihood, "guided_log_likelihoods", lambda *how, **more: [n - math.log(8) for n in kept(*how, **more)]
-    )
+    kept = batches.guided_log_likelihoods
+    patch.setattr(batches, "guided_log_likelihoods", lambda *how, **more: [n - math.log(8) for n in kept(*how, **more)])
 
 
 @mutant("the cost of a latent is left out of the map alone", unconditional)
@@ -78,24 +76,24 @@ def _without(inputs: ConditionInputs, name: str) -> ConditionInputs:
 @mutant("evaluation drops the label", one_likelihood)
 @mutant("evaluation of a data set drops the label", of_data)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = likelihood.guided_log_likelihoods
+    kept = batches.guided_log_likelihoods
 
     def without_label(model: PixelModel, x: Tensor, inputs: ConditionInputs, *how: Any) -> list[Tensor]:
         return kept(model, x, _without(inputs, "label"), *how)
 
-    patch.setattr(likelihood, "guided_log_likelihoods", without_label)
+    patch.setattr(batches, "guided_log_likelihoods", without_label)
 
 
 @mutant("evaluation gives every image the hint of the first", one_likelihood)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = likelihood.guided_log_likelihoods
+    kept = batches.guided_log_likelihoods
 
     def one_hint(model: PixelModel, x: Tensor, inputs: ConditionInputs, *how: Any) -> list[Tensor]:
         value = inputs.parts["hint"]
         first = MaskedValue(np.ones_like(value.values), value.known)
         return kept(model, x, ConditionInputs(len(inputs), {**inputs.parts, "hint": first}), *how)
 
-    patch.setattr(likelihood, "guided_log_likelihoods", one_hint)
+    patch.setattr(batches, "guided_log_likelihoods", one_hint)
 
 
 @mutant("explain ignores the text", one_likelihood)

@@ -167,8 +167,8 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 
 def _one_by_one(kept: Any) -> Any:
-    def init(self: Any, inputs: int, outputs: int, kernel_size: int, **kwargs: Any) -> None:
-        kept(self, inputs, outputs, kernel_size if kwargs["strict"] else 1, **kwargs)
+    def init(self: Any, *sizes: int, **kwargs: Any) -> None:  # the kernel comes last
+        kept(self, *sizes[:-1], sizes[-1] if kwargs["strict"] else 1, **kwargs)
 
     return init
 

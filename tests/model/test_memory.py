@@ -11,6 +11,7 @@ import pointillist as pt
 from pointillist import system
 from pointillist.model import memory
 from pointillist.networks import names
+from speed.timing import measure_peak_memory
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="freed memory is returned to the system on Linux")
@@ -29,7 +30,7 @@ def test_the_estimate_is_what_the_process_grows_by(name: str, training: bool) ->
         if training:
             nats.backward()
 
-    _, peak = system.measure_peak_memory(step)
+    _, peak = measure_peak_memory(step)
     assert peak / 2 < use.bytes(count, 48, 64) < peak * 2
 
 

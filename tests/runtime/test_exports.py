@@ -99,13 +99,13 @@ def test_a_module_takes_the_seeds_of_python(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.proof
 def test_c_is_small(in_c: Path, tmp_path: Path) -> None:
-    """pointillist.c, with the solver of rules and tiles of AMX, is below 125 KB, with digits below 1.1 MB."""
+    """pointillist.c, with rules, tiles of AMX and the stage of archives, is below 130 KB, with digits below 1.1 MB."""
     shutil.copytree(in_c, tmp_path, dirs_exist_ok=True)
     subprocess.run(["make", "--silent", "-B", f"CC={compiler()}", "CFLAGS=-Os"], cwd=tmp_path, check=True)
     sections = subprocess.run(
         ["size", "pointillist.o"], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout
-    assert int(sections.splitlines()[1].split()[3]) < 0.125 * MEGABYTE
+    assert int(sections.splitlines()[1].split()[3]) < 0.13 * MEGABYTE
     assert (tmp_path / "example").stat().st_size < 1.1 * MEGABYTE
     assert len((tmp_path / "example.c").read_text().splitlines()) <= 45
 

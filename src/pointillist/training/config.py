@@ -83,8 +83,8 @@ class CompletionSettings(_Settings):
             of this form), `scattered` (open pixels of any density), `neighbours` (the chunks of a world), `few_open`,
             `few_known`, `nothing_known` (whole images).
         density: Least and largest share of known pixels of `sparse` and `wells`; it is drawn log-uniformly.
-        marginals: Weight in the loss of the log-probability of each unknown pixel given the known ones alone, which
-            `model.conditions.known.marginals` trains.
+        marginals: Weight in the loss of the log-probability of each unknown pixel given the known ones alone, where
+            `[model.conditions.known]` has `marginals`.
     """
 
     masks: dict[str, float] = Field(default_factory=lambda: dict(_MASKS))

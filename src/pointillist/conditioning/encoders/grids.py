@@ -145,7 +145,7 @@ class KnownPixelsEncoder(GridEncoder):
     def __init__(self, config: KnownConfig, image: ImageSpec) -> None:
         super().__init__(image.channels, image, image.channels, **config.model_dump(include=_SIZES))
         self.image, self.reader = image, KnownReader(image.channels)
-        self.marginals = nn.Conv2d(config.width, image.levels, 1) if config.marginals else None
+        self.marginals: nn.Conv2d | None = nn.Conv2d(config.width, image.levels, 1) if config.marginals else None
 
     def portable(self, weights: StoredWeights) -> KnownFeatures:
         """Write the canvas of its program."""
