@@ -68,8 +68,8 @@ function endOf(header, entries) {
   return joined(body, bytesOf(crc32(joined(header, body, tail)), 4), tail);
 }
 /** Decode an archive: the levels `[count, channels, height, width]` and labels of each record of pictures.
- *  @param {Uint8Array} file @param {Model} model @returns {{height: number, width: number, labels: number[], levels: Uint16Array}[]} */
-export function decodeArchive(file, model) {
+ *  @param {Uint8Array} file @param {Model} model @param {{begin?: import("./pointillist.js").Begin, about?: (facts: number[] | Uint8Array) => void}} [how] `begin` opens a program instead of `Run`; `about` gets type and first value of an array, or deflated metadata @returns {{height: number, width: number, labels: number[], levels: Uint16Array}[]} */
+export function decodeArchive(file, model, { begin = (...what) => new Run(...what), about = () => {} } = {}) {
   let position = 0;
   const take = (/** @type {number} */ count) => {
     check(position + count <= file.length, "it is cut off");
@@ -88,7 +88,7 @@ export function decodeArchive(file, model) {
   check(flags >> 4 === 4 || flags >> 4 === 5 || ((flags >> 4 === 1 || flags >> 4 === 2) && (flags & 12) === 0), `version ${flags >> 4}.${flags & 15} is none of 1, 2, 4, 5`);
   check(model.fingerprint.startsWith(prefix), `it was written with the program ${prefix}`);
   const name = Object.keys(model.orders)[flags & 1 ? number() : 0], side = flags >> 4 === 2 || flags & 4 ? number() : Infinity;
-  for (let n = 0; n < 2 && flags & 8; n++) number(); // the type and the first value of an array
+  if (flags & 8) about([number(), number()]);
   const header = file.slice(0, position), result = [], entries = [];
   let due = 0, whole = { height: 0, width: 0, labels: [0], levels: new Uint16Array(0) };
   check(name !== undefined && side > 0, "its order, or its tiles");
@@ -105,12 +105,12 @@ export function decodeArchive(file, model) {
     const fields = file.subarray(start, position), content = take(number()), body = file.subarray(start, position);
     check(count > 0 && hex(bytesOf(crc32(joined(header, body)), 4)) === hex(take(4)), "a checksum");
     entries.push(joined(fields, variable(position - start)));
-    if (kind === 3) continue;
+    if (kind === 3) { about(content); continue; }
     const declared = count * model.image.channels * height * width;
     check(declared > 0 && declared <= 2 ** 28, "the size of a record");
     const top = Math.floor(tile / across) * th, left = (tile % across) * tw, h = Math.min(th, height - top), w = Math.min(tw, width - left);
     check(tile === due && tile < tiles && (!cut || count === 1), "a tile");
-    const part = decodeRecord(content, model, orderOf(model, name), (flags & 2) > 0, count, h, w);
+    const part = decodeRecord(content, model, orderOf(model, name), (flags & 2) > 0, count, h, w, begin);
     due = (tile + 1) % tiles;
     if (cut && tile === 0) whole = { height, width, labels: part.labels, levels: new Uint16Array(model.image.channels * height * width) };
     check(!cut || (whole.height === height && whole.width === width), "the size of a tile");
@@ -120,8 +120,8 @@ export function decodeArchive(file, model) {
   }
 }
 /** Decode the pictures of a record. @param {Uint8Array} content @param {Model} model @param {Order} order @param {boolean} labelled
- *  @param {number} count @param {number} height @param {number} width */
-function decodeRecord(content, model, order, labelled, count, height, width) {
+ *  @param {number} count @param {number} height @param {number} width @param {import("./pointillist.js").Begin} begin */
+function decodeRecord(content, model, order, labelled, count, height, width, begin) {
   check(content.length % 4 !== 2, "its pictures are packed by LZMA, so decompress it in Python");
   const [th, tw] = model.fixedSize ? [model.image.height, model.image.width] : [height, width], { channels } = model.image;
   const { levels: values } = model.image, stored = content.length % 4 === 1, size = count * channels * height * width, learned = content.length % 4 === 3;
@@ -132,7 +132,7 @@ function decodeRecord(content, model, order, labelled, count, height, width) {
   const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
   const levels = stored ? Uint16Array.from({ length: size }, () => decoder.uniform(values)) : new Uint16Array(size);
   const runs = stored ? [] : labels.flatMap((label) => Array.from({ length: perPicture }, () =>
-    new Run(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));
+    begin(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));
   const state = new Int32Array(LEARNED), learners = learned ? runs.map(() => learner(state, program, rows, columns)) : [];
   while (!stored && !runs[0].done) {
     const { row, column, step } = runs[0], [y, x] = siteOf(order, row, column, th, tw);

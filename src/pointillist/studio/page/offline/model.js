@@ -43,14 +43,14 @@ export class OfflineModel {
     this.begin = compiled?.begin(model);
   }
 
-  /** Open the model of a page; without WebAssembly it runs in JavaScript. @param {string} text @returns {Promise<OfflineModel>} */
-  static async open(text) {
-    const { contents, files: [document, arrays, library, ...lowered] } = partsOf(await inflate(text));
+  /** Open the model of a page; without WebAssembly it runs in JavaScript. @param {string | Uint8Array} packed base64 of deflated bytes, or the bytes @param {Promise<WebAssembly.Module>} [shared] the library, if it is not in the file @returns {Promise<OfflineModel>} */
+  static async open(packed, shared) {
+    const { contents, files: [document, arrays, library, ...lowered] } = partsOf(typeof packed === "string" ? await inflate(packed) : packed);
     const model = await openProgram(new TextDecoder().decode(document), arrays);
     let compiled = null;
     try {
       const programs = lowered.map((bytes, n) => putArrays(bytes, contents.programs[n].places, model.tensor));
-      compiled = new CompiledPrograms(await WebAssembly.compile(/** @type {BufferSource} */ (library)), programs);
+      compiled = new CompiledPrograms(await (shared ?? WebAssembly.compile(/** @type {BufferSource} */ (library))), programs);
       model.grid = compiled.grid(model);
     } catch (error) {
       console.warn("WebAssembly does not run here; the page paints in JavaScript, more slowly.", error);

@@ -46,13 +46,13 @@ export class Model {
     this.compiled = opened.compiled !== null;
   }
 
-  /** @param {string} packed what `pointillist export` wrote */
-  static async open(packed) {
-    return new Model(await OfflineModel.open(packed));
+  /** @param {string | Uint8Array} packed what `pointillist export` wrote, or its bytes @param {Promise<WebAssembly.Module>} [library] */
+  static async open(packed, library) {
+    return new Model(await OfflineModel.open(packed, library));
   }
 
-  /** Options of `draws`. @param {Request} request @returns {Options} */
-  #options({ label = null, text = null, topP, guidance, temperature, rules: _, ...rest }) {
+  /** Options of `draws`, whose values are checked. @param {Request} request @returns {Options} */
+  options({ label = null, text = null, topP, guidance, temperature, rules: _, ...rest }) {
     const { generation } = this.opened.details;
     if (text !== null && typeof text !== "string") throw new Error(`The text (=${JSON.stringify(text)}) must be a string, or null for none.`);
     if (text !== null && !this.opened.details.conditions.text) throw new Error("This model takes no text: leave it out.");
@@ -77,7 +77,7 @@ export class Model {
   /** Paint a picture sub-pixel by sub-pixel; what is known has no probabilities. @param {Request} [request] */
   *steps(request = {}) {
     checkRequest(request, REQUEST);
-    const { image } = this.opened.details, { height = this.height, width = this.width } = request, options = this.#options(request);
+    const { image } = this.opened.details, { height = this.height, width = this.width } = request, options = this.options(request);
     const observed = request.rules ? this.#obeying(request.rules, options) : null;
     this.opened.compiled?.release();
     const run = draws(this.opened.model, observed ? { ...options, observed } : options);

@@ -15,7 +15,7 @@ const LONGEST = 480, SECONDS = 6, HOLD = 2.5;
  * @param {Api.ImageKind} kind @param {Api.EncodedArray} encoded @param {boolean} tiled whether a map is drawn by its tiles @param {number} scale
  * @returns {Picture}
  */
-function pictureOf(kind, encoded, tiled, scale) {
+export function pictureOf(kind, encoded, tiled, scale) {
   const [channels, height, width] = encoded.shape, levels = decodeArray(encoded), size = height * width;
   const shown = shownKind(kind, { levels, known: new Uint8Array(size).fill(1) });
   const tiles = tiled && kind.tiles ? { bytes: decodeArray(kind.tiles), high: kind.tiles.shape[1], wide: kind.tiles.shape[2] } : null;
