@@ -129,10 +129,10 @@ export function toCanvas(model, levels, { canvas, ...shown } = {}) {
 
 /** Pictures of a model. */
 export class Samples {
-  /** @param {Model} model @param {Levels} levels @param {number[]} shape `[n, channels, height, width]` @param {Partial<Samples>} [facts] */
-  constructor(model, levels, shape, facts = {}) {
+  /** @param {Model} model @param {Levels} levels @param {number[]} shape `[n, channels, height, width]` @param {{seed?: number, notes?: string[], nats?: number[] | null, message?: string}} [facts] */
+  constructor(model, levels, shape, { seed = 0, notes = [], nats = null, message = "" } = {}) {
     this.model = model; this.levels = levels; this.shape = shape; this.length = shape[0];
-    this.seed = facts.seed ?? 0; this.notes = facts.notes ?? []; this.nats = facts.nats ?? null; this.message = facts.message ?? "";
+    this.seed = seed; this.notes = notes; this.nats = nats; this.message = message;
   }
   /** Levels of a picture. @param {number} index */
   at(index) {
@@ -161,12 +161,12 @@ function stacked(pictures) {
 /** Sample `n` pictures; by default one for each label or text, or one. @param {ModelSource} source @param {number | null} [n] @param {SampleSettings} [settings] */
 export async function sample(source, n = null, { label = null, text = null, seed = Math.floor(Math.random() * SEEDS), index = 0, size: shape, signal, onProgress, ...rest } = {}) {
   signal?.throwIfAborted();
-  const model = await load(source, { signal }), lists = Object.entries({ label, text }).filter(([, value]) => Array.isArray(value)), count = n ?? Math.max(1, ...lists.map(([, { length }]) => length));
+  const model = await load(source, { signal }), lists = /** @type {[string, any[]][]} */ (Object.entries({ label, text }).filter(([, value]) => Array.isArray(value))), count = n ?? Math.max(1, ...lists.map(([, { length }]) => length));
   demandWhole("n", count, 1);
   for (const [name, { length }] of lists) demand(length === count, `\`${name}\` has ${length} values, and there are ${count} pictures: give one for each.`);
   const [high, wide] = shape ?? [rest.height ?? model.height, rest.width ?? model.width], size = model.channels * high * wide, each = (/** @type {any} */ value, /** @type {number} */ at) => (Array.isArray(value) ? value[at] : value);
   return inTurn(model, async () => {
-    const notes = new Set(), drawn = /** @type {any[]} */ ([]);
+    const notes = /** @type {Set<string>} */ (new Set()), drawn = /** @type {any[]} */ ([]);
     while (drawn.length < count) {
       const at = drawn.length, steps = model.steps({ ...rest, height: high, width: wide, seed, index: index + at, label: each(label, at), text: each(text, at) });
       const levels = blankLevels(model.opened.details.image, size);

@@ -25,11 +25,11 @@ export class Pointillist {
   async decode(bytes) {
     const pictures = await decompress(bytes, this.model), count = pictures.reduce((sum, { values }) => sum + values.length, 0);
     if (count !== this.count) throw new Error(`The chunk holds ${count} values, not ${this.count} of type ${this.dataType} as the array says: it is of another array.`);
-    const kind = pictures[0].values.constructor, result = new kind(count);
+    const kind = /** @type {any} */ (pictures[0].values.constructor), result = new kind(count);
     let to = 0;
     for (const { values, channels, height, width } of pictures) for (let pixel = 0; pixel < height * width; pixel++)
       for (let channel = 0; channel < channels; channel++) result[to++] = values[channel * height * width + pixel];
-    const named = { Uint8Array: "uint8", Int8Array: "int8", Uint16Array: "uint16", Int16Array: "int16", Uint32Array: "uint32", Int32Array: "int32", BigInt64Array: "int64" }[/** @type {string} */ (kind.name)];
+    const named = { Uint8Array: "uint8", Int8Array: "int8", Uint16Array: "uint16", Int16Array: "int16", Uint32Array: "uint32", Int32Array: "int32", BigInt64Array: "int64" }[/** @type {"Uint8Array"} */ (kind.name)];
     if (named !== this.dataType && !(this.dataType === "bool" && pictures[0].dtype === "|b1")) throw new Error(`The chunk holds values of type ${named}, not ${this.dataType} as the array says: it is of another array.`);
     return new Uint8Array(result.buffer);
   }

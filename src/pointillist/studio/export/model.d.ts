@@ -82,3 +82,7 @@ export interface World {
 
 /** Open the model, once. */
 export function open(): Promise<Model>;
+
+/** The model for `load` of the package `pointillist`. */
+declare const packed: { name: string; fingerprint: string; data: string };
+export default packed;

@@ -135,10 +135,11 @@ def export_page(name: str, folder: Path) -> str:
 
 def export_module(name: str, folder: Path) -> dict[str, str]:
     """Return the files of a module for JavaScript, by name: the model, its types, an example; see `export_page`."""
-    script, (packed, _) = script_text("offline/module.js"), pack_model(name, folder)
+    script, (packed, fingerprint) = script_text("offline/module.js"), pack_model(name, folder)
     return {
         f"{name}.js": f'{script}\nconst packed = "{packed}";\n'
-        'export const open = () => modules["offline/module.js"].Model.open(packed);\n',
+        'export const open = () => modules["offline/module.js"].Model.open(packed);\n'
+        f'export default {{ name: {json.dumps(name)}, fingerprint: "{fingerprint}", data: packed }};\n',
         f"{name}.d.ts": template("model.d.ts"),
         "example.mjs": Template(template("example.mjs")).substitute(name=name),
         "package.json": json.dumps({"name": name, "private": True, "type": "module", "main": f"{name}.js"}) + "\n",
