@@ -14,7 +14,7 @@ SHAPES := tests/nn/test_nn.py tests/networks/test_networks.py \
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release release-version paper public-types workflows format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release release-version paper public-types workflows npm format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -28,6 +28,7 @@ help:
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make runtime    the libraries in C that run integer programs, for every platform"
 	@echo "make release    sdist and wheel in dist, checked, and the wheel tried with each Python here"
+	@echo "make npm        the packages for JavaScript, in dist/npm"
 	@echo "make paper      the figures of paper/paper.md"
 	@echo "make public-types  the share of public names whose types are complete, by pyright"
 	@echo "make workflows  the workflows of .github, by actionlint"
@@ -113,6 +114,10 @@ docs: $(VENV)/.docs
 runtime: $(VENV)/.dev
 	$(BIN)/pip install --quiet -e '.[runtime]'
 	$(BIN)/python tools/make_runtime.py
+
+# `pointillist` for JavaScript and a package of each bundled model, from the sources of the runtime
+npm: $(VENV)/.core
+	$(BIN)/python tools/make_npm.py
 
 # the figures of the paper, by the bundled models
 paper: $(VENV)/.core

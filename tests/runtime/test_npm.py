@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
+from pointillist.compression.models import as_integer_model
 from pointillist.model.vocabulary import read_prompt
 from tests.model.test_prompt_names import notes_of
 from tests.runtime.test_exports import NODE, RULES
@@ -121,7 +122,9 @@ def test_prompts_hints_worlds_and_arrays_are_those_of_python(tmp_path: Path) -> 
     hint[0, 6:26, [8, 24]] = hint[0, [6, 25], 8:24] = 1
     label, prompts, chunks = outline.classes[1], ["shopping cart", "arrow"], [[0, 0], [-3, 5], [-2, 5]]
     scan = 50 * np.random.default_rng(0).integers(20, 90, (24, 20)).astype(np.int16) - 2000
-    archive = pt.compress("photos-grey", scan)
+    archive = pytest.importorskip("pointillist.compression.arrays.zarr_codec").encode_array(
+        scan, as_integer_model("photos-grey")
+    )
     icons, tile, read, chunked, rows, values = answers(
         folder,
         ["sample", "icons", None, {"seed": 7, "label": "tabler", "text": prompts}],
