@@ -29,11 +29,7 @@ def dataset_of(
     options = options or DataOptions()
     is_tensor = isinstance(x, Tensor)
     raw = read_array(
-        x.numpy(force=True) if is_tensor else x,
-        labels,
-        options=options,
-        name="arrays",
-        channels_first=is_tensor,
+        x.numpy(force=True) if is_tensor else x, labels, options=options, name="arrays", channels_first=is_tensor
     )
     raw = replace(raw, texts=None if texts is None else tuple(texts), classes=tuple(classes))
     data = build_dataset(raw, options, spec=spec)

@@ -118,12 +118,13 @@ def model_package(name: str) -> dict[str, str]:
         "license": f"SEE LICENSE IN README.md ({license_of(folder)})",
         "exports": {".": {"types": "./index.d.ts", "default": "./index.js"}, "./package.json": "./package.json"},
         "types": "./index.d.ts",
+        "peerDependencies": {"pointillist": f"^{__version__}"},
         "sideEffects": False,
     }
     return {
         "package.json": _json(package),
         "README.md": (folder / "README.md").read_text(encoding="utf-8"),
-        "index.d.ts": "declare const model: { name: string; fingerprint: string; data: string };\nexport default model;\n",
+        "index.d.ts": 'declare const model: import("pointillist").Packed;\nexport default model;\n',
         "index.js": f'export default {{ ...{exported.strip()}, data: "{without_library(packed)}" }};\n',
     }
 

@@ -7,11 +7,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.analysis import (
-    ImageQuery,
-    gradient,
-    gradient_maps,
-)
+from pointillist.analysis import ImageQuery, gradient, gradient_maps
 from pointillist.analysis.layers import Network
 from pointillist.networks import names
 from tests.tolerances import rounding

@@ -52,6 +52,7 @@ SMOKE = {
     "test_the_inside_of_the_network_is_shown",
     "test_a_map_is_shown_and_saved_by_its_tiles",
     "test_a_page_paints_the_pictures_of_the_command_line",
+    "test_a_page_without_a_bundler",
 }
 """One test for each panel of the page, and those without a browser: `make test` runs these, `make test-slow` all."""
 

@@ -12,17 +12,7 @@ from playwright.sync_api import Page, Response, expect
 import pointillist as pt
 from pointillist.analysis import ImageQuery, counterfactual, distribution, gradient, logit_lens
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import (
-    COLOURS,
-    DIGITS,
-    choose_model,
-    grey,
-    paint,
-    pixels,
-    pixels_of,
-    point,
-    wait_until_painted,
-)
+from tests.e2e.helpers import COLOURS, DIGITS, choose_model, grey, paint, pixels, pixels_of, point, wait_until_painted
 from tests.tolerances import network_rounding, rounding
 
 PIXELS = 0.02

@@ -33,12 +33,7 @@ def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel, e
     """Nothing below the row that is reported, whatever has been painted meanwhile."""
     seen: list[tuple[int, np.ndarray]] = []
     painted = pt.sample(
-        model,
-        5,
-        seed=1,
-        engine=engine,
-        on_row=lambda done, rows, levels: seen.append((rows, levels.copy())),
-        threads=2,
+        model, 5, seed=1, engine=engine, on_row=lambda done, rows, levels: seen.append((rows, levels.copy())), threads=2
     )
     assert [rows for rows, _ in seen] == list(range(1, 7))
     for rows, levels in seen:

@@ -97,10 +97,7 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(system, "FEW_BYTES", 0)
     monkeypatch.setattr(system, "free_bytes", lambda device: devices.append(device) or 20_000)
     monkeypatch.setattr(TorchBuffers, "__init__", lambda *a, **k: pytest.fail("memory was taken"))
-    with pytest.raises(
-        pt.EngineError,
-        match=r"Sampling 64 images of 6x7 would take \d\.\d\d MiB.*fit: `batch_size=2`",
-    ):
+    with pytest.raises(pt.EngineError, match=r"Sampling 64 images of 6x7 would take \d\.\d\d MiB.*fit: `batch_size=2`"):
         pt.sample(model, 64, seed=0, engine="torch")
     with pytest.raises(pt.EngineError, match="Sampling 64 images of 6x7"), torch.no_grad():
         create_stepper(model, model.encode(None, 64), 64, 6, 7, "torch")

@@ -39,18 +39,14 @@ def deep_context(name: str, channels: int = 1, layers: int = 5) -> Property:
 @mutant("P3/P5: the first layer sees its own sub-pixel (gated)", no_leak("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        causal,
-        "channel_causal_mask",
-        lambda out, into, *, strict: channel_causal_mask(out, into, strict=False),
+        causal, "channel_causal_mask", lambda out, into, *, strict: channel_causal_mask(out, into, strict=False)
     )
 
 
 @mutant("P7: the mask is reversed", no_leak("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        causal,
-        "channel_causal_mask",
-        lambda out, into, *, strict: channel_causal_mask(-out, -into, strict=strict),
+        causal, "channel_causal_mask", lambda out, into, *, strict: channel_causal_mask(-out, -into, strict=strict)
     )
 
 
@@ -114,9 +110,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("P3: mask A in every layer, so that blue does not see green", deep_context("pixelcnn", channels=3))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        causal,
-        "channel_causal_mask",
-        lambda out, into, *, strict: channel_causal_mask(out, into, strict=True),
+        causal, "channel_causal_mask", lambda out, into, *, strict: channel_causal_mask(out, into, strict=True)
     )
 
 

@@ -165,20 +165,14 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("initial states are not used", paper("diagonal-bilstm"))
 @mutant("initial states are not used (row)", paper("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        local,
-        "LSTMCellParams",
-        lambda along, weight, h, c: LSTMCellParams(along, weight, h * 0, c * 0),
-    )
+    patch.setattr(local, "LSTMCellParams", lambda along, weight, h, c: LSTMCellParams(along, weight, h * 0, c * 0))
 
 
 @mutant("P14: height and width are swapped", no_leak("row-lstm", 1))
 @mutant("P14: height and width are swapped (diagonal)", no_leak("diagonal-bilstm", 1))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        passes,
-        "scan",
-        lambda cell, x, *, reverse: scan(cell, x.transpose(2, 3), reverse=reverse).transpose(2, 3),
+        passes, "scan", lambda cell, x, *, reverse: scan(cell, x.transpose(2, 3), reverse=reverse).transpose(2, 3)
     )
 
 

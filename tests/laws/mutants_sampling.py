@@ -124,9 +124,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("P12: temperature multiplies", sampling_transforms_law.check_temperature)
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        sampling_transforms,
-        "apply_temperature_top_p",
-        lambda log_probs, t, top_p: (log_probs * t).log_softmax(1),
+        sampling_transforms, "apply_temperature_top_p", lambda log_probs, t, top_p: (log_probs * t).log_softmax(1)
     )
 
 

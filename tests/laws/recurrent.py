@@ -16,12 +16,7 @@ Site = tuple[int, int]
 
 
 def site_by_site(
-    gates: Tensor,
-    matrices: dict[Site, Tensor],
-    hidden: Tensor,
-    memory: Tensor,
-    carry: Site,
-    outside: float = 0.0,
+    gates: Tensor, matrices: dict[Site, Tensor], hidden: Tensor, memory: Tensor, carry: Site, outside: float = 0.0
 ) -> Tensor:
     """Run an LSTM from site to site: `matrices` by the neighbour that they read, the memory of the neighbour `carry`.
 

@@ -76,12 +76,7 @@ def check_inverse_cdf() -> None:
     """Check that the level is the one whose interval of the CDF holds the uniform, to the very ends of [0, 1)."""
     almost_one = 1 - 2.0**-53
     probs = torch.tensor([[0.0, 0.25, 0.0, 0.75, 0.0], [1.0, 0, 0, 0, 0], [0, 0, 0, 0, 1.0]], dtype=torch.float64)
-    for uniform, expected in (
-        (0.0, [1, 0, 4]),
-        (0.25 - 1e-12, [1, 0, 4]),
-        (0.25, [3, 0, 4]),
-        (almost_one, [3, 0, 4]),
-    ):
+    for uniform, expected in ((0.0, [1, 0, 4]), (0.25 - 1e-12, [1, 0, 4]), (0.25, [3, 0, 4]), (almost_one, [3, 0, 4])):
         found = likelihoods.inverse_cdf(probs.log(), torch.full((3,), uniform, dtype=torch.float64))
         assert found.tolist() == expected, f"uniform {uniform!r} drew {found.tolist()}"
     rare = torch.tensor([[1e-7, 1 - 2e-7, 1e-7]], dtype=torch.float64).log()

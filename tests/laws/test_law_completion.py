@@ -22,14 +22,7 @@ from pointillist.sampling.draws import Draws
 from pointillist.sampling.request import Request
 from tests.equality import assert_close, equal
 
-from .completion import (
-    check_completions,
-    check_normalised,
-    every_mask,
-    exact_conditional,
-    fillings,
-    total_variation,
-)
+from .completion import check_completions, check_normalised, every_mask, exact_conditional, fillings, total_variation
 from .samplers import DISTINCT_ENGINES
 from .strategies import make_model, random_levels, randomise_weights
 

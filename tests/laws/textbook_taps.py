@@ -52,10 +52,7 @@ def rules(groups: int, outputs: int, inputs: int, halves: int = 1) -> tuple[Any,
     def out(o: int) -> int:
         return group(o % (outputs // halves), outputs // halves, groups)
 
-    return (
-        lambda o, i: group(i, inputs, groups) < out(o),
-        lambda o, i: group(i, inputs, groups) <= out(o),
-    )
+    return (lambda o, i: group(i, inputs, groups) < out(o), lambda o, i: group(i, inputs, groups) <= out(o))
 
 
 def conditioned(x: Tensor, layer: Any, vector: Tensor | None, positions: Tensor | None) -> Tensor:

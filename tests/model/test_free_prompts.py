@@ -44,15 +44,7 @@ KINDS = WordKinds(
     ),
 )
 PROMPTS = ["a cat on a red sofa", "a catt, on beds", "kitten", "a zxcv on the sofa", "zxcv", "sofa bed", "cat cat"]
-PROMPTS += [
-    "birthday cake",
-    "\U0001f600",
-    "a \U0001f600 cat",
-    "12 owls",
-    "an zxcv cat",
-    "a zxcv under a bed",
-    "x",
-]
+PROMPTS += ["birthday cake", "\U0001f600", "a \U0001f600 cat", "12 owls", "an zxcv cat", "a zxcv under a bed", "x"]
 PROMPTS += [
     " ".join(f"zxcv{number}" for number in range(1000)) + " cat",
     "ein Owl!",

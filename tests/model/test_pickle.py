@@ -91,15 +91,7 @@ def test_the_call_validates_as_log_prob_does() -> None:
     accepted: list[Any] = [x.int(), x.short(), x.byte(), x.numpy(), x.numpy().astype(np.uint16), x.tolist()]
     for same in accepted:
         assert equal(model(same), expected)
-    rejected: list[Any] = [
-        x.float(),
-        x.bool(),
-        x[0],
-        x + 1 + x.max(),
-        x - 5,
-        x.expand(-1, 3, -1, -1),
-        "x",
-    ]
+    rejected: list[Any] = [x.float(), x.bool(), x[0], x + 1 + x.max(), x - 5, x.expand(-1, 3, -1, -1), "x"]
     for wrong in rejected:
         with pytest.raises(pt.PointillistError) as of_call:
             model(wrong)

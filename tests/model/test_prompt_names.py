@@ -21,11 +21,7 @@ from pointillist.errors import CheckpointError
 from pointillist.files.arrays import PROMPTS
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.training_record import TrainingRecord, Vocabulary, split_words
-from pointillist.model.vocabulary import (
-    describe_unmeasured_prompts,
-    describe_unseen_words,
-    read_prompts,
-)
+from pointillist.model.vocabulary import describe_unmeasured_prompts, describe_unseen_words, read_prompts
 from tests.equality import equal
 
 NAMES = ["heart", "key", "shopping cart", "battery", "umbrella", "glasses", "leaf", "house"]

@@ -40,10 +40,7 @@ def model_and_images(likelihood: Any = "categorical", **settings: Any) -> tuple[
 def test_weights_have_the_length_of_their_gain() -> None:
     """Whatever the direction; masked weights are not part of it; a direction of zeros gives zeros, not NaN."""
     groups = channel_groups(9, 3)
-    layers = [
-        NormalisedConv2d(5, 9, up=1, left=1, right=0),
-        NormalisedPointwiseConv2d(groups, groups),
-    ]
+    layers = [NormalisedConv2d(5, 9, up=1, left=1, right=0), NormalisedPointwiseConv2d(groups, groups)]
     for layer in layers:
         before = layer.weight.detach() if layer.mask is None else layer.weight.detach() * layer.mask
         within = rounding(before, terms=before[0].numel())

@@ -12,14 +12,7 @@ import pytest
 import pointillist.model.portable
 from pointillist.zoo import ZOO
 
-NEEDED = (
-    "numpy",
-    "PIL",
-    "safetensors",
-    "pydantic",
-    "filelock",
-    "psutil",
-)
+NEEDED = ("numpy", "PIL", "safetensors", "pydantic", "filelock", "psutil")
 """What `docs/how-to/quantize.md` lists; the packages below come with them."""
 WITH_THEM = ("pydantic_core", "annotated_types", "typing_extensions", "typing_inspection")
 BEGIN = f"""

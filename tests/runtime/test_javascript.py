@@ -180,8 +180,7 @@ def test_golden_programs(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n in QUICK else (pytest.mark.slow, pytest.mark.proof)) for n in CASES],
+    "name", [pytest.param(n, marks=() if n in QUICK else (pytest.mark.slow, pytest.mark.proof)) for n in CASES]
 )
 def test_golden_pictures(name: str) -> None:
     """Every bundled model, under guidance, temperature and top-p too, has the stored hash."""
@@ -294,17 +293,6 @@ def test_worlds_are_those_of_python(settings: dict[str, int]) -> None:
 def _flat_known(x: np.ndarray, known: np.ndarray) -> list[tuple[int, bool]]:
     """Return each level with whether it is known, as `[channels, height, width]` in a row."""
     return list(zip(x.reshape(-1).tolist(), np.broadcast_to(known, x.shape[1:]).reshape(-1).tolist(), strict=True))
-
-
-def test_a_map_is_completed() -> None:
-    """The first draw of `inpaint` from the same seed."""
-    model, rng = pt.load("dungeons"), np.random.default_rng(0)
-    x, known = rng.integers(0, model.image.levels, (1, 9, 11)), rng.random((9, 11)) < 0.3
-    due = pt.inpaint(model, x, known, 1, seed=5).levels
-    options = {"height": 9, "width": 11, "seed": 5}
-    options["known"] = [level if is_known else None for level, is_known in _flat_known(x[None], known)]
-    (result,) = javascript({"job": "sample", "folder": str(FOLDERS["dungeons"]), "options": options})
-    assert result["levels"] == due.reshape(-1).tolist()
 
 
 @pytest.mark.slow

@@ -21,9 +21,7 @@ from tests.model.test_prompt_names import notes_of
 from tests.runtime.test_exports import NODE, RULES
 from tests.scripts import script
 
-JOBS = Path(__file__).parent / "npm_jobs.mjs"
-RUN = """import { readFileSync } from "node:fs"; import { answer } from "./npm_jobs.mjs";
-process.stdout.write(await answer(JSON.parse(readFileSync(0, "utf8"))));"""
+FILES = Path(__file__).parent / "npm"
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run packages for JavaScript.")
 
 
@@ -33,14 +31,14 @@ def project(folder: Path, *models: str) -> Path:
     npm.write(folder / "node_modules" / "pointillist", npm.runtime_package())
     for name in models:
         npm.write(folder / "node_modules" / "@pointillist" / name, npm.model_package(name))
-    shutil.copy(JOBS, folder)
+    shutil.copytree(FILES, folder, dirs_exist_ok=True)
     return folder
 
 
 def answers(folder: Path, *jobs: Any) -> list[Any]:
-    """Run jobs of `npm_jobs.mjs` in Node."""
-    command = [str(NODE), "--input-type=module", "-e", RUN]
-    done = subprocess.run(command, input=json.dumps(jobs), cwd=folder, capture_output=True, text=True, check=False)
+    """Run jobs of `npm/jobs.mjs` in Node."""
+    command, text = [str(NODE), "node.mjs"], json.dumps(jobs)
+    done = subprocess.run(command, input=text, cwd=folder, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     result: list[Any] = json.loads(done.stdout)
     return result
@@ -86,29 +84,7 @@ def test_pictures_are_those_of_python(digits: Path) -> None:
 
 def test_errors_are_sentences(digits: Path) -> None:
     """No name passes unread, no wrong value is called a damaged file, and no damaged file is opened."""
-    labels = "There is no label {}: choose from 0, 1, 2, 3, 4, 5, 6, 7, 8, 9."
-    cases: list[tuple[list[Any], str]] = [
-        (["sample", "digits", 1, {"label": 99}], labels.format(99)),
-        (["sample", "digits", 1, {"label": 3.5}], labels.format(3.5)),
-        (["sample", "digits", 1, {"labl": 3}], "There is no setting labl: choose from seed, index, label,"),
-        (["sample", "digits", 1, {"text": "cat"}], "This model takes no text: leave it out."),
-        (["sample", "digits", 1, {"text": [5]}], "The text (=5) must be a string, or null for none."),
-        (["sample", "digits", 1, {"guidance": "x"}], 'The guidance (="x") must be a number, from 0 to 1000.'),
-        (["sample", "digits", 1, {"temperature": -1}], "The temperature (=-1) must be a number, 0 or more."),
-        (["sample", "digits", 1, {"topP": 0}], "The topP (=0) must be a number, above 0, at most 1."),
-        *((["sample", "digits", 1, {"seed": seed}], f"The seed (={seed}) must be a whole") for seed in (-1, 1.5, 2**53)),
-        (["sample", "digits", 0], "`n` (=0) must be a whole number, 1 or more."),
-        (["sample", "digits", 2, {"label": ["3"]}], "`label` has 1 values, and there are 2 pictures: give one for each."),
-        (["inpaint", "digits", [0], [1]], "`image` of 1 levels and `known` of 1 pixels must be [1, 28, 28] and [28, 28]."),
-        (["logProb", "digits", [0.5] * 784], "The levels must be whole numbers, 0 to "),
-        (["world", "digits", 1, {"chunk": 8}, []], "There is no setting chunk: choose from label, chunkSize,"),
-        (["decompress", "digits", "AAAA"], "The file is damaged or not supported: it is "),
-        (["byName", "dungeons"], "There is no model dungeons here: `npm install @pointillist/dungeons`"),
-        (["sample", "nothing"], "There is no model file:///"),
-        (["cut", "digits", 500_000], "The model is damaged or cut off ("),
-        (["bytes", 10], "The model is damaged or cut off ("),
-        (["other", "digits", "12345678"], "and the one that is asked for is 12345678: load that model."),
-    ]
+    cases = json.loads((FILES / "errors.json").read_text())
     for (_, sentence), answer in zip(cases, answers(digits, *(job for job, _ in cases)), strict=True):
         assert sentence in answer
 
@@ -128,7 +104,12 @@ def test_prompts_hints_worlds_and_arrays_are_those_of_python(tmp_path: Path) -> 
     icons, tile, read, chunked, rows, values = answers(
         folder,
         ["sample", "icons", None, {"seed": 7, "label": "tabler", "text": prompts}],
-        ["sample", "outline-to-tile", 1, {"seed": 7, "label": label, "text": "red dragon", "hint": hint.ravel().tolist()}],
+        [
+            "sample",
+            "outline-to-tile",
+            1,
+            {"seed": 7, "label": label, "text": "red dragon", "hint": hint.ravel().tolist()},
+        ],
         ["readPrompt", "outline-to-tile", "a redd dragon"],
         ["world", "dungeons", 2**33 + 5, {"rules": RULES}, chunks],
         ["sample", "dungeons", 1, {"seed": 3, "size": [20, 24], "rules": {"border": ["outside", "wall"]}}],
@@ -159,14 +140,12 @@ def test_tarballs_are_small_and_installed_by_npm(tmp_path: Path) -> None:
     install = [npm, "install", "--no-audit", "--no-fund", "--silent"]
     (tmp_path / "package.json").write_text('{"name": "empty", "private": true, "type": "module"}')
     subprocess.run([*install, "--offline", *tarballs], cwd=tmp_path, check=True)
-    shutil.copy(JOBS, tmp_path)
+    shutil.copytree(FILES, tmp_path, dirs_exist_ok=True)
     (drawn,) = answers(tmp_path, ["byName", "digits"])
     assert drawn["levels"] == pt.sample("digits", 1, seed=7).levels.ravel().tolist()
-    cut = tmp_path / "cut.tgz"
-    cut.write_bytes(tarballs[1].read_bytes()[:300_000])
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "package.json").write_text('{"name": "other", "private": true}')
-    assert subprocess.run([*install, "--offline", cut], cwd=tmp_path / "other", check=False).returncode
+    tarballs[1].write_bytes(tarballs[1].read_bytes()[:300_000])
+    other = [*install, "--offline", f"--prefix={tmp_path / 'other'}", tarballs[1]]
+    assert subprocess.run(other, capture_output=True, check=False).returncode
     assert not (tmp_path / "other" / "node_modules" / "@pointillist").exists()
     if subprocess.run([*install, "zarrita@0.7"], cwd=tmp_path, capture_output=True, check=False).returncode:
         pytest.skip("The registry of npm does not answer: zarrita comes from it.")
@@ -176,11 +155,5 @@ def test_tarballs_are_small_and_installed_by_npm(tmp_path: Path) -> None:
     scans = np.random.default_rng(0).integers(100, 130, (2, 40, 40, 3), np.uint8)
     codec: dict[str, Any] = {"chunks": (1, 32, 32, 3), "compressors": Pointillist("photos")}
     zarr.create_array(str(tmp_path / "scans"), data=scans, **codec)
-    read = """import * as zarr from "zarrita"; import { register } from "pointillist/zarrita"; import photos from "@pointillist/photos";
-        import { readFile } from "node:fs/promises";
-        await register(zarr.registry, photos);
-        const store = { get: (key) => readFile(`scans${key}`).then((bytes) => new Uint8Array(bytes), () => undefined) };
-        const { data, shape } = await zarr.get(await zarr.open.v3(zarr.root(store), { kind: "array" }));
-        console.log(JSON.stringify([shape, Array.from(data)]));"""
-    done = subprocess.run([str(NODE), "--input-type=module", "-e", read], cwd=tmp_path, capture_output=True, check=True)
+    done = subprocess.run([str(NODE), "zarr.mjs"], cwd=tmp_path, capture_output=True, check=True)
     assert json.loads(done.stdout) == [list(scans.shape), scans.ravel().tolist()]

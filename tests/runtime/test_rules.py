@@ -153,23 +153,6 @@ def test_orders_and_guidance(order: str, tmp_path: Path) -> None:
         assert in_words(compiled(tmp_path / "js", [{"request": request}])) == [line]
 
 
-def test_the_bundled_model_draws_maps_by_rules(tmp_path: Path) -> None:
-    """Under guidance by its class."""
-    rules: dict[str, Any] = {
-        "border": ["outside", "wall"],
-        "adjacency": "observed",
-        "counts": [{"levels": ["monster"], "at_least": 1, "at_most": 4}, {"levels": ["chest"], "at_most": 2}],
-        "connected": [{"levels": ["floor", "door", "stairs up", "stairs down", "chest", "monster", "key", "grass"]}],
-    }
-    pt.export("dungeons", js=tmp_path)
-    (tmp_path / "model.js").write_text((tmp_path / "dungeons.js").read_text(encoding="utf-8"), encoding="utf-8")
-    samples = pt.sample("dungeons", 1, size=(20, 24), rules=rules, seed=5, label="window", guidance=1.5)
-    options = {"seed": 5, "height": 20, "width": 24, "label": "window", "guidance": 1.5}
-    plain = {**options, "temperature": 1, "topP": 1}
-    (levels,) = compiled(tmp_path, [{"request": {**plain, "rules": rules}}])
-    assert levels == samples.levels.reshape(-1).tolist()
-
-
 def test_a_module_without_webassembly_takes_no_rules(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,16 +17,7 @@ from tests.runtime.test_exports import colours, picture
 from tests.studio.helpers import decoded, encoded, events
 
 from .filling import drawn as drawn_hole
-from .lab import (
-    Lab,
-    NothingComparedError,
-    SilentError,
-    Subject,
-    law,
-    same,
-    with_integers,
-    with_text_parts,
-)
+from .lab import Lab, NothingComparedError, SilentError, Subject, law, same, with_integers, with_text_parts
 from .programs import NODE
 
 OPTIONS = {"label": "--label", "text": "--text", "seed": "--seed", "guidance": "--guidance", "order": "--order",

@@ -184,8 +184,7 @@ def test_a_page_fills_in_the_order_of_inpaint(tmp_path: Path) -> None:
     start = {"levels": encoded(levels), "known": encoded(known)}
     page = page_of("two-orders", str(tmp_path / "two-orders"))
     answer = page.ask(
-        address="/api/models/two-orders/fill",
-        body={"start": start, "candidates": 1, "seed": 5, "method": "sequential"},
+        address="/api/models/two-orders/fill", body={"start": start, "candidates": 1, "seed": 5, "method": "sequential"}
     )
     page.close()
     (candidate,) = json.loads(answer["text"])["candidates"]

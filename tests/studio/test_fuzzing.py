@@ -65,9 +65,7 @@ def application(service: StudioService) -> Any:
 
 # 413 rejects too: a body may be wrong and too large
 REJECTED = ChecksConfig.from_dict({"negative_data_rejection": {"expected-statuses": ["4xx"]}})
-CONFIG = SchemathesisConfig(
-    projects=ProjectsConfig(default=ProjectConfig(generation=SEEDED, checks=REJECTED)),
-)
+CONFIG = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=SEEDED, checks=REJECTED)))
 SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", application(StudioService([], LIMITS)), config=CONFIG)
 ADDRESSES = [(path, method) for path, ways in SCHEMA.raw_schema["paths"].items() for method in ways]
 every_address = pytest.mark.parametrize(("path", "method"), ADDRESSES, ids=lambda part: part)

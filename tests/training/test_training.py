@@ -22,12 +22,7 @@ from pointillist.training import setup
 from pointillist.training.augmentation import shift_batch
 from pointillist.training.batches import EpochSampler
 from pointillist.training.logging import DivergenceGuard, training_summary
-from pointillist.training.setup import (
-    ExponentialMovingAverage,
-    build_optimizer,
-    learning_rate,
-    resolve_precision,
-)
+from pointillist.training.setup import ExponentialMovingAverage, build_optimizer, learning_rate, resolve_precision
 from tests.equality import equal
 from tests.tolerances import ADAM, network_rounding, rounding
 

@@ -33,10 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
         "adjacency": "observed",
         "fixed": [{"row": 2, "column": 5, "level": "wall"}, {"row": 2, "column": 6, "level": "key"}],
     },
-    "none-left": {
-        "counts": [{"levels": ["key"], "at_most": 0}],
-        "fixed": [{"row": 5, "column": 3, "level": "key"}],
-    },
+    "none-left": {"counts": [{"levels": ["key"], "at_most": 0}], "fixed": [{"row": 5, "column": 3, "level": "key"}]},
     "too-many": {"counts": [{"levels": ["key", "floor"], "at_least": 33}], "tries": 3},
     "more-than-there-are": {"counts": [{"levels": ["key"], "at_least": 37}]},
     "dead-end": {"adjacency": {"right": [[0, 1], [1, 2], [2, 0]], "down": [[0, 2], [1, 1], [2, 0]]}, "tries": 2},
