@@ -52,12 +52,8 @@ class RangeDecoder {
   }
   get exhausted() { return this.read >= this.words.length && ((this.point - this.lower) & MASK) < (1n << 33n) - 1n; }
 }
-/** @param {number} value */
-function variable(value) {
-  const bytes = [];
-  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) + 128);
-  return Uint8Array.from([...bytes, value]);
-}
+/** @param {number} value @returns {Uint8Array} */
+const variable = (value) => (value < 128 ? Uint8Array.of(value) : joined(Uint8Array.of((value % 128) + 128), variable(Math.floor(value / 128))));
 /** Write an integer of some bytes, little-endian. @param {number} value @param {number} count */
 const bytesOf = (value, count) => Uint8Array.from({ length: count }, (_, n) => (value >>> (8 * n)) & 255);
 /** The end of an archive: an index where there are several records. @param {Uint8Array} header @param {Uint8Array[]} entries */
@@ -128,8 +124,12 @@ function decodeRecord(content, model, order, labelled, count, height, width, beg
   const across = Math.ceil(width / tw), perPicture = across * Math.ceil(height / th), decoder = new RangeDecoder(content.subarray(content.length % 4));
   const number = model.orders[order.name], program = model.programs[number], [rows, columns] = order.columns ? [tw, th] : [th, tw];
   const classes = model.parts[number].find((part) => part.name === "label")?.names.length ?? 0;
-  check((!labelled || classes > 0) && (!learned || hex(content.subarray(0, 3)) === "030000") && (!stored || (content[0] === 1 && content.length >= Math.floor((-size * Math.log2(1 - ((values - 1) * Math.floor(2 ** 24 / values)) / 2 ** 24)) / 8))), "its labels, or its length");
+  check((!labelled || classes > 0) && (!learned || /^030[01]00$/.test(hex(content.subarray(0, 3)))) && (!stored || (content[0] === 1 && content.length >= Math.floor((-size * Math.log2(1 - ((values - 1) * Math.floor(2 ** 24 / values)) / 2 ** 24)) / 8))), "its labels, or its length");
   const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
+  const symbols = [...Array(values).keys()], tables = Array.from({ length: learned && content[1] ? channels : 0 }, () => {
+    const used = symbols.map(() => decoder.uniform(2));
+    return [...symbols.filter((k) => used[k]), ...symbols.filter((k) => !used[k])];
+  });
   const levels = stored ? Uint16Array.from({ length: size }, () => decoder.uniform(values)) : new Uint16Array(size);
   const runs = stored ? [] : labels.flatMap((label) => Array.from({ length: perPicture }, () =>
     begin(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));
@@ -143,6 +143,7 @@ function decodeRecord(content, model, order, labelled, count, height, width, beg
       run.observe(level);
     });
   }
+  tables.forEach((table, c) => levels.forEach((level, at) => Math.floor(at / height / width) % channels === c && (levels[at] = table[level])));
   check(decoder.uniform(65536) === crc32(joined(...Array.from(levels, (level) => bytesOf(level, 2)))) % 65536 && decoder.exhausted, "the check of the pixels is wrong");
   return { height, width, labels, levels };
 }

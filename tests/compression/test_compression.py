@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.compression import Archive, compress, decompress
-from pointillist.compression.codec import CHECK, PACKED, Codec, EncoderState, RangeEncoder, encode_in_python
+from pointillist.compression.codec import CHECK, PACKED, Codec, RangeEncoder
 from pointillist.compression.container import crc32c, crc32c_in_python
 from pointillist.compression.models import as_integer_model
 from pointillist.engine.head.frequencies import Frequencies
-from pointillist.engine.head.range_decoder import RangeDecoder
+from pointillist.engine.head.range_decoder import EncoderState, RangeDecoder, encode_in_python
 from pointillist.engine.library import KERNELS, load_library
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, ShapeError
 from tests.portable.networks import CASES, few_images, integer_case

@@ -21,7 +21,7 @@ from PIL import TiffImagePlugin, TiffTags
 
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
-from pointillist.images.spec import MAX_LEVELS
+from pointillist.images.spec import MAX_LEVELS, ImageSpec
 
 COLOURS = {"RGB;16": 3, "RGBA;16": 4}
 """Modes of colour of 16 bits a channel, whose channels are below each other in one picture of levels."""
@@ -161,6 +161,31 @@ def safe_name(name: str) -> str:
     if not name.isprintable():
         raise ArchiveError(f"The archive names a file {name!r}, which does not print: it is not written.")
     return name
+
+
+def choose_used(levels: IntArray, image: ImageSpec) -> NDArray[np.int64] | None:
+    """Return which levels of pictures `[n, c, h, w]` occur, `[c, levels]`: all of a channel whose table would not pay.
+
+    None if no table would.
+    """
+    tables = [ValueMap.choose(x, image.levels).table for x in levels.swapaxes(0, 1) if image.ordered]
+    every = np.arange(image.levels)
+    used = [np.isin(every, every if table is None else table) for table in tables]
+    return None if all(table is None for table in tables) else np.stack(used).astype(np.int64)
+
+
+def numbers_of(levels: IntArray, used: IntArray) -> NDArray[np.int64]:
+    """Return the numbers of levels `[n, c, h, w]` among those that are used, `[c, levels]`."""
+    return _levels_by_number(used).argsort(1)[np.arange(len(used))[:, None, None], levels]
+
+
+def levels_of(numbers: IntArray, used: IntArray) -> IntArray:
+    """Return the levels of numbers `[n, c, h, w]`: those that are used come first, and no number is wrong."""
+    return np.asarray(_levels_by_number(used).astype(numbers.dtype)[np.arange(len(used))[:, None, None], numbers])
+
+
+def _levels_by_number(used: IntArray) -> NDArray[np.int64]:
+    return np.argsort(used == 0, axis=1, kind="stable")
 
 
 TYPES = ("|u1", "|i1", "|b1", *(order + kind for order in "<>" for kind in ("u2", "i2", "u4", "i4", "i8")))

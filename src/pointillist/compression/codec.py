@@ -6,10 +6,10 @@ order, and at each of them the levels of all images; 16 bits of the CRC-32C of t
 Pictures that the model would make larger are stored: all levels are equally likely, in raster order. Pictures that
 repeat themselves, such as enlarged ones, are packed: LZMA codes the differences of neighbours. Of learned content a
 level is some decisions, of a stage that learns as it reads (`runtime/core/stage.c`). Coded content has whole words,
-stored content a byte more, packed content two, and learned content three.
+stored content a byte more, packed content two, and learned content three; it may begin with a table of the levels that
+occur, and then codes their numbers.
 
-The range encoder follows constriction (Bamler 2022, arXiv:2201.01741): words wait while a carry may
-still change them. The library in C encodes; on a platform without it, the same steps in Python do.
+The library in C encodes; on a platform without it, the same steps in Python do.
 """
 
 from __future__ import annotations
@@ -25,30 +25,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.compression.about import choose_used, levels_of, numbers_of
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
 from pointillist.engine.c.run import decode_in_c
 from pointillist.engine.executors import choose_executor
 from pointillist.engine.head.frequencies import log_probs
-from pointillist.engine.head.range_decoder import BITS, WORD, RangeDecoder
+from pointillist.engine.head.range_decoder import (
+    BITS,
+    MASK,
+    WORD,
+    EncoderState,
+    RangeDecoder,
+    encode_in_python,
+    finish_in_python,
+)
 from pointillist.engine.library import chosen_level, load_library
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, EngineError
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.pictures import Tiling, tiles_of
 from pointillist.model.portable import ProgramModel
-
-_MASK, _ONES = (1 << 64) - 1, (1 << 32) - 1
-
-
-class EncoderState(ctypes.Structure):
-    """State of an encoder: `pt_encoder` in C."""
-
-    _fields_ = [
-        ("lower", ctypes.c_uint64),
-        ("range", ctypes.c_uint64),
-        ("waiting", ctypes.c_int64),
-        ("first", ctypes.c_uint64),
-    ]
 
 
 class RangeEncoder:
@@ -60,7 +56,7 @@ class RangeEncoder:
     """
 
     def __init__(self) -> None:
-        self._state, self._words = EncoderState(0, _MASK, 0, 0), bytearray()
+        self._state, self._words = EncoderState(0, MASK, 0, 0), bytearray()
         self._library = None if chosen_level() is None else load_library()
 
     def add_uniform(self, symbols: IntArray, count: int) -> None:
@@ -89,50 +85,9 @@ class RangeEncoder:
 
     def finish(self) -> bytes:
         """Return the bytes, whole words; none if there were no symbols."""
-        state = self._state
-        if not self._words and not state.waiting and state.range == _MASK:
+        if not self._words and not self._state.waiting and self._state.range == MASK:
             return b""
-        point = state.lower + _ONES
-        words = [*_waiting(state, point >> 64), (point & _MASK) >> 32]
-        if ((state.lower + state.range) & _MASK) >> 32 == words[-1]:
-            words.append(0)
-        return bytes(self._words) + np.array(words, "<u4").tobytes()
-
-
-def encode_in_python(state: EncoderState, starts: IntArray, sizes: IntArray) -> IntArray:
-    """Code intervals of [0, 2^24), and return the words that no carry can change any more.
-
-    ```python
-    encode_in_python(EncoderState(0, 2**64 - 1, 0, 0), np.array([0]), np.array([1 << 20]))  # none yet
-    ```
-    """
-    words: list[int] = []
-    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-        scale = state.range >> BITS
-        lower, state.range = state.lower + scale * start, scale * size
-        if state.waiting and (lower > _MASK or lower + state.range <= _MASK):
-            words += _waiting(state, lower >> 64)
-        state.lower = lower & _MASK
-        if state.range >> 32:
-            continue
-        word = state.lower >> 32
-        state.lower, state.range = (state.lower << 32) & _MASK, state.range << 32
-        if state.waiting:
-            state.waiting += 1
-        elif state.lower + state.range > _MASK:
-            state.waiting, state.first = 1, word
-        else:
-            words.append(word)
-    return np.array(words, np.uint32)
-
-
-def _waiting(state: EncoderState, carry: int) -> list[int]:
-    """Return the words that waited, after a carry or without."""
-    if not state.waiting:
-        return []
-    words = [(state.first + carry) & _ONES] + [(_ONES + carry) & _ONES] * (state.waiting - 1)
-    state.waiting = 0
-    return words
+        return bytes(self._words) + finish_in_python(self._state).astype("<u4").tobytes()
 
 
 TOGETHER = 65_536
@@ -141,8 +96,9 @@ DECISION, CHECK = 16, 1 << 16
 """Bits of the sizes of a decision, and number of values of the symbol that shows that the levels are right."""
 BLOCK, BLOCKS, SPREAD = 16, 32, 7
 """Side of the blocks by which the class of a picture is chosen, most blocks, and how often they cross the picture."""
-STORED, PACKED, LEARNED = b"\1", b"\2", b"\3\0\0"
-"""How stored, packed and learned content begins; the first byte says how many bytes it has more than whole words."""
+STORED, PACKED, LEARNED, TABLE = b"\1", b"\2", b"\3\0\0", b"\3\1\0"
+"""How stored, packed, learned content, and learned content with a table begins; of as many bytes more than whole words
+as the first one says."""
 LEVELS_PACKED, LEVELS_LEARNED = 256, range(64, 257)
 """Fewest levels of a model whose pictures are packed: of fewer, LZMA would be no smaller; and levels of those for which
 the stage is worth its time: of fewer it saves nothing, of more it is slow."""
@@ -230,28 +186,38 @@ class Codec:
         """
         pairs = zip(levels, classes, strict=True)
         labels = np.array([self.choose_label(x) if each is None else each for x, each in pairs])
-        (height, width), tiling = levels.shape[2:], self.tiling(*levels.shape[2:])
-        tiles = tiling.split(levels)
-        inputs = self._inputs(labels, tiling)
-        coded, encoder = np.tile(tiling.inside(), (len(levels), 1, 1, 1)), self._encoder(labels)
-        if self.learns:
-            program, images = self.integer_model.program(self.order), np.zeros(len(tiles), np.int64)
-            raster = np.ascontiguousarray(self.order.array_to_raster(tiles), np.int64)
-            sites = self.order.array_to_raster(coded)[:, 0]
-            decisions, bits = decode_in_c(program, raster, sites, (), images, inputs, learns=True)
-            encoder.add_decisions(decisions)
-            content = LEARNED + self._finish(encoder, levels)
-        else:
-            starts, sizes = self.integer_model.intervals(tiles, inputs, self.order)
-            inside = self._in_order(np.broadcast_to(coded, tiles.shape))
-            sizes = self._in_order(sizes)[inside]
-            encoder.add_intervals(self._in_order(starts)[inside], sizes, self._precision)
-            content, bits = self._finish(encoder, levels), -float(log_probs(sizes, self._precision).sum()) / math.log(2)
+        height, width = levels.shape[2:]
+        content, bits = (self._learn if self.learns else self._code)(levels, labels)
+        used = choose_used(levels, self.integer_model.image) if self.learns else None
+        content = content if used is None else min(content, self._learn(levels, labels, used)[0], key=len)
         if len(content) > self._least_stored(levels.size):
             content = min(content, self._store(levels, labels), key=len)
         content = self._pack(levels, labels, content) if self.packs else content
         usual = (height, width) == (self.integer_model.image.height, self.integer_model.image.width)
         return Record(PICTURES if usual else SIZED, len(levels), content, None if usual else (height, width), bits=bits)
+
+    def _code(self, levels: IntArray, labels: IntArray) -> tuple[bytes, float]:
+        """Return the content of pictures `[n, c, h, w]` by the model, and the bits of their likelihood."""
+        tiling, encoder = self.tiling(*levels.shape[2:]), self._encoder(labels)
+        tiles = tiling.split(levels)
+        starts, sizes = self.integer_model.intervals(tiles, self._inputs(labels, tiling), self.order)
+        inside = self._in_order(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
+        sizes = self._in_order(sizes)[inside]
+        encoder.add_intervals(self._in_order(starts)[inside], sizes, self._precision)
+        return self._finish(encoder, levels), -float(log_probs(sizes, self._precision).sum()) / math.log(2)
+
+    def _learn(self, levels: IntArray, labels: IntArray, used: IntArray | None = None) -> tuple[bytes, float]:
+        """Return the content of pictures by the stage, with a table of the levels in use, and bits of the likelihood."""
+        tiling, encoder = self.tiling(*levels.shape[2:]), self._encoder(labels)
+        if used is not None:
+            encoder.add_uniform(used.reshape(-1), 2)
+        tiles = tiling.split(levels if used is None else numbers_of(levels, used))
+        raster = np.ascontiguousarray(self.order.array_to_raster(tiles), np.int64)
+        sites = self.order.array_to_raster(np.tile(tiling.inside(), (len(levels), 1, 1, 1)))[:, 0]
+        program, inputs = self.integer_model.program(self.order), self._inputs(labels, tiling)
+        decisions, bits = decode_in_c(program, raster, sites, (), np.zeros(len(tiles), np.int64), inputs, learns=True)
+        encoder.add_decisions(decisions)
+        return (LEARNED if used is None else TABLE) + self._finish(encoder, levels), bits
 
     def _finish(self, encoder: RangeEncoder, levels: IntArray) -> bytes:
         """Return the content of pictures that are coded, with their check."""
@@ -293,7 +259,7 @@ class Codec:
         differences = np.diff(np.diff(levels.astype(np.int64), axis=2, prepend=0), axis=3, prepend=0)
         numbers, check = (labels + 1).astype("<u4"), np.array([checksum(levels)], "<u2")
         data = b"".join(part.tobytes() for part in (numbers, check, differences.astype(self._dtype)))
-        if len(zlib.compress(data)) >= len(content):  # seven times as fast as LZMA
+        if len(zlib.compress(data)) >= 1.25 * len(content):  # seven times as fast as LZMA, and hardly a fifth larger
             return content
         packed = PACKED + lzma.compress(data, lzma.FORMAT_RAW, filters=FILTERS)
         return min(content, packed + bytes((PACKED[0] - len(packed)) % WORD), key=len)
@@ -329,11 +295,10 @@ class Codec:
             The pictures of each record, or why they cannot be had.
         """
         (size,) = {self.size(record) for record in records}
-        pairs = [(record, len(record.content) % WORD) for record in records]
+        pairs = [(record, record.content[: len(record.content) % WORD]) for record in records]
         decoded = {}
-        for kind in {0, LEARNED[0]} & {each for _, each in pairs}:
-            coded = [record for record, each in pairs if each == kind]
-            decoded[kind] = iter(self._decode_coded(coded, size, learned=kind > 0))
+        for kind in {b"", LEARNED, TABLE} & {each for _, each in pairs}:
+            decoded[kind] = iter(self._decode_coded([record for record, each in pairs if each == kind], size, kind))
         return [next(decoded[kind]) if kind in decoded else self._load(record, size) for record, kind in pairs]
 
     def _load(self, record: Record, size: tuple[int, int]) -> Decoded | ArchiveError:
@@ -348,12 +313,11 @@ class Codec:
         levels = decoder.uniform(math.prod(shape), self.integer_model.image.levels).reshape(shape)
         return _checked(decoder, levels.astype(np.min_scalar_type(self.integer_model.image.levels - 1)), labels)
 
-    def _decode_coded(
-        self, records: Sequence[Record], size: tuple[int, int], *, learned: bool
-    ) -> list[Decoded | ArchiveError]:
-        contents = [record.content.removeprefix(LEARNED if learned else b"") for record in records]
-        tiling, decoders = self.tiling(*size), [RangeDecoder(each) for each in contents]
+    def _decode_coded(self, records: list[Record], size: tuple[int, int], kind: bytes) -> list[Decoded | ArchiveError]:
+        tiling, decoders = self.tiling(*size), [RangeDecoder(record.content[len(kind) :]) for record in records]
         labels = [self._decode_labels(decoder, record.count) for decoder, record in zip(decoders, records, strict=True)]
+        shape = (self.integer_model.image.channels, self.integer_model.image.levels)
+        used = [decoder.uniform(math.prod(shape), 2).reshape(shape) for decoder in decoders if kind == TABLE]
         counts = [record.count * tiling.count for record in records]
         pixels = self.order.array_to_raster(tiling.inside())[:, 0]
         tiles = self.integer_model.decode(
@@ -362,11 +326,12 @@ class Codec:
             np.repeat(np.arange(len(records)), counts),
             self._inputs(np.concatenate(labels), tiling),
             self.order,
-            learns=learned,
+            learns=len(kind) > 0,
         )
         bounds = np.cumsum([0, *counts])
         tiles = tiles.astype(np.min_scalar_type(self.integer_model.image.levels - 1))
         parts = [tiling.join(tiles[start:end]) for start, end in itertools.pairwise(bounds)]
+        parts = [levels_of(*each) for each in zip(parts, used, strict=True)] if used else parts
         return [_checked(*each) for each in zip(decoders, parts, labels, strict=True)]
 
     def _decode_labels(self, decoder: RangeDecoder, count: int) -> IntArray:

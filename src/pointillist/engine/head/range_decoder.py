@@ -1,12 +1,13 @@
-"""The range decoder of archives: levels from a stream of words, by their frequencies.
+"""The range decoder of archives: levels from a stream of words, by their frequencies; and the steps of its encoder.
 
 A symbol is an interval of [0, 2^24), and where the stream is in it says which one it is:
 
     scale = floor(range / 2^24),  place = floor((point - lower) / scale)
     lower += scale start,  range = scale size
 
-Whenever the range is below 2^32, the next word is taken. The library in C has the same state, and decodes whole
-images with it.
+Whenever the range is below 2^32, the next word is taken. The library in C has the same states, and encodes and decodes
+whole images with them. The encoder follows constriction (Bamler 2022, arXiv:2201.01741): words wait while a carry may
+still change them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BITS = 24
 """Bits of the sum of the frequencies that the decoder works with."""
 WORD = 4
 """Bytes of a word."""
-_MASK = (1 << 64) - 1
+MASK, _ONES = (1 << 64) - 1, (1 << 32) - 1
 
 
 class DecoderState(ctypes.Structure):
@@ -36,6 +37,17 @@ class DecoderState(ctypes.Structure):
         ("range", ctypes.c_uint64),
         ("point", ctypes.c_uint64),
         ("is_wrong", ctypes.c_int64),
+    ]
+
+
+class EncoderState(ctypes.Structure):
+    """State of an encoder: `pt_encoder` in C."""
+
+    _fields_ = [
+        ("lower", ctypes.c_uint64),
+        ("range", ctypes.c_uint64),
+        ("waiting", ctypes.c_int64),
+        ("first", ctypes.c_uint64),
     ]
 
 
@@ -55,7 +67,7 @@ class RangeDecoder:
     def __init__(self, payload: bytes) -> None:
         self._words = np.frombuffer(payload[: len(payload) // WORD * WORD], "<u4").astype(np.uint32)
         self.state: DecoderState = DecoderState(
-            self._words.ctypes.data, len(self._words), 0, 0, _MASK, 0, len(payload) % WORD > 0
+            self._words.ctypes.data, len(self._words), 0, 0, MASK, 0, len(payload) % WORD > 0
         )
         self._take_word()
         self._take_word()
@@ -90,11 +102,11 @@ class RangeDecoder:
     def is_exhausted(self) -> bool:
         """False if bytes are certainly left over."""
         state = self.state
-        return bool(state.next >= state.count and (state.point - state.lower) & _MASK < (1 << 33) - 1)
+        return bool(state.next >= state.count and (state.point - state.lower) & MASK < (1 << 33) - 1)
 
     def _place(self) -> int:
         state = self.state
-        place = ((state.point - state.lower) & _MASK) // (state.range >> BITS)
+        place = ((state.point - state.lower) & MASK) // (state.range >> BITS)
         if place >> BITS:
             state.is_wrong = 1
         return 0 if state.is_wrong else place
@@ -104,15 +116,60 @@ class RangeDecoder:
         if state.is_wrong:
             return
         scale = state.range >> BITS
-        state.lower = (state.lower + scale * start) & _MASK
+        state.lower = (state.lower + scale * start) & MASK
         state.range = scale * size
         if state.range < 1 << 32:
-            state.lower = state.lower << 32 & _MASK
+            state.lower = state.lower << 32 & MASK
             state.range <<= 32
             self._take_word()
 
     def _take_word(self) -> None:
         state = self.state
         word = int(self._words[state.next]) if state.next < state.count else 0
-        state.point = (state.point << 32 & _MASK) | word
+        state.point = (state.point << 32 & MASK) | word
         state.next += 1
+
+
+def encode_in_python(state: EncoderState, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Code intervals of [0, 2^24), and return the words that no carry can change any more.
+
+    ```python
+    encode_in_python(EncoderState(0, 2**64 - 1, 0, 0), np.array([0]), np.array([1 << 20]))  # none yet
+    ```
+    """
+    words: list[int] = []
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        scale = state.range >> BITS
+        lower, state.range = state.lower + scale * start, scale * size
+        if state.waiting and (lower > MASK or lower + state.range <= MASK):
+            words += _waiting(state, lower >> 64)
+        state.lower = lower & MASK
+        if state.range >> 32:
+            continue
+        word = state.lower >> 32
+        state.lower, state.range = (state.lower << 32) & MASK, state.range << 32
+        if state.waiting:
+            state.waiting += 1
+        elif state.lower + state.range > MASK:
+            state.waiting, state.first = 1, word
+        else:
+            words.append(word)
+    return np.array(words, np.uint32)
+
+
+def finish_in_python(state: EncoderState) -> NDArray[np.uint32]:
+    """Return the last words: those that wait, and as few as tell the interval."""
+    point = state.lower + _ONES
+    words = [*_waiting(state, point >> 64), (point & MASK) >> 32]
+    if ((state.lower + state.range) & MASK) >> 32 == words[-1]:
+        words.append(0)
+    return np.array(words, np.uint32)
+
+
+def _waiting(state: EncoderState, carry: int) -> list[int]:
+    """Return the words that waited, after a carry or without."""
+    if not state.waiting:
+        return []
+    words = [(state.first + carry) & _ONES] + [(_ONES + carry) & _ONES] * (state.waiting - 1)
+    state.waiting = 0
+    return words
