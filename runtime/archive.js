@@ -126,10 +126,8 @@ function decodeRecord(content, model, order, labelled, count, height, width, beg
   const classes = model.parts[number].find((part) => part.name === "label")?.names.length ?? 0;
   check((!labelled || classes > 0) && (!learned || /^030[01]00$/.test(hex(content.subarray(0, 3)))) && (!stored || (content[0] === 1 && content.length >= Math.floor((-size * Math.log2(1 - ((values - 1) * Math.floor(2 ** 24 / values)) / 2 ** 24)) / 8))), "its labels, or its length");
   const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
-  const symbols = [...Array(values).keys()], tables = Array.from({ length: learned && content[1] ? channels : 0 }, () => {
-    const used = symbols.map(() => decoder.uniform(2));
-    return [...symbols.filter((k) => used[k]), ...symbols.filter((k) => !used[k])];
-  });
+  const used = Array.from({ length: learned && content[1] ? channels : 0 }, () => Array.from({ length: values }, () => decoder.uniform(2)));
+  const tables = used.map((bits) => [1, 0].flatMap((bit) => bits.flatMap((each, k) => (each === bit ? [k] : []))));
   const levels = stored ? Uint16Array.from({ length: size }, () => decoder.uniform(values)) : new Uint16Array(size);
   const runs = stored ? [] : labels.flatMap((label) => Array.from({ length: perPicture }, () =>
     begin(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));

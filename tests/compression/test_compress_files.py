@@ -84,7 +84,7 @@ def test_an_archive_goes_through_a_pipe(model: Path, pictures: Path, tmp_path: P
 
 @pytest.mark.parametrize("values", ["levels", "pictures"])
 def test_an_array_comes_back(model: Path, tmp_path: Path, values: str) -> None:
-    """Levels, or the 8-bit values that they stand for."""
+    """Levels, or the 8-bit values that they stand for; `evaluate --codec` measures the archive and its likelihood."""
     x = np.random.default_rng(0).integers(0, 16, (4, 6, 5)).astype(np.uint8)
     x = x * 17 if values == "pictures" else x
     np.savez(tmp_path / "x.npz", x=x)
@@ -93,13 +93,22 @@ def test_an_array_comes_back(model: Path, tmp_path: Path, values: str) -> None:
     assert np.array_equal(np.load(tmp_path / "y.npz")["x"], x)
     run("decompress", tmp_path / "a.pxl", "--model", model, "--out", tmp_path / "files")
     assert len(list((tmp_path / "files").iterdir())) == 4
+    facts = json.loads(run("evaluate", model, tmp_path / "x.npz", "--codec", "--json"))
+    levels = (x // 17 if values == "pictures" else x)[:, None]
+    assert facts["codec"]["bits_per_dim"] == 8 * len(pt.compress(model, levels)) / x.size
+    assert facts["codec"]["likelihood_bits_per_dim"] == pytest.approx(facts["bits_per_dim"], rel=1e-12)
 
 
 def test_damage_is_named_and_the_rest_comes_out(model: Path, pictures: Path, tmp_path: Path) -> None:
-    """Without `--salvage` the error, with it what is whole, and exit code 1."""
+    """By `info` without the model; without `--salvage` the error, with it what is whole, and exit code 1."""
     archive = tmp_path / "a.pxl"
     run("compress", model, pictures, "--out", archive, "--per-record", 1)
-    archive.write_bytes(archive.read_bytes()[:-40])
+    assert json.loads(run("info", archive, "--json"))["damage"] == []
+    whole = archive.read_bytes()
+    archive.write_bytes(bytes(byte ^ (place == len(whole) // 2) for place, byte in enumerate(whole)))
+    assert "is damaged near byte" in json.loads(run("info", archive, "--json"))["damage"][0]
+    assert "is damaged near byte" in " ".join(run("info", archive).split())
+    archive.write_bytes(whole[:-40])
     assert "cut off" in run("decompress", archive, "--model", model, "--out", tmp_path / "x", code=2)
     output = run("decompress", archive, "--model", model, "--out", tmp_path / "y", "--salvage", code=1)
     assert "cut off" in output
@@ -109,18 +118,6 @@ def test_damage_is_named_and_the_rest_comes_out(model: Path, pictures: Path, tmp
     output = run("decompress", archive, "--model", model, "--out", tmp_path / "z", "--salvage", code=1)
     assert "3 images or more" in output
     assert json.loads(run("info", archive, "--json"))["bits_per_dim"] is None
-
-
-def test_info_finds_damage_within_a_record(model: Path, pictures: Path, tmp_path: Path) -> None:
-    """By its checksum, without the model."""
-    archive = tmp_path / "a.pxl"
-    run("compress", model, pictures, "--out", archive, "--per-record", 1)
-    assert json.loads(run("info", archive, "--json"))["damage"] == []
-    damaged = bytearray(archive.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    archive.write_bytes(damaged)
-    assert "is damaged near byte" in json.loads(run("info", archive, "--json"))["damage"][0]
-    assert "is damaged near byte" in " ".join(run("info", archive).split())
 
 
 def test_an_animation_is_rejected(model: Path, tmp_path: Path) -> None:

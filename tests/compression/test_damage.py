@@ -210,11 +210,13 @@ def test_no_damage_of_a_table_of_values_is_silent() -> None:
     silent(chunks.encode_array(values, model), lambda archive: chunks.decode_array(archive, model), values.reshape(-1))
 
 
-def test_a_stage_that_is_cut_is_an_error() -> None:
-    """What it coded ends early, begins wrongly, or is chance: a sentence; another record is whole."""
-    integer_model, x = integer_case("photographs")[1:]
+@pytest.mark.parametrize("step", [1, 32])
+def test_a_stage_that_is_cut_is_an_error(step: int) -> None:
+    """What it coded ends early, begins wrongly, or is chance, also its table: a sentence; another record is whole."""
+    integer_model, x = integer_case("photographs")[1], integer_case("photographs")[2] // step * step
     codec, chance = Codec(integer_model), np.random.default_rng(0).bytes(1000)
     content = (record := codec.encode(x.numpy(), np.full(len(x), -1))).content
+    assert content[1] == (step > 1)
     for wrong in (content[:-4], content[:3], b"\4" + content[1:], content[:3] + chance, content[:11] + chance):
         whole, damaged = codec.decode([record, replace(record, content=wrong)])
         assert np.array_equal(whole.levels, x)

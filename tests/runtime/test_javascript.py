@@ -143,7 +143,7 @@ def test_draws_of_16_bits(temperature: float) -> None:
     np.testing.assert_allclose(logs.sum(), expected.nats[0], rtol=0, atol=rounding(logs, terms=len(logs)))
 
 
-@pytest.mark.parametrize("name", ["one", "labels", "packed"])
+@pytest.mark.parametrize("name", ["one", "labels", "packed", "table"])
 def test_a_damaged_archive_is_rejected(name: str) -> None:
     """Any flipped bit: by a sentence, never by other pixels."""
     file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[name][0]

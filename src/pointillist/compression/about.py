@@ -166,9 +166,10 @@ def safe_name(name: str) -> str:
 def choose_used(levels: IntArray, image: ImageSpec) -> NDArray[np.int64] | None:
     """Return which levels of pictures `[n, c, h, w]` occur, `[c, levels]`: all of a channel whose table would not pay.
 
-    None if no table would.
+    None if no table would, or the model has more than 256 levels: a table of a record would be large.
     """
-    tables = [ValueMap.choose(x, image.levels).table for x in levels.swapaxes(0, 1) if image.ordered]
+    few = image.ordered and image.levels <= 256
+    tables = [ValueMap.choose(x, image.levels).table for x in levels.swapaxes(0, 1) if few]
     every = np.arange(image.levels)
     used = [np.isin(every, every if table is None else table) for table in tables]
     return None if all(table is None for table in tables) else np.stack(used).astype(np.int64)

@@ -188,8 +188,8 @@ class Codec:
         labels = np.array([self.choose_label(x) if each is None else each for x, each in pairs])
         height, width = levels.shape[2:]
         content, bits = (self._learn if self.learns else self._code)(levels, labels)
-        used = choose_used(levels, self.integer_model.image) if self.learns else None
-        content = content if used is None else min(content, self._learn(levels, labels, used)[0], key=len)
+        if self.learns and (used := choose_used(levels, self.integer_model.image)) is not None:
+            content = min(content, self._learn(levels, labels, used)[0], key=len)
         if len(content) > self._least_stored(levels.size):
             content = min(content, self._store(levels, labels), key=len)
         content = self._pack(levels, labels, content) if self.packs else content
@@ -207,7 +207,7 @@ class Codec:
         return self._finish(encoder, levels), -float(log_probs(sizes, self._precision).sum()) / math.log(2)
 
     def _learn(self, levels: IntArray, labels: IntArray, used: IntArray | None = None) -> tuple[bytes, float]:
-        """Return the content of pictures by the stage, with a table of the levels in use, and bits of the likelihood."""
+        """Return the content of pictures by the stage, with a table of the levels used, and bits of the likelihood."""
         tiling, encoder = self.tiling(*levels.shape[2:]), self._encoder(labels)
         if used is not None:
             encoder.add_uniform(used.reshape(-1), 2)
