@@ -1,8 +1,8 @@
 """Measure where the stage of archives that learns pays: `python benchmarks/measure_stage.py`; a minute of processor.
 
-Bits per sub-pixel of archives by the likelihood of a model alone (`learn=False`), by the stage without tables of levels,
-and by the stage as it is: of photographs, tiles, icons and scans, in small records and large ones. All are decoded and
-compared. Data are found in `POINTILLIST_DATA`; two scans come with pydicom. Prints a table in Markdown.
+Bits per sub-pixel of archives by the likelihood of a model alone (`learn=False`), by the stage without tables of
+levels, and by the stage as it is: of photographs, tiles, icons and scans, in small records and large ones. All are
+decoded and compared. Data are found in `POINTILLIST_DATA`; two scans come with pydicom. Prints a table in Markdown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ def sets() -> Iterator[tuple[str, str, list[np.ndarray], int | None]]:
     """Yield name, model and images `[c, h, w]` of each set, and images of a record."""
     data = Path(os.environ["POINTILLIST_DATA"])
     with np.load(data / "kodak24.npz") as kodak:
-        numbered = {int(n): x for kind in ("landscape", "portrait") for n, x in zip(kodak[f"{kind}_id"], kodak[kind])}
+        numbered = {
+            int(number): picture
+            for kind in ("landscape", "portrait")
+            for number, picture in zip(kodak[f"{kind}_id"], kodak[kind], strict=True)
+        }
     photographs = [shrunk(numbered[number], 4).transpose(2, 0, 1) for number in PHOTOGRAPHS]
     yield "photographs shrunk 4x", "photos", photographs, None
     yield "the same, of 60 % of the contrast, stretched again", "photos", [*map(stretched, photographs)], None
@@ -59,9 +63,8 @@ def stretched(picture: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Print the table."""
-    print(
-        "| set | model | model alone | stage, no table | stage | saved | pixels a second |\n|---|---|---|---|---|---|---|"
-    )
+    print("| set | model | model alone | stage, no table | stage | saved | pixels a second |")
+    print("|---|---|---|---|---|---|---|", flush=True)
     for name, model, pictures, each in sets():
         images = [x.astype(np.int64) for x in pictures]
         bits, seconds = [], []
