@@ -10,6 +10,16 @@ const TABS = 8; // whose work is kept: of each its own, so that none takes the p
 /** The settings that are kept. */
 const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "ghosts", "paintWhileDrawing", "link", "cardClosed"]);
 
+/** Name this tab, as before a reload where the browser lets the page remember. */
+function tabName() {
+  const name = `${Math.random()}`;
+  try {
+    return (sessionStorage["pointillist-tab"] ??= name);
+  } catch {
+    return name; // in a sandboxed frame
+  }
+}
+
 export class Keeper {
   /** @param {State} state */
   constructor(state) {
@@ -24,7 +34,7 @@ export class Keeper {
     /** @type {import("./map_edits.js").MapEdits | null} as they are kept */
     this.mapEdits = null;
     this.timer = 0;
-    this.tab = sessionStorage.getItem("pointillist-tab") ?? crypto.randomUUID();
+    this.tab = tabName();
     this.busy = this.waiting = false; // whether something is written, and whether more is to be written after it
     const flush = () => void this.save();
     document.addEventListener("visibilitychange", flush);
@@ -106,7 +116,6 @@ export class Keeper {
   /** Enter this tab among those whose work is kept, and forget the oldest. @param {Storage} storage */
   async #enter(storage) {
     const others = ((await storage.get("tabs")) ?? []).filter((/** @type {string} */ one) => one !== this.tab), kept = [this.tab, ...others].slice(0, TABS);
-    sessionStorage.setItem("pointillist-tab", this.tab);
     await storage.set("tabs", kept);
     for (const old of others.slice(TABS - 1)) for (const name of ["settings", "work", "map edits"]) await storage.set(`${name} ${old}`, null);
   }
