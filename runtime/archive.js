@@ -63,8 +63,11 @@ function endOf(header, entries) {
   const tail = bytesOf(length < 2 ** 24 ? length : 0, 3);
   return joined(body, bytesOf(crc32(joined(header, body, tail)), 4), tail);
 }
+/** Words before short metadata, and a block of raw deflate that holds them: what follows them refers to them. */
+export const WORDS = new TextEncoder().encode('{"model":"{"single":true,"array":"values","values":["<i2",-1000,"eNr{"array":"pictures"}{"array":"levels"}"tags":{"33550":[1.0,1.0,0.0],"33922":["min_is_white":true,"clear":true}]]}{"icc_profile":"{"exif":"{"texts":{"Software":"{"blocks":{"gAMA":"AACxjw==","sRGB":"AA==","pHYs":"AAAOxAAADsQB"}}]]}"values":[["<u2",0]].png","P",{}]]}.png","RGBA",{}]]}.tif","I;16",{}]]}.jpg","RGB",{}]]}{"files":[[".png","L",{}]]}');
+const SHORT = joined(Uint8Array.of(0), bytesOf(WORDS.length, 2), bytesOf(65535 - WORDS.length, 2), WORDS);
 /** Decode an archive: the levels `[count, channels, height, width]` and labels of each record of pictures.
- *  @param {Uint8Array} file @param {Model} model @param {{begin?: import("./pointillist.js").Begin, about?: (facts: number[] | Uint8Array) => void}} [how] `begin` opens a program instead of `Run`; `about` gets type and first value of an array, or deflated metadata @returns {{height: number, width: number, labels: number[], levels: Uint16Array}[]} */
+ *  @param {Uint8Array} file @param {Model} model @param {{begin?: import("./pointillist.js").Begin, about?: (facts: number[] | Uint8Array) => void}} [how] `begin` opens a program instead of `Run`; `about` gets type and first value of an array, or metadata: zlib's bytes, or raw deflate after `WORDS` @returns {{height: number, width: number, labels: number[], levels: Uint16Array}[]} */
 export function decodeArchive(file, model, { begin = (...what) => new Run(...what), about = () => {} } = {}) {
   let position = 0;
   const take = (/** @type {number} */ count) => {
@@ -84,7 +87,8 @@ export function decodeArchive(file, model, { begin = (...what) => new Run(...wha
   check(flags >> 4 === 4 || flags >> 4 === 5 || ((flags >> 4 === 1 || flags >> 4 === 2) && (flags & 12) === 0), `version ${flags >> 4}.${flags & 15} is none of 1, 2, 4, 5`);
   check(model.fingerprint.startsWith(prefix), `it was written with the program ${prefix}`);
   const name = Object.keys(model.orders)[flags & 1 ? number() : 0], side = flags >> 4 === 2 || flags & 4 ? number() : Infinity;
-  if (flags & 8) about([number(), number()]);
+  const type = flags & 8 ? number() : -1; // of an array, and then its first value; in version 5 also 32 + the length of metadata
+  if (flags >> 4 === 5 && type >= 32) { check(type > 32 && type < 288, "its metadata"); about(joined(SHORT, take(type - 32))); } else if (type >= 0) about([type, number()]);
   const header = file.slice(0, position), result = [], entries = [];
   let due = 0, whole = { height: 0, width: 0, labels: [0], levels: new Uint16Array(0) };
   check(name !== undefined && side > 0, "its order, or its tiles");

@@ -5,7 +5,7 @@
 
 import { Model } from "./offline/module.js";
 import { Painting } from "./offline/painting.js";
-import { decodeArchive } from "./runtime/archive.js";
+import { WORDS, decodeArchive } from "./runtime/archive.js";
 import { draws, joined } from "./runtime/pointillist.js";
 import { bytesOf } from "./shared/bytes.js";
 import { blankLevels, decodeArray, encodeArray } from "./transport/encoded_arrays.js";
@@ -30,9 +30,9 @@ function demand(fine, sentence) {
 /** @param {string} name @param {unknown} value @param {number} low */
 const demandWhole = (name, value, low) => demand(Number.isSafeInteger(value) && Number(value) >= low, `\`${name}\` (=${value}) must be a whole number, ${low} or more.`);
 
-/** Decompress zlib's bytes, as long as they are not more than a limit. @param {Uint8Array} bytes @param {number} most */
+/** Decompress bytes of zlib, or of raw deflate that begin with 0, as long as they are not more than a limit. @param {Uint8Array} bytes @param {number} most */
 async function inflated(bytes, most) {
-  const reader = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new DecompressionStream("deflate")).getReader(), chunks = [];
+  const reader = new Blob([/** @type {BlobPart} */ (bytes)]).stream().pipeThrough(new DecompressionStream(bytes[0] ? "deflate" : "deflate-raw")).getReader(), chunks = [];
   for (let size = 0, part = await reader.read(); !part.done; part = await reader.read()) {
     demand((size += part.value.length) <= most, `it is larger than ${most.toLocaleString("en")} bytes`);
     chunks.push(part.value);
@@ -264,7 +264,7 @@ export async function decompress(archive, source) {
 /** Read type, first value and table of the values of an array. @param {any[]} facts of the header and of metadata @returns {Promise<[string | null, number, number[] | null]>} */
 async function valuesOf(facts) {
   for (const each of facts) {
-    const values = each instanceof Uint8Array ? JSON.parse(new TextDecoder().decode(await inflated(each, MOST_METADATA))).values : [TYPES[each[0] % 16], each[1] % 2 ? -(each[1] + 1) / 2 : each[1] / 2];
+    const values = each instanceof Uint8Array ? JSON.parse(new TextDecoder().decode((await inflated(each, MOST_METADATA)).subarray(each[0] ? 0 : WORDS.length))).values : [TYPES[each[0] % 16], each[1] % 2 ? -(each[1] + 1) / 2 : each[1] / 2];
     if (!values) continue;
     const [dtype, first, packed] = values, gaps = packed && (await inflated(bytesOf(packed), MOST_METADATA));
     demand(TYPES.includes(dtype) && Number.isSafeInteger(first) && !(gaps?.length % 4), "The archive has no valid values of its levels: it was not written by this package.");

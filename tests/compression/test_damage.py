@@ -19,9 +19,11 @@ from pointillist.compression.writer import SIDE
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError
 from pointillist.images.pictures import tiles_of
-from pointillist.model.portable import ProgramModel
+from pointillist.model.portable import ProgramModel, load
 from tests.integer_draws import encoded
 from tests.portable.networks import integer_case
+
+from .golden.make import ARCHIVES, HERE, MODELS
 
 
 def small() -> tuple[ProgramModel, bytes, np.ndarray]:
@@ -31,9 +33,11 @@ def small() -> tuple[ProgramModel, bytes, np.ndarray]:
 
 
 def test_every_flipped_bit_and_every_cut_is_found() -> None:
-    """Anywhere in an archive of one record and in one with an index, also within it; and where bytes follow the end."""
+    """Anywhere in an archive of one record, in one with an index, and in metadata; and where bytes follow the end."""
     integer_model, indexed, x = small()
-    for archive in (indexed, compress(integer_model, x[:1])):
+    named, other = (HERE / "named.pxl").read_bytes(), load(MODELS / ARCHIVES["one"][0])
+    short = (indexed, integer_model), (compress(integer_model, x[:1]), integer_model), (named, other)
+    for archive, integer_model in short:
         flipped = [(int.from_bytes(archive) ^ 1 << k).to_bytes(len(archive)) for k in range(8 * len(archive))]
         for wrong in [*flipped, *(archive[:length] for length in range(len(archive))), archive + b"\0"]:
             with pytest.raises(ArchiveError):

@@ -14,6 +14,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.compression import container, decompress
+from pointillist.compression.about import WORDS
 from pointillist.engine.opcodes import OPCODES
 from pointillist.model.portable import load
 from pointillist.model.portable.files import VERSIONS
@@ -36,6 +37,7 @@ def test_the_page_is_about_these_versions() -> None:
     assert all(f"## Version {version}" in text for version in VERSIONS[1:])
     assert (container.VERSION, container.VERSION_OF_TILES, container.VERSION_OF_ARRAYS) == (1, 2, 3)
     assert (container.VERSION_OF_PACKED, container.VERSION_OF_LEARNED) == (4, 5)
+    assert WORDS.decode() in text.replace("\n    ", "")
 
 
 def test_the_page_names_every_opcode() -> None:
@@ -46,9 +48,10 @@ def test_the_page_names_every_opcode() -> None:
     assert named == {name for name, opcode in OPCODES.items() if opcode.has_integers}
 
 
-def test_an_archive_with_metadata_is_read() -> None:
-    """Pictures between two records of metadata."""
-    archive, model = (ARCHIVES / "metadata.pxl").read_bytes(), load(MODELS / "gated-pixelcnn")
+@pytest.mark.parametrize("name", ["metadata", "named"])
+def test_an_archive_with_metadata_is_read(name: str) -> None:
+    """Pictures between two records of metadata, or between metadata in the header and a record."""
+    archive, model = (ARCHIVES / f"{name}.pxl").read_bytes(), load(MODELS / "gated-pixelcnn")
     assert pt.Archive(archive, model).metadata == METADATA
     with np.load(ARCHIVES / "images.npz") as images:
         assert np.array_equal(decompress(archive, model), images["one"])

@@ -103,10 +103,10 @@ def test_transforms(result: np.ndarray, transform: Transform, seed: int) -> None
     assert javascript(*jobs) == due.tolist()
 
 
-@pytest.mark.parametrize("name", [*sorted(ARCHIVES.keys() - {"packed"}), "metadata"])
+@pytest.mark.parametrize("name", [*sorted(ARCHIVES.keys() - {"packed"}), "metadata", "named"])
 def test_golden_archives(name: str) -> None:
     """Each decodes to the images that it was made of; metadata are passed over."""
-    images_of = "one" if name == "metadata" else name
+    images_of = name if name in ARCHIVES else "one"
     file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[images_of][0]
     (records,) = javascript({"job": "archive", "folder": str(folder), "file": str(file)})
     expected = stored_images(images_of)
@@ -143,10 +143,10 @@ def test_draws_of_16_bits(temperature: float) -> None:
     np.testing.assert_allclose(logs.sum(), expected.nats[0], rtol=0, atol=rounding(logs, terms=len(logs)))
 
 
-@pytest.mark.parametrize("name", ["one", "labels", "packed", "table"])
+@pytest.mark.parametrize("name", ["one", "labels", "packed", "table", "named"])
 def test_a_damaged_archive_is_rejected(name: str) -> None:
     """Any flipped bit: by a sentence, never by other pixels."""
-    file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[name][0]
+    file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES.get(name, ARCHIVES["one"])[0]
     (results,) = javascript({"job": "damaged", "folder": str(folder), "file": str(file)})
     assert len(results) == 2 * file.stat().st_size
     assert all(isinstance(result, str) and "damaged" in result for result in results)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from PIL import TiffImagePlugin, TiffTags
 
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
+from pointillist.files.reading import parse_object
 from pointillist.images.spec import MAX_LEVELS, ImageSpec
 
 COLOURS = {"RGB;16": 3, "RGBA;16": 4}
@@ -132,6 +134,48 @@ class About:
         single, white = (value.get(name) is True for name in ("single", "min_is_white"))
         chosen = None if values is None else ValueMap.from_json(values)
         return cls(str(value.get("model", "")), named, str(value.get("array", "")), chosen, single, white)
+
+
+MAX_BYTES = 64 << 20
+"""Largest size of the JSON."""
+WORDS = (
+    b'{"model":"{"single":true,"array":"values","values":["<i2",-1000,"eNr{"array":"pictures"}{"array":"levels"}'
+    b'"tags":{"33550":[1.0,1.0,0.0],"33922":["min_is_white":true,"clear":true}]]}{"icc_profile":"{"exif":"'
+    b'{"texts":{"Software":"{"blocks":{"gAMA":"AACxjw==","sRGB":"AA==","pHYs":"AAAOxAAADsQB"}}]]}"values":[["<u2",0]]'
+    b'.png","P",{}]]}.png","RGBA",{}]]}.tif","I;16",{}]]}.jpg","RGB",{}]]}{"files":[[".png","L",{}]]}'
+)
+"""Words of the metadata of one picture, of which a header holds what it has in addition; frozen with version 5."""
+
+
+def encode_json(values: Mapping[str, object], *, short: bool = False) -> bytes:
+    """Return JSON values, compressed by zlib; `short`: as raw deflate that begins with `WORDS`.
+
+    Raises:
+        DataError: if they are too many.
+    """
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(text) > MAX_BYTES:
+        raise DataError(
+            f"The names of the files have {len(text):,} bytes, over the limit of {MAX_BYTES:,}: split them."
+        )
+    coder = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=WORDS) if short else zlib.compressobj(9)
+    return coder.compress(text) + coder.flush()
+
+
+def parse_json(content: bytes, name: str, *, short: bool = False) -> dict[str, Any]:
+    """Return the values of `encode_json`, in the archive `name`.
+
+    Raises:
+        ArchiveError: if they are damaged or too large.
+    """
+    decoder = zlib.decompressobj(-zlib.MAX_WBITS, WORDS) if short else zlib.decompressobj()
+    try:
+        text = decoder.decompress(content, MAX_BYTES)
+        if decoder.unconsumed_tail or decoder.unused_data or not decoder.eof:
+            raise ArchiveError(f"The names in {name} are larger than {MAX_BYTES:,} bytes, or cut off: copy it again.")
+        return parse_object(text.decode(), f"The data about {name}", "copy it again", ArchiveError)
+    except (zlib.error, UnicodeDecodeError, DataError) as error:
+        raise ArchiveError(f"The names in {name} cannot be read ({error}): copy it again.") from error
 
 
 def tag_value(key: str, value: Any) -> str | list[float] | None:

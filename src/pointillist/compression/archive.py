@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.compression.about import About
+from pointillist.compression.about import About, parse_json
 from pointillist.compression.codec import Codec, Decoded
 from pointillist.compression.container import (
+    JSON,
     METADATA,
     TAIL,
     BinaryFile,
@@ -22,7 +23,6 @@ from pointillist.compression.container import (
     Header,
     Record,
     Source,
-    decode_metadata,
     parse_index,
     read_header,
     read_index,
@@ -283,7 +283,7 @@ class Archive:
         file.seek(start)
         try:
             record = read_record(Source(file, self.name, start), self._prefix)
-            if record is not None:
-                self.metadata |= decode_metadata(record, self.name)
+            if record is not None and record.count == JSON:  # others are of a later release
+                self.metadata |= parse_json(record.content, self.name)
         except ArchiveError as error:
             self.damage = error

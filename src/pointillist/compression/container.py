@@ -2,7 +2,8 @@
 
     header   8B 50 58 | version << 4 and flags | first 4 bytes of the fingerprint of the program
              flag 1: number of the generation order (var) | of versions 2 and 3, and with flag 4: side of a tile (var) |
-             of version 3, and with flag 8: type and first value of an array (2 var)
+             of version 3, and with flag 8: type and first value of an array (2 var); or, in version 5, 32 +
+             length (var) and short metadata
     record   count << 2 and kind (var) | of kind 2: height, width (var), and where one exceeds the side of a tile the
              number of the tile (var) | length (var) | content | CRC-32C
     end      0 | with several records: their number (var), and for each its fields before the length and its bytes
@@ -16,24 +17,23 @@ before it, and a stream without seeking.
 from __future__ import annotations
 
 import io
-import json
 import struct
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
 
-from pointillist.compression.about import from_header
+from pointillist.compression.about import from_header, parse_json
 from pointillist.engine.library import load_library
-from pointillist.errors import ArchiveError, DataError
-from pointillist.files.reading import parse_object
+from pointillist.errors import ArchiveError
 from pointillist.images.pictures import tiles_of
 
 MAGIC = b"\x8bPX"
 VERSION, VERSION_OF_TILES, VERSION_OF_ARRAYS, VERSION_OF_PACKED, VERSION_OF_LEARNED = range(1, 6)
 LABELS, ORDER, SIDE, ARRAY = 2, 1, 4, 8
 """Flags: images have labels; the order is given; from version 4 on: the side of tiles, the type of values."""
+SHORT, MAX_SHORT = 32, 255
+"""Added to the length of metadata in place of the type of values; most bytes of metadata that stand in a header."""
 END, PICTURES, SIZED, METADATA = range(4)
 """Kinds of record: pictures of the size of the model, pictures of another size, data about the archive."""
 PREFIX = 4
@@ -60,6 +60,7 @@ class Header:
         side: pixels of the side of a tile; 0 where pictures are not cut, as in version 1.
         array: type and first value of an array, as `to_header` has them; None for pictures.
         packed, learned: whether records may be packed, as in version 4, and learned, as in version 5.
+        text: short metadata, as `encode_json` has them; empty where there are none, or an array.
     """
 
     fingerprint: bytes
@@ -69,22 +70,30 @@ class Header:
     array: tuple[int, int] | None = None
     packed: bool = False
     learned: bool = False
+    text: bytes = b""
 
     def encode(self) -> bytes:
         flags = LABELS * self.labels | ORDER * (self.order > 0)
         order, side = ([number] if number else [] for number in (self.order, self.side))
         version = VERSION_OF_TILES if side else VERSION
-        if self.packed or self.learned:
-            version = VERSION_OF_LEARNED if self.learned else VERSION_OF_PACKED
-            flags = flags | SIDE * bool(side) | ARRAY * (self.array is not None)
-        elif self.array is not None:
+        array = (SHORT + len(self.text),) if self.text else self.array
+        if self.packed or self.learned or self.text:
+            version = VERSION_OF_LEARNED if self.learned or self.text else VERSION_OF_PACKED
+            flags = flags | SIDE * bool(side) | ARRAY * (array is not None)
+        elif array is not None:
             version, side = VERSION_OF_ARRAYS, [self.side]
-        extra = [*order, *side, *(self.array or ())]
-        return MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX] + b"".join(map(encode_var, extra))
+        extra = b"".join(map(encode_var, (*order, *side, *(array or ()))))
+        return MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX] + extra + self.text
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Type of an array, as metadata; nothing for pictures."""
+        """Short metadata, or the type of an array as metadata.
+
+        Raises:
+            ArchiveError: if they are not valid.
+        """
+        if self.text:
+            return parse_json(self.text, "the header of the archive", short=True)
         return {} if self.array is None else from_header(*self.array)
 
 
@@ -251,8 +260,15 @@ def read_header(source: Source) -> tuple[Header, bytes]:
     side = source.var() if byte & SIDE or version in (VERSION_OF_TILES, VERSION_OF_ARRAYS) else 0
     if not side and (byte & SIDE or version == VERSION_OF_TILES):
         raise source.damaged("its tiles have no pixels")
-    array = (source.var(), source.var()) if byte & ARRAY or version == VERSION_OF_ARRAYS else None
-    header = Header(fingerprint, bool(byte & LABELS), order, side, array, packed, version == VERSION_OF_LEARNED)
+    kind = source.var() if byte & ARRAY or version == VERSION_OF_ARRAYS else None
+    learned, array, text = version == VERSION_OF_LEARNED, None, b""
+    if kind is not None and learned and kind >= SHORT:
+        if not 0 < kind - SHORT <= MAX_SHORT:
+            raise source.damaged("the length of its metadata")
+        text = source.take(kind - SHORT)
+    elif kind is not None:
+        array = kind, source.var()
+    header = Header(fingerprint, bool(byte & LABELS), order, side, array, packed, learned, text)
     _ = header.metadata  # checked before anything is decoded
     return header, bytes(source.marked)
 
@@ -364,37 +380,3 @@ def _crc_table() -> list[int]:
 
 JSON = 1
 """Kind of metadata."""
-MAX_BYTES = 64 << 20
-"""Largest size of the JSON."""
-
-
-def encode_metadata(values: Mapping[str, object]) -> Record:
-    """Return the record of JSON values.
-
-    Raises:
-        DataError: if they are too many.
-    """
-    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
-    if len(text) > MAX_BYTES:
-        raise DataError(
-            f"The names of the files have {len(text):,} bytes, over the limit of {MAX_BYTES:,}: split them."
-        )
-    return Record(METADATA, JSON, zlib.compress(text, 9))
-
-
-def decode_metadata(record: Record, name: str) -> dict[str, Any]:
-    """Return JSON values; none for a kind of metadata that this release does not know.
-
-    Raises:
-        ArchiveError: if they are damaged or too large.
-    """
-    if record.count != JSON:
-        return {}
-    decoder = zlib.decompressobj()
-    try:
-        text = decoder.decompress(record.content, MAX_BYTES)
-        if decoder.unconsumed_tail or not decoder.eof:
-            raise ArchiveError(f"The names in {name} are larger than {MAX_BYTES:,} bytes, or cut off: copy it again.")
-        return parse_object(text.decode(), f"The data about {name}", "copy it again", ArchiveError)
-    except (zlib.error, UnicodeDecodeError, DataError) as error:
-        raise ArchiveError(f"The names in {name} cannot be read ({error}): copy it again.") from error

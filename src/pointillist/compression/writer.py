@@ -11,9 +11,19 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
-from pointillist.compression.about import to_header
+from pointillist.compression.about import encode_json, to_header
 from pointillist.compression.codec import TOGETHER, Codec
-from pointillist.compression.container import SIZED, BinaryFile, Entry, Header, Record, encode_end, encode_metadata
+from pointillist.compression.container import (
+    JSON,
+    MAX_SHORT,
+    METADATA,
+    SIZED,
+    BinaryFile,
+    Entry,
+    Header,
+    Record,
+    encode_end,
+)
 from pointillist.compression.models import as_integer_model, is_bundled, prefix_of
 from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
@@ -170,16 +180,18 @@ class RecordWriter:
         self._entries: list[Entry] = []
 
     def write_metadata(self, values: Mapping[str, Any]) -> None:
-        """Write JSON values: in the header what is first and says the type of an array, else as a record.
+        """Write JSON values: in the header what is first and short, or the type of an array, else as a record.
 
         A bundled model is found without its name.
         """
         values = {key: value for key, value in values.items() if key != "model" or not is_bundled(value)}
-        array = None if self.bytes_written else to_header(values)
-        if array is not None:
+        first = values and not self.bytes_written
+        if first and (array := to_header(values)) is not None:
             self.header = replace(self.header, array=array)
+        elif first and len(text := encode_json(values, short=True)) <= MAX_SHORT:
+            self.header = replace(self.header, text=text)
         elif values:
-            self.write(encode_metadata(values))
+            self.write(Record(METADATA, JSON, encode_json(values)))
 
     def write(self, record: Record) -> None:
         encoded = record.encode(self._begin())

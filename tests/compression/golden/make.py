@@ -68,11 +68,11 @@ def archive_of(name: str, images: np.ndarray) -> bytes:
 
 
 METADATA = {"model": "gated-pixelcnn", "names": ["a.png"], "more": "ø"}
-"""Metadata of the archive `metadata`, in two records around the image of `one`."""
+"""Metadata of the archives `metadata`, in two records around the image of `one`, and `named`, half in the header."""
 
 
 def archive_with_metadata(images: np.ndarray) -> bytes:
-    """Compress images between two records of metadata; another zlib may write other bytes of the same meaning."""
+    """Compress images between two halves of metadata; another zlib may write other bytes of the same meaning."""
     file = io.BytesIO()
     with (
         patch.object(Codec, "_least_stored", return_value=1 << 62),
@@ -100,6 +100,8 @@ def main() -> None:
             x = images_of(name)
             (HERE / f"{name}.pxl").write_bytes(archive_of(name, x))
             np.savez_compressed(HERE / f"{name}.npz", **{name: x.astype(np.uint8)})
+    if not (HERE / "named.pxl").exists():
+        (HERE / "named.pxl").write_bytes(archive_with_metadata(stored_images("one")))
 
 
 if __name__ == "__main__":
