@@ -233,11 +233,7 @@ def _gradient(
 
 
 def _strength(
-    model: PixelModel,
-    images: Any,
-    site: tuple[int, int, int],
-    size: tuple[int, int],
-    order: PixelOrder,
+    model: PixelModel, images: Any, site: tuple[int, int, int], size: tuple[int, int], order: PixelOrder
 ) -> np.ndarray:
     """Average the gradient of the log-probability of the site's level over images, `[c h w]`."""
     x = model.check(np.array(as_array(images)))

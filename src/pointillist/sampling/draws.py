@@ -207,12 +207,23 @@ class Draws:
 
     def sample(self, on_row: OnBatchRow | None = None) -> Samples:
         """Sample all images, which are held at once; see `draw`."""
-        with Bar("sampling", self.count) as bar:
-            parts: list[Samples] = []
-            for part in self.stream(on_row=on_row):
-                parts.append(part)
-                bar.show(sum(map(len, parts)))
-        return Samples.concat(parts)
+        with self.bar() as bar:
+
+            def show(done: int, rows: int, levels: Any) -> None:
+                bar.show(self.rows(done) + rows)
+                if on_row is not None:
+                    on_row(done, rows, levels)
+
+            return Samples.concat([*self.stream(on_row=show)])
+
+    def bar(self) -> Bar:
+        """Return a progress bar of the rows of all batches, and of each candidate."""
+        return Bar("sampling", self.rows(self.count))
+
+    def rows(self, done: int) -> int:
+        """Return the rows that a bar shows after `done` images."""
+        lines = self.order.raster_size(*self.size)[0] * self.config.best_of
+        return -(-done // self.config.batch_size) * lines
 
     def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> Samples:
         """Sample the images `start .. stop` as one batch; the best of several candidates where `config` says so.

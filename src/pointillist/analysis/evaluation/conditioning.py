@@ -74,12 +74,7 @@ def ranks_of(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray
 
 
 def conditional_gain(
-    model: LikelihoodModel,
-    data: ImageDataset,
-    *,
-    batch_size: int = 64,
-    guidance: float = 1.0,
-    engine: str = "auto",
+    model: LikelihoodModel, data: ImageDataset, *, batch_size: int = 64, guidance: float = 1.0, engine: str = "auto"
 ) -> dict[str, MeanWithCI]:
     """Compute the bits an image that each condition of a data set saves, against the unconditional likelihood.
 
@@ -120,12 +115,7 @@ def conditional_gain(
 
 
 def bayes_classify(
-    model: LikelihoodModel,
-    data: ImageDataset,
-    *,
-    batch_size: int = 64,
-    guidance: float = 1.0,
-    engine: str = "auto",
+    model: LikelihoodModel, data: ImageDataset, *, batch_size: int = 64, guidance: float = 1.0, engine: str = "auto"
 ) -> tuple[RetrievalMetrics, Float[np.ndarray, "n k"]]:
     """Classify images by Bayes' rule with a uniform prior: p(c | x) is proportional to p(x | c).
 

@@ -47,16 +47,8 @@ def render_stops(views: Views) -> str:
             "The greatest surprise",
             f"{surprisal.ravel()[worst]:.1f} bits: the model held this level least likely.",
         ),
-        (
-            unsure,
-            "The greatest doubt",
-            f"{entropy.ravel()[unsure]:.1f} bits expected: here the model knew least.",
-        ),
-        (
-            int(sequence[half]),
-            "Half of the bits",
-            f"are spent after {half + 1:,} of {len(sums):,} pixels: {spread}.",
-        ),
+        (unsure, "The greatest doubt", f"{entropy.ravel()[unsure]:.1f} bits expected: here the model knew least."),
+        (int(sequence[half]), "Half of the bits", f"are spent after {half + 1:,} of {len(sums):,} pixels: {spread}."),
     ]
     items = []
     for site, title, words in stops:

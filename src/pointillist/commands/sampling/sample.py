@@ -36,7 +36,6 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.writers import level_dtype, write_npz
 from pointillist.data.options import parse_size
 from pointillist.files.batch_output import output_lock
-from pointillist.files.progress import Bar
 from pointillist.images import ImageSpec
 from pointillist.model.portable import ProgramModel
 from pointillist.model.training_record import engine_text
@@ -111,11 +110,10 @@ def _write(
 ) -> writers.Totals:
     """Sample batch by batch into the file or folder, and return what to report."""
     totals, model = writers.Totals(), draws.model
-    batch, (height, width) = draws.config.batch_size, draws.size
-    lines = draws.order.raster_size(height, width)[0] * draws.config.best_of
+    height, width = draws.size
     classes = model.classes if sheet.labels is not None else ()
-    with output_lock(path), Bar("sampling", -(-draws.count // batch) * lines) as bar:
-        on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
+    with output_lock(path), draws.bar() as bar:
+        on_row = lambda done, rows, levels: bar.show(draws.rows(done) + rows)  # noqa: E731
         if kind in ("npz", *FOLDER_KINDS) or (kind in MAP_KINDS and not is_map_file(path)):
             image = model.image.resized(height, width)
             note_source(kind, image, model.tileset, path)

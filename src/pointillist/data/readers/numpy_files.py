@@ -40,7 +40,7 @@ def load_npy(path: Path) -> np.ndarray:
         DataError: if it is damaged, no ordinary file, made of Python objects, or larger than memory.
     """
     with _opened(path):
-        return _read(lambda: path.open("rb"), str(path))
+        return _read(lambda: path.open("rb"), str(path), path.stat().st_size)
 
 
 class NpzFile:
@@ -59,7 +59,8 @@ class NpzFile:
             DataError: if it is damaged, made of Python objects, or larger than memory.
         """
         with _opened(self.path), zipfile.ZipFile(self.path) as file:
-            return _read(lambda: file.open(member + ".npy"), f"{self.path.name}:{member}")
+            size = file.getinfo(member + ".npy").file_size
+            return _read(lambda: file.open(member + ".npy"), f"{self.path.name}:{member}", size)
 
     def find(self, stems: Sequence[str]) -> dict[str, str]:
         """Return `{split: member}` for the first of `stems` that exists; the split of a plain `x` is "".
@@ -77,17 +78,20 @@ class NpzFile:
         return {}
 
 
-def _read(open_file: Callable[[], IO[bytes]], name: str) -> np.ndarray:
-    """Read an array once the type and size that its header claims are checked, before numpy allocates it."""
+def _read(open_file: Callable[[], IO[bytes]], name: str, available: int) -> np.ndarray:
+    """Read an array from `available` bytes once the type and size that its header claims are checked against them."""
     with open_file() as file:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = reader(file)
+        available -= file.tell()
     if dtype.hasobject:
         raise DataError(
             f"{name} holds Python objects, stored as pickle, which could run code: save plain numbers or strings."
         )
     size = int(np.prod([int(s) for s in shape], dtype=object)) * dtype.itemsize if shape else dtype.itemsize
+    if size > available:
+        raise DataError(f"{name} declares {size:,} bytes and has {available:,}: it is cut off, so copy it again.")
     system.check_memory(size, name, "store fewer images, or a smaller type such as uint8")
     with open_file() as file:
         return np.lib.format.read_array(file, allow_pickle=False)
@@ -115,12 +119,7 @@ TEXT_STEMS = ("text", "texts", "caption", "captions")
 
 
 def read_array(
-    array: np.ndarray,
-    labels: Any = None,
-    *,
-    channels_first: bool = False,
-    options: DataOptions,
-    name: str,
+    array: np.ndarray, labels: Any = None, *, channels_first: bool = False, options: DataOptions, name: str
 ) -> RawImages:
     """Wrap an array `n h w [c]`, or `n c h w` if `channels_first`, as raw images."""
     if options.window is not None and array.ndim == 2:

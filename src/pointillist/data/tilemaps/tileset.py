@@ -200,12 +200,7 @@ def columns_of(count: int) -> int:
 
 
 def cut_tiles(
-    image: Image.Image,
-    tile_size: tuple[int, int],
-    *,
-    margin: int = 0,
-    spacing: int = 0,
-    count: int | None = None,
+    image: Image.Image, tile_size: tuple[int, int], *, margin: int = 0, spacing: int = 0, count: int | None = None
 ) -> UInt8[np.ndarray, "k th tw 4"]:
     """Cut a picture into tiles in reading order; a part at the right or the bottom that holds no whole tile is left.
 
