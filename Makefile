@@ -94,7 +94,7 @@ test-proofs: $(VENV)/.dev
 	$(PYTEST) -m "slow and proof"
 
 test-slow: $(VENV)/.dev
-	POINTILLIST_EXAMPLES=50 $(PYTEST)
+	POINTILLIST_EXAMPLES=50 POINTILLIST_REQUESTS=100 $(PYTEST)
 
 # damaged and structured files for every reader, for so many seconds of computing: `make fuzz FUZZ_SECONDS=3600`
 FUZZ_SECONDS ?= 600

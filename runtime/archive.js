@@ -16,8 +16,7 @@ class RangeDecoder {
     check(content.length % 4 === 0, "the content of a record is no whole number of words");
     const view = new DataView(content.buffer, content.byteOffset, content.length);
     this.words = Array.from({ length: content.length / 4 }, (_, i) => BigInt(view.getUint32(4 * i, true)));
-    this.read = 0; this.lower = 0n; this.range = MASK;
-    this.point = (this.word() << 32n) | this.word();
+    this.read = 0; this.lower = 0n; this.range = MASK; this.point = (this.word() << 32n) | this.word();
   }
   word() { return this.words[this.read++] ?? 0n; }
   /** Decode a symbol; `find` gives it, its start and its size among 2^24. @param {(target: number) => [number, number, number]} find */
@@ -27,8 +26,7 @@ class RangeDecoder {
     const [symbol, start, size] = find(Number(target));
     this.lower = (this.lower + scale * BigInt(start)) & MASK; this.range = scale * BigInt(size);
     if (this.range < 1n << 32n) {
-      this.lower = (this.lower << 32n) & MASK; this.range <<= 32n;
-      this.point = ((this.point << 32n) & MASK) | this.word();
+      this.lower = (this.lower << 32n) & MASK; this.range <<= 32n; this.point = ((this.point << 32n) & MASK) | this.word();
     }
     return symbol;
   }
@@ -45,8 +43,7 @@ class RangeDecoder {
     return this.symbol((target) => {
       const scale = POWERS[24 - precision], found = f instanceof Float64Array ? -1 : f.at(Math.floor(target / scale));
       if (!(f instanceof Float64Array)) return [found, f.start(found) * scale, f.frequency(found) * scale];
-      let start = 0, level = 0;
-      while (start + f[level] * scale <= target) start += f[level++] * scale;
+      let start = 0, level = 0; while (start + f[level] * scale <= target) start += f[level++] * scale;
       return [level, start, f[level] * scale];
     });
   }
