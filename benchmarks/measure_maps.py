@@ -1,10 +1,15 @@
 """Measure a model of maps: bits a tile of held-out maps, copies of training maps among samples, and baselines.
 
     python benchmarks/measure_maps.py runs/dungeons dungeons.npz --samples 200
+    python benchmarks/measure_maps.py runs/counted counted.npz --captions 300 --best-of 4
     python benchmarks/measure_maps.py runs/crawl-vaults crawl_vaults32.npz --samples 200 --baselines
 
 A copy is a window of 16x16 cells that agrees in all cells with a window of a training map or of its mirror image.
 Windows of one level alone are left out. The rate among samples is compared with the rate among real test maps.
+`--captions N` draws maps of `N` captions of the split `--split` and counts in them by the code that made the captions,
+`recipes/zoo/dungeons/rules.py`: the share whose counts are all right, and of each thing; of a model that reads no
+captions it is chance. `parts` are those that the open floor of a sample falls into: a real map has one.
+
 Prints one JSON object.
 """
 
@@ -13,12 +18,19 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
+import sys
+from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import pointillist as pt
 from pointillist.data import DataSplits, ImageDataset
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes" / "zoo" / "dungeons"))
+from generate import counts_of  # isort: skip
+from rules import counts, parts  # isort: skip
 
 WINDOW = 16
 
@@ -60,6 +72,20 @@ def xz_bits(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
     }
 
 
+def judge(model: pt.PixelModel, data: ImageDataset, number: int, **how: Any) -> dict[str, Any]:
+    """Draw a map of each of the first captions, or as many maps by a model that reads none, and compare the counts."""
+    texts = [text for text in data.batch(range(len(data))).texts or () if text][:number]
+    text = texts if "text" in model.config.conditions else None
+    drawn = pt.sample(model, len(texts), text=text, seed=0, **how).levels[:, 0]
+    right: dict[str, list[bool]] = defaultdict(list)
+    for text, levels in zip(texts, drawn, strict=True):
+        found, said = counts(levels), counts_of(text)
+        for name, count in said.items():
+            right[name].append(found[name] == count)
+        right["all"].append(all(found[name] == count for name, count in said.items()))
+    return {"captions": len(texts), **{name: float(np.mean(values)) for name, values in right.items()}}
+
+
 def measure(model: pt.PixelModel, splits: DataSplits, samples: int, *, baselines: bool = False) -> dict[str, Any]:
     """Measure a model on the splits of its maps."""
     train, test = levels_of(splits.get("train")), levels_of(splits.get("test"))
@@ -67,6 +93,7 @@ def measure(model: pt.PixelModel, splits: DataSplits, samples: int, *, baselines
     if samples:
         drawn = pt.sample(model, samples, seed=0).levels[:, 0]
         result |= {"copies": copy_rate(drawn, train), "copies_of_test": copy_rate(test, train), "samples": samples}
+        result["parts"] = float(np.mean([parts(levels)[0] for levels in drawn]))
         result["ratio"] = result["copies"] / max(result["copies_of_test"], 1e-9)
     return result | (xz_bits(train, test) if baselines else {})
 
@@ -78,11 +105,20 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--baselines", action="store_true")
+    parser.add_argument("--captions", type=int, default=0)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--guidance", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--best-of", type=int, default=1)
     given = parser.parse_args()
     model = pt.load(given.model)
     recorded = model.training_record.data
     options = {k: v for k, v in recorded.items() if k not in ("source", "tileset")}
     splits = pt.load_data(given.data, pt.DataOptions(**options), spec=model.image)
+    if given.captions:
+        how = {name: getattr(given, name) for name in ("guidance", "temperature", "best_of")}
+        print(json.dumps(judge(model, splits.get(given.split), given.captions, **how), indent=1))
+        return
     print(json.dumps(measure(model, splits, given.samples, baselines=given.baselines), indent=1))
 
 

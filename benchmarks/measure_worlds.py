@@ -1,14 +1,13 @@
-"""Measure worlds: bits at seams and inside, rules, order of visits, speed, memory.
+"""Measure worlds: parts of open floor over real ones, rules, order of visits, speed, memory.
 
-    python benchmarks/measure_worlds.py dungeons --chunks 400 --ruled 1024
+    python benchmarks/measure_worlds.py dungeons --ruled 1024
     python benchmarks/measure_worlds.py dungeons --only speed
-    python recipes/zoo/dungeons/generate.py real.npz --side 48 --train 1 --valid 1 --test 1 --windows 60 --first 400000
-    python benchmarks/measure_worlds.py dungeons --only control --maps real.npz
+    python recipes/zoo/dungeons/generate.py real.npz --side 48 --train 1 --valid 1 --test 1 --windows 400 --first 400000
+    python benchmarks/measure_worlds.py dungeons --only parts --maps real.npz
 
 Speeds count the processor time of one thread, so that other programs do not change them, without the start.
-Bits are those of windows of 32x32 under the model with nothing known, at the rows and columns next to the middle of the
-window: of windows that have a seam there, and of windows whose middle is that of a chunk. The control draws the middle
-of real maps between their real sides: bits of the first known lines, with the real middle and the drawn one.
+Parts are those that open floor falls into, in windows of the size of the real ones (`recipes/zoo/dungeons/rules.py`);
+closed ones reach no side of the window, and real maps have none. They are counted without rules, and with passages.
 
 Prints one JSON object.
 """
@@ -35,7 +34,10 @@ from pointillist.engine.library import KERNELS
 from pointillist.sampling.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds import WINDOW, World
 
-SIDE = 32
+sys.path.append(str(Path(__file__).parents[1] / "recipes" / "zoo" / "dungeons"))
+from rules import parts as count_parts  # isort: skip
+
+SIDE, CHUNKS = 32, 5
 PLACES = ("process", "plain", "avx2", "javascript")
 """Where else 64 chunks are drawn: in another process, there by kernels for other instruction sets, and in Node."""
 PLAIN_NUMPY = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL", "OPENBLAS_CORETYPE": "Nehalem"}
@@ -49,49 +51,23 @@ RULES = {
 }
 
 
-def seams(world: World, chunks: int) -> dict[str, float]:
-    """Compare bits a tile at seams and inside, of as many windows each as there are chunks."""
-    side, step = round(chunks**0.5), world.chunk_size
-    tiles = world.tiles(0, 0, side * step + SIDE, side * step + SIDE).astype(np.int64)
-    integers, label = world.model, world.label
-    middle = np.zeros((SIDE, SIDE), bool)
-    middle[SIDE // 2 - 1 : SIDE // 2 + 1] = middle[:, SIDE // 2 - 1 : SIDE // 2 + 1] = True
-    bits: dict[str, float] = {}
-    for name, centre in (("seams", 0), ("inside", step // 2)):
-        first = (centre - SIDE // 2) % step
-        starts = range(first, first + side * step, step)
-        windows = [tiles[row : row + SIDE, column : column + SIDE] for row in starts for column in starts]
-        nats = np.concatenate([integers.log_prob_map(window[None, None], label)[:, 0] for window in windows])
-        values = -nats[:, middle].mean(1) / np.log(2)
-        bits[name], bits[f"{name}_error"] = float(values.mean()), float(values.std() / len(values) ** 0.5)
-    return {**bits, "ratio": bits["seams"] / bits["inside"]}
-
-
-def control(model: str, path: Path) -> dict[str, dict[str, float]]:
-    """Compare real middles of windows with drawn ones, all four sides known, as a chunk of the last phase is drawn."""
-    archive, opened = np.load(path), pt.load(model)
-    maps = archive["x"][archive["extent"] == WINDOW].astype(np.int64)
-    size = maps.shape[1:]
-    known, margin = np.ones(size, bool), (size[0] - SIDE) // 2
-    middle = slice(margin, margin + SIDE)
-    known[middle, middle] = False
-    drawn = [
-        pt.inpaint(opened, image[None], known, 1, label=WINDOW, seed=i).levels[0, 0] for i, image in enumerate(maps)
-    ]
-    integers = World(model, 7).model
-    result = {}
-    for name, images in (("real", maps), ("drawn", np.stack(drawn))):
-        nats = np.concatenate([integers.log_prob_map(image[None, None], WINDOW)[:, 0] for image in images])
-        bits = -nats.mean(0) / np.log(2)
-        lines = {
-            "above": bits[margin, middle],
-            "left": bits[middle, margin],
-            "below": bits[margin + SIDE, middle],
-            "right": bits[middle, margin + SIDE],
-            "inside": bits[middle, middle],
-        }
-        result[name] = {line: float(values.mean()) for line, values in lines.items()}
-    return {**result, "maps": {"count": len(maps)}}
+def parts_over_real(model: str, worlds: int, path: Path) -> dict[str, Any]:
+    """Compare parts of open floor in windows of worlds of `CHUNKS` x `CHUNKS` chunks with those of real windows."""
+    real = np.load(path)
+    windows = {"real": [*real["x"][real["extent"] == WINDOW]], "none": [], "passages": []}
+    side = windows["real"][0].shape[0]
+    for name, rules in (("none", None), ("passages", RULES)):
+        for seed in range(100, 100 + worlds):
+            tiles = World(model, seed, rules, remembered=CHUNKS**2 + 8).tiles(0, 0, CHUNKS * SIDE, CHUNKS * SIDE)
+            starts = range(SIDE // 4, len(tiles) - side, side)
+            windows[name] += [tiles[row : row + side, column : column + side] for row in starts for column in starts]
+    result: dict[str, Any] = {}
+    for name, images in windows.items():
+        values, closed = np.array([count_parts(image) for image in images]).T
+        error = float(values.std() / len(values) ** 0.5)
+        result[name] = {"windows": len(images), "parts": float(values.mean()), "error": error, "closed": closed.mean()}
+        result[name]["over_real"] = result[name]["parts"] / result["real"]["parts"]
+    return result
 
 
 def speed(model: str, chunks: int) -> dict[str, float]:
@@ -186,19 +162,18 @@ def main() -> None:
     """Run the command above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--chunks", type=int, default=400)
-    parser.add_argument("--chunk", type=int, default=SIDE, help="side of the chunks of `seams` and `orders`")
+    parser.add_argument("--chunks", type=int, default=64)
+    parser.add_argument("--chunk", type=int, default=SIDE, help="side of the chunks of `orders`")
+    parser.add_argument("--worlds", type=int, default=20, help="worlds whose parts are counted")
     parser.add_argument("--ruled", type=int, default=64)
     parser.add_argument("--orders", type=int, default=100)
     parser.add_argument("--sizes", nargs="*", default=["1x1", "100x100"])
-    parser.add_argument("--maps", type=Path, help="windows of real maps for the control")
-    parser.add_argument("--only", nargs="*", default=["speed", "seams", "orders", "rules", "memory_mb"])
+    parser.add_argument("--maps", type=Path, help="windows of real maps, whose parts are counted")
+    parser.add_argument("--only", nargs="*", default=["speed", "orders", "rules", "memory_mb"])
     options = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {
-        "speed": lambda: speed(options.model, min(options.chunks, 64)),
-        "seams": lambda: seams(World(options.model, 7, chunk_size=options.chunk, remembered=10_000), options.chunks),
-        "ruled_seams": lambda: seams(World(options.model, 7, LOCAL, remembered=10_000), options.chunks),
-        "control": lambda: control(options.model, options.maps),
+        "speed": lambda: speed(options.model, options.chunks),
+        "parts": lambda: parts_over_real(options.model, options.worlds, options.maps),
         "orders": lambda: orders_of_visits(options.model, options.orders, options.chunk),
         "rules": lambda: ruled(options.model, options.ruled),
         "memory_mb": lambda: memory(options.model, tuple(options.sizes)),

@@ -61,21 +61,8 @@ def test_fit_once_then_judge(own: Path, normal: Path, mixed: Path) -> None:
 
 def test_table_csv_sheet_and_heat_maps(own: Path, normal: Path, mixed: Path) -> None:
     """The table and the heat maps have every image, the sheet the twelve most anomalous."""
-    shown = run(
-        "detect",
-        own,
-        mixed,
-        "--fit",
-        normal,
-        "--csv",
-        "out.csv",
-        "--sheet",
-        "out.png",
-        "--heatmaps",
-        "maps",
-        "--top",
-        3,
-    ).output
+    files = ["--csv", "out.csv", "--sheet", "out.png", "--heatmaps", "maps"]
+    shown = run("detect", own, mixed, "--fit", normal, *files, "--top", 3).output
     assert "plain" in shown
     assert "and 11 more" in shown
     assert "expected if all are normal  0.7\n" in shown
@@ -139,19 +126,8 @@ def test_windows_and_data_sets(own: Path, normal: Path) -> None:
 def test_fit_takes_the_validation_split_and_warns_of_others(pets: Path, model: Path) -> None:
     """Of the source of training it is `valid`; training images and scored ones among the fitted are counted."""
     images = write_images(Path("many"), count=120)
-    train(
-        images,
-        "--mode",
-        "grey",
-        "--levels",
-        "8",
-        "--steps",
-        "2",
-        "--set",
-        "data.valid_fraction=0.4",
-        "--out",
-        "many-run",
-    )
+    options = ["--mode", "grey", "--levels", "8", "--steps", "2", "--set", "data.valid_fraction=0.4"]
+    train(images, *options, "--out", "many-run")
     run("detect", "many-run", images, "--split", "train", "--fit", images)
     shown = json.loads(run("detect", "many-run", images, "--fit", images, "--force", "--json").stdout)["fit"]
     assert (shown["split"], shown["count"], shown["in_training"]) == ("valid", 96, 0)

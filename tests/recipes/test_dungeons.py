@@ -68,6 +68,7 @@ def test_generated_maps_are_valid_and_depend_on_seed_and_number(dungeons: dict[s
     found = [generate(1, number) for number in range(24)]
     for levels, kind in found:
         assert rules.faults(levels) == []
+        assert rules.parts(levels) == (1, 1)
         assert kind in dungeons["generate"].KINDS
         assert levels.shape == (32, 32)
     assert np.array_equal(generate(1, 7)[0], found[7][0])
@@ -78,6 +79,27 @@ def test_generated_maps_are_valid_and_depend_on_seed_and_number(dungeons: dict[s
     used = np.unique(np.stack([levels for levels, _ in found]))
     assert len(used) == len(rules.LEVELS)
     assert "valid      24 of 24" in rules.report(np.stack([levels for levels, _ in found]))
+
+
+def test_captions_say_counts_of_the_map_and_training_sees_none_that_is_held_out(
+    dungeons: dict[str, ModuleType],
+) -> None:
+    rules, generator = dungeons["rules"], dungeons["generate"]
+    assert rules.counts(parse(MAP.replace("..+", "~c+"), rules)) == {"room": 0, "pond": 1, "chest": 1, "locked door": 1}
+    said: dict[bool, set[tuple[object, ...]]] = {True: set(), False: set()}
+    for number in range(24):
+        levels, kind = generator.generate(1, number)
+        for held_out in said:
+            text = generator.caption(levels, kind, np.random.default_rng(number), held_out)
+            counts = generator.counts_of(text)
+            assert counts.items() <= rules.counts(levels).items()
+            assert bool(text) == bool(counts) == text.startswith(f"{generator.PLACES[kind]} with ")
+            said[held_out] |= {(kind, *sorted(counts.items()))} if text else set()
+    assert said[True]
+    assert said[False]
+    assert not said[True] & said[False]
+    text = "a cave with two rooms, one pond and no locked doors"
+    assert generator.counts_of(text) == {"room": 2, "pond": 1, "locked door": 0}
 
 
 def test_the_tileset_has_a_tile_for_each_level(dungeons: dict[str, ModuleType]) -> None:

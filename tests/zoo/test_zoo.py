@@ -145,18 +145,8 @@ def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.Monke
     np.savez(data, index=x, palette=palette, name=names, split=np.repeat(["train", "test"], 10))
     run = tmp_path / "run"
     options = ["--set", "data.npz_key=index", "--set", "data.palette=palette", "--set", "data.transparent_index=0"]
-    options += [
-        "--caption-column",
-        "name",
-        "--text-encoder",
-        "learned",
-        "--preset",
-        "tiny",
-        "--steps",
-        "2",
-        "--out",
-        str(run),
-    ]
+    options += ["--caption-column", "name", "--text-encoder", "learned", "--preset", "tiny", "--steps", "2"]
+    options += ["--out", str(run)]
     trained = CliRunner().invoke(app, ["train", str(data), *options, "--set", "train.machine.threads=1"])
     assert trained.exit_code == 0, trained.output
     facts = tmp_path / "zoo.toml"

@@ -5,12 +5,15 @@
 
 Map `i` of a seed depends on (seed, i) alone. Every map obeys the rules of `rules.py`. The archive has levels `x`, their
 `level_names`, the `kind` of each map, its `split`, and a label, its `extent`: empty for a whole map, `window` for a
-window that was cut out of a map of 112x112, away from its border.
+window that was cut out of a map of 112x112, away from its border. With `--captions` each whole map has a `caption`,
+such as "a cave with two rooms and one pond".
 """
 
 from __future__ import annotations
 
 import argparse
+import re
+import zlib
 
 import numpy as np
 
@@ -29,12 +32,15 @@ from rules import (
     UP,
     WALL,
     WATER,
+    counts,
     dilate,
     faults,
     flood,
     is_walkable,
 )
 
+PLACES = {"rooms": "a dungeon", "caves": "a cave", "mazes": "a maze", "mixed": "a ruin"}
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 KINDS = {"rooms": (1.0, 0.0, 0.0), "caves": (0.15, 0.85, 0.0), "mazes": (0.3, 0.0, 0.7), "mixed": (0.5, 0.25, 0.25)}
 """Shares of rooms, caves and mazes among the areas of each kind of map."""
 LARGE, EDGE = 112, 6
@@ -59,6 +65,28 @@ def windows(seed: int, index: int, side: int) -> np.ndarray:
     top, left = rng.integers(EDGE, LARGE - EDGE - count * side + 1, 2)
     inside = large[top : top + count * side, left : left + count * side]
     return inside.reshape(count, side, count, side).swapaxes(1, 2).reshape(-1, side, side)
+
+
+def caption(levels: np.ndarray, kind: str, rng: Generator, held_out: bool) -> str:
+    """Write a caption of a map: its kind, and some of the counts of `rules.py` that are at most six, in any order.
+
+    One in eight sets of a kind and counts is held out: only they, or all others, are written; "" if there is none.
+    """
+    counted = {name: count for name, count in counts(levels).items() if count < len(NUMBERS)}
+    for _ in range(64):
+        said = [name for name, count in counted.items() if rng.random() < (0.6 if count else 0.25)]
+        facts = [f"{NUMBERS[counted[name]]} {name}{'s' * (counted[name] != 1)}" for name in said]
+        if facts and held_out == (zlib.crc32(" ".join([kind, *facts]).encode()) % 8 == 0):
+            first = [str(fact) for fact in rng.permutation(facts)]
+            last = first.pop()
+            return f"{PLACES[kind]} with {', '.join(first)}{' and ' * bool(first)}{last}"
+    return ""
+
+
+def counts_of(text: str) -> dict[str, int]:
+    """Read the counts that a caption says."""
+    pattern = rf"({'|'.join(NUMBERS)}) ([a-z ]*?[a-rt-z])s?\b(?=,| and |$)"
+    return {name: NUMBERS.index(number) for number, name in re.findall(pattern, text)}
 
 
 def _valid(rng: Generator, kind: str, size: tuple[int, int], smaller: float) -> np.ndarray:
@@ -321,10 +349,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--captions", action="store_true", help="write captions that count, for `--caption-column caption`"
+    )
+    parser.add_argument(
         "--first", type=int, default=0, help="number of the first training map, and of the first large map"
     )
     options = parser.parse_args()
-    counts = {"test": options.test, "valid": options.valid, "train": options.train}
+    sizes = {"test": options.test, "valid": options.valid, "train": options.train}
+    split = np.repeat(list(sizes), list(sizes.values()))
     held_out = options.test + options.valid
     numbers = [*range(held_out), *range(held_out + options.first, held_out + options.first + options.train)]
     maps, kinds = zip(*(generate(options.seed, i, (options.side, options.side)) for i in numbers), strict=True)
@@ -333,13 +365,20 @@ def main() -> None:
     cut = [window for i in large for window in windows(options.seed, i, options.side)]
     x = np.stack([*maps, *cut])
     assert len(np.unique(np.stack(maps), axis=0)) == len(maps), "two maps are equal"
+    more = {}
+    if options.captions:
+        texts = [
+            caption(levels, kind, np.random.default_rng((options.seed, 2, i)), part != "train")
+            for i, levels, kind, part in zip(numbers, maps, kinds, split, strict=True)
+        ]
+        more["caption"] = np.array([*texts, *[""] * len(cut)])
     np.savez_compressed(
         options.target, x=x, level_names=np.array(LEVELS), kind=np.array([*kinds, *["mixed"] * len(cut)]),
-        split=np.array([*np.repeat(list(counts), list(counts.values())), *["train"] * len(cut)]),
-        extent=np.array([*[""] * len(maps), *["window"] * len(cut)]),
+        split=np.array([*split, *["train"] * len(cut)]), extent=np.array([*[""] * len(maps), *["window"] * len(cut)]),
+        **more,
     )  # fmt: skip
-    counts["windows"] = len(cut)
-    print(f"{options.target}: " + ", ".join(f"{part} {count:,}" for part, count in counts.items()))
+    sizes["windows"] = len(cut)
+    print(f"{options.target}: " + ", ".join(f"{part} {count:,}" for part, count in sizes.items()))
 
 
 if __name__ == "__main__":

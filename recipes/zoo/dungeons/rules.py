@@ -19,6 +19,7 @@ import sys
 from collections import Counter
 
 import numpy as np
+from scipy import ndimage
 
 LEVELS = (
     "outside", "wall", "floor", "door", "locked door", "key", "stairs up", "stairs down", "water", "grass", "tree",
@@ -49,18 +50,31 @@ def dilate(mask: np.ndarray) -> np.ndarray:
 
 def flood(passable: np.ndarray, start: tuple[int, int]) -> np.ndarray:
     """Find the cells that are reached from `start` by steps to the four neighbours."""
-    reached = np.zeros_like(passable)
-    reached[start] = passable[start]
-    while True:
-        grown = reached.copy()
-        grown[1:] |= reached[:-1]
-        grown[:-1] |= reached[1:]
-        grown[:, 1:] |= reached[:, :-1]
-        grown[:, :-1] |= reached[:, 1:]
-        grown &= passable
-        if np.array_equal(grown, reached):
-            return reached
-        reached = grown
+    pieces, _ = ndimage.label(passable)
+    reached: np.ndarray = passable & (pieces == pieces[start])
+    return reached if passable[start] else np.zeros_like(passable)
+
+
+def counts(levels: np.ndarray) -> dict[str, int]:
+    """Count what captions count. A room is a place three cells wide and high; doors and narrower places part rooms."""
+    free = np.pad(is_open(levels) & ~np.isin(levels, (DOOR, LOCKED)), 1)
+    pillars = free[:-2, 1:-1] & free[2:, 1:-1] & free[1:-1, :-2] & free[1:-1, 2:]
+    square = np.ones((3, 3), bool)
+    rooms = ndimage.binary_opening(free[1:-1, 1:-1] | pillars, square)
+    return {
+        "room": int(ndimage.label(rooms, square)[1]),
+        "pond": int(ndimage.label(levels == WATER, square)[1]),
+        "chest": int((levels == CHEST).sum()),
+        "locked door": int((levels == LOCKED).sum()),
+    }
+
+
+def parts(levels: np.ndarray) -> tuple[int, int]:
+    """Count the parts, of two cells or more, into which what can be walked on falls, and those that reach no side."""
+    pieces, _ = ndimage.label(is_walkable(levels))
+    found = np.flatnonzero(np.bincount(pieces.ravel()) > 1)
+    sides = np.concatenate([pieces[[0, -1]].ravel(), pieces[:, [0, -1]].ravel()])
+    return len(found[found > 0]), len(np.setdiff1d(found, [0, *sides]))
 
 
 def faults(levels: np.ndarray) -> list[str]:
