@@ -5,7 +5,8 @@ DICOM, FITS, a slice of MRI, two elevation maps, and the disparities of a stereo
 that is not installed leaves its files out. The script needs imagecodecs (the extra `codecs`), and shows
 pcodec if it is installed.
 
-- ours: bytes of `pt.compress("grey16", array)`, decoded and compared, signs and types included.
+- ours: bytes of `pt.compress("grey16", array)`, decoded and compared, signs and types included; learned: with
+  `learn=True`, the stage that learns.
 - JPEG XL at efforts 9 and 10, and JPEG-LS: values below 0 are shifted to 0, as these codecs need. pcodec at level 12:
   the values in one row.
 - speed: pixels a second of processor time, in one thread with `OMP_NUM_THREADS=1`, all files together.
@@ -83,22 +84,27 @@ def others(values: np.ndarray) -> list[int]:
 
 def main() -> None:
     """Print a row for each picture, their sums, and the speed."""
-    print("| file | pixels | ours | JPEG XL e9 | e10 | JPEG-LS | pcodec | ours / better JPEG XL |\n" + "|---" * 8 + "|")
-    rows, seconds, pixels = [], np.zeros(2), 0
+    heads = ["file", "pixels", "ours", "learned", "JPEG XL e9", "e10", "JPEG-LS", "pcodec", "ours / better JPEG XL"]
+    print(f"| {' | '.join(heads)} |\n" + "|---" * len(heads) + "|")
+    rows, seconds, pixels = [], np.zeros((2, 2)), 0
     for name, values in scans():
-        start = time.process_time()
-        archive = pt.compress("grey16", values, verify=False)
-        middle = time.process_time()
-        again = np.asarray(pt.decompress(archive))
-        seconds += middle - start, time.process_time() - middle
-        assert again.dtype == values.dtype, name
-        assert np.array_equal(again.reshape(values.shape), values), name
-        rows.append([len(archive), *others(values)])
+        sizes = []
+        for learn in (False, True):
+            start = time.process_time()
+            archive = pt.compress("grey16", values, verify=False, learn=learn)
+            middle = time.process_time()
+            again = np.asarray(pt.decompress(archive))
+            seconds[int(learn)] += middle - start, time.process_time() - middle
+            assert again.dtype == values.dtype, name
+            assert np.array_equal(again.reshape(values.shape), values), name
+            sizes.append(len(archive))
+        rows.append([*sizes, *others(values)])
         pixels += values.size
         print(row(f"`{name}`", values.size, rows[-1]), flush=True)
-    print(row(f"{len(rows)} files", pixels, np.sum(rows, axis=0).tolist(), sum(min(each[1:3]) for each in rows)))
-    coding, decoding = pixels / seconds / 1e6
-    print(f"\ncoding {coding:.2f}, decoding {decoding:.2f} million pixels a second; {describe_machine()}, {today()}")
+    print(row(f"{len(rows)} files", pixels, np.sum(rows, axis=0).tolist(), sum(min(each[2:4]) for each in rows)))
+    for learn, (coding, decoding) in zip(("ours", "learned"), pixels / seconds / 1e6, strict=True):
+        print(f"\n{learn}: coding {coding:.2f}, decoding {decoding:.2f} million pixels a second")
+    print(f"{describe_machine()}, {today()}")
     for package in ("imagecodecs", "pcodec", "pydicom", "astropy", "matplotlib", "scikit-image"):
         try:
             print(package, version(package), end="; ")
@@ -109,7 +115,8 @@ def main() -> None:
 
 def row(name: str, pixels: int, sizes: list[int], best: int | None = None) -> str:
     """Return a line of the table."""
-    cells = [name, f"{pixels:,}", *(f"{size:,}" for size in sizes), f"{sizes[0] / (best or min(sizes[1:3])):.3f}"]
+    shares = ", ".join(f"{size / (best or min(sizes[2:4])):.3f}" for size in sizes[:2])
+    cells = [name, f"{pixels:,}", *(f"{size:,}" for size in sizes), shares]
     return f"| {' | '.join(cells)} |"
 
 

@@ -211,10 +211,12 @@ def test_errors_are_sentences(tmp_path: Path) -> None:
     for arguments, sentence in (
         ([], "There is nothing to write"),
         (["--js", str(tmp_path)], "is already there: add `--force`"),
+        (["--js", str(tmp_path / "x"), "--html", str(tmp_path / "x")], "must differ"),
     ):
         result = CliRunner().invoke(app, ["export", "digits", *arguments])
         assert result.exit_code == 2
         assert sentence in result.stderr
+    assert not (tmp_path / "x").exists()
     pt.build("pixelcnn", shape=(1, 4, 4), levels=2, preset="tiny").save_pretrained(tmp_path / "plain")
     with pytest.raises(pt.CheckpointError, match="has no integer program"):
         pt.export(tmp_path / "plain", html=tmp_path / "page.html")

@@ -70,8 +70,10 @@ def batches(subject: Subject) -> dict[str, Callable[[Any], Any]]:
     """Return what is done with several images `[n c h w]`."""
     model = subject.model
     made: dict[str, Callable[[Any], Any]] = {"evaluate": lambda x: pt.evaluate(model, x).nats_per_image}
-    if subject.integer:
+    if subject.integer and not model.image.is_deep:
         made["compress"] = lambda x: np.frombuffer(pt.compress(model, x), np.uint8)
+    elif subject.integer:  # the archive keeps the type
+        made["compress"] = lambda x: np.asarray(pt.decompress(pt.compress(model, x), model), np.int64)
     return made
 
 

@@ -16,9 +16,6 @@ from . import sampling
 from .lab import LAWS, Lab, SilentError, listening, near, same
 from .sweep import draw_law, run_case
 
-CASES = 120
-"""Cases of the proofs."""
-
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
@@ -30,7 +27,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.mark.proof
 def test_nothing_disagrees_in_silence(lab: Lab) -> None:
     """Random laws, models and settings."""
-    results = [run_case(lab, 7, number) for number in range(CASES)]
+    results = [run_case(lab, 7, number) for number in range(120)]
     assert not [(number, name, why) for number, (name, why) in enumerate(results) if why is not None]
 
 

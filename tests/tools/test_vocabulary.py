@@ -139,5 +139,5 @@ def test_the_third_dialect_is_found(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("Tell\nwhether it lacks those of anew.\n\n```python\nfound = 1\n```\n")
     places = words.document_places(tmp_path)
     assert {name for name, where in places.items() if where} == {
-        *("tell whether", "lacks", "those of, that of", "anew", "found"),
+        *("tell whether", "lacks", "those of, that of", "anew", "found")
     }

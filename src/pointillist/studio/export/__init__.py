@@ -71,20 +71,26 @@ def export(
                 f"`{argument}` are part of a program in C, and none is written: give `c`, or leave them out."
             )
     of_c = {"rules": parse_rules(rules), "map_rules": parse_rules(map_rules)}
-    for argument, path in (("html", html), ("c", c), ("js", js)):
-        if path is not None:
-            check_path(argument, path)
+    outputs = {argument: path for argument, path in (("html", html), ("c", c), ("js", js)) if path is not None}
+    for argument, path in outputs.items():
+        check_path(argument, path)
+    if len({os.path.abspath(path) for path in outputs.values()}) < len(outputs):
+        raise ConfigError(f"{' and '.join(f'`{name}` (={path})' for name, path in outputs.items())} must differ.")
     if not isinstance(model, (str, Path)):
         return _export_open(model, html=html, c=c, js=js, **of_c)
     folder = find_model(str(model), {})
     name = folder.resolve().name
+    # all is made before anything is written
+    page = {} if html is None else {Path(html).name: export_page(name, folder)}
+    program = {} if c is None else export_c(name, folder, (), **of_c)
+    module = {} if js is None else export_module(name, folder)
     files: dict[Path, int] = {}
     if html is not None:
-        files |= _write(Path(html).parent, {Path(html).name: export_page(name, folder)}, whole=False)
+        files |= _write(Path(html).parent, page, whole=False)
     if c is not None:
-        files |= _write(Path(c), export_c(name, folder, (), **of_c))
+        files |= _write(Path(c), program)
     if js is not None:
-        files |= _write(Path(js), export_module(name, folder))
+        files |= _write(Path(js), module)
     return Exported(name, license_of(folder), {str(path): size for path, size in files.items()})
 
 
