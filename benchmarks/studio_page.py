@@ -2,6 +2,7 @@
 
     python benchmarks/studio_page.py MODEL [--exported] [--times 11]
     python benchmarks/studio_page.py MODEL --cpu [--times 5]
+    python benchmarks/studio_page.py MODEL --slow [--times 5]
     python benchmarks/studio_page.py docs/_build --site [--times 5]
 
 The page runs in Chromium at live speed; the same image is sampled by `pointillist.sample` in this process, which opens
@@ -12,6 +13,10 @@ it can paint is measured too, in a browser that has not seen it. Times are media
 medians in seconds: from opening to a picture; a fill of the middle quarter, to its first candidate and to all eight; if
 the model draws endless maps, the first view of a map, from the click until no part of it is missing. By the clock, it
 measures a stroke to its first ghost.
+
+`--slow` opens an exported page, served from this computer without compression, over a network of 1.5 Mbit/s with a
+delay of 150 ms, each time in a new browser: seconds until something is shown, until the program is there, and until it
+can paint.
 
 `--site` opens the front page that `make docs` has written, served from this computer: its bytes with
 all that it loads, as they are and as a server sends them that compresses text, and the time to its first pixel.
@@ -62,14 +67,15 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--exported", action="store_true", help="measure the page that pointillist export writes")
     parser.add_argument("--cpu", action="store_true", help="measure processor time with the page that export writes")
+    parser.add_argument("--slow", action="store_true", help="measure the page that export writes over a slow network")
     parser.add_argument("--site", action="store_true", help="measure the front page of the site in this folder")
     parser.add_argument("--times", type=int, default=11)
     args = parser.parse_args()
     if args.site:
         print_front_page(args.model, args.times)
         return
-    if args.cpu:
-        print_cpu(args.model, args.times)
+    if args.cpu or args.slow:
+        print_steps(args.model, args.times, args.slow)
         return
     model = pt.load(args.model)
     open_times, page_times, sample_times = [], [], []
@@ -116,13 +122,13 @@ PAINTED = """(most) => {
 DRAWN = "() => /column -?\\d+$/.test(document.querySelector('.world-page [role=status]').textContent)"
 
 
-def print_cpu(model: str, times: int) -> None:
-    """Measure processor time, and print medians with the lowest and the highest."""
+def print_steps(model: str, times: int, slow: bool) -> None:
+    """Measure processor time, or time over a slow network; print medians with the lowest and the highest."""
     columns: dict[str, list[float]] = {}
     with address(model, exported=True) as url, sync_playwright() as driver:
         for _ in range(times):
             browser = launched(driver)
-            for name, seconds in measure_cpu(browser, url):
+            for name, seconds in (measure_slow if slow else measure_cpu)(browser, url):
                 columns.setdefault(name, []).append(seconds)
             browser.close()
     for name, column in columns.items():
@@ -165,6 +171,30 @@ def measure_cpu(browser: Browser, url: str) -> Iterator[tuple[str, float]]:
         yield "first view of an endless map", browser_seconds() - before
 
 
+SLOW = {"offline": False, "latency": 150, "downloadThroughput": 1_500_000 / 8, "uploadThroughput": 1_500_000 / 8}
+FIRST_PAINT = """() => new Promise((done) => new PerformanceObserver((list) => {
+  for (const { name, startTime } of list.getEntries()) if (name === "first-contentful-paint") done(startTime);
+}).observe({ type: "paint", buffered: true }))"""
+
+
+def measure_slow(browser: Browser, url: str) -> Iterator[tuple[str, float]]:
+    """Open a page over a slow network, and yield the seconds until each step."""
+    file = Path(url.removeprefix("file://"))
+    with served(file.parent) as base:
+        page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+        page.set_default_timeout(300_000)
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", SLOW)
+        began = time.perf_counter()
+        page.goto(f"{base}/{file.name}", wait_until="commit")
+        yield "first paint", page.evaluate(FIRST_PAINT) / 1000
+        page.locator(".go button.strong").wait_for(state="attached")
+        yield "program", time.perf_counter() - began
+        page.locator(".go button.strong:enabled").wait_for()
+        yield "can paint", time.perf_counter() - began
+
+
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
     """Drag over the canvas, between places in parts of its sides."""
     box = page.locator("canvas.image").first.bounding_box()
@@ -172,6 +202,16 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
     for (x, y), act in ((start, page.mouse.down), (end, page.mouse.up)):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
         act()
+
+
+@contextmanager
+def served(folder: str | Path) -> Iterator[str]:
+    """Serve a folder from this computer; yield its address."""
+    handler = partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -188,16 +228,14 @@ FIRST_PIXEL += ".getImageData(0, 0, c.width, c.height).data.some((value) => valu
 def print_front_page(folder: str, times: int) -> None:
     """Open the front page as a browser that has not seen it, and print its bytes and the time to its first pixel."""
     sizes, seconds, spent, packed = [], [], [], 0
-    handler = partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as driver:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(folder) as base, sync_playwright() as driver:
         browser = launched(driver)
         for _ in range(times):
             page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
             responses: list[Response] = []
             page.on("response", lambda each, to=responses: to.append(each))
             began, before = time.perf_counter(), browser_seconds()
-            page.goto(f"http://127.0.0.1:{server.server_port}/index.html", wait_until="commit")
+            page.goto(f"{base}/index.html", wait_until="commit")
             page.wait_for_function(FIRST_PIXEL)
             seconds.append(time.perf_counter() - began)
             spent.append(browser_seconds() - before)
@@ -207,7 +245,6 @@ def print_front_page(folder: str, times: int) -> None:
             packed = sum(len(body if url.endswith(".png") else gzip.compress(body)) for url, body in bodies.items())
             page.context.close()
         browser.close()
-        server.shutdown()
     print(f"{max(sizes):,} bytes, {packed:,} with text compressed")
     for name, column in (("by the clock", seconds), ("of the processor", spent)):
         print(f"first pixel {statistics.median(column):.2f} s {name} ({min(column):.2f} to {max(column):.2f})")

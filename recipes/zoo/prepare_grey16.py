@@ -1,18 +1,25 @@
 """Simulate grey images of 16 bits for `grey16`: noise over gradients, shapes and textures of any contrast.
 
     python recipes/zoo/prepare_grey16.py grey16.npz
+    python recipes/zoo/prepare_grey16.py src/pointillist/zoo/grey16/generation_config.json
 
 Each image of 24x24 pixels is a structure with its own contrast and offset, and most have noise: independent, blurred as
 by a reconstruction, or with a variance that grows with the signal. Some have a flat background, as air around a body.
-Nothing is taken from a file, so no image of a benchmark is among them.
+Nothing is taken from a file, so no image of a benchmark is among them. The second command writes the scan that the
+studio shows: the phantom of Shepp and Logan with noise, by the ellipses of Toft (1996, table B.3).
 """
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import sys
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 SIDE, COUNTS = 24, {"train": 40_000, "valid": 800}
 LARGEST = 65_535
@@ -90,8 +97,43 @@ def images(rng: np.random.Generator, count: int) -> NDArray[np.uint16]:
     return np.floor(values + offset + 0.5).clip(0, LARGEST).astype(np.uint16)
 
 
+ELLIPSES = (
+    (1, 0.69, 0.92, 0, 0, 0), (-0.8, 0.6624, 0.874, 0, -0.0184, 0), (-0.2, 0.11, 0.31, 0.22, 0, -18),
+    (-0.2, 0.16, 0.41, -0.22, 0, 18), (0.1, 0.21, 0.25, 0, 0.35, 0), (0.1, 0.046, 0.046, 0, 0.1, 0),
+    (0.1, 0.046, 0.046, 0, -0.1, 0), (0.1, 0.046, 0.023, -0.08, -0.605, 0), (0.1, 0.023, 0.023, 0, -0.606, 0),
+    (0.1, 0.023, 0.046, 0.06, -0.605, 0),
+)  # fmt: skip
+"""Intensity, half axes, centre and angle in degrees, in an image from -1 to 1."""
+
+
+def phantom(side: int = 96, air: int = 1000, contrast: int = 2000, noise: float = 12.0) -> NDArray[np.uint16]:
+    """Draw the phantom `[h w]` as a scanner would count it: soft edges of a pixel, and independent noise."""
+    fine = 4 * side
+    x, y = np.meshgrid((np.arange(fine) + 0.5) * 2 / fine - 1, 1 - (np.arange(fine) + 0.5) * 2 / fine)
+    total = np.zeros((fine, fine))
+    for intensity, a, b, cx, cy, degrees in ELLIPSES:
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        along, across = (x - cx) * cos + (y - cy) * sin, (y - cy) * cos - (x - cx) * sin
+        total += intensity * ((along / a) ** 2 + (across / b) ** 2 <= 1)
+    means = total.reshape(side, 4, side, 4).mean((1, 3))
+    values = air + contrast * means + noise * np.random.default_rng(0).normal(size=means.shape)
+    return np.rint(values).astype(np.uint16)
+
+
+def write_phantom(path: Path) -> None:
+    """Write the phantom as the picture of a `generation_config.json`."""
+    file = io.BytesIO()
+    Image.fromarray(phantom()).save(file, "PNG", optimize=True)
+    picture = {"name": "Phantom of Shepp and Logan with noise, drawn by a formula, CC0"}
+    picture |= {"png": base64.b64encode(file.getvalue()).decode(), "sizes": {"PNG": len(file.getvalue())}}
+    path.write_text(json.dumps({"pictures": [picture]}, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Write the data set."""
+    """Write the data set, or the phantom."""
+    if sys.argv[1].endswith(".json"):
+        write_phantom(Path(sys.argv[1]))
+        return
     rng = np.random.default_rng(0)
     arrays = {}
     for split, count in COUNTS.items():

@@ -229,12 +229,7 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
 
 def test_four_of_each_label_and_sixteen_without(model: Path) -> None:
     """Unless a number is typed."""
-    for options, count in (
-        ([], 16),
-        (["--label", "cat"], 4),
-        (["--label", "each"], 8),
-        (["-n", "2", "--label", "cat"], 2),
-    ):
+    for options, count in (([], 16), (["--label", "cat"], 4), (["--label", "each"], 8), (["-n2", "--label", "cat"], 2)):
         run("sample", model, *options, "--engine", "numpy", "--seed", 0, "--out", "x.npz", "--force")
         with np.load("x.npz") as archive:
             assert len(archive["levels"]) == count
@@ -261,7 +256,7 @@ def test_what_no_link_holds_is_said(monkeypatch: pytest.MonkeyPatch, options: tu
 
 
 def test_a_site_gives_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only where it is configured; what differs from one image to the next ends the images of the link."""
+    """Only where it is configured; what differs from image to image ends it; other pixels on a page are said."""
     command = ("sample", "digits", "--label", "3,5", "-n", "2", "--seed", "7")
     monkeypatch.delenv("POINTILLIST_SITE", raising=False)
     assert "page " not in run(*command).output
@@ -269,3 +264,6 @@ def test_a_site_gives_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
     words = run(*command, "--temperature", "0.8").output.partition("page ")[2].split()
     address = "http://127.0.0.1:8000/#model=digits&label=3&seed=7&temperature=0.8&n=2"
     assert words == [address, *["(the", "first", "2", "of", "4)"]]
+    for text, differs in (("harts", True), ("hearts", False)):
+        shown = " ".join(run("sample", "icons", "--text", text, "-n", "1").output.split())
+        assert (f"(a studio paints it; an exported page reads '{text}' by its letters" in shown) == differs

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +41,8 @@ def painted(page: Page) -> np.ndarray:
 
 def expected(name: str, **conditions: Any) -> np.ndarray:
     """The picture of the same settings in Python."""
-    return np.broadcast_to(pt.sample(name, 1, **SETTINGS, **conditions).array[0], (*_size(name), 3))
-
-
-def _size(name: str) -> tuple[int, int]:
-    image = pt.load(name).image
-    return image.height, image.width
+    array = pt.sample(name, 1, **SETTINGS, **conditions).array[0]
+    return np.broadcast_to(array, (*array.shape[:2], 3))
 
 
 def test_a_page_paints_the_pictures_of_the_command_line(browser: Browser, digits: str, tmp_path: Path) -> None:
@@ -97,15 +96,32 @@ def test_a_page_without_webassembly_paints_the_same(
     damaged = tmp_path / "library.wasm"
     damaged.write_bytes(library.WEBASSEMBLY.read_bytes()[:100])
     monkeypatch.setattr(work, "WEBASSEMBLY", damaged)
-    pt.export("dungeons", html=tmp_path / "dungeons.html")
-    monkeypatch.undo()
-    drawn = []
-    for address in (tmp_path / "dungeons.html", tmp_path / "compiled.html"):
-        if not address.exists():
-            pt.export("dungeons", html=address)
-        with opened(browser, address.as_uri() + LINK) as page:
-            drawn.append(painted(page))
-    np.testing.assert_array_equal(*drawn)
+    pt.export("digits", html=tmp_path / "digits.html")
+    with opened(browser, (tmp_path / "digits.html").as_uri() + LINK + "&label=3") as page:
+        np.testing.assert_array_equal(painted(page), expected("digits", label="3"))
+
+
+def test_a_page_shows_itself_and_its_progress_before_its_model(browser: Browser, digits: str) -> None:
+    """As from a slow network: most of the model comes when the bar is there."""
+    content, more = Path(digits.removeprefix("file://")).read_bytes(), threading.Event()
+
+    class Halves(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + content[:-1_000_000])
+            more.wait(60)
+            self.wfile.write(content[-1_000_000:])
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Halves) as server, closing(browser.new_page()) as page:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{server.server_port}", wait_until="commit")
+        bar = page.get_by_role("progressbar", name="Loaded")
+        page.wait_for_function("() => document.querySelector('progress')?.value > 10_000")
+        assert bar.evaluate("(bar) => bar.value / bar.max") < 0.5
+        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_disabled()
+        more.set()
+        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+        expect(bar).to_have_count(0)
+        server.shutdown()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -31,11 +31,6 @@ def bits_in(text: str) -> list[float]:
     return [float(number.replace("\u2212", "-")) for number in re.findall(r"([\u2212\d.]+) bits", text)]
 
 
-def scores(page: Page) -> list[float]:
-    """Bits of the visitor, the model and blind chance, as the page shows them."""
-    return bits_in(page.locator(".guess-scores").inner_text())
-
-
 def start(page: Page) -> Locator:
     """Open the game on digits."""
     choose_model(page, "digits")
@@ -59,10 +54,8 @@ def test_every_guess_pays_its_bits(page: Page) -> None:
         paid, of_model = bits_in(answer)
         assert paid == pytest.approx(right if answer.startswith("Right") else wrong, abs=ROUNDED * printed(2))
         you, model = you + paid, model + of_model
-        shown = scores(page)
-        assert shown == pytest.approx(
-            [you, model, number * math.log2(LEVELS)], abs=(number + 1) * printed(1)
-        )  # all are rounded
+        shown = bits_in(page.locator(".guess-scores").inner_text())
+        assert shown == pytest.approx([you, model, number * math.log2(LEVELS)], abs=(number + 1) * printed(1))
         dialog.get_by_role("button", name="Next pixel" if number < ROUNDS else "The end").click()
     expect(dialog.get_by_text(re.compile("^(You|The model) won by"))).to_be_visible()
     total = bits_in(dialog.locator(".guess-question").inner_text())[-1]
@@ -71,14 +64,10 @@ def test_every_guess_pays_its_bits(page: Page) -> None:
     expect(page.locator(".studio").get_by_text(f"{total:.1f} bits").first).to_be_visible()
 
 
-def test_models_of_many_levels_have_no_game(page: Page) -> None:
-    """256 levels of three colours cannot be buttons."""
+def test_an_address_opens_the_game(page: Page) -> None:
+    """`?game`, as the site embeds it; models of 256 levels of three colours, which cannot be buttons, have none."""
     choose_model(page, "photos")
     expect(page.get_by_role("button", name="You against the model")).to_have_count(0)
-
-
-def test_an_address_opens_the_game(page: Page) -> None:
-    """`?game`, as the site embeds it."""
     page.goto(page.url.split("#")[0] + "?game")
     expect(
         page.get_by_role("dialog", name="You against the model").get_by_text(re.compile("^Pixel 1 of"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -72,24 +73,19 @@ def test_types_are_those_of_the_server() -> None:
         assert path.read_text(encoding="utf-8") == text, "run python tools/make_messages.py"
 
 
-def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path) -> None:
-    """A model that cannot be loaded has its sentence; the others work, and the sentence can be put away."""
-    service = StudioService([str(tmp_path / "nothing"), digits()])
-    with serving(service, wait=False) as server, opened(browser, server.url) as page:
+@pytest.mark.parametrize("others", [[], [digits]])
+def test_what_is_wrong_with_a_model_is_said(browser: Browser, tmp_path: Path, others: list[Any]) -> None:
+    """A model that cannot be loaded has its sentence, put away if others work; without, nothing can be painted."""
+    service = StudioService([str(tmp_path / "nothing"), *(make() for make in others)])
+    with serving(service, wait=False) as server, closing(browser.new_page()) as page:
+        page.goto(server.url)
         expect(page.locator(".loading .failed")).to_contain_text("could not be loaded")
+        if not others:
+            expect(page.get_by_role("button", name="Paint", exact=True)).to_be_disabled()
+            return
         paint(page)
         page.get_by_role("button", name="Close the message").click()
         expect(page.locator(".loading")).to_be_hidden()
-
-
-def test_without_a_model_nothing_can_be_painted(browser: Browser, tmp_path: Path) -> None:
-    """And the page says why."""
-    with serving(StudioService([str(tmp_path / "nothing")]), wait=False) as server:
-        page = browser.new_page()
-        page.goto(server.url)
-        expect(page.locator(".loading .failed")).to_contain_text("could not be loaded")
-        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_disabled()
-        page.close()
 
 
 def test_a_studio_that_went_away_is_said(page: Page) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.palette import read_palette
 from pointillist.errors import quote
+from pointillist.model.vocabulary import read_prompts
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.draws import Draws
 from pointillist.sampling.rules.config import Rules
@@ -42,7 +43,18 @@ def page_text(draws: Draws, settings: SampleSettings) -> str | None:
     if missing:
         return f"none: a link does not hold the --{' and --'.join(missing)} of these images"
     rest = "" if link["n"] == draws.count else f" (the first {link['n']} of {draws.count:,})"
-    return f"{site.replace('{model}', link['model'])}#{urlencode(link)}{rest}"
+    return f"{site.replace('{model}', link['model'])}#{urlencode(link)}{rest}{_read_by_letters(draws)}"
+
+
+def _read_by_letters(draws: Draws) -> str:
+    """Say that an exported page holds no vector of the prompt for a frozen encoder, and paints another picture."""
+    from pointillist.studio.export.page import held_prompts
+
+    reader, text = draws.model.conditions.prompt_reader, (draws.request.conditions[0]["text"] or [""])[0]
+    read = None if reader is None or reader.vectors is None else read_prompts(draws.model, text, 1)
+    if read is None or not read.texts[0].strip() or read.texts[0] in held_prompts(draws.model):
+        return ""
+    return f" (a studio paints it; an exported page reads {read.texts[0]!r} by its letters, and paints another picture)"
 
 
 def _link(draws: Draws, settings: SampleSettings) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from pointillist.images.visualization.html import bundle, data_uri, tokens_style
 from pointillist.model.folder.opening import open_folder
 from pointillist.model.portable import ProgramModel
 from pointillist.model.portable.files import program_files
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import caption_words, learned_words
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
@@ -88,18 +89,25 @@ def caption_table(model: ProgramModel) -> dict[str, Any]:
     return {"missed": list(measured.missed), "words": " ".join(words), "learned": learned and learned.exported()}
 
 
-def prompt_table(model: ProgramModel) -> dict[str, dict[str, list[int]]]:
-    """Return features in steps of 2^-18, by the part of the condition that reads them, and by prompt.
+def held_prompts(model: LikelihoodModel) -> list[str]:
+    """Return the prompts whose features a page holds if a frozen encoder reads them; it reads others by their letters.
 
-    The prompts are the examples of a model, the names that its samples were recognised by, these without each of their
-    words, for the bits of a word, and the most frequent words of its captions. `pt.sample` computes the same integers
-    from the vectors of the encoder.
+    They are the examples of a model, the names that its samples were recognised by, these without each of their words,
+    for the bits of a word, and the most frequent words of its captions.
     """
     vocabulary = model.training_record.captions
     words = vocabulary.words[:WORDS] if vocabulary is not None else ()
     names = [*model.generation_config.prompts, *model.measured_prompts.recognised]
     shorter = [word.left_out_of(name) for name in names for word in prompt_words(name)]
-    prompts = [prompt for prompt in dict.fromkeys([*names, *words, *shorter]) if prompt]
+    return [prompt for prompt in dict.fromkeys([*names, *words, *shorter]) if prompt]
+
+
+def prompt_table(model: ProgramModel) -> dict[str, dict[str, list[int]]]:
+    """Return features of `held_prompts` in steps of 2^-18, by the part of the condition that reads them, and by prompt.
+
+    `pt.sample` computes the same integers from the vectors of the encoder.
+    """
+    prompts = held_prompts(model)
     table: dict[str, dict[str, list[int]]] = {}
     for part in model.parts[0]:
         if isinstance(part.encoder, SentenceFeatures) and prompts:
@@ -123,11 +131,12 @@ def export_page(name: str, folder: Path) -> str:
     about = f"{name}, licence {license_of(folder)}, program {fingerprint[:16]}, pointillist {__version__}"
     about += missing_conditions(name, folder)
     return Template(template("page.html")).substitute(
-        title=escape(f"{name} \u2013 pointillist"),
+        name=escape(name),
         icon=data_uri(page_text("icon.svg").encode(), "svg+xml"),
         style=style_text("offline/offline.css"),
         about=about.replace("<", ""),
         model=packed,
+        length=len(packed),
         worker=_script("offline/workers/worker.js"),
         script=_script("offline/main.js"),
     )

@@ -34,7 +34,7 @@ import { TrainingPanel } from "./panels/training_panel.js";
 import { FirstRun } from "./widgets/first_run.js";
 import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
-/** @typedef {{address: string, send?: Send, keep?: boolean, link?: boolean, exported?: boolean, workers?: number}} Host of the page */
+/** @typedef {{address: string, send?: Send, keep?: boolean, link?: boolean, exported?: boolean, workers?: number, loading?: Element | null}} Host of the page */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
 const PATIENCE = 6000; // until a server that does not answer is mentioned
@@ -74,7 +74,7 @@ export function render(el, host) {
   const trainingPanel = new TrainingPanel(state, server);
   const pixelPanel = new PixelPanel(state, queries, commands, trainingPanel.el);
   const gallery = new Gallery(state, exporter, dialogs, () => keeper?.clear());
-  const notifications = new Notifications(state);
+  const notifications = new Notifications(state, host.loading ?? html("p", {}, "Looking for models …"));
   const tabs = new Tabs(state, root);
   /** @type {{update: () => void}[]} */
   const parts = [header, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];

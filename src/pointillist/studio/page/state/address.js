@@ -2,7 +2,7 @@
 
 import { holdsAnything } from "../canvas/canvas_model.js";
 import { readLink, writeLink } from "./link.js";
-import { canvasOfLink, linkOfState, paletteOfLink, requestOfLink, variationOfLink } from "./link_request.js";
+import { canvasOfLink, linkOfState, paletteOfLink, readOtherwise, requestOfLink, variationOfLink } from "./link_request.js";
 
 export class Address {
   /** @param {State} state @param {Commands} commands */
@@ -61,11 +61,11 @@ export class Address {
     const { state } = this;
     if (!state.details) return;
     const { link: shown, missing } = linkOfState(state), link = new URL(writeLink(shown), location.href).href;
-    const part = missing.join(" and ");
+    const part = missing.join(" and "), other = state.exported ? "" : readOtherwise(shown, state.details);
     try {
       await navigator.clipboard.writeText(link);
       if (part) state.notify("error", `The link is copied, but it does not hold ${part}: save the PNG, or the manifest.`);
-      else state.notify("good", "The link is copied. Whoever opens it with the same model sees the same picture, to the bit.");
+      else state.notify(other ? "plain" : "good", `The link is copied. Whoever opens it with the same model sees the same picture${state.details.engine === "integer" ? ", to the bit" : ""}${other}.`);
     } catch {
       state.notify("plain", `The browser does not let this page copy. The link: ${link}`);
     }

@@ -5,7 +5,7 @@ import { Storage } from "./storage.js";
 
 const STEPS = 40; // of undo that are kept
 const DELAY = 400; // milliseconds from a change until it is kept
-const TABS = 8; // whose work is kept: of each its own, so that none takes the place of another's
+const TABS = 8; // whose work is kept: of each its own, so that none takes the place of the others
 
 /** The settings that are kept. */
 const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "ghosts", "paintWhileDrawing", "link", "cardClosed"]);

@@ -57,6 +57,13 @@ function linkOfHint(levels, kind) {
 /** Return the shortest number that is the same as float32. @param {number} number */
 const shortest = (number) => [1, 2, 3, 4, 5, 6, 7, 8, 9].map((digits) => Number(number.toPrecision(digits))).find((rounded) => Math.fround(rounded) === number) ?? number;
 
+/** Say which part of a link an exported page of the model, which has no sentence encoder and few fields, may read otherwise. @param {Link} link @param {Api.ModelDetails} details */
+export function readOtherwise({ text, letters, others = {} }, { conditions, generation: { prompts, recognised } }) {
+  const spelled = conditions.text?.encoder && text && !letters && ![...prompts, ...recognised].includes(text) && `reads “${text}” by its letters`, unknown = Object.keys(others).filter((name) => name !== "vector");
+  const parts = [spelled, unknown.length && `has no field for ${unknown.join(" and ")}`].filter(Boolean);
+  return parts.length ? ` in a studio. An exported page may paint another one: it ${parts.join(" and ")}` : "";
+}
+
 /** Return the colours in which images are shown, where they are others than the model's. @param {Api.ModelDetails} shown @param {Api.ModelDetails} [own] @returns {Link} */
 function coloursOf({ image: { palette } }, own) {
   if (!palette || !own || JSON.stringify(palette) === JSON.stringify(own.image.palette)) return {};

@@ -1,6 +1,7 @@
 // A picture for models that score and compress: its bits as a map, its size as a file, a hole to fill.
 
 import { erase } from "../drawing/selecting.js";
+import { isDeep } from "../shared/colour.js";
 import { button, formatInteger, html, setText } from "../shared/dom.js";
 
 const HOLE = 0.14; // of the width and of the height of a picture: the models of photographs know near pixels, so small holes suit them
@@ -14,7 +15,7 @@ export class ExamplePictures {
     this.sizes = html("p", { className: "note sizes-of-file", role: "status" });
     this.map = button("Map of its bits", "Bits that each pixel takes (3)", () => commands.view("surprisal"));
     this.fill = button("Erase a part and fill it", "The middle is erased; the model draws several ways to complete it", () => this.#fill());
-    this.el = html("fieldset", { className: "hint-field" }, html("legend", {}, pictures.length > 1 ? "Photographs" : "A photograph"), this.sizes, html("div", { className: "row" }, ...open, this.map, this.fill));
+    this.el = html("fieldset", { className: "hint-field" }, html("legend", {}, state.details && isDeep(state.details.image) ? "A scan" : pictures.length > 1 ? "Photographs" : "A photograph"), this.sizes, html("div", { className: "row" }, ...open, this.map, this.fill));
   }
 
   update() {

@@ -13,7 +13,7 @@ function describeModel({ image, conditions: { text, hint, labels }, endless, gen
   const what = isDeep(image) ? `pictures in ${formatInteger(levels)} greys` : { grey: "pictures in grey", rgb: "pictures in colour", rgba: "pictures in colour, with transparency", palette: `pictures in ${levels} colours`, codes: "maps" }[mode];
   const by = [text && "by name", hint && `from ${hint.derive === "outline" ? "an outline" : "a hint"}`].filter(Boolean).join(" and ");
   const styles = labels.length > 1 ? `, ${by ? "in " : "by "}${labels.length} ${by ? "styles" : "labels"}` : "";
-  if (generation.pictures.length) return `${what.replace("pictures", "photographs")}: their bits, and holes to fill`; // of any size
+  if (generation.pictures.length) return `${what.replace("pictures", isDeep(image) ? "scans" : "photographs")}: their bits, and holes to fill`; // of any size
   return `${width} × ${height} ${what}${by && ` ${by}`}${styles}${endless ? ", endless if you like" : ""}`;
 }
 

@@ -4,9 +4,10 @@ import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
 export class Notifications {
-  /** @param {State} state */
-  constructor(state) {
+  /** @param {State} state @param {Element} begin shown until models are known */
+  constructor(state, begin) {
     this.state = state;
+    this.begin = begin;
     this.text = html("p", { role: "alert" });
     this.el = html("div", { className: "notice" }, this.text, closeButton(() => { state.notice = null; state.changed(); }));
     this.closedFor = ""; // ids of failed models whose message was closed
@@ -35,7 +36,7 @@ export class Notifications {
       ...failed.map((model) => html("p", { className: "failed" }, html("b", {}, model.name), ` could not be loaded. ${model.error ?? ""}`)),
       ...(ready ? [] : waiting.slice(0, 1)).map((model) =>
         html("p", {}, dots(), `${loadingText(model)} …`, html("small", {}, "The first start after installation prepares the engine, which takes up to a minute."))),
-      !waiting.length && !failed.length && !ready ? html("p", {}, "Looking for models …") : "",
+      !waiting.length && !failed.length && !ready ? this.begin : "",
     ].filter((part) => part !== ""));
   }
 }

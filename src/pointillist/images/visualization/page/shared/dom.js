@@ -2,12 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/**
- * Create an HTML element: sets properties where they exist, adds listeners for `on...`, else sets attributes.
- * @template {keyof HTMLElementTagNameMap} K
- * @param {K} tag @param {Record<string, any>} [props] @param {...(Node | string | null | false)} children
- * @returns {HTMLElementTagNameMap[K]}
- */
+/** Create an HTML element: sets properties where they exist, adds listeners for `on...`, else sets attributes. @template {keyof HTMLElementTagNameMap} K
+ *  @param {K} tag @param {Record<string, any>} [props] @param {...(Node | string | null | false)} children @returns {HTMLElementTagNameMap[K]} */
 export function html(tag, props = {}, ...children) {
   const el = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) setProperty(el, name, value);
@@ -27,12 +23,7 @@ function setProperty(el, name, value) {
   else if (value !== false && value !== null && value !== undefined) el.setAttribute(name, String(value));
 }
 
-/**
- * Create an SVG element.
- * @template {keyof SVGElementTagNameMap} K
- * @param {K} tag @param {Record<string, string | number>} [attributes] @param {...(Node | string)} children
- * @returns {SVGElementTagNameMap[K]}
- */
+/** Create an SVG element. @template {keyof SVGElementTagNameMap} K @param {K} tag @param {Record<string, string | number>} [attributes] @param {...(Node | string)} children @returns {SVGElementTagNameMap[K]} */
 export function svg(tag, attributes = {}, ...children) {
   const el = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) el.setAttribute(name, String(value));
@@ -97,11 +88,7 @@ export function isDark(el) {
 /** Move the focus from an element to the studio around it. @param {Element} el */
 export const returnFocus = (el) => /** @type {HTMLElement | null} */ (el.closest(".studio"))?.focus({ preventScroll: true });
 
-/**
- * Scroll what contains an element as little as shows it: within the document of the element, never the page
- * around a frame, which `scrollIntoView` scrolls too.
- * @param {Element} el
- */
+/** Scroll what contains an element as little as shows it: within its document, never the page around a frame, which `scrollIntoView` scrolls too. @param {Element} el */
 export function reveal(el) {
   for (let area = el.parentElement; area; area = area.parentElement) {
     const whole = area === document.scrollingElement;
