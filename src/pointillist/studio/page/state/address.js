@@ -60,8 +60,8 @@ export class Address {
   async copy() {
     const { state } = this;
     if (!state.details) return;
-    const { link: shown, missing } = linkOfState(state), link = new URL(writeLink(shown), location.href).href;
-    const part = missing.join(" and "), other = state.exported ? "" : readOtherwise(shown, state.details);
+    const { link: shown, missing } = linkOfState(state), link = new URL(writeLink(shown), location.href).href, part = missing.join(" and ");
+    const other = state.exported ? "" : readOtherwise(shown, state.details);
     try {
       await navigator.clipboard.writeText(link);
       if (part) state.notify("error", `The link is copied, but it does not hold ${part}: save the PNG, or the manifest.`);

@@ -59,8 +59,8 @@ const shortest = (number) => [1, 2, 3, 4, 5, 6, 7, 8, 9].map((digits) => Number(
 
 /** Say which part of a link an exported page of the model, which has no sentence encoder and few fields, may read otherwise. @param {Link} link @param {Api.ModelDetails} details */
 export function readOtherwise({ text, letters, others = {} }, { conditions, generation: { prompts, recognised } }) {
-  const spelled = conditions.text?.encoder && text && !letters && ![...prompts, ...recognised].includes(text) && `reads “${text}” by its letters`, unknown = Object.keys(others).filter((name) => name !== "vector");
-  const parts = [spelled, unknown.length && `has no field for ${unknown.join(" and ")}`].filter(Boolean);
+  const unknown = Object.keys(others).filter((name) => name !== "vector"), spelled = conditions.text?.encoder && text && !letters && ![...prompts, ...recognised].includes(text);
+  const parts = [spelled && `reads “${text}” by its letters`, unknown.length && `has no field for ${unknown.join(" and ")}`].filter(Boolean);
   return parts.length ? ` in a studio. An exported page may paint another one: it ${parts.join(" and ")}` : "";
 }
 
