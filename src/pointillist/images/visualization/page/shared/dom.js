@@ -43,9 +43,8 @@ export function updateChildren(el, key, create) {
   el.replaceChildren(...create());
 }
 
-/** @type {WeakMap<object, number>} */
-const NUMBERS = new WeakMap();
 let numbered = 0;
+const NUMBERS = /** @type {WeakMap<object, number>} */ (new WeakMap());
 
 /** Return a number that names an object, for keys of what is shown. @param {object} object */
 export function numberOf(object) {
