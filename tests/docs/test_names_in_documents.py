@@ -27,7 +27,7 @@ PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]+\.(?:py|md|toml|ipynb|js|css|html)")
 OPTION = re.compile(r"(--[a-z][a-z-]+)\b")
 ROOTS = (ROOT, PACKAGE, ROOT / "docs", PACKAGE / "studio", PACKAGE / "studio" / "page", PACKAGE / "engine")
 PLACEHOLDERS = re.compile(
-    r"^(runs|src/pointillist/zoo/NAME|maps|photos|new|scans|out|my|parts|images|scores|\.\./|state|tiles|digits|step|job|many|folder)"
+    r"^(runs|src/pointillist/zoo/NAME|maps|photos|new|scans|out|my|parts|images|scores|\.\./|\./(node_modules|my)|state|tiles|digits|step|job|many|folder)"
 )
 """Folders of a user, which the pages make up."""
 FOREIGN = {
