@@ -195,7 +195,7 @@ def test_a_figure_walks_and_an_address_is_a_place(page: Page, studio: Server) ->
     assert dialog.bounding_box() == {"x": 0, "y": 0, **(page.viewport_size or {})}
     names = pt.load("dungeons").image.level_names
     assert names is not None
-    row, column = place_of(status.inner_text())
+    row, column = map(int, re.findall(r"-?\d+", status.inner_text())[:2])
     tiles = pt.World("dungeons", seed=7).tiles(row - 9, column - 9, 19, 19)
     name_at = {(r, c): names[tiles[r + 9, c + 9]] for r in range(-9, 10) for c in range(-9, 10)}
     assert name_at[0, 0] in WALKS
@@ -216,12 +216,11 @@ def test_a_figure_walks_and_an_address_is_a_place(page: Page, studio: Server) ->
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
     assert "world=" not in page.url
-
-
-def place_of(text: str) -> tuple[int, int]:
-    """Row and column of a status line."""
-    row, column = text.split(";")[0].removeprefix("row ").split(", column ")
-    return int(row), int(column)
+    page.goto(f"{studio.url}#model=dungeons&game=20261203&moves=40.{14 * 'A'}")  # 40 steps up, through a wall
+    quest = page.get_by_role("group", name="Dungeon of the day")
+    expect(quest.get_by_role("status")).to_contain_text("this round was not played on this map")
+    quest.get_by_role("button", name="Leave").click()
+    expect(quest).to_be_hidden()
 
 
 def test_what_is_in_view_is_saved_for_tiled(page: Page, tmp_path: Path) -> None:

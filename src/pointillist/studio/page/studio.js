@@ -28,7 +28,7 @@ import { State } from "./state/state.js";
 import { Tabs } from "./widgets/tabs.js";
 import { Toolbar } from "./drawing/toolbar.js";
 import { Training, adoptReloaded } from "./state/training.js";
-import { WorldPage } from "./panels/world_page.js";
+import { WorldPage, canPlay } from "./panels/world_page.js";
 import { GuessPage } from "./panels/guess_page.js";
 import { TrainingPanel } from "./panels/training_panel.js";
 import { FirstRun } from "./widgets/first_run.js";
@@ -94,7 +94,7 @@ export function render(el, host) {
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
     const paintsFirst = () => first && (host.link || (Boolean(keeper) && hasExample(state.details)));
-    await follow(state, server, training, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void commands.showExample()) });
+    await follow(state, server, training, { address, served: keeper !== null, first: () => (address && opensView(state, worldPage, guessPage)) || (paintsFirst() && void commands.showExample()) });
   };
   void begin();
 }
@@ -146,8 +146,13 @@ async function follow(state, server, training, { address, served, first: begin }
   }
 }
 
-/** Return true if the address asks for the game: `studio.html?game`. */
-const opensGame = () => new URLSearchParams(location.search).has("game");
+/** Open what the address asks for: `page.html?view=game`, or `walk`; return false for any other page. @param {State} state @param {WorldPage} worldPage @param {GuessPage} guessPage */
+function opensView({ details }, worldPage, guessPage) {
+  const view = new URLSearchParams(location.search).get("view"), opens = view === "game" || (view === "walk" && Boolean(details?.endless));
+  if (view === "game") canPlay(details) ? worldPage.play() : guessPage.open();
+  else if (opens) worldPage.open({ world: 7, at: [0, 0] });
+  return opens;
+}
 
 const LATE = "The studio has not answered for some seconds: it is busy, or its command was suspended. Your work is kept on this page.";
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";

@@ -29,8 +29,7 @@ export const canGuess = ({ channels, levels }) => channels === 1 && levels <= MO
  */
 export function questionsOf(trace, width) {
   const order = Array.from(trace.sequence, (_, position) => position).filter((position) => trace.entropy[position] >= LEAST).sort((a, b) => trace.entropy[b] - trace.entropy[a]);
-  /** @type {number[]} */
-  const chosen = [];
+  const chosen = /** @type {number[]} */ ([]);
   const near = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(Math.floor(a / width) - Math.floor(b / width)) <= SPREAD && Math.abs((a % width) - (b % width)) <= SPREAD;
   for (const position of order) {
     if (chosen.length === ROUNDS) break;
@@ -47,10 +46,8 @@ export class GuessPage {
   constructor(state, painter) {
     this.state = state;
     this.painter = painter;
-    /** @type {Game | null} */
-    this.game = null;
-    /** @type {number | null} */
-    this.level = null;
+    this.game = /** @type {Game | null} */ (null);
+    this.level = /** @type {number | null} */ (null);
     this.stopped = new AbortController();
     this.picture = html("canvas", { className: "guess-picture", role: "img" });
     this.marker = html("i", { className: "guess-marker" });

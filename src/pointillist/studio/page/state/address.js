@@ -11,12 +11,9 @@ export class Address {
     this.commands = commands;
     this.link = ""; // of the address, as this page wrote it
     this.modelId = ""; // of the address
-    /** @type {Canvas | undefined} */
-    this.canvas = undefined;
-    /** @type {Canvas | undefined} the picture of the link with which the page was opened */
-    this.opened = undefined;
-    /** @type {import("./link.js").Link | null} with which the page was opened */
-    this.pending = null;
+    this.canvas = /** @type {Canvas | undefined} */ (undefined);
+    this.opened = /** @type {Canvas | undefined} */ (undefined);
+    this.pending = /** @type {import("./link.js").Link | null} */ (null);
     window.addEventListener("popstate", () => void this.#back());
   }
 
@@ -78,7 +75,7 @@ export class Address {
   }
 
   /** Return the model of a link; a place of an endless map without one is of the first model that has such maps, once all are loaded. @param {import("./link.js").Link} link */
-  #modelOf({ model: name, world }) {
+  #modelOf({ model: name, game, world = game }) {
     const { models, model } = this.state;
     if (name) return models.find(({ id }) => id === name) ?? models.find((one) => one.name === name);
     if (world === undefined || model?.details?.endless) return model;
@@ -91,7 +88,7 @@ export class Address {
     const model = this.#modelOf(link);
     if (!model?.details) return state.notify("error", `The link is to a painting of ${link.model}, which is not open here: start the studio with it.`);
     if (model.id !== state.modelId) state.useModel(model.id);
-    if (link.world !== undefined && model.details.endless) return this.commands.worldPage.open(link);
+    if ((link.world ?? link.game) !== undefined && model.details.endless) return this.commands.worldPage.open(link);
     if (Object.keys(link).join() === "model" && model.details.generation.pictures.length) return this.commands.showExample();
     state.usePalette(paletteOfLink(link, state.ownDetails.get(model.id) ?? model.details));
     const details = state.details ?? model.details, request = (state.request = requestOfLink(link, details, state.request));

@@ -36,8 +36,7 @@ export class Commands {
     this.ghosts = ghosts;
     this.worldPage = worldPage;
     this.guessPage = guessPage;
-    /** @type {WeakMap<PaintingTrace, Api.NamedPicture>} example pictures on the canvas */
-    this.examples = new WeakMap();
+    this.examples = /** @type {WeakMap<PaintingTrace, Api.NamedPicture>} */ (new WeakMap());
   }
 
   /** Complete what is drawn on the canvas; where nothing is, paint new images. */

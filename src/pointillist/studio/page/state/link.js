@@ -14,6 +14,7 @@
 //   of           conditions of `origin` as JSON, where they differ
 //   world, at    seed of an endless map, and ROW,COLUMN of the place in it; nothing is painted then
 //   edits        ROW.COLUMN.LEVEL of each changed cell of it, then `.h` if it was drawn by hand, with `_` between them
+//   game, moves  day of a dungeon to be won, such as 20261203, and the moves of a round: `game/round.js`; nothing else counts then
 //   palette      RRGGBB of each colour, one after the other; left out: the model's own
 //   hint         levels of the hint, channel by channel, row by row, each in ceil(log2(levels)) bits, the most significant bit
 //                first, padded with zeros to whole bytes, in base64url without `=`
@@ -39,6 +40,7 @@ import { CELLS } from "./map_edits.js";
  * @property {string} [model] @property {string} [text] @property {boolean} [letters] @property {string} [label]
  * @property {Record<string, string>} [attributes] @property {Record<string, string>} [others] @property {number} [seed] @property {number} [n] @property {number} [index]
  * @property {number} [world] @property {[number, number]} [at] row and column @property {string} [edits] packed cells
+ * @property {number} [game] day @property {string} [moves] packed
  * @property {string} [rules] @property {[number, number]} [size] height and width @property {string} [palette] hexadecimal
  * @property {string} [compare] @property {string} [values] @property {string} [compare2] @property {string} [values2] @property {Vary} [vary]
  * @property {string} [hint] packed levels @property {number[]} [numbers] @property {string} [origin] packed levels @property {string} [of] JSON
@@ -58,6 +60,7 @@ const RULES = {
   model: TEXT, ...FIELDS, index: { ...FIELDS.index, maximum: MAX_INDEX }, n: { type: "integer", minimum: 1, maximum: 16 },
   world: FIELDS.seed, rules: { type: "string", maxLength: MAX_PACKED }, compare: AXIS, values: TEXT, compare2: AXIS, values2: TEXT, palette: { type: "string", maxLength: MAX_TEXT, pattern: /^([0-9a-f]{6})+$/ },
   fill: { type: "string", enum: ["paint", ...METHODS] }, edits: { type: "string", maxLength: MAX_PACKED, pattern: CELLS },
+  game: { type: "integer", minimum: 0, maximum: 99_999_999 }, moves: { type: "string", maxLength: MAX_PACKED },
   hint: PACKED, origin: PACKED, known: PACKED, of: { type: "string", maxLength: MAX_PACKED },
 };
 /** @type {Record<string, unknown>} */

@@ -16,12 +16,11 @@ export class WorldMap {
     this.state = state;
     this.server = server;
     this.arrived = arrived;
-    /** @type {Map<string, {levels: Uint8Array | Uint16Array} | null>} parts by model, seed, rules and place; null while one is drawn */
-    this.parts = new Map();
-    /** @type {Map<object, {picture: HTMLCanvasElement, of: unknown[]}>} parts as they were drawn last, by their levels */
-    this.pictures = new Map();
+    this.parts = /** @type {Map<string, {levels: Uint8Array | Uint16Array} | null>} */ (new Map());
+    this.pictures = /** @type {Map<object, {picture: HTMLCanvasElement, of: unknown[]}>} */ (new Map());
+    /** @type {{mapEdits: import("./map_edits.js").MapEdits}} what has the changed cells: those of a game are not kept */
+    this.holder = state;
   }
-
   /** Return a part; if it is not there, ask for it. @param {Declared} declared @param {number} x @param {number} y */
   part(declared, x, y) {
     const key = JSON.stringify([this.state.modelId, declared, x, y]);
@@ -29,20 +28,17 @@ export class WorldMap {
     if (part === undefined) void this.#ask(key, declared, x, y);
     return part ?? null;
   }
-
   /** Return the level of a cell, as changed by hand; null while it is drawn. @param {Declared} declared @param {number} row @param {number} column */
   level(declared, row, column) {
     const level = this.drawn(declared, row, column);
     return level === null ? null : (this.changed(declared.seed, row, column) ?? level);
   }
-
   /** Return the level of a cell, as the model drew it; null until then. @param {Declared} declared @param {number} row @param {number} column */
   drawn(declared, row, column) {
     const [y, x] = [Math.floor(row / CHUNK), Math.floor(column / CHUNK)];
     const part = this.part(declared, x, y);
     return part && part.levels[(row - y * CHUNK) * CHUNK + (column - x * CHUNK)];
   }
-
   /** Return the levels of a rectangle, as changed by hand; null while a part of it is drawn. @param {Declared} declared @param {number} row @param {number} column @param {number} height @param {number} width */
   cells(declared, row, column, height, width) {
     const levels = blankLevels(/** @type {Api.ModelDetails} */ (this.state.details).image, height * width);
@@ -53,17 +49,15 @@ export class WorldMap {
     }
     return levels;
   }
-
   /** Return the level to which a cell was changed. @param {number} seed @param {number} row @param {number} column */
   changed(seed, row, column) {
-    return this.state.mapEdits.get(cellOf(this.state.modelId, seed, row, column))?.level;
+    return this.holder.mapEdits.get(cellOf(this.state.modelId, seed, row, column))?.level;
   }
-
   /** A part as a picture: with what was changed by hand, and without what the figure took. It is drawn again when one of these changes.
    *  @param {Uint8Array | Uint16Array} levels @param {number} seed @param {number} x @param {number} y @param {Api.ImageKind} image
-   *  @param {import("./world_figure.js").Figure | null} figure @param {string} map its name, for what was taken */
+   *  @param {import("../game/figure.js").Figure | null} figure @param {string} map its name, for what was taken */
   picture(levels, seed, x, y, image, figure, map) {
-    const of = [this.state.mapEdits, image, figure, figure?.taken.size], kept = this.pictures.get(levels);
+    const of = [this.holder.mapEdits, image, figure, figure?.walk.taken], kept = this.pictures.get(levels);
     if (kept?.of.every((each, n) => each === of[n])) return kept.picture;
     const picture = document.createElement("canvas"), floor = image.level_names?.indexOf("floor") ?? -1;
     const shown = levels.map((level, at) => {
@@ -75,7 +69,6 @@ export class WorldMap {
     this.pictures.set(levels, { picture, of });
     return picture;
   }
-
   /** @param {string} key @param {Declared} declared @param {number} x @param {number} y */
   async #ask(key, { seed, rules }, x, y) {
     while (this.parts.size >= MOST) this.parts.delete(/** @type {string} */ (this.parts.keys().next().value));
