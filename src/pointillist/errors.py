@@ -4,8 +4,9 @@ import difflib
 import math
 import operator
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
 
 MAX_MESSAGE = 800
 """Longest message, in characters: a value that a file holds may be of any length."""
@@ -299,18 +300,33 @@ ABOVE_0, FINITE = math.ulp(0.0), math.nextafter(math.inf, 0.0)
 """The least number above 0, and the largest that is finite."""
 
 
-def check_number(name: str, value: Any, low: int | float, high: int | float, rule: str) -> None:
-    """Reject what is not a number in a range.
+@dataclass(frozen=True)
+class Range:
+    """Numbers that a setting or an argument may have, called with its name and value; whole ones without a `rule`.
 
     ```python
-    check_number("strength", 2, 0, 1, "lie in 0 to 1")  # ConfigError: `strength` (=2) must lie in 0 to 1.
+    Range(0, 1, "lie in 0 to 1")("strength", 2)  # ConfigError: `strength` (=2) must lie in 0 to 1.
     ```
 
     Raises:
         ConfigError: naming the setting, its value and the rule.
     """
-    if not (is_number(value) and low <= value <= high):
-        raise ConfigError(f"`{name}` (={quote(value)}) must {rule}.")
+
+    low: float
+    high: float | None = None
+    rule: str = ""
+
+    def __call__(self, name: str, value: Any) -> None:
+        high = FINITE if self.high is None else self.high
+        if not self.rule:
+            check_whole(name, value, int(self.low), None if self.high is None else int(self.high))
+        elif not (is_number(value) and self.low <= value <= high):
+            raise ConfigError(f"`{name}` (={quote(value)}) must {self.rule}.")
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The ends as keywords of pydantic's `Field`."""
+        return {"gt": 0} if self.low == ABOVE_0 else {"ge": self.low} | ({} if self.high is None else {"le": self.high})
 
 
 def check_name(what: str, name: Any, names: Iterable[str], error: type[PointillistError] = ConfigError) -> None:
@@ -328,11 +344,25 @@ def check_name(what: str, name: Any, names: Iterable[str], error: type[Pointilli
         raise error(f"{what} {quote(name)}: {choices(name, known)}")
 
 
-def check_flag(name: str, value: Any) -> bool:
-    """Return True or False, of numpy too; nothing else is one.
+Rule = Callable[[str, Any], object]
+"""Values that a setting or an argument may have: called with its name and value, it raises an error for another one."""
+
+
+def one_of(what: str, names: Iterable[str], error: type[PointillistError] = ConfigError) -> Rule:
+    """Make the rule of `check_name`."""
+    return lambda name, value: check_name(what, value, names, error)
+
+
+def optional(rule: Rule) -> Rule:
+    """Make a rule that None passes."""
+    return lambda name, value: None if value is None else rule(name, value)
+
+
+def flag(name: str, value: Any) -> None:
+    """Reject what is neither True nor False, of numpy too.
 
     ```python
-    check_flag("verify", 3)  # ConfigError: `verify` (=3) must be True or False.
+    flag("verify", 3)  # ConfigError: `verify` (=3) must be True or False.
     ```
 
     Raises:
@@ -340,7 +370,24 @@ def check_flag(name: str, value: Any) -> bool:
     """
     if type(value).__name__ not in ("bool", "bool_"):
         raise ConfigError(f"`{name}` (={quote(value)}) must be True or False.")
-    return bool(value)
+
+
+def within(default: Any, rule: Rule) -> Any:
+    """Declare a field of a class of `Bounded` settings with its rule; messages and links have its bounds too.
+
+    Example:
+        top_p: float = within(1.0, Range(ABOVE_0, 1, "lie above 0 and at most 1"))
+    """
+    return field(default=default, metadata={"rule": rule})
+
+
+class Bounded:
+    """Base of dataclasses whose fields obey the rules that they declare by `within`."""
+
+    def __post_init__(self) -> None:
+        for item in fields(cast(Any, self)):
+            if "rule" in item.metadata:
+                item.metadata["rule"](item.name, getattr(self, item.name))
 
 
 def is_number(value: Any) -> bool:

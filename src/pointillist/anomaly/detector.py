@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, check_name, check_number
+from pointillist.errors import ConfigError, DataError, MissingExtraError, Range, Rule, ShapeError, one_of
 from pointillist.images.array_types import Float, Int
 
 try:
@@ -41,6 +41,11 @@ from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel, scorer
 
 _LEAST_RATE = 1e-9  # needs more normal images than there are
 _LEAST_FITTED = 20  # images from which a density can be fitted
+_RULES: dict[str, Rule] = {
+    "contamination": Range(_LEAST_RATE, 0.5, "be above 0 and at most 0.5: 0.05 calls one in twenty normal images odd"),
+    "engine": one_of("Unknown `engine`", SCORING_ENGINES),
+    "density": one_of("Unknown `density`", KINDS),
+}
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -277,10 +282,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return detector
 
     def _check_settings(self) -> None:
-        rule = "be above 0 and at most 0.5: 0.05 calls one in twenty normal images odd"
-        check_number("contamination", self.contamination, _LEAST_RATE, 0.5, rule)
-        check_name("Unknown `engine`", self.engine, SCORING_ENGINES)
-        check_name("Unknown `density`", self.density, KINDS)
+        for name, rule in _RULES.items():
+            rule(name, getattr(self, name))
 
     def _scorer(self, engine: str) -> Scorer:
         return Scorer(

@@ -14,7 +14,7 @@ from pointillist.analysis.evaluation.memorization import deflate_bits
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.moments import centred_pit, entropy_and_variance
-from pointillist.errors import ConfigError, check_number, check_whole
+from pointillist.errors import Bounded, ConfigError, Range, within
 from pointillist.files.progress import Bar
 from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import check_likelihood
@@ -199,7 +199,7 @@ class ScoredBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scorer:
+class Scorer(Bounded):
     """Compute the statistics that a detector scores images by.
 
     ```python
@@ -220,13 +220,12 @@ class Scorer:
     model: LikelihoodModel
     background: LikelihoodModel | None = None
     neighbours: NearestImages | None = None
-    smoothing: float = 1.5
-    batch_size: int = 64
+    smoothing: float = within(1.5, Range(0, 1000, "be 0 to 1,000 pixels: 1.5 suits small images"))
+    batch_size: int = within(64, Range(1))
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        check_whole("batch_size", self.batch_size, 1)
-        check_number("smoothing", self.smoothing, 0, 1000, "be 0 to 1,000 pixels: 1.5 suits small images")
+        super().__post_init__()
         if self.background is not None and self.background.image.model_dump() != self.model.image.model_dump():
             raise ConfigError(
                 f"`background` is a model of {self.background.image}, and the model is one of {self.model.image}: "

@@ -11,8 +11,9 @@ import numpy as np
 
 from pointillist.completion.api import InpaintKwargs, complete, completion_request
 from pointillist.completion.result import Completions
-from pointillist.errors import ABOVE_0, ConfigError, check_name, check_number
+from pointillist.errors import ABOVE_0, ConfigError, Range, one_of
 from pointillist.files.arrays import boolean_array
+from pointillist.files.suggestions import arguments
 from pointillist.images.array_types import Bool
 from pointillist.model.folder.image_sources import SingleImage, read_image
 from pointillist.model.folder.opening import open_scored
@@ -23,6 +24,27 @@ from pointillist.sampling.uniforms import check_count, seed_of
 
 _REACH = 2
 """Pixels over which noise is averaged in each direction: connected regions are about this large."""
+
+
+_PURPOSE = 2
+"""Last number of the seed of a mask; a candidate of `best_of` has others."""
+
+
+def _regions(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Average noise over squares, twice, so that its highest places are connected."""
+    noise = rng.random((size[0] + 4 * _REACH, size[1] + 4 * _REACH))
+    for _ in range(2):
+        height, width = noise.shape[0] - 2 * _REACH, noise.shape[1] - 2 * _REACH
+        rows = np.stack([noise[i : i + height] for i in range(2 * _REACH + 1)]).sum(0)
+        noise = np.stack([rows[:, j : j + width] for j in range(2 * _REACH + 1)]).sum(0)
+    return np.asarray(noise)
+
+
+PATTERNS: Mapping[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
+    "regions": _regions,
+    "scattered": np.random.Generator.random,
+}
+"""Function that ranks pixels by name: the highest are drawn again."""
 
 
 def vary(
@@ -57,6 +79,10 @@ def vary(
     return redraw(model, read_image(model, image), completion_request(n, seed=seed, **settings), share, pattern, keep)
 
 
+@arguments(
+    share=Range(ABOVE_0, 1, "lie in (0, 1]: the share of pixels that are drawn again"),
+    pattern=one_of("Unknown `pattern`", PATTERNS),
+)
 def redraw(
     model: LikelihoodModel,
     read: SingleImage,
@@ -73,8 +99,6 @@ def redraw(
     x, n = read.levels, request.n
     check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
-    check_number("share", share, ABOVE_0, 1, "lie in (0, 1]: the share of pixels that are drawn again")
-    check_name("Unknown `pattern`", pattern, PATTERNS)
     fixed = np.zeros(size, bool) if keep is None else boolean_array("keep", keep, size)
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
@@ -112,22 +136,3 @@ def draw_hole(
     hole = np.zeros(ranks.size, bool)
     hole[np.argsort(-ranks, kind="stable")[:count]] = True
     return hole.reshape(size)
-
-
-def _regions(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """Average noise over squares, twice, so that its highest places are connected."""
-    noise = rng.random((size[0] + 4 * _REACH, size[1] + 4 * _REACH))
-    for _ in range(2):
-        height, width = noise.shape[0] - 2 * _REACH, noise.shape[1] - 2 * _REACH
-        rows = np.stack([noise[i : i + height] for i in range(2 * _REACH + 1)]).sum(0)
-        noise = np.stack([rows[:, j : j + width] for j in range(2 * _REACH + 1)]).sum(0)
-    return np.asarray(noise)
-
-
-PATTERNS: Mapping[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
-    "regions": _regions,
-    "scattered": np.random.Generator.random,
-}
-"""Function that ranks pixels by name: the highest are drawn again."""
-_PURPOSE = 2
-"""Last number of the seed of a mask; a candidate of `best_of` has others."""

@@ -19,8 +19,8 @@ from pointillist.compression.models import as_integer_model, image_of
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError, check_flag, check_whole
-from pointillist.files.suggestions import checked_keywords
+from pointillist.errors import ArchiveError, ConfigError, DataError, Range, ShapeError, flag
+from pointillist.files.suggestions import arguments, checked_keywords
 from pointillist.images import ImageSpec
 from pointillist.images.pictures import picture_array
 from pointillist.images.spec import pil_images
@@ -30,6 +30,7 @@ __all__ = ["Archive", "ArchiveWriter", "compress", "decompress"]
 
 
 @checked_keywords
+@arguments(threads=Range(1), verify=flag)
 def compress(
     model: Any,
     images: Any,
@@ -74,7 +75,6 @@ def compress(
         8 * len(archive) / images.numel()  # bits/dim
         ```
     """
-    check_whole("threads", threads, 1)
     integer_model = as_integer_model(model)
     image = image_of(model) if isinstance(model, (str, Path)) else getattr(model, "image", None)
     pictures = as_pictures(images, image)
@@ -90,7 +90,7 @@ def compress(
         order=order,
         labels=labels is not None,
         per_record=per_record,
-        verify=check_flag("verify", verify),
+        verify=bool(verify),
         threads=threads,
         largest=max((max(picture.shape[1:]) for picture in pictures), default=0),
         learn=learn,
@@ -103,6 +103,7 @@ def compress(
 
 
 @checked_keywords
+@arguments(max_sub_pixels=Range(1))
 def decompress(
     archive: bytes, model: Any = None, *, max_sub_pixels: int = MAX_SUB_PIXELS, threads: int = 1
 ) -> IntArray | list[IntArray]:
@@ -125,7 +126,6 @@ def decompress(
         images = pt.decompress(pt.compress("digits", images))
         ```
     """
-    check_whole("max_sub_pixels", max_sub_pixels, 1)
     opened = Archive(archive, model, threads=threads)
     if opened.damage is not None:
         raise opened.damage

@@ -38,8 +38,9 @@ from pointillist.compression.reader import (
     open_codec,
 )
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, check_whole, quote
+from pointillist.errors import ArchiveError, Range, quote
 from pointillist.files.reading import check_file
+from pointillist.files.suggestions import arguments
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ class Archive:
 
     header: Header
 
+    @arguments(threads=Range(1))
     def __init__(self, source: str | Path | bytes | BinaryFile, model: Any = None, *, threads: int = 1) -> None:
         self.name: str = str(source) if isinstance(source, (str, Path)) else "The archive"
-        self._source, self._model, self._threads = source, model, check_whole("threads", threads, 1)
+        self._source, self._model, self._threads = source, model, threads
         self.damage: ArchiveError | None = None
         with self._open() as file:
             file.seek(0)

@@ -27,7 +27,8 @@ from pointillist.compression.container import (
 from pointillist.compression.models import as_integer_model, is_bundled, prefix_of
 from pointillist.engine.batch import in_threads
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, ConfigError, EngineError, check_whole
+from pointillist.errors import ArchiveError, ConfigError, EngineError, Range, optional
+from pointillist.files.suggestions import arguments
 from pointillist.images.pictures import tiles_of
 from pointillist.model.portable import ProgramModel
 from pointillist.model.protocols import check_levels
@@ -72,6 +73,7 @@ class ArchiveWriter:
         learn: whether a stage learns as it codes, a second likelihood; None where it pays.
     """
 
+    @arguments(per_record=optional(Range(1)))
     def __init__(
         self,
         file: BinaryFile,
@@ -83,8 +85,6 @@ class ArchiveWriter:
         **coding: Unpack[Coding],
     ) -> None:
         integer_model = as_integer_model(model)
-        if per_record is not None:
-            check_whole("per_record", per_record, 1)
         if coding.get("labels") and not integer_model.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
         self._verify, self._threads, self._per_record = verify, threads, per_record

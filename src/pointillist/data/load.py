@@ -25,7 +25,7 @@ from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import cut_windows
 from pointillist.errors import DataError, quote
 from pointillist.files.arrays import as_array, is_tensor
-from pointillist.files.reading import check_file, check_path
+from pointillist.files.reading import check_file, is_path
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 
@@ -252,7 +252,7 @@ def _read_named(source: str, options: DataOptions, tiles: Tileset | None) -> Raw
 
 
 def _read_path(path: Path, options: DataOptions, tiles: Tileset | None) -> RawImages:
-    check_path("data", path)
+    is_path("data", path)
     suffix = path.suffix.lower()
     if is_series(path) or suffix in SCIENCE:
         return read_array(read_science(path), options=options, name=path.name)

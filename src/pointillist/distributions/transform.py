@@ -7,11 +7,11 @@ They decide what is drawn, not the likelihood of what was drawn, so no decoder d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pointillist.errors import ABOVE_0, FINITE, check_number
+from pointillist.errors import ABOVE_0, Bounded, Range, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,17 +26,8 @@ COLDEST = 0
 _HOTTEST, _LEAST_TEMPERATURE = 1, 2.0**-10
 
 
-def within(default: int | float, **bounds: int | float) -> Any:
-    """Declare a number with its bounds, which messages of the studio and links have too.
-
-    Example:
-        top_p: float = within(1.0, gt=0, le=1)
-    """
-    return field(default=default, metadata=bounds)
-
-
 @dataclass(frozen=True)
-class Transform:
+class Transform(Bounded):
     """Changes to the distribution of a sub-pixel before a level is drawn.
 
     It is made where the user speaks, and passed down to the draw of every engine.
@@ -55,15 +46,9 @@ class Transform:
         ConfigError: naming the setting that is out of range.
     """
 
-    guidance: float = within(1.0, ge=0, le=MAX_GUIDANCE)
-    temperature: float = within(1.0, ge=0)
-    top_p: float = within(1.0, gt=0, le=1)
-
-    def __post_init__(self) -> None:
-        rule = f"lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself"
-        check_number("guidance", self.guidance, 0, MAX_GUIDANCE, rule)
-        check_number("temperature", self.temperature, 0, FINITE, "be a finite number, 0 or more: 1 is the model itself")
-        check_number("top_p", self.top_p, ABOVE_0, 1, "lie above 0 and at most 1: 1 keeps every level")
+    guidance: float = within(1.0, Range(0, MAX_GUIDANCE, f"lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself"))
+    temperature: float = within(1.0, Range(0, rule="be a finite number, 0 or more: 1 is the model itself"))
+    top_p: float = within(1.0, Range(ABOVE_0, 1, "lie above 0 and at most 1: 1 keeps every level"))
 
     @property
     def is_guided(self) -> bool:

@@ -42,11 +42,11 @@ Error = type[PointillistError]
 Model = TypeVar("Model", bound="BaseModel")
 
 
-def check_path(name: str, value: Any) -> None:
-    """Reject what is not a path: an empty text would be the current folder.
+def is_path(name: str, value: Any) -> None:
+    """Reject what is not a path: an empty text would be the current folder; a `Rule`.
 
     ```python
-    check_path("out", "")  # ConfigError: `out` (='') must be a path.
+    is_path("out", "")  # ConfigError: `out` (='') must be a path.
     ```
 
     Raises:
@@ -252,10 +252,14 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
 
 
 def _parsed(parser: Callable[[str], Any], text: str, form: str, name: str, remedy: str, error: Error) -> Any:
-    """Parse text of a form, and check what it holds; see `check_value`."""
+    """Parse text of a form: at most `MAX_DEPTH` deep, with integers of 64 bits and whole characters."""
     try:
         value = parser(text)
-        check_value(value)
+        level, depth = [value], 0
+        while level:  # all parts of one depth together: a program has tens of thousands
+            if depth > MAX_DEPTH:
+                raise RecursionError
+            level, depth = _next_level(level), depth + 1
     except RecursionError as cause:
         raise error(f"{name} is nested more than {MAX_DEPTH} deep: {remedy}.") from cause
     except ValueError as cause:
@@ -263,30 +267,21 @@ def _parsed(parser: Callable[[str], Any], text: str, form: str, name: str, remed
     return value
 
 
-def check_value(value: Any) -> None:
-    """Check the depth, integers and characters of a parsed value.
-
-    Raises:
-        RecursionError: if it is nested more than `MAX_DEPTH` deep.
-        ValueError: if it holds an integer of more than 64 bits, or half of a character.
-    """
-    level, depth = [value], 0
-    while level:  # all parts of one depth together: a program has tens of thousands
-        if depth > MAX_DEPTH:
-            raise RecursionError
-        deeper: list[Any] = []
-        for part in level:
-            if isinstance(part, str):
-                if not part.isascii():
-                    part.encode()
-            elif isinstance(part, dict):
-                deeper += part
-                deeper += part.values()
-            elif isinstance(part, list):
-                deeper += part
-            elif isinstance(part, int) and not -(2**63) <= part < 2**63:
-                raise ValueError("an integer has more than 64 bits")
-        level, depth = deeper, depth + 1
+def _next_level(level: list[Any]) -> list[Any]:
+    """Return the parts of the tables and lists of one depth; a `ValueError` for an integer or a text of no file."""
+    deeper: list[Any] = []
+    for part in level:
+        if isinstance(part, str):
+            if not part.isascii():
+                part.encode()
+        elif isinstance(part, dict):
+            deeper += part
+            deeper += part.values()
+        elif isinstance(part, list):
+            deeper += part
+        elif isinstance(part, int) and not -(2**63) <= part < 2**63:
+            raise ValueError("an integer has more than 64 bits")
+    return deeper
 
 
 def _reason(error: ValueError) -> str:

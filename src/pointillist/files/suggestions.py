@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
-from pointillist.errors import closest
+from pointillist.errors import Rule, closest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -234,6 +234,30 @@ def remedy(function: str, name: str, names: tuple[str, ...]) -> str:
     other = KEYWORDS.get(lower)
     keyword = other if other in names else closest(name, names)
     return f"use `{keyword}`" if keyword else f"it takes {', '.join(f'`{each}`' for each in names)}"
+
+
+def arguments(**rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a public function whose arguments obey rules.
+
+    ```python
+    @arguments(threads=Range(1))
+    def compress(model, images, *, threads=1): ...
+    ```
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        names = tuple(inspect.signature(function).parameters)
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            passed = {**dict(zip(names, args, strict=False)), **kwargs}
+            for name in rules.keys() & passed.keys():
+                rules[name](name, passed[name])
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 def checked_keywords(function: Callable[P, R]) -> Callable[P, R]:

@@ -139,10 +139,11 @@ class BatchReader:
         check_whole("batch_size", batch_size, 1)
         scorer = self.model.scorer(self._engine, (self.height, self.width))
         if scorer.engine == "torch":  # a program holds a few rows of the images
-            from pointillist.model.memory import check_evaluation_memory
+            from pointillist.model.memory import evaluation_memory
 
             model: Any = self.model
-            check_evaluation_memory(model, min(batch_size, self.count), self.height, self.width)
+            size = min(batch_size, self.count), self.height, self.width
+            evaluation_memory(model).check("The likelihood of", size, device=model.device, error=ShapeError)
         return scorer
 
     def read(self, start: int, stop: int) -> tuple[Int[np.ndarray, "b c h w"], ConditionInputs]:
@@ -304,7 +305,8 @@ def guided_log_probs(
     transforms = [Transform(guidance) for guidance in guidances]
     if not any(transform.is_guided for transform in transforms):
         return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
-    check_guided_memory(x, model.image.levels)
+    needed = x[:, 0].size * model.image.levels * 9 * 8  # nine tables of float64 at once, as measured
+    check_memory(needed, f"The likelihood of {counted(len(x), 'image')} under guidance", "take a smaller batch size")
     distributions = model.distributions(x, inputs, order)
     dropped = inputs.guidance_reference()
     # one image repeated for several conditions needs a single pass without any
@@ -340,12 +342,6 @@ def guided_log_likelihoods(
     for nats in result:
         check_likelihood(nats)
     return result
-
-
-def check_guided_memory(x: Int[np.ndarray, "b c h w"], levels: int) -> None:
-    """Raise a `DataError` if the probabilities of all levels of images under guidance do not fit in the free memory."""
-    needed = x[:, 0].size * levels * 9 * 8  # nine tables of float64 at once, as measured
-    check_memory(needed, f"The likelihood of {counted(len(x), 'image')} under guidance", "take a smaller batch size")
 
 
 def check_likelihood(nats: Shaped[np.ndarray, " n"]) -> None:

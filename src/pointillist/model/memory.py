@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import MemoryUse
 
@@ -20,7 +20,7 @@ STATES = 4  # of each weight in training, in addition to its gradient: itself, t
 WORKSPACE = 1.1  # what convolutions take in addition to their tensors
 OUTPUTS, MAPS = 2, 8  # outputs of the network, and maps of its widest hidden layer, that are alive at the peak
 # pixels at once for which no check is made, as it takes up to a second: the default model takes 0.6 GB for them
-_SMALL_STEP, _SMALL_EVALUATION = 16 * 32 * 32, 128 * 32 * 32
+_SMALL_STEP = 16 * 32 * 32
 
 
 def training_memory(model: PixelModel) -> MemoryUse:
@@ -78,24 +78,3 @@ def check_training_memory(model: PixelModel, count: int, size: tuple[int, int], 
 
     what = f"A training step of this {model.config.model_type} on"
     use.check(what, (count, *size), device=device, error=ConfigError, fitting=fitting)
-
-
-def check_evaluation_memory(model: PixelModel, count: int, height: int, width: int) -> None:
-    """Check that `count` images of a size can be evaluated at once in the free memory.
-
-    Raises:
-        ShapeError: naming the estimate, the free memory, and what would fit.
-    """
-    if count * height * width > _SMALL_EVALUATION:
-        use = evaluation_memory(model)
-        use.check("The likelihood of", (count, height, width), device=model.device, error=ShapeError)
-
-
-def check_gradient_memory(model: PixelModel, height: int, width: int) -> None:
-    """Check that the gradients of an image of a size fit in the free memory.
-
-    Raises:
-        ShapeError: naming the estimate, the free memory, and a size that fits.
-    """
-    use = training_memory(model)
-    use.check("The gradients of", (1, height, width), device=model.device, error=ShapeError)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.readers import ConditionKwargs
-from pointillist.distributions.transform import Transform, within
-from pointillist.errors import ConfigError, EngineError, check_name, check_whole
+from pointillist.distributions.transform import Transform
+from pointillist.errors import ConfigError, EngineError, Range, one_of, optional, within
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
@@ -80,21 +80,16 @@ class SamplingConfig(Transform):
         SamplingConfig(guidance=2.0, top_p=0.95, order="s-curve")
     """
 
-    engine: str = "auto"
+    engine: str = within("auto", one_of("Unknown `engine`", ENGINES, EngineError))
     order: str | None = None
-    threads: int | None = None
-    batch_size: int = 64
+    threads: int | None = within(None, optional(Range(1)))
+    batch_size: int = within(64, Range(1))
     negative_prompt: str | Sequence[str] | None = None
-    best_of: int = within(1, ge=1, le=MAX_CANDIDATES)
+    best_of: int = within(1, Range(1, MAX_CANDIDATES))
     rules: Rules | Mapping[str, Any] | str | Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, most in (("batch_size", None), ("threads", None), ("best_of", MAX_CANDIDATES)):
-            value = getattr(self, name)
-            if value is not None or name != "threads":
-                check_whole(name, value, 1, most)
-        check_name("Unknown `engine`", self.engine, ENGINES, EngineError)
         if self.negative_prompt is not None and self.guidance == 1:
             raise ConfigError(
                 f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "

@@ -18,8 +18,9 @@ from pointillist.conditioning import Label
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.program import IntArray
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.errors import ConfigError, EngineError, ShapeError, check_number
+from pointillist.errors import ConfigError, EngineError, Range, ShapeError
 from pointillist.files.arrays import number_array
+from pointillist.files.suggestions import arguments
 from pointillist.images.array_types import Float, Int
 from pointillist.model.folder.image_sources import single_image
 from pointillist.model.folder.opening import open_scored
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
 
 _MOST_REPAIRS = 200
+_STRENGTH = Range(0, 1, "lie in 0 to 1: 0 keeps the image")
 
 
 def recover_uniforms(
@@ -142,6 +144,7 @@ def _repaired(
     )
 
 
+@arguments(strength=_STRENGTH)
 def interpolate_uniforms(
     uniforms: Float[np.ndarray, "*shape"], others: Float[np.ndarray, "*shape"], strength: float
 ) -> Float[np.ndarray, "*shape"]:
@@ -159,7 +162,7 @@ def interpolate_uniforms(
     Example:
         interpolate_uniforms(pt.recover_uniforms(model, image), np.random.rand(1, 1, 28, 28), 0.2)
     """
-    uniforms, others = _mixable(uniforms, others, strength)
+    uniforms, others = _mixable(uniforms, others)
     if strength == 0:
         return uniforms.copy()
     quarter = np.pi / 2
@@ -168,6 +171,7 @@ def interpolate_uniforms(
     return np.asarray(np.clip(_normal_cdf(near * a + far * b), 0.0, _LARGEST_UNIFORM))
 
 
+@arguments(strength=_STRENGTH)
 def replace_uniforms(
     uniforms: Float[np.ndarray, "*shape"], others: Float[np.ndarray, "*shape"], strength: float, seed: int = 0
 ) -> Float[np.ndarray, "*shape"]:
@@ -183,14 +187,13 @@ def replace_uniforms(
     Example:
         replace_uniforms(pt.recover_uniforms(model, image), np.random.rand(1, 1, 28, 28), 0.3)
     """
-    uniforms, others = _mixable(uniforms, others, strength)
+    uniforms, others = _mixable(uniforms, others)
     places = np.random.default_rng([seed_of(seed), 3]).random(np.shape(uniforms))
     return np.where(places < strength, others, uniforms)
 
 
-def _mixable(uniforms: Any, others: Any, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Check two arrays of numbers of one shape, and the strength of a variation."""
-    check_number("strength", strength, 0, 1, "lie in 0 to 1: 0 keeps the image")
+def _mixable(uniforms: Any, others: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Check two arrays of numbers of one shape."""
     first = number_array("uniforms", uniforms, "an array of numbers in [0, 1)")
     second = number_array("others", others, "an array of numbers in [0, 1)")
     if first.shape != second.shape:

@@ -16,7 +16,7 @@ import numpy as np
 from pointillist.conditioning.inputs import ConditionInputs, has_prompt, parse_prompts
 from pointillist.conditioning.known import OBSERVED, parse_mask
 from pointillist.engine.batch import check_batch_memory
-from pointillist.errors import ConfigError, check_whole
+from pointillist.errors import Bounded, ConfigError, Range, check_whole, within
 from pointillist.images import MAX_SIDE
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import OnRow, SampleKwargs, SamplingConfig, choose_float_engine, split_keywords
@@ -35,7 +35,7 @@ _BYTES = 5 * 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(Bounded):
     """Images that are asked for, before a model has seen the request.
 
     ```python
@@ -72,19 +72,15 @@ class Request:
     seed: int | None = None
     uniforms: Any = None
     numbers: Sequence[tuple[int, int]] | None = None
-    first: int = 0
+    first: int = within(0, Range(0))
     size: tuple[int, int] | None = None
     known: tuple[Any, Any] | None = None
     allowed: Any = None
     method: str | None = None
-    particles: int = 64
-    moves: int = 4
+    particles: int = within(64, Range(1))
+    moves: int = within(4, Range(0, MAX_MOVES))
     soft: Any = None
     on_row: OnRow | None = None
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("first", 0, None), ("particles", 1, None), ("moves", 0, MAX_MOVES)):
-            check_whole(name, getattr(self, name), low, high)
 
     @classmethod
     def of(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 import numpy as np
 
 from pointillist.errors import ConfigError, MissingExtraError, quote
-from pointillist.files.reading import check_path
-from pointillist.files.suggestions import AnsweredNames
+from pointillist.files.reading import is_path
+from pointillist.files.suggestions import AnsweredNames, arguments
 from pointillist.images import ImageSpec, to_pictures
 from pointillist.images.array_types import Float, Int
 
@@ -143,13 +143,13 @@ class Samples(AnsweredNames):
 
         return image_grid(self.drawn(), captions=self.texts)
 
+    @arguments(path=is_path)
     def save(self, path: str | Path) -> Path:
         """Write a PNG file: a single image in its own size and bits; else the sheet of all.
 
         Raises:
             ConfigError: for another kind of file.
         """
-        check_path("path", path)
         path = Path(path)
         if path.suffix.lower() != ".png":
             remedy = "`samples.array` and `samples.images` are for other formats"

@@ -16,9 +16,9 @@ from rich.console import Console
 from pointillist.analysis.evaluation.memorization import LosslessSize, copied_windows, lossless_size
 from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
-from pointillist.errors import CheckpointError, ConfigError, TrainingError, check_flag, counted, quote
+from pointillist.errors import CheckpointError, ConfigError, TrainingError, counted, flag, quote
 from pointillist.files.settings_tree import Tree
-from pointillist.files.suggestions import checked_keywords
+from pointillist.files.suggestions import arguments, checked_keywords
 from pointillist.files.tensors import check_values
 from pointillist.model.folder.files import default_card
 from pointillist.model.folder.opening import load_weights
@@ -81,6 +81,7 @@ class TrainResult:
 
 
 @checked_keywords
+@arguments(resume=flag)
 def train(
     model: PixelModel,
     data: Any,
@@ -119,7 +120,6 @@ def train(
             f"`model` (={quote(model)}) has no weights to train in place: give a model, from `pt.build(...)` or "
             "`pt.load(name)`."
         )
-    check_flag("resume", resume)
     config = TrainConfig.of(config)
     if resume and config.out is None:
         raise ConfigError("`resume` needs `out`, the folder of the run to continue.")

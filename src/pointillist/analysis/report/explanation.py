@@ -55,9 +55,11 @@ class Explanation(Views):
                 f"{MAX_PIXELS:,}: explain a part of it."
             )
         if height * width > _FITTING and not self.without_network:
-            from pointillist.model.memory import check_gradient_memory
+            from pointillist.model.memory import training_memory
 
-            check_gradient_memory(self.query.pixel_model(), height, width)
+            model = self.query.pixel_model()
+            use = training_memory(model)
+            use.check("The gradients of", (1, height, width), device=model.device, error=ShapeError)
 
     def to_html(self) -> str:
         """Return the page: one file without any reference to another."""

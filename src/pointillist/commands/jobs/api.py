@@ -12,9 +12,10 @@ from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, JobSpec, Row
 from pointillist.commands.jobs.settings import JOBS, functions_of, job_settings
 from pointillist.commands.report import Facts
 from pointillist.commands.settings import to_dict
-from pointillist.errors import ConfigError, JobError, check_name, check_whole, counted, is_number, quote
+from pointillist.errors import ConfigError, JobError, Range, counted, is_number, one_of, quote
 from pointillist.files.batch_output import output_lock
-from pointillist.files.reading import check_path
+from pointillist.files.reading import is_path
+from pointillist.files.suggestions import arguments
 from pointillist.files.writing import is_stream
 
 EXECUTORS = ("local", "torchrun", "ray")
@@ -52,6 +53,13 @@ class JobStatus:
         return not self.pending
 
 
+@arguments(
+    tasks=Range(1, MAX_TASKS),
+    out=is_path,
+    workers=Range(1),
+    threads=Range(1),
+    executor=one_of("Unknown `executor`", EXECUTORS),
+)
 def run(
     job: str,
     *,
@@ -87,13 +95,8 @@ def run(
         pt.jobs.run("sample", out="many", tasks=8, workers=2, model="digits", n=1000, label=["each"])
         pt.jobs.merge("many", "many.npz")
     """
-    check_whole("tasks", tasks, 1, MAX_TASKS)
-    check_path("out", out)
-    check_whole("workers", workers, 1)
-    check_whole("threads", threads, 1)
     if time_limit is not None and not (is_number(time_limit) and time_limit > 0):
         raise ConfigError(f"`time_limit` (={quote(time_limit)}) must be a positive number: leave it out for any time.")
-    check_name("Unknown `executor`", executor, EXECUTORS)
     parsed, path = to_dict(job_settings(job, settings)), Path(os.path.abspath(out))
     spec = JobSpec(job=job, settings=parsed, out=path, tasks=tasks, threads=threads, time_limit=time_limit)
     if executor == "torchrun":
@@ -107,6 +110,7 @@ def run(
     return status(path)
 
 
+@arguments(out=is_path)
 def status(out: str | Path) -> JobStatus:
     """Read the state of a job.
 
@@ -116,7 +120,6 @@ def status(out: str | Path) -> JobStatus:
     Example:
         pt.jobs.status("many").is_finished
     """
-    check_path("out", out)
     folder = JobFolder(Path(out))
     manifest = folder.manifest()
     pending = tuple(folder.pending(manifest.tasks))
@@ -131,6 +134,7 @@ def status(out: str | Path) -> JobStatus:
     )
 
 
+@arguments(path=is_path)
 def merge(out: str | Path, path: str | Path, *, force: bool = False) -> Facts:
     """Write the result of a finished job.
 
@@ -149,7 +153,6 @@ def merge(out: str | Path, path: str | Path, *, force: bool = False) -> Facts:
     Example:
         pt.jobs.merge("many", "many.npz")
     """
-    check_path("path", path)
     state, path = status(out), Path(path)
     if not state.is_finished:
         missing = f"{len(state.pending)} of {counted(state.tasks, 'task')} of {out}"

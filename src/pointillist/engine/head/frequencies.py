@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
 from pointillist.engine.arithmetic import Array, count_like, int64, library_of, take_last
 from pointillist.engine.head.mixture import MixtureIntervals, mixture_weights
 from pointillist.engine.program import IntArray, IntegerHead
-from pointillist.errors import EngineError
 
 if TYPE_CHECKING:
     from pointillist.engine.head.factored import FactoredFrequencies
@@ -66,17 +64,6 @@ def precision_of(levels: int) -> int:
     Every level has a frequency of at least 1: k rare levels take up to k / 2^16 from the most likely one.
     """
     return 16 if levels <= _FEW_LEVELS else 24
-
-
-def check_levels(levels: int, kind: LikelihoodKind) -> None:
-    """Check that a distribution has frequencies of so many levels.
-
-    Raises:
-        EngineError: if it has not.
-    """
-    most = LIKELIHOODS[kind].max_levels
-    if levels > most:
-        raise EngineError(f"The integer program supports up to {most:,} levels, not {levels:,}: use another engine.")
 
 
 def normalise(weights: Array, precision: int, least: Array | int = 1) -> Array:

@@ -56,36 +56,6 @@ def rewrites(*opcodes: str) -> Callable[[RuleT], RuleT]:
     return register
 
 
-def check_supported(program: Program) -> None:
-    """Check that every opcode of a program has a rule.
-
-    Raises:
-        EngineError: naming those that have none.
-    """
-    missing = sorted({i.opcode for part in _parts(program) for i in part} - set(RULES))
-    if missing:
-        raise EngineError(
-            f"The integer program does not support {', '.join(missing)}, which this network uses. "
-            f"Supported are {', '.join(sorted(RULES))}."
-        )
-
-
-def check_canvas(program: Program) -> None:
-    """Check that only a local gain reads a canvas of more than 8 bits.
-
-    Raises:
-        EngineError: if a product reads it.
-    """
-    code = [i for part in _parts(program) for i in part]
-    pixels = {i.output.value for i in code if i.opcode == "GATHER" and i.map is program.canvas and i.output is not None}
-    readers = {i.opcode for i in code for view in i.inputs[:1] if view.value in pixels}
-    if others := sorted(readers - {"PREDICT", "NORMALISE"}):
-        raise EngineError(
-            f"The integer program reads more than 256 levels by a local gain alone, and {', '.join(others)} of this "
-            "network reads them too: use another network, or another engine."
-        )
-
-
 def _parts(program: Program) -> tuple[tuple[Instruction, ...], ...]:
     return program.per_image, program.per_row, program.per_site, program.post_draw
 
@@ -123,6 +93,9 @@ class Form:
 class Rewriter:
     """Rewrite the instructions of a program, one rule an opcode.
 
+    Raises:
+        EngineError: if an opcode has no rule, or a product reads a canvas of more than 8 bits.
+
     Attributes:
         code: the exact instructions of each phase.
         maps: the exact maps, the canvas first.
@@ -132,8 +105,21 @@ class Rewriter:
     program: Program
     seen: dict[Value, Array]
 
-    def __init__(self, program: Program, seen: dict[Value, Array], canvas: Form) -> None:
-        self.program, self.seen = program, seen
+    def __init__(self, program: Program, canvas: Form) -> None:
+        code = [i for part in _parts(program) for i in part]
+        if missing := sorted({i.opcode for i in code} - set(RULES)):
+            raise EngineError(
+                f"The integer program does not support {', '.join(missing)}, which this network uses. "
+                f"Supported are {', '.join(sorted(RULES))}."
+            )
+        pixels = {i.output.value for i in code if i.opcode == "GATHER" and i.map is program.canvas and i.output}
+        readers = {i.opcode for i in code for view in i.inputs[:1] if view.value in pixels}
+        if canvas.content.dtype == INT32 and (others := sorted(readers - {"PREDICT", "NORMALISE"})):
+            raise EngineError(
+                f"The integer program reads more than 256 levels by a local gain alone, and {', '.join(others)} of "
+                "this network reads them too: use another network, or another engine."
+            )
+        self.program = program
         self.readers: Readers = Readers(program)
         self.code: dict[Phase, list[Instruction]] = {phase: [] for phase in Phase}
         self.maps: list[FeatureMap] = [canvas.content]
@@ -147,8 +133,9 @@ class Rewriter:
         self.rests: dict[View, View] = {}
         self.projections: dict[tuple[int, bytes, bytes], dict[str, Any]] = {}
 
-    def run(self) -> None:
-        """Rewrite all instructions, in the order of their phases."""
+    def run(self, seen: dict[Value, Array]) -> None:
+        """Rewrite all instructions, in the order of their phases, given the largest magnitudes of a calibration."""
+        self.seen = seen
         for part in _parts(self.program):
             for i in part:
                 RULES[i.opcode](self, i)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.distributions.kinds import MANY, LikelihoodKind
+from pointillist.distributions.kinds import LIKELIHOODS, MANY, LikelihoodKind
 from pointillist.engine.buffers import Buffers
-from pointillist.engine.head.frequencies import check_levels, precision_of
+from pointillist.engine.head.frequencies import precision_of
 from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE, standard_tables
 from pointillist.engine.interpreter import OPERATIONS, run_whole
 from pointillist.engine.opcodes.base import prove_ranges
@@ -34,12 +34,11 @@ from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
 from pointillist.engine.rewrite.builder import (
     Form,
     Rewriter,
-    check_canvas,
-    check_supported,
     input_name,
     is_constant_map,
 )
 from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, mixture_units, power
+from pointillist.errors import EngineError
 
 Array = NDArray[Any]
 Batch = tuple[NDArray[np.int64], dict[str, Array]]
@@ -73,16 +72,13 @@ def rewrite_to_integers(
         EngineError: if the program, or the likelihood, is not supported.
     """
     levels = len(level_values)
-    check_levels(levels, kind)
+    if levels > (most := LIKELIHOODS[kind].max_levels):
+        raise EngineError(f"The integer program supports up to {most:,} levels, not {levels:,}: use another engine.")
     precision = precision_of(levels)
     tables: dict[str, Any] = dict(standard_tables(kind, levels, min_log_scale))
     values, canvas = _canvas(program, level_values, ordered=ordered)
-    if canvas.content.dtype == INT32:
-        check_canvas(program)
-    check_supported(program)
-    seen = calibrate(program, [(_write(level_values, x), _inputs(program, features)) for x, features in batches])
-    rewriter = Rewriter(program, seen, canvas)
-    rewriter.run()
+    rewriter = Rewriter(program, canvas)
+    rewriter.run(calibrate(program, [(_write(level_values, x), _inputs(program, features)) for x, features in batches]))
     params = _parameters(rewriter, program.params, kind, channels, levels)
     code = {phase: tuple(part) for phase, part in rewriter.code.items()}
     for part in code.values():
@@ -119,14 +115,9 @@ def rewrite_grid(program: Program, canvases: Sequence[Array], unit: Array, out_u
     Raises:
         EngineError: if the program is not supported.
     """
-    check_supported(program)
     drawn = FeatureMap("canvas", program.canvas.channels, dtype=INT8)
-    rewriter = Rewriter(
-        program,
-        calibrate(program, [(canvas, {}) for canvas in canvases]),
-        Form(drawn, unit, np.zeros(drawn.channels)),
-    )
-    rewriter.run()
+    rewriter = Rewriter(program, Form(drawn, unit, np.zeros(drawn.channels)))
+    rewriter.run(calibrate(program, [(canvas, {}) for canvas in canvases]))
     params = rewriter.narrowed(program.params, out_unit)
     code = tuple(rewriter.code[Phase.ROW])
     prove_ranges(code)

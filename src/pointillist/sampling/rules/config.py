@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pointillist.errors import ConfigError, format_validation_error, quote
-from pointillist.files.reading import check_path, parse_toml, read_text
+from pointillist.files.reading import parse_toml, read_text
 from pointillist.files.settings_tree import WordedSettings
 
 Level = int | str
@@ -178,7 +178,6 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
     if source is None:
         return None
     if isinstance(source, (str, Path)):
-        check_path("rules", source)
         name = f"`rules` (={source})"
         text = read_text(Path(source), error=ConfigError, name=name, remedy="give a TOML file")
         source = parse_toml(text, str(source))

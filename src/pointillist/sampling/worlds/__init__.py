@@ -21,7 +21,8 @@ import numpy as np
 
 from pointillist.conditioning.known import OBSERVED
 from pointillist.engine.batch import empty_batch
-from pointillist.errors import ConfigError, check_whole
+from pointillist.errors import ConfigError, Range
+from pointillist.files.suggestions import arguments
 from pointillist.images.array_types import Int
 from pointillist.model.folder.opening import open_any_program
 from pointillist.model.portable import ProgramModel
@@ -47,6 +48,7 @@ _FREE_TRIES = 6
 MAX_CHUNK = 1024
 """Most tiles along a side of a chunk, which is drawn in one piece."""
 MAX_PLACE = 2**52
+_PLACE = Range(-MAX_PLACE, MAX_PLACE)
 """Largest row or column, of chunks or tiles: times the side of a chunk it is below 2^63."""
 
 
@@ -77,6 +79,7 @@ class World:
     chunk_size: int
     margin: int
 
+    @arguments(chunk_size=Range(2, MAX_CHUNK), remembered=Range(1))
     def __init__(
         self,
         model: Any,
@@ -89,23 +92,25 @@ class World:
         remembered: int = REMEMBERED,
     ) -> None:
         self.model: ProgramModel = open_world_model(model)
-        self.seed, self.chunk_size = seed_of(seed), check_whole("chunk_size", chunk_size, 2, MAX_CHUNK)
-        self.margin = check_whole("margin", margin, 1, self.chunk_size)
+        self.seed, self.chunk_size = seed_of(seed), chunk_size
+        Range(1, chunk_size)("margin", margin)
+        self.margin = margin
         self.rules: Rules = parse_rules(rules) or Rules()
         self._rules = WorldRules(self.rules, self.model.image, self.model.training_record.adjacency)
         self.label: str | int | None = label if label is not None else WINDOW if WINDOW in self.model.classes else None
         self._order = self.model.order()
         self.model.conditions.inputs(self.label)  # rejects a label of another model
         self._remembered: OrderedDict[Chunk, Int[np.ndarray, "h w"]] = OrderedDict()
-        self._most = check_whole("remembered", remembered, 1)
+        self._most = remembered
 
+    @arguments(x=_PLACE, y=_PLACE)
     def chunk(self, x: int, y: int) -> Int[np.ndarray, "h w"]:
         """Return the levels of the chunk in column x and row y, which may be negative; y grows downwards.
 
         Raises:
             ConfigError: naming the chunk and the rule, if its rules cannot be met, or the argument that names nowhere.
         """
-        chunk = _place("x", x), _place("y", y)
+        chunk = int(x), int(y)
         result = self._remembered.get(chunk)
         if result is None:
             result = self._draw(chunk)
@@ -117,14 +122,14 @@ class World:
             self._remembered.move_to_end(chunk)
         return result
 
+    @arguments(row=_PLACE, column=_PLACE, height=Range(1, MAX_PLACE), width=Range(1, MAX_PLACE))
     def tiles(self, row: int, column: int, height: int, width: int) -> Int[np.ndarray, "h w"]:
         """Return the levels of a rectangle of the world, from its first row and column on.
 
         Raises:
             ConfigError: as for `chunk`, or if the rectangle is empty or does not fit in memory.
         """
-        row, column = _place("row", row), _place("column", column)
-        height, width = check_whole("height", height, 1, MAX_PLACE), check_whole("width", width, 1, MAX_PLACE)
+        row, column, height, width = map(int, (row, column, height, width))
         check_memory(height * width * np.dtype(self.dtype).itemsize, f"{height:,} x {width:,} tiles", "ask for fewer")
         result, size = np.empty((height, width), self.dtype), self.chunk_size
         window = ChunkWindow((0, 0), row, column, height, width, size)
@@ -207,10 +212,6 @@ class World:
         batch.mask = mask
         result: np.ndarray = self.model.draw(batch, self.model.encode(read, 1, size, order), order)[0, 0]
         return result
-
-
-def _place(name: str, value: Any) -> int:
-    return check_whole(name, value, -MAX_PLACE, MAX_PLACE)
 
 
 def open_world_model(model: Any) -> ProgramModel:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import CheckpointError, ConfigError, not_a_model
-from pointillist.files.reading import check_path
+from pointillist.errors import CheckpointError, ConfigError, not_a_model, optional
+from pointillist.files.reading import is_path
+from pointillist.files.suggestions import arguments
 from pointillist.files.writing import write_text
 from pointillist.model.folder.settings import find_model
 from pointillist.model.portable.files import program_files
@@ -35,6 +36,7 @@ class Exported:
     files: dict[str, int]
 
 
+@arguments(html=optional(is_path), c=optional(is_path), js=optional(is_path))
 def export(
     model: Any,
     *,
@@ -72,8 +74,6 @@ def export(
             )
     of_c = {"rules": parse_rules(rules), "map_rules": parse_rules(map_rules)}
     outputs = {argument: path for argument, path in (("html", html), ("c", c), ("js", js)) if path is not None}
-    for argument, path in outputs.items():
-        check_path(argument, path)
     if len({os.path.abspath(path) for path in outputs.values()}) < len(outputs):
         raise ConfigError(f"{' and '.join(f'`{name}` (={path})' for name, path in outputs.items())} must differ.")
     if not isinstance(model, (str, Path)):
