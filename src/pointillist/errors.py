@@ -326,7 +326,8 @@ class Range:
     @property
     def bounds(self) -> dict[str, float]:
         """The ends as keywords of pydantic's `Field`."""
-        return {"gt": 0} if self.low == ABOVE_0 else {"ge": self.low} | ({} if self.high is None else {"le": self.high})
+        low: dict[str, float] = {"gt": 0} if self.low == ABOVE_0 else {"ge": self.low}
+        return low if self.high is None else {**low, "le": self.high}
 
 
 def check_name(what: str, name: Any, names: Iterable[str], error: type[PointillistError] = ConfigError) -> None:

@@ -55,9 +55,8 @@ def resolve(source: str) -> Path | None:
     if not source.strip():
         return None
     path, ours = Path(source), ZOO / source
-    names = {entry.parent.name for entry in ZOO.glob(f"*/{WEIGHTS}")}
     is_model = os.path.exists(path / CONFIG) or os.path.exists(path / WEIGHTS)  # False for a name that is too long
-    if source in names and not is_model:
+    if path.name == source and os.path.exists(ours / WEIGHTS) and not is_model:
         return ours
     return path if os.path.exists(path) else None
 
