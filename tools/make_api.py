@@ -194,7 +194,7 @@ def _signature(node: Node) -> str:
     init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
     if init is not None:
         return _wrapped(f"class {node.name}(", _argument_list(init), ")")
-    fields = [ast.unparse(n) for n in node.body if isinstance(n, ast.AnnAssign) and _is_field(n)]
+    fields = [_field(n) for n in node.body if isinstance(n, ast.AnnAssign) and _is_field(n)]
     if fields:
         return _wrapped(f"class {node.name}(", fields, ")")
     bases = ", ".join(ast.unparse(base) for base in node.bases)
@@ -205,6 +205,14 @@ def _assignment(node: ast.Assign | ast.AnnAssign) -> str:
     """Write an assignment in one line; a release does not change that of the version."""
     line = ast.unparse(node).replace("'", '"')
     return "__version__: str" if "__version__" in line else line
+
+
+def _field(node: ast.AnnAssign) -> str:
+    """Write a field with its default, without the rule that `within` declares."""
+    value = node.value
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "within":
+        node = ast.AnnAssign(node.target, node.annotation, value.args[0], node.simple)
+    return ast.unparse(node)
 
 
 def _is_field(node: ast.AnnAssign) -> bool:
