@@ -50,7 +50,7 @@ def setting(name: str, **bounds: float) -> Any:
         top_p: float = setting("top_p")
     """
     declared = SamplingConfig.__dataclass_fields__[name]
-    limits: dict[str, Any] = getattr(declared.metadata.get("rule"), "bounds", {})
+    limits = getattr(declared.metadata.get("rule"), "bounds", {})
     return Field(declared.default, **{**limits, **bounds})
 
 
