@@ -6,7 +6,8 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 MAX_MESSAGE = 800
 """Longest message, in characters: a value that a file holds may be of any length."""
@@ -386,9 +387,14 @@ class Bounded:
     """Base of dataclasses whose fields obey the rules that they declare by `within`."""
 
     def __post_init__(self) -> None:
-        for item in fields(cast(Any, self)):
-            if "rule" in item.metadata:
-                item.metadata["rule"](item.name, getattr(self, item.name))
+        kind: Any = type(self)
+        for name, rule in _rules_of(kind):
+            rule(name, getattr(self, name))
+
+
+@cache
+def _rules_of(kind: Any) -> list[tuple[str, Rule]]:
+    return [(item.name, item.metadata["rule"]) for item in fields(kind) if "rule" in item.metadata]
 
 
 def is_number(value: Any) -> bool:
