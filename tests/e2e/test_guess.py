@@ -65,7 +65,7 @@ def test_every_guess_pays_its_bits(page: Page) -> None:
 
 
 def test_an_address_opens_the_game(page: Page) -> None:
-    """`?view=game`, as the site embeds it; models of 256 levels of three colours, which cannot be buttons, have none."""
+    """`?view=game`, as the site embeds it; models of three colours have none."""
     choose_model(page, "photos")
     expect(page.get_by_role("button", name="You against the model")).to_have_count(0)
     page.goto(page.url.split("#")[0] + "?view=game")
