@@ -17,7 +17,7 @@ export class DungeonPanel {
     this.has = html("span", {});
     this.goal = html("span", {});
     this.spell = button("", "Paint a door where something is in the way (Space), then choose a direction", aim, { className: "strong", "aria-pressed": "false" });
-    this.said = html("p", { className: "note", role: "status" });
+    this.said = html("p", { className: "said", role: "status" });
     this.text = html("pre", { tabIndex: 0, "aria-label": "The round, to paste" });
     this.verdict = html("h3", {});
     /** @type {HTMLElement} */
