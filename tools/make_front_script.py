@@ -26,7 +26,8 @@ def write(model: str, file: Path) -> None:
         text = Path(folder, f"{model}.js").read_text(encoding="utf-8")
     if text.count(EXPORT) != 1:
         raise ValueError(f"The module of {model} (={text.count(EXPORT)} times {EXPORT!r}) must hand over one function.")
-    script = text.replace(EXPORT, "globalThis.openModel = ").partition("\nexport default ")[0]  # for `load` of the package
+    script = text.replace(EXPORT, "globalThis.openModel = ")
+    script, _, _ = script.partition("\nexport default ")  # for `load` of the package
     file.write_text(f'(() => {{\n"use strict";\n{script}\n}})();\n', encoding="utf-8")
 
 
