@@ -10,10 +10,10 @@ static i64 write_waiting(pt_encoder *e, u64 carry, u32 *words) {
 int64_t pt_encode(pt_encoder *e, const int64_t *starts, const int64_t *sizes, int64_t n, uint32_t *words) {
   i64 count = 0;
   for (i64 i = 0; i < n; i++) {
-    u64 scale = e->range >> 24, lower = e->lower + scale * (u64)starts[i];
+    u64 below = begin_of(e->range, e->rest, (u64)starts[i]), lower = e->lower + below;
     int carries = lower < e->lower;
     e->lower = lower;
-    e->range = scale * (u64)sizes[i];
+    e->range = begin_of(e->range, e->rest, (u64)(starts[i] + sizes[i])) - below;
     if (e->waiting && (carries || lower + e->range >= lower)) count += write_waiting(e, (u64)carries, words + count);
     if (e->range >> 32) continue;
     u64 word = lower >> 32;

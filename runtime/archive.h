@@ -1,16 +1,16 @@
 /* What writes an archive: the range encoder, whose decoder is `pt_decoder`, and the check of bytes; and a digest of weights.
 
-       pt_encoder encoder = {0, UINT64_MAX, 0, 0};
+       pt_encoder encoder = {0, UINT64_MAX, 0, 0, 0};
        count = pt_encode(&encoder, starts, sizes, n, words); */
 #ifndef POINTILLIST_ARCHIVE_H
 #define POINTILLIST_ARCHIVE_H
 #include "pointillist.h"
 
-/* Words wait while a carry may still change them: the first one, and after it words of ones. */
+/* Words wait while a carry may still change them: the first one, and after it words of ones. `rest` as in pt_decoder. */
 typedef struct {
   uint64_t lower, range;
   int64_t waiting;
-  uint64_t first;
+  uint64_t first, rest;
 } pt_encoder;
 
 /* Code symbols, each an interval of [0, 2^24) of a start and a size. Return the number of words that were written: at most

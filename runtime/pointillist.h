@@ -60,12 +60,14 @@ PT_API void pt_sample(pt_run *run, int64_t *levels, const uint8_t *known, const 
    and, where `params` is not NULL, the parameters [b, h, w, p] instead. */
 PT_API void pt_score(pt_run *run, const int64_t *levels, int64_t *starts, int64_t *frequencies, int32_t *params);
 
-/* A range decoder of 32-bit words: intervals of 2^24. `is_wrong`: 1 from the first symbol on that no encoder writes. */
+/* A range decoder of 32-bit words: intervals of 2^24. `is_wrong`: 1 from the first symbol on that no encoder writes.
+   `rest`: 0 for archives; 2^24 - 1 for messages, of which any words are symbols. */
 typedef struct {
   const uint32_t *words;
   int64_t count, next;
   uint64_t lower, range, point;
   int64_t is_wrong;
+  uint64_t rest;
 } pt_decoder;
 
 /* Begin to decode words, which are read until the last symbol; decode one of `count` equally likely symbols; tell

@@ -1,29 +1,33 @@
 /* Decoding: levels from the words of an archive. Part of pointillist.c. */
 
 /* The range decoder of the format of archives: a symbol is an interval of 2^24, and its place in it
-   (point - lower) / (range / 2^24). */
+   (point - lower) / (range / 2^24). In messages, which are any bits, places share out what is left of the range. */
 static void take_word(pt_decoder *d) {
   d->point = d->point << 32 | (d->next < d->count ? d->words[d->next] : 0);
   d->next++;
 }
 
 void pt_decoder_begin(pt_decoder *d, const uint32_t *words, int64_t count) {
-  *d = (pt_decoder){words, count, 0, 0, UINT64_MAX, 0, 0};
+  *d = (pt_decoder){words, count, 0, 0, UINT64_MAX, 0, 0, 0};
   take_word(d);
   take_word(d);
 }
 
+/* Where a place begins in a range; `rest` masks what is left of it: all of 24 bits, or none in archives. */
+INLINE u64 begin_of(u64 range, u64 rest, u64 place) { return (range >> 24) * place + ((range & rest) * place >> 24); }
+
 /* Return the place of the next symbol; after an error 0. */
 static i64 place_of(pt_decoder *d) {
-  u64 target = (d->point - d->lower) / (d->range >> 24);
+  u64 scale = d->range >> 24, at = d->point - d->lower, target = at / scale, below;
+  while (d->rest && (below = begin_of(d->range, d->rest, target)) > at) target -= (below - at + scale) / (scale + 1);
   d->is_wrong |= target >> 24 != 0;
   return d->is_wrong ? 0 : (i64)target;
 }
 
 static void consume(pt_decoder *d, i64 start, i64 size) {
-  u64 scale = d->range >> 24;
-  d->lower += scale * (u64)start;
-  d->range = scale * (u64)size;
+  u64 below = begin_of(d->range, d->rest, (u64)start);
+  d->lower += below;
+  d->range = begin_of(d->range, d->rest, (u64)(start + size)) - below;
   if (d->range >> 32) return;
   d->lower <<= 32;
   d->range <<= 32;

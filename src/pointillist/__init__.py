@@ -21,6 +21,7 @@ _HOME = homes_of(
         "pointillist.completion.seamless": "sample_seamless",
         "pointillist.completion.vary": "vary",
         "pointillist.compression": "Archive compress decompress",
+        "pointillist.compression.message": "hide reveal",
         "pointillist.data": "DataOptions DataSplits ImageDataset load_data",
         "pointillist.errors": (
             "ArchiveError CausalityError CheckpointError ConfigError DataError EngineError JobError "

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pointillist.compression.about import choose_used, levels_of, numbers_of
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
@@ -53,10 +52,13 @@ class RangeEncoder:
     encoder = RangeEncoder()
     encoder.add_intervals(starts, sizes, precision=16)
     payload = encoder.finish()
+
+    Args:
+        rest: as of `RangeDecoder`.
     """
 
-    def __init__(self) -> None:
-        self._state, self._words = EncoderState(0, MASK, 0, 0), bytearray()
+    def __init__(self, rest: int = 0) -> None:
+        self._state, self._words = EncoderState(0, MASK, 0, 0, rest), bytearray()
         self._library = None if chosen_level() is None else load_library()
 
     def add_uniform(self, symbols: IntArray, count: int) -> None:
@@ -88,6 +90,14 @@ class RangeEncoder:
         if not self._words and not self._state.waiting and self._state.range == MASK:
             return b""
         return bytes(self._words) + finish_in_python(self._state).astype("<u4").tobytes()
+
+    def common(self) -> bytes:
+        """Return the bytes with which all points of the interval begin; of each word the first byte is the highest."""
+        state, count = self._state, 4 * self._state.waiting + 8
+        waiting = (((state.first + 1) << 32 * (state.waiting - 1)) - 1) << 64 if state.waiting else 0
+        first, last = waiting + state.lower, waiting + state.lower + state.range - 1
+        words = np.frombuffer(self._words, "<u4").astype(">u4").tobytes()
+        return words + first.to_bytes(count, "big")[: count - ((first ^ last).bit_length() + 7) // 8]
 
 
 TOGETHER = 65_536
@@ -342,12 +352,6 @@ class Codec:
         model, size = self.integer_model, tiling.tile
         inputs = model.conditions.inputs(each if self.labels else None, len(each), size=size)
         return model.encode(inputs, len(each), size, self.order)
-
-    def _in_order(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Return values of sub-pixels `[n, c, h, w]` in generation order, `[h w c, n]`."""
-        visits = self.order.rank(x.shape[2], x.shape[3]).reshape(-1).argsort()
-        result = x.reshape(*x.shape[:2], -1)[:, :, visits].transpose(2, 1, 0)
-        return result.reshape(-1, len(x))
 
 
 def _checked(decoder: RangeDecoder, levels: IntArray, labels: IntArray) -> Decoded | ArchiveError:

@@ -101,6 +101,11 @@ class PixelOrder:
             rank[1::2] = rank[1::2, ::-1].copy()
         return self.array_from_raster(rank).copy()  # a view of one row or column may have a negative stride
 
+    def sequence(self, x: Shaped[np.ndarray, "n c h w"]) -> Shaped[np.ndarray, "s n"]:
+        """Return values of sub-pixels in generation order, of each pixel channel by channel."""
+        visits = self.rank(x.shape[2], x.shape[3]).reshape(-1).argsort()
+        return x.reshape(*x.shape[:2], -1)[:, :, visits].transpose(2, 1, 0).reshape(-1, len(x))
+
 
 def stage_rank(steps: Iterable[tuple[int, int]], height: int, width: int) -> Int[np.ndarray, "h w"]:
     """Rank of each pixel, from 0, where grids are visited in turn: a pixel belongs to the first grid that has it.

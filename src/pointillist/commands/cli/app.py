@@ -31,6 +31,8 @@ COMMANDS = {
     "detect": ("inspection", "Models"),
     "compress": ("sampling", "Models"),
     "decompress": ("sampling", "Models"),
+    "hide": ("sampling", "Models"),
+    "reveal": ("sampling", "Models"),
     "jobs": ("jobs", "Models"),
     "quantize": ("training", "Models"),
     "export": ("sampling", "Models"),

@@ -203,6 +203,6 @@ def bench(settings: BenchSettings) -> None:
     Examples:
         pointillist bench icons --engines integer --batch-sizes 1,16,64
     """
-    from pointillist.commands.measurement import bench as work
+    from pointillist.commands.measurement import evaluate as work
 
     print_report(work.bench(settings), settings.as_json)

@@ -1,6 +1,8 @@
-"""`pointillist sample`, `inpaint`, `world`, `compress`, `decompress` and `export`: images and models, in files."""
+"""`pointillist sample`, `inpaint`, `world`, `compress`, `hide` and their inverses, and `export`: images in files."""
 
 from __future__ import annotations
+
+import sys
 
 import typer
 
@@ -8,7 +10,14 @@ from pointillist.commands.archives import CompressSettings, DecompressSettings
 from pointillist.commands.cli.messages import print_report
 from pointillist.commands.inspection.settings import ExportSettings
 from pointillist.commands.paths import reject_existing, reject_filled
-from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
+from pointillist.commands.sampling.settings import (
+    HideSettings,
+    InpaintSettings,
+    RevealSettings,
+    SampleSettings,
+    WorldSettings,
+)
+from pointillist.files.writing import atomic_path
 
 
 def sample(settings: SampleSettings) -> None:
@@ -117,6 +126,46 @@ def decompress(settings: DecompressSettings) -> None:
     print_report(facts, settings.as_json)
     if facts["damage"]:
         raise typer.Exit(1)
+
+
+def hide(settings: HideSettings) -> None:
+    """Hide a file in pictures that are distributed as samples of a model.
+
+    A message that is decoded by the distribution of a model is a sample; its code
+    is the message. This hides it, and does not encrypt: encrypt first what must
+    stay secret, as with age or gpg. A picture must not be scaled, repainted or
+    saved as JPEG.
+
+    Examples:
+        pointillist hide letter.txt --in dungeons --out map.png
+        pointillist hide letter.txt --in dungeons --passphrase oak --out map.tmj
+        pointillist hide photo.jpg --in digits --out pages/
+        age -p letter.txt > letter.age && pointillist hide letter.age --in scenes --text "a red sofa" --out sofas.npz
+    """
+    from pointillist.commands.sampling import sample as work
+
+    print_report(work.hide(settings), settings.as_json)
+
+
+def reveal(settings: RevealSettings) -> None:
+    """Write the file that pictures hide.
+
+    Examples:
+        pointillist reveal map.png
+        pointillist reveal map.tmj --passphrase oak --out letter.txt
+        pointillist reveal pages/ --in digits --out photo.jpg
+    """
+    from pointillist.commands.sampling import sample as work
+
+    if settings.out is not None:
+        reject_existing(settings.out, settings.force)
+    data, model = work.reveal(settings)
+    if settings.out is None:
+        sys.stdout.buffer.write(data)
+        return
+    with atomic_path(settings.out) as temporary:
+        temporary.write_bytes(data)
+    print_report({"bytes": len(data), "model": model, "out": str(settings.out)})
 
 
 def export(settings: ExportSettings) -> None:

@@ -1,19 +1,21 @@
-"""`evaluate`: the likelihood of images under a model, optional metrics, and their report."""
+"""`evaluate`: the likelihood of images under a model, optional metrics, and their report; `bench`: times of samples."""
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.measurement.settings import EvaluateSettings
+from pointillist.commands.measurement.settings import BenchSettings, EvaluateSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
-from pointillist.commands.report import Arrays, Facts, Work, item_options, model_facts
+from pointillist.commands.report import Arrays, Facts, Work, item_options, model_facts, note
 from pointillist.commands.sampling.conditions import parse_texts
 from pointillist.data.raw import SPLITS
+from pointillist.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from pointillist.analysis.evaluation.likelihood import Evaluation
@@ -264,3 +266,40 @@ def rank_captions_of(model: LikelihoodModel, images: ImageDataset, settings: Eva
         among = [text == best for text, best in pairs if text in texts]
         facts["captioned"] = {"count": len(among), "first": sum(among)}
     return {"captions_ranked": facts, "captions": rows[0]["captions"] if len(rows) == 1 else None}
+
+
+def bench(settings: BenchSettings) -> Facts:
+    """Time sampling by some engines; one that cannot run the model is skipped, with a note.
+
+    Raises:
+        ConfigError: if a number is wrong.
+        EngineError: if no engine can run the model.
+    """
+    from pointillist.model.folder.opening import load_weights
+
+    sizes = [part.strip() for part in settings.batch_sizes.split(",")]
+    if not all(size.isdecimal() and int(size) for size in sizes):
+        raise ConfigError(f"`batch_sizes` (={settings.batch_sizes!r}) must be positive numbers, such as 1,16.")
+    loaded, rows = load_weights(settings.model), list[Facts]()
+    names = [part.strip() for part in settings.engines.split(",")]
+    for engine in names:
+        try:
+            rows += [_timed(loaded, engine, n, settings.rounds) for n in map(int, sizes)]
+        except EngineError as error:
+            if engine == names[-1] and not rows:  # nothing was timed
+                raise
+            note(f"{engine} is skipped: {error}")
+    return {"times": rows}
+
+
+def _timed(model: Any, engine: str, n: int, rounds: int) -> Facts:
+    first, *later = [_seconds(model, engine, n) for _ in range(rounds + 1)]
+    return {"engine": engine, "n": n, "first_seconds": first, "ms_per_image": 1e3 * statistics.median(later) / n}
+
+
+def _seconds(model: Any, engine: str, n: int) -> float:
+    from pointillist.sampling.api import sample
+
+    started = time.perf_counter()
+    sample(model, n, seed=0, engine=engine)
+    return time.perf_counter() - started

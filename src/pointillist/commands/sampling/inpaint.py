@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import secrets
 import time
@@ -19,17 +18,12 @@ from pointillist.commands.report import Arrays, Facts, Work, files_digest, model
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import read_conditions
 from pointillist.commands.sampling.maps import (
-    FOLDER_KINDS,
     MAP_KINDS,
-    is_map_file,
-    note_source,
     read_colours,
     target,
-    write_map,
 )
-from pointillist.commands.sampling.resumable import FolderSink
 from pointillist.commands.sampling.settings import InpaintSettings
-from pointillist.commands.sampling.writers import level_bytes, level_dtype, write_arrays, write_npz
+from pointillist.commands.sampling.writers import level_dtype, write_arrays
 from pointillist.completion.api import inpaint as complete
 from pointillist.completion.api import observed_cells
 from pointillist.completion.canvas import extend, fill_grid, make_seamless
@@ -40,7 +34,6 @@ from pointillist.data.options import parse_pair, parse_size
 from pointillist.data.pixels import read_picture
 from pointillist.data.readers.image_folder import list_pictures
 from pointillist.errors import ConfigError, DataError, ShapeError
-from pointillist.files.batch_output import batch_output
 from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
 from pointillist.images import to_picture
@@ -69,7 +62,8 @@ def inpaint(settings: InpaintSettings) -> Facts:
         reject_filled(settings.maps, settings.force and settings.maps.is_dir(), "its maps")
     with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
         model = open_scored_model(settings.model, settings.device, settings.engine)
-        writers.check_target(path, kind, settings.n + (kind not in MAP_KINDS), model, settings)
+        total = settings.n + (kind not in MAP_KINDS)
+        writers.check_target(path, kind, total, model, settings.force, settings.animate)
         colours = read_colours(settings.palette, kind, model.image)
         for text in describe_threads(settings.threads):
             note(f"note       {text}")
@@ -145,19 +139,7 @@ def write(
     A sheet repeats images that tile.
     """
     classes = model.classes if bool((results.labels >= 0).all()) else ()
-    if kind == "npz":
-        write_npz(path, [level_bytes(results)], results.nats, results.labels, results.image, classes)
-        return
-    if kind in MAP_KINDS and is_map_file(path):
-        write_map(path, [results], kind, settings.force)
-        return
-    if kind in FOLDER_KINDS or kind in MAP_KINDS:
-        note_source(kind, results.image, results.tileset, path)
-        sink, digest = FolderSink(len(results), classes, path, kind), hashlib.sha256(level_bytes(results)).hexdigest()
-        with batch_output(path, {"command": "inpaint", "levels": digest}, restart=settings.force) as output:
-            output.keep(len(results) + 1)
-            output.append(list(sink.write(output, results)))
-            sink.finish(output, path)
+    if write_samples(results, classes, kind, path, settings.force):
         return
     captions = [f"{bits:.1f} bits" for bits in (-results.nats / math.log(2)).tolist()]
     if results.levels.shape[1:] != x.shape[1:] or settings.seamless is not None or settings.vary is not None:

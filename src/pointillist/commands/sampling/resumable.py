@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.report import note
-from pointillist.commands.sampling.maps import companion_files
+from pointillist.commands.sampling.maps import (
+    FOLDER_KINDS,
+    MAP_KINDS,
+    companion_files,
+    is_map_file,
+    note_source,
+    write_map,
+)
 from pointillist.commands.sampling.writers import Totals, encode_files, level_bytes, level_dtype, write_npz
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path, check_disk, reject_folder
@@ -86,6 +94,24 @@ def stream_images(
 
         sides: Any = seamless
         yield sample_tiling(draws, sides, on_row)
+
+
+def write_samples(samples: Samples, classes: Sequence[str], kind: str, path: Path, force: bool) -> bool:
+    """Write images without loss: an archive, maps, or a folder of files; return False for a picture."""
+    if kind == "npz":
+        write_npz(path, [level_bytes(samples)], samples.nats, samples.labels, samples.image, classes)
+    elif kind in MAP_KINDS and is_map_file(path):
+        write_map(path, [samples], kind, force)
+    elif kind in FOLDER_KINDS or kind in MAP_KINDS:
+        note_source(kind, samples.image, samples.tileset, path)
+        sink, digest = FolderSink(len(samples), classes, path, kind), hashlib.sha256(level_bytes(samples)).hexdigest()
+        with batch_output(path, {"levels": digest}, restart=force) as output:
+            output.keep(len(samples) + 1)
+            output.append(list(sink.write(output, samples)))
+            sink.finish(output, path)
+    else:
+        return False
+    return True
 
 
 class FolderSink:

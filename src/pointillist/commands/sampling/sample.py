@@ -1,10 +1,11 @@
-"""Sample images from a model, batch by batch, into a picture, files, an archive or maps, and report on them."""
+"""Sample images from a model, batch by batch, into a picture, files, an archive or maps; hide messages in samples."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,20 +32,30 @@ from pointillist.commands.sampling.resumable import (
     stream_images,
     unfinished_seed,
     write_batches,
+    write_samples,
 )
-from pointillist.commands.sampling.settings import SampleSettings
+from pointillist.commands.sampling.settings import HideSettings, RevealSettings, SampleSettings
 from pointillist.commands.sampling.writers import level_dtype, write_npz
+from pointillist.compression.files import open_inputs
+from pointillist.compression.message import MessageCodec
+from pointillist.data import load_data
 from pointillist.data.options import parse_size
+from pointillist.errors import DataError, PointillistError
 from pointillist.files.batch_output import output_lock
+from pointillist.files.reading import check_file
 from pointillist.images import ImageSpec
+from pointillist.model.folder.opening import open_any_program
 from pointillist.model.portable import ProgramModel
 from pointillist.model.training_record import engine_text
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.request import Request
+from pointillist.sampling.samples import Samples
 from pointillist.system import describe_threads
+from pointillist.zoo import list_pretrained
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.writers import Totals
+    from pointillist.model.protocols import LikelihoodModel
     from pointillist.sampling.draws import Draws
 
 
@@ -86,10 +97,9 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Facts:
     model = draws.model
     if kind == "sheet" and settings.form is None and sheet.total == 1:
         kind = "image"
-    writers.check_target(path, kind, sheet.total, model, settings)
+    writers.check_target(path, kind, sheet.total, model, settings.force, settings.animate)
     colours = read_colours(settings.palette, kind, model.image)
-    tile = (1, 1) if model.tileset is None else model.tileset.tile_size
-    writers.check_picture(kind, sheet.total, draws.size, tile)
+    writers.check_picture(kind, sheet.total, draws.size, _tile_of(model))
     for text in (*describe_threads(settings.threads), *(draws.prompts.notes if draws.prompts else ())):
         note(f"note       {text}")
     started = time.perf_counter()
@@ -191,3 +201,69 @@ def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts
     levels = (part["levels"].tobytes() for part in parts)
     write_npz(out, levels, nats, labels, image, classes, numbers if len(numbers) < facts["n"] else None)
     return {"images": len(nats), "bits_per_dim": float(-nats.mean() / math.log(2) / image.dims)}
+
+
+def hide(settings: HideSettings) -> Facts:
+    """Hide a file in pictures, and write them as `sample` does, without loss.
+
+    Raises:
+        ConfigError, EngineError, DataError: naming what is wrong with a setting, the model or the file.
+    """
+    check_file(settings.file)
+    model, data = open_any_program(settings.model), settings.file.read_bytes()
+    codec = MessageCodec(model, settings.label, settings.text, settings.passphrase)
+    with target(settings.out, settings.form, settings.force) as (kind, path):
+        kind = "image" if kind == "sheet" else kind
+        is_single = kind == "image" or (kind in MAP_KINDS and is_map_file(path))
+        writers.check_target(path, kind, settings.n or 1, model, settings.force)
+        result = codec.hide(data, settings.n or (1 if is_single else None), settings.size, settings.seed)
+        count, _, height, width = result.levels.shape
+        writers.check_picture(kind, count, (height, width), _tile_of(model))
+        samples = Samples(
+            levels=result.levels,
+            nats=result.nats,
+            image=model.image.resized(height, width),
+            labels=np.full(count, -1),
+            seed=settings.seed,
+            engine=model.engine,
+            order=model.order().name,
+            tileset=model.tileset,
+        )
+        if not write_samples(samples, (), kind, path, settings.force):
+            writers.write_pictures(path, [samples], (), None)
+    facts: Facts = {"bytes": len(data), "pictures": count, "size": f"{height}x{width}", "bytes_held": result.held}
+    return {**facts, "model": settings.model, "fingerprint": model.fingerprint, "out": str(path)}
+
+
+def reveal(settings: RevealSettings) -> tuple[bytes, str]:
+    """Return the message of pictures, and the name of its model.
+
+    Raises:
+        DataError: if there is none.
+    """
+    if settings.model is not None:
+        return _reveal(settings, settings.model), settings.model
+    for each in list_pretrained() if settings.source.exists() else ():
+        with suppress(PointillistError):  # of a model that cannot hold these pictures
+            return _reveal(settings, each.name), each.name
+    raise DataError(
+        f"No bundled model finds a message in {settings.source}: give the model by `--in`, and the label, prompt and "
+        "passphrase that it was hidden with; pictures that were scaled or repainted have lost it."
+    )
+
+
+def _reveal(settings: RevealSettings, name: str) -> bytes:
+    """Find a message by a model: codes and maps are read as in training, others only if it holds their colours."""
+    model, path = open_any_program(name), settings.source
+    if model.image.mode == "codes":
+        images = load_data(path, spec=model.image, tiles=model.tileset).get("all")
+        levels = images.batch(range(len(images))).levels
+    else:
+        levels = np.stack(list(open_inputs([path], model.image)))
+    codec = MessageCodec(model, settings.label, settings.text, settings.passphrase)
+    return codec.reveal(model.check_array(levels))
+
+
+def _tile_of(model: LikelihoodModel) -> tuple[int, int]:
+    """Return the height and the width in which a level is drawn."""
+    return (1, 1) if model.tileset is None else model.tileset.tile_size

@@ -30,7 +30,6 @@ from pointillist.sampling.samples import MAX_DRAWN, Samples
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.conditions import SheetPlan
-    from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings
     from pointillist.model.protocols import LikelihoodModel
 
 
@@ -83,14 +82,14 @@ _BYTES_PER_PIXEL = 12  # the picture in colour, its copy in a sheet, and its byt
 
 
 def check_target(
-    out: Path, kind: str, total: int, model: LikelihoodModel, settings: SampleSettings | InpaintSettings
+    out: Path, kind: str, total: int, model: LikelihoodModel, force: bool, animation: Path | None = None
 ) -> None:
     """Reject, before sampling, what could not be written.
 
     Raises:
         ConfigError: naming the remedy.
     """
-    image, animation, force = model.image, settings.animate, settings.force
+    image = model.image
     if kind in MAP_KINDS and (image.mode != "codes" or image.channels != 1):
         raise ConfigError(
             f"`--format {kind}` is for maps of tiles, and this model samples {image}: "

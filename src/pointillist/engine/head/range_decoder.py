@@ -5,6 +5,9 @@ A symbol is an interval of [0, 2^24), and where the stream is in it says which o
     scale = floor(range / 2^24),  place = floor((point - lower) / scale)
     lower += scale start,  range = scale size
 
+In messages, which are any words, the places share out what is left of the range as well: place p begins at
+`scale p + floor(rest p / 2^24)`, where `rest` is the range modulo 2^24; in archives `rest` is 0.
+
 Whenever the range is below 2^32, the next word is taken. The library in C has the same states, and encodes and decodes
 whole images with them. The encoder follows constriction (Bamler 2022, arXiv:2201.01741): words wait while a carry may
 still change them.
@@ -23,7 +26,14 @@ BITS = 24
 """Bits of the sum of the frequencies that the decoder works with."""
 WORD = 4
 """Bytes of a word."""
+ALL_REST = (1 << BITS) - 1
+"""Mask of the rest of a range, as messages use it; archives use none of it."""
 MASK, _ONES = (1 << 64) - 1, (1 << 32) - 1
+
+
+def begin_of(range_: int, rest: int, place: int) -> int:
+    """Return where a place of [0, 2^24] begins in a range; `rest` masks what is shared out of its last bits."""
+    return (range_ >> BITS) * place + ((range_ & rest) * place >> BITS)
 
 
 class DecoderState(ctypes.Structure):
@@ -37,6 +47,7 @@ class DecoderState(ctypes.Structure):
         ("range", ctypes.c_uint64),
         ("point", ctypes.c_uint64),
         ("is_wrong", ctypes.c_int64),
+        ("rest", ctypes.c_uint64),
     ]
 
 
@@ -48,6 +59,7 @@ class EncoderState(ctypes.Structure):
         ("range", ctypes.c_uint64),
         ("waiting", ctypes.c_int64),
         ("first", ctypes.c_uint64),
+        ("rest", ctypes.c_uint64),
     ]
 
 
@@ -59,15 +71,16 @@ class RangeDecoder:
 
     Args:
         payload: whole words.
+        rest: mask of the rest of the range that is used: `ALL_REST`, or 0 for archives.
 
     Attributes:
         state: where it is.
     """
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, rest: int = 0) -> None:
         self._words = np.frombuffer(payload[: len(payload) // WORD * WORD], "<u4").astype(np.uint32)
         self.state: DecoderState = DecoderState(
-            self._words.ctypes.data, len(self._words), 0, 0, MASK, 0, len(payload) % WORD > 0
+            self._words.ctypes.data, len(self._words), 0, 0, MASK, 0, len(payload) % WORD > 0, rest
         )
         self._take_word()
         self._take_word()
@@ -106,7 +119,10 @@ class RangeDecoder:
 
     def _place(self) -> int:
         state = self.state
-        place = ((state.point - state.lower) & MASK) // (state.range >> BITS)
+        offset, scale = (state.point - state.lower) & MASK, state.range >> BITS
+        place = offset // scale
+        while state.rest and (over := begin_of(state.range, state.rest, place) - offset) > 0:
+            place -= (over + scale) // (scale + 1)
         if place >> BITS:
             state.is_wrong = 1
         return 0 if state.is_wrong else place
@@ -115,9 +131,9 @@ class RangeDecoder:
         state = self.state
         if state.is_wrong:
             return
-        scale = state.range >> BITS
-        state.lower = (state.lower + scale * start) & MASK
-        state.range = scale * size
+        below = begin_of(state.range, state.rest, start)
+        state.lower = (state.lower + below) & MASK
+        state.range = begin_of(state.range, state.rest, start + size) - below
         if state.range < 1 << 32:
             state.lower = state.lower << 32 & MASK
             state.range <<= 32
@@ -139,8 +155,8 @@ def encode_in_python(state: EncoderState, starts: NDArray[np.int64], sizes: NDAr
     """
     words: list[int] = []
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-        scale = state.range >> BITS
-        lower, state.range = state.lower + scale * start, scale * size
+        below = begin_of(state.range, state.rest, start)
+        lower, state.range = state.lower + below, begin_of(state.range, state.rest, start + size) - below
         if state.waiting and (lower > MASK or lower + state.range <= MASK):
             words += _waiting(state, lower >> 64)
         state.lower = lower & MASK
