@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -108,14 +108,13 @@ def reveal(model: Any, images: Any, label: Any = None, text: Any = None, *, pass
     return MessageCodec(integer_model, label, text, passphrase).reveal(levels)
 
 
-@dataclass(frozen=True)
-class Hidden:
+class Hidden(NamedTuple):
     """Pictures that hold a message.
 
     Attributes:
         levels: `[n, c, h, w]`.
         nats: log-likelihood of each picture, `[n]`.
-        held: bytes that the pictures determine: those of the message, before and after it.
+        held: bytes that the pictures determine, of the message and around it.
     """
 
     levels: IntArray
@@ -146,10 +145,12 @@ class MessageCodec:
         """Hide bytes; see the function `hide`."""
         if not 0 < len(data) <= LONGEST:
             raise DataError(f"The message has {len(data):,} bytes: give 1 to {LONGEST:,}.")
-        draw = secrets.token_bytes if seed is None else np.random.default_rng(check_whole("seed", seed, 0)).bytes
+        for name, value, low in (("n", n, 1), ("seed", seed, 0)):
+            check_whole(name, low if value is None else value, low)
+        draw = secrets.token_bytes if seed is None else np.random.default_rng(seed).bytes
         salt = draw(SALT)
         stream = salt + self._masked(len(data).to_bytes(LENGTH, "big") + self._tag(data) + data, salt)
-        count, image = 1 if n is None else check_whole("n", n, 1), self.model.image
+        count, image = n or 1, self.model.image
         height, width = (image.height, image.width) if size is None else parse_size(size)
         grows = size is None and not self.model.fixed_size
         while (result := self._draw(stream, draw, count, (height, width))).held < len(stream):
@@ -187,7 +188,6 @@ class MessageCodec:
 
     def _inputs(self, count: int, size: tuple[int, ...]) -> dict[str, IntArray]:
         height, width = size
-        self.model.check_size(height, width)
         inputs = self.model.conditions.inputs(self.label, count, self.text, size=(height, width))
         return self.model.encode(inputs, count, (height, width), self.model.order())
 

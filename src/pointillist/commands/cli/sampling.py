@@ -17,7 +17,6 @@ from pointillist.commands.sampling.settings import (
     SampleSettings,
     WorldSettings,
 )
-from pointillist.files.writing import atomic_path
 
 
 def sample(settings: SampleSettings) -> None:
@@ -148,24 +147,16 @@ def hide(settings: HideSettings) -> None:
 
 
 def reveal(settings: RevealSettings) -> None:
-    """Write the file that pictures hide.
+    """Write the file that pictures hide to standard output.
 
     Examples:
         pointillist reveal map.png
-        pointillist reveal map.tmj --passphrase oak --out letter.txt
-        pointillist reveal pages/ --in digits --out photo.jpg
+        pointillist reveal map.tmj --passphrase oak > letter.txt
+        pointillist reveal pages/ --in digits > photo.jpg
     """
     from pointillist.commands.sampling import sample as work
 
-    if settings.out is not None:
-        reject_existing(settings.out, settings.force)
-    data, model = work.reveal(settings)
-    if settings.out is None:
-        sys.stdout.buffer.write(data)
-        return
-    with atomic_path(settings.out) as temporary:
-        temporary.write_bytes(data)
-    print_report({"bytes": len(data), "model": model, "out": str(settings.out)})
+    sys.stdout.buffer.write(work.reveal(settings))
 
 
 def export(settings: ExportSettings) -> None:

@@ -38,11 +38,11 @@ from pointillist.commands.sampling.settings import HideSettings, RevealSettings,
 from pointillist.commands.sampling.writers import level_dtype, write_npz
 from pointillist.compression.files import open_inputs
 from pointillist.compression.message import MessageCodec
+from pointillist.compression.message import reveal as find_message
 from pointillist.data import load_data
 from pointillist.data.options import parse_size
 from pointillist.errors import DataError, PointillistError
 from pointillist.files.batch_output import output_lock
-from pointillist.files.reading import check_file
 from pointillist.images import ImageSpec
 from pointillist.model.folder.opening import open_any_program
 from pointillist.model.portable import ProgramModel
@@ -209,59 +209,49 @@ def hide(settings: HideSettings) -> Facts:
     Raises:
         ConfigError, EngineError, DataError: naming what is wrong with a setting, the model or the file.
     """
-    check_file(settings.file)
     model, data = open_any_program(settings.model), settings.file.read_bytes()
     codec = MessageCodec(model, settings.label, settings.text, settings.passphrase)
-    with target(settings.out, settings.form, settings.force) as (kind, path):
+    with target(settings.out, None, settings.force) as (kind, path):
         kind = "image" if kind == "sheet" else kind
-        is_single = kind == "image" or (kind in MAP_KINDS and is_map_file(path))
-        writers.check_target(path, kind, settings.n or 1, model, settings.force)
-        result = codec.hide(data, settings.n or (1 if is_single else None), settings.size, settings.seed)
-        count, _, height, width = result.levels.shape
-        writers.check_picture(kind, count, (height, width), _tile_of(model))
-        samples = Samples(
-            levels=result.levels,
-            nats=result.nats,
-            image=model.image.resized(height, width),
-            labels=np.full(count, -1),
-            seed=settings.seed,
-            engine=model.engine,
-            order=model.order().name,
-            tileset=model.tileset,
-        )
+        count = settings.n or (1 if kind == "image" or kind in MAP_KINDS else None)
+        writers.check_target(path, kind, count or 1, model, settings.force)
+        levels, nats, held = codec.hide(data, count, settings.size, settings.seed)
+        size, about = levels.shape[2:], {"engine": model.engine, "order": model.order().name, "tileset": model.tileset}
+        writers.check_picture(kind, len(levels), size, _tile_of(model))
+        labels, image = np.full(len(levels), -1), model.image.resized(*size)
+        samples = Samples(levels=levels, nats=nats, image=image, labels=labels, seed=settings.seed, **about)
         if not write_samples(samples, (), kind, path, settings.force):
             writers.write_pictures(path, [samples], (), None)
-    facts: Facts = {"bytes": len(data), "pictures": count, "size": f"{height}x{width}", "bytes_held": result.held}
+    facts: Facts = {"bytes": len(data), "pictures": len(levels), "size": "x".join(map(str, size)), "bytes_held": held}
     return {**facts, "model": settings.model, "fingerprint": model.fingerprint, "out": str(path)}
 
 
-def reveal(settings: RevealSettings) -> tuple[bytes, str]:
-    """Return the message of pictures, and the name of its model.
+def reveal(settings: RevealSettings) -> bytes:
+    """Return the message of pictures.
 
     Raises:
         DataError: if there is none.
     """
     if settings.model is not None:
-        return _reveal(settings, settings.model), settings.model
-    for each in list_pretrained() if settings.source.exists() else ():
+        return _reveal(settings, settings.model)
+    for each in list_pretrained() if settings.file.exists() else ():
         with suppress(PointillistError):  # of a model that cannot hold these pictures
-            return _reveal(settings, each.name), each.name
+            return _reveal(settings, each.name)
     raise DataError(
-        f"No bundled model finds a message in {settings.source}: give the model by `--in`, and the label, prompt and "
+        f"No bundled model finds a message in {settings.file}: give the model by `--in`, and the label, prompt and "
         "passphrase that it was hidden with; pictures that were scaled or repainted have lost it."
     )
 
 
 def _reveal(settings: RevealSettings, name: str) -> bytes:
     """Find a message by a model: codes and maps are read as in training, others only if it holds their colours."""
-    model, path = open_any_program(name), settings.source
+    model, path = open_any_program(name), settings.file
     if model.image.mode == "codes":
         images = load_data(path, spec=model.image, tiles=model.tileset).get("all")
         levels = images.batch(range(len(images))).levels
     else:
         levels = np.stack(list(open_inputs([path], model.image)))
-    codec = MessageCodec(model, settings.label, settings.text, settings.passphrase)
-    return codec.reveal(model.check_array(levels))
+    return find_message(model, levels, settings.label, settings.text, passphrase=settings.passphrase)
 
 
 def _tile_of(model: LikelihoodModel) -> tuple[int, int]:

@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pointillist.commands.settings import FLAG, FORCE, JSON, MODEL, REQUIRED, Argument, Option, Panel, Settings, option
+from pointillist.commands.settings import (
+    FLAG,
+    FORCE,
+    JSON,
+    MODEL,
+    REQUIRED,
+    Argument,
+    Option,
+    Panel,
+    Settings,
+    argument,
+    option,
+)
 
 _SAMPLING, _OUTPUT, _HOLE, _METHOD = Panel("Sampling"), Panel("Output"), Panel("The hole"), Panel("Method")
 
@@ -93,44 +105,30 @@ _MESSAGE = Panel("The message")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MessageSettings(Settings):
-    """Settings that `hide` and `reveal` share."""
-
-    label: str | None = _MESSAGE.option(None, "LABEL", "Class of all pictures, by name or number.")
-    text: str | None = _MESSAGE.option(None, "PROMPT", "Prompt of all pictures.")
-    passphrase: str = _MESSAGE.option("", "TEXT", "Without it the message is not found.", show_default=False)
-    force: bool = replace(FORCE, panel=_OUTPUT).field(False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HideSettings(MessageSettings):
-    """Settings of `hide`."""
-
-    file: Path = Argument("FILE", "The message: any file; encrypt first what must stay secret.").field()
-    model: str = _MESSAGE.option(
-        REQUIRED, "MODEL", "A bundled name, or a folder: a model with an integer program.", flags=("--in",)
-    )
-    n: int | None = _MESSAGE.option(None, "N", "Pictures. Default: as many as it takes, or one as large.", low=1)
-    size: str | None = _MESSAGE.option(None, "SIZE", "32 or 48x64. Default: the model's own, or what it takes.")
-    seed: int | None = _MESSAGE.option(None, "N", "The same pictures each time. Default: others.", low=0)
-    out: str = _OUTPUT.option(
-        REQUIRED, "PATH", "NAME.png for one picture, DIR/, NAME.npz, or a map.", flags=("--out", "-o")
-    )
-    form: str | None = _OUTPUT.option(
-        None, "KIND", "image, files, npz, npy or gslib. Of maps: tmj, tmx, csv, txt or png.", flags=("--format",)
-    )
-    as_json: bool = replace(JSON, panel=_OUTPUT).field(False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RevealSettings(MessageSettings):
+class RevealSettings(Settings):
     """Settings of `reveal`."""
 
-    source: Path = Argument("FILE|DIR", "A picture, map or .npz that hide wrote, or a folder of them.").field()
+    file: Path = argument("FILE|DIR", "A picture, map or .npz that hide wrote, or a folder of pictures.")
     model: str | None = _MESSAGE.option(
         None, "MODEL", "The model. Default: each bundled one is tried.", flags=("--in",)
     )
-    out: Path | None = _OUTPUT.option(None, "FILE", "The message. Default: standard output.", flags=("--out", "-o"))
+    label: str | None = _MESSAGE.option(None, "LABEL", "Class of all pictures, by name or number.")
+    text: str | None = _MESSAGE.option(None, "PROMPT", "Prompt of all pictures.")
+    passphrase: str = _MESSAGE.option("", "TEXT", "Without it the message is not found.", show_default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HideSettings(RevealSettings):
+    """Settings of `hide`."""
+
+    file: Path = argument("FILE", "The message: any file; encrypt first what must stay secret.")
+    model: str = _MESSAGE.option(REQUIRED, "MODEL", "A model with an integer program.", flags=("--in",))
+    n: int | None = _MESSAGE.option(None, "N", "Pictures. Default: as many as it takes, or one as large.", low=1)
+    size: str | None = _MESSAGE.option(None, "SIZE", "32 or 48x64. Default: the model's own, or what it takes.")
+    seed: int | None = _MESSAGE.option(None, "N", "The same pictures each time. Default: others.", low=0)
+    out: str = option(REQUIRED, "PATH", "NAME.png for one picture, DIR/, NAME.npz, or a map.", flags=("--out", "-o"))
+    force: bool = FORCE.field(False)
+    as_json: bool = JSON.field(False)
 
 
 @dataclass(frozen=True, kw_only=True)
