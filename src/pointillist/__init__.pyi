@@ -10,6 +10,7 @@ from pointillist.completion.result import Completions
 from pointillist.completion.seamless import sample_seamless
 from pointillist.completion.vary import vary
 from pointillist.compression import Archive, compress, decompress
+from pointillist.compression.message import hide, reveal
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.errors import (
     ArchiveError,
@@ -81,6 +82,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "hide",
     "inpaint",
     "interpolate_uniforms",
     "jobs",
@@ -94,6 +96,7 @@ __all__ = [
     "receptive_field",
     "recover_uniforms",
     "replace_uniforms",
+    "reveal",
     "sample",
     "sample_seamless",
     "train",

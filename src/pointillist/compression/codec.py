@@ -96,7 +96,7 @@ class RangeEncoder:
         state, count = self._state, 4 * self._state.waiting + 8
         waiting = (((state.first + 1) << 32 * (state.waiting - 1)) - 1) << 64 if state.waiting else 0
         first, last = waiting + state.lower, waiting + state.lower + state.range - 1
-        words = np.frombuffer(self._words, "<u4").astype(">u4").tobytes()
+        words: bytes = np.frombuffer(self._words, "<u4").astype(">u4").tobytes()
         return words + first.to_bytes(count, "big")[: count - ((first ^ last).bit_length() + 7) // 8]
 
 
@@ -211,9 +211,9 @@ class Codec:
         tiling, encoder = self.tiling(*levels.shape[2:]), self._encoder(labels)
         tiles = tiling.split(levels)
         starts, sizes = self.integer_model.intervals(tiles, self._inputs(labels, tiling), self.order)
-        inside = self._in_order(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
-        sizes = self._in_order(sizes)[inside]
-        encoder.add_intervals(self._in_order(starts)[inside], sizes, self._precision)
+        inside = self.order.sequence(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
+        sizes = self.order.sequence(sizes)[inside]
+        encoder.add_intervals(self.order.sequence(starts)[inside], sizes, self._precision)
         return self._finish(encoder, levels), -float(log_probs(sizes, self._precision).sum()) / math.log(2)
 
     def _learn(self, levels: IntArray, labels: IntArray, used: IntArray | None = None) -> tuple[bytes, float]:

@@ -22,6 +22,7 @@ from pointillist.commands.sampling.maps import (
     read_colours,
     target,
 )
+from pointillist.commands.sampling.resumable import write_samples
 from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.commands.sampling.writers import level_dtype, write_arrays
 from pointillist.completion.api import inpaint as complete

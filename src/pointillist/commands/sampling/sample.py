@@ -216,7 +216,8 @@ def hide(settings: HideSettings) -> Facts:
         count = settings.n or (1 if kind == "image" or kind in MAP_KINDS else None)
         writers.check_target(path, kind, count or 1, model, settings.force)
         levels, nats, held = codec.hide(data, count, settings.size, settings.seed)
-        size, about = levels.shape[2:], {"engine": model.engine, "order": model.order().name, "tileset": model.tileset}
+        about: Facts = {"engine": model.engine, "order": model.order().name, "tileset": model.tileset}
+        size = levels.shape[2:]
         writers.check_picture(kind, len(levels), size, _tile_of(model))
         labels, image = np.full(len(levels), -1), model.image.resized(*size)
         samples = Samples(levels=levels, nats=nats, image=image, labels=labels, seed=settings.seed, **about)
