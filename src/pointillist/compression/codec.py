@@ -96,8 +96,8 @@ class RangeEncoder:
         state, count = self._state, 4 * self._state.waiting + 8
         waiting = (((state.first + 1) << 32 * (state.waiting - 1)) - 1) << 64 if state.waiting else 0
         first, last = waiting + state.lower, waiting + state.lower + state.range - 1
-        words: bytes = np.frombuffer(self._words, "<u4").astype(">u4").tobytes()
-        return words + first.to_bytes(count, "big")[: count - ((first ^ last).bit_length() + 7) // 8]
+        known: bytes = first.to_bytes(count, "big")[: count - ((first ^ last).bit_length() + 7) // 8]
+        return np.frombuffer(self._words, "<u4").astype(">u4").tobytes() + known
 
 
 TOGETHER = 65_536
