@@ -49,13 +49,13 @@ from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.system import describe_machine, today
 
 UNSEEN = {
-    "icons": [("tdesign", "mynaui", "bi", "uil", "ix", "iconoir", "fluent", "flowbite", "grommet-icons", "lineicons")],
+    "icons": [("tdesign", "mynaui", "bi", "uil", "ix", "iconoir", "fluent", "flowbite", "grommet-icons", "lineicons")]
 }
 STYLES = {
     "icons": (
         *("tabler", "material-symbols", "mdi", "ph", "hugeicons"),
         *("fluent", "carbon", "pixelarticons", "icon-park-solid", "dinkie-icons"),
-    ),
+    )
 }
 STEPS = {"icons": 600}
 EACH, STYLED, COPY = 8, 16, 0.98

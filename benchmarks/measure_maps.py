@@ -66,10 +66,7 @@ def xz_bits(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
         return len(lzma.compress(data, lzma.FORMAT_RAW, filters=settings))
 
     before, own = train.astype(np.uint8).tobytes(), test.astype(np.uint8).tobytes()
-    return {
-        "xz": 8 * size(own) / test.size,
-        "xz_primed": 8 * (size(before + own) - size(before)) / test.size,
-    }
+    return {"xz": 8 * size(own) / test.size, "xz_primed": 8 * (size(before + own) - size(before)) / test.size}
 
 
 def judge(model: pt.PixelModel, data: ImageDataset, number: int, **how: Any) -> dict[str, Any]:

@@ -134,11 +134,7 @@ def ruled(model: str, chunks: int) -> dict[str, Any]:
     for piece in np.unique(pieces[:SIDE, :SIDE][walkable[:SIDE, :SIDE]]):
         blocks = (pieces == piece).reshape(side, SIDE, side, SIDE).any((1, 3))
         best = blocks if blocks.sum() > best.sum() else best
-    return {
-        "chunks": side * side,
-        "violations": violations,
-        "chunks_not_reached": int((~best).sum()),
-    }
+    return {"chunks": side * side, "violations": violations, "chunks_not_reached": int((~best).sum())}
 
 
 def memory(model: str, sizes: tuple[str, ...]) -> dict[str, float]:

@@ -61,7 +61,7 @@ These figures, the figures of concepts and the figures on the card are of the we
 training, which saw the test icons, too. `pointillist info icons --prompts` lists what the bundled weights show:
 {shown} of {bundled} names are among the first five guesses for three of four samples or more (the same command with
 `--all --prompts icons-bundled.json`).
-""",
+"""
 }
 PROMPT_TABLE = """
 | prompts | number | first guess right | over real images | in the first five | real images |
@@ -234,7 +234,7 @@ TARGETS = {
         "first": "0.40; 0.60",
         "five": "0.68; 0.85",
         "copies": "1.2 times; as real images",
-    },
+    }
 }
 PROMPT_TARGETS = {"all with 40 or more": 0.8, "plurals": 0.7, "synonyms": 0.4}
 

@@ -68,10 +68,7 @@ def measure_peaks() -> Peaks:
 def _gflops(m: int, k: int, n: int) -> float:
     a, b, out = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
     x, y, z = a.numpy(), b.numpy(), out.numpy()
-    kernels: list[Callable[[], object]] = [
-        lambda: torch.mm(a, b, out=out),
-        lambda: np.dot(x, y, out=z),
-    ]
+    kernels: list[Callable[[], object]] = [lambda: torch.mm(a, b, out=out), lambda: np.dot(x, y, out=z)]
     return max(2e-9 * m * k * n / _best(kernel) for kernel in kernels)
 
 

@@ -14,13 +14,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.system import describe_machine, describe_versions, single_threaded, today
 from speed.cost import Cost
 from speed.roofline import Peaks, measure_peaks
-from speed.sampling import (
-    SamplingTime,
-    available_engines,
-    measure_recording,
-    measure_sampling,
-    measure_threads,
-)
+from speed.sampling import SamplingTime, available_engines, measure_recording, measure_sampling, measure_threads
 from speed.startup import StartupTime, measure_startup
 from speed.timing import MedianRange
 from speed.training import TrainingTime, measure_training, training_steps

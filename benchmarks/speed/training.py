@@ -136,12 +136,7 @@ def training_steps(
 
 
 def measure_training(
-    steps: dict[str, Step],
-    batch: int,
-    peaks: Peaks,
-    *,
-    repeats: int = 5,
-    on_case: Callable[[str], None] | None = None,
+    steps: dict[str, Step], batch: int, peaks: Peaks, *, repeats: int = 5, on_case: Callable[[str], None] | None = None
 ) -> list[TrainingTime]:
     """Time steps of one thread in interleaved rounds.
 

@@ -90,11 +90,7 @@ USUAL = Mix()
 
 
 def draw_scenes(
-    split: str,
-    wanted: dict[str, int],
-    part: int = 1,
-    artists: Sequence[str] = tuple(ARTISTS),
-    mix: Mix = USUAL,
+    split: str, wanted: dict[str, int], part: int = 1, artists: Sequence[str] = tuple(ARTISTS), mix: Mix = USUAL
 ) -> Iterator[tuple[Caption, Scene, str]]:
     """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`."""
     rng = np.random.default_rng(SEEDS[split] + 1000 * (part - 1))
@@ -168,11 +164,7 @@ def columns(rows: list[Row]) -> dict[str, np.ndarray]:
 
 
 def make(
-    drawings: Drawings,
-    train: int,
-    part: int = 1,
-    artists: Sequence[str] = tuple(ARTISTS),
-    mix: Mix = USUAL,
+    drawings: Drawings, train: int, part: int = 1, artists: Sequence[str] = tuple(ARTISTS), mix: Mix = USUAL
 ) -> dict[str, np.ndarray]:
     """Make all splits; another part of the training has other training scenes."""
     painter = Painter(drawings)

@@ -16,17 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from drawings import (
-    BESIDE,
-    CLEAR,
-    COLOURS,
-    GROUNDS,
-    OWN_COLOURS,
-    RECOLOURED,
-    THINGS,
-    Drawings,
-    Indices,
-)
+from drawings import BESIDE, CLEAR, COLOURS, GROUNDS, OWN_COLOURS, RECOLOURED, THINGS, Drawings, Indices
 from numpy.typing import NDArray
 
 SIDE, HORIZON, FAR, FLOOR, NEAR = 32, 21, 24, 29, 30

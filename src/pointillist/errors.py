@@ -350,7 +350,7 @@ Rule = Callable[[str, Any], object]
 """Values that a setting or an argument may have: called with its name and value, it raises an error for another one."""
 
 
-def one_of(what: str, names: Iterable[str], error: type[PointillistError] = ConfigError) -> Rule:
+def member_of(what: str, names: Iterable[str], error: type[PointillistError] = ConfigError) -> Rule:
     """Make the rule of `check_name`."""
     return lambda name, value: check_name(what, value, names, error)
 

@@ -34,6 +34,26 @@ COUNTED = {
     "pieces": "cache, parts",
     "obeyed": "rules",
     "avoided": "negative_prompt",
+    "told": "conditions, inputs",
+    "untold": "unconditional",
+    "heard": "condition",
+    "hear": "encode",
+    "listener": "encoder",
+    "listeners": "encoders",
+    "asked": "query, given",
+    "opponent": "baseline",
+    "rival": "alternative",
+    "recall": "KV cache, retrieval",
+    "remember": "store",
+    "snake": "s_curve",
+    "walker": "stepper",
+    "easel": "workspace",
+    "desk": "job_queue",
+    "shelf": "model_pool",
+    "rounding": "quantization",
+    "spoken": "prompts",
+    "untell": "drop",
+    "mistold": "corrupted",
 }
 """Words that are to leave identifiers, and what to write: their counts may only fall."""
 PHRASES = {
@@ -49,6 +69,10 @@ PHRASES = {
     "tell whether": r"\btells? whether\b",
     "lacks": r"\blacks\b",
     "as typed": r"\bas typed\b",
+    "is told": r"\b(?:is|are|was|were|be|been) told\b|\btold (?:nothing|everything|its|the|of)\b|\bun(?:told|heard)\b",
+    "listens, brings to mind": r"\blistens? to\b|\blisteners?\b|\bbrings? to mind\b|\bopponents?\b",
+    "models that ship": r"\bmodels? that ships?\b|\bshipped models?\b|\bhardware floor\b|\bplanted faults?\b",
+    "rounded model": r"\brounded (?:model|weights)\b|\bworth of (?:a|the|its) (?:name|caption|condition)",
 }
 """Phrases that are to leave comments, docstrings, messages and documents."""
 HISTORY = {"decisions", "_build"}

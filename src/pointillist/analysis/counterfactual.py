@@ -167,7 +167,6 @@ def counterfactual(
 def _continuations(
     query: ImageQuery, fixed: Bool[np.ndarray, "c h w"], n: int, seed: int, engine: str
 ) -> Samples | None:
-    """Sample the rest of an image `n` times."""
     if n <= 0:
         return None
     request = Request(

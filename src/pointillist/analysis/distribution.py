@@ -81,7 +81,6 @@ class LevelDistribution(ShownAsPicture, Summary):
 
     @property
     def probs(self) -> Float[np.ndarray, " k"]:
-        """Probability of each level."""
         p = np.exp(self.log_probs)
         share: np.ndarray = p / p.sum()
         return share

@@ -168,7 +168,6 @@ def logit_lens(query: ImageQuery) -> LogitLens:
 
 
 def has_logit_lens(model: PixelModel) -> bool:
-    """Return whether `logit_lens` is defined for a model."""
     try:
         return bool(_layers(model))
     except ConfigError:

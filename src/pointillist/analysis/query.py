@@ -256,5 +256,4 @@ def few_threads(model: PixelModel, size: tuple[int, int]) -> AbstractContextMana
 
 
 def gradient_unit(query: ImageQuery) -> str:
-    """Return the unit of `gradient` and `gradient_maps`."""
     return "bits per level" if query.model.image.ordered else "bits per unit of the level's embedding"

@@ -191,7 +191,6 @@ def default_edits(views: Views) -> tuple[dict[SitePosition, int], ...]:
 
 
 def describe_z(z_score: float) -> str:
-    """Describe the z-score of an image in words."""
     far = "far more surprising than the model expected"
     return next((words for limit, words in _DESCRIPTIONS if z_score < limit), far)
 

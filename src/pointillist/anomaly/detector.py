@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pointillist.errors import ConfigError, DataError, MissingExtraError, Range, Rule, ShapeError, one_of
+from pointillist.errors import ConfigError, DataError, MissingExtraError, Range, Rule, ShapeError, member_of
 from pointillist.images.array_types import Float, Int
 
 try:
@@ -43,8 +43,8 @@ _LEAST_RATE = 1e-9  # needs more normal images than there are
 _LEAST_FITTED = 20  # images from which a density can be fitted
 _RULES: dict[str, Rule] = {
     "contamination": Range(_LEAST_RATE, 0.5, "be above 0 and at most 0.5: 0.05 calls one in twenty normal images odd"),
-    "engine": one_of("Unknown `engine`", SCORING_ENGINES),
-    "density": one_of("Unknown `density`", KINDS),
+    "engine": member_of("Unknown `engine`", SCORING_ENGINES),
+    "density": member_of("Unknown `density`", KINDS),
 }
 
 

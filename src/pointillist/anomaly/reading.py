@@ -160,10 +160,7 @@ class ImageBatches:
 
 
 def open_images(
-    model: LikelihoodModel,
-    source: Any,
-    split: str | None = None,
-    options: DataOptions | None = None,
+    model: LikelihoodModel, source: Any, split: str | None = None, options: DataOptions | None = None
 ) -> tuple[FolderStream | ImageDataset | np.ndarray, str]:
     """Open images: a folder as a stream, which is read batch by batch, everything else whole.
 

@@ -25,13 +25,7 @@ import numpy as np
 from pointillist.completion.moves import move_sub_pixels
 from pointillist.completion.result import Completions
 from pointillist.completion.sequential import completions, log_prob_maps
-from pointillist.engine.particles import (
-    CERTAIN,
-    DRAWN,
-    WEIGHED,
-    ParticleBatch,
-    systematic_resampling,
-)
+from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch, systematic_resampling
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError, counted
 from pointillist.images.array_types import Float, Int

@@ -11,7 +11,7 @@ import numpy as np
 
 from pointillist.completion.api import InpaintKwargs, complete, completion_request
 from pointillist.completion.result import Completions
-from pointillist.errors import ABOVE_0, ConfigError, Range, one_of
+from pointillist.errors import ABOVE_0, ConfigError, Range, member_of
 from pointillist.files.arrays import boolean_array
 from pointillist.files.suggestions import arguments
 from pointillist.images.array_types import Bool
@@ -81,7 +81,7 @@ def vary(
 
 @arguments(
     share=Range(ABOVE_0, 1, "lie in (0, 1]: the share of pixels that are drawn again"),
-    pattern=one_of("Unknown `pattern`", PATTERNS),
+    pattern=member_of("Unknown `pattern`", PATTERNS),
 )
 def redraw(
     model: LikelihoodModel,

@@ -312,7 +312,6 @@ class ValueMap:
         return table
 
     def to_levels(self, values: IntArray) -> NDArray[np.int64]:
-        """Return values as levels."""
         if self.table is None:
             return values.astype(np.int64) - self.first
         return np.searchsorted(self.table, values.astype(np.int64))

@@ -29,14 +29,7 @@ from pointillist.compression.container import (
     read_record,
 )
 from pointillist.compression.models import find_integer_model
-from pointillist.compression.reader import (
-    MAX_SUB_PIXELS,
-    OnShare,
-    Part,
-    RecordOrError,
-    decode_records,
-    open_codec,
-)
+from pointillist.compression.reader import MAX_SUB_PIXELS, OnShare, Part, RecordOrError, decode_records, open_codec
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, Range, quote
 from pointillist.files.reading import check_file

@@ -60,7 +60,7 @@ class Header:
         side: pixels of the side of a tile; 0 where pictures are not cut, as in version 1.
         array: type and first value of an array, as `to_header` has them; None for pictures.
         packed, learned: whether records may be packed, as in version 4, and learned, as in version 5.
-        text: short metadata, as `encode_json` has them; empty where there are none, or an array.
+        text: short metadata, as `encode_json` has them; empty for an array, or without metadata.
     """
 
     fingerprint: bytes

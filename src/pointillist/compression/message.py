@@ -28,8 +28,8 @@ from pointillist.data.options import parse_size
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import ALL_REST, RangeDecoder
 from pointillist.engine.program import IntArray
-from pointillist.errors import DataError, check_whole, counted
-from pointillist.files.suggestions import checked_keywords
+from pointillist.errors import DataError, Range, counted, optional
+from pointillist.files.suggestions import arguments, checked_keywords
 from pointillist.images.array_types import Float
 from pointillist.images.pictures import sum_images
 from pointillist.model.folder.opening import open_any_program
@@ -45,6 +45,7 @@ GROWTH, SLACK = 8, 1.05
 
 
 @checked_keywords
+@arguments(n=optional(Range(1)), seed=optional(Range(0)))
 def hide(
     model: Any,
     data: bytes,
@@ -145,8 +146,6 @@ class MessageCodec:
         """Hide bytes; see the function `hide`."""
         if not 0 < len(data) <= LONGEST:
             raise DataError(f"The message has {len(data):,} bytes: give 1 to {LONGEST:,}.")
-        for name, value, low in (("n", n, 1), ("seed", seed, 0)):
-            check_whole(name, low if value is None else value, low)
         draw = secrets.token_bytes if seed is None else np.random.default_rng(seed).bytes
         salt = draw(SALT)
         stream = salt + self._masked(len(data).to_bytes(LENGTH, "big") + self._tag(data) + data, salt)

@@ -231,7 +231,6 @@ def make_codec(
 
 
 def header_of(codec: Codec) -> Header:
-    """Return the header of an archive of a codec."""
     number = list(codec.integer_model.orders).index(codec.order.name)
     return Header(
         prefix_of(codec.integer_model), codec.labels, number, codec.side, packed=codec.packs, learned=codec.learns

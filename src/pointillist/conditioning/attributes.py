@@ -108,7 +108,6 @@ class AttributesConfig(ConditionConfig):
 
     @classmethod
     def infer(cls, settings: AttributesConfig | None, data: ImageDataset) -> AttributesConfig | None:
-        """Take the attributes of the data set."""
         if not data.annotations.attributes:
             return settings if settings is not None and settings.values else None
         return (settings or cls()).model_copy(update={"values": dict(data.annotations.values)})

@@ -44,7 +44,6 @@ class MaskedValue:
         return replace(self, values=self.values[index], known=self.known[index])
 
     def dropped(self, mask: Bool[np.ndarray, "b ..."]) -> MaskedValue:
-        """A copy in which the masked values are unknown."""
         return replace(self, known=self.known & ~mask.reshape(*mask.shape, *[1] * (self.known.ndim - mask.ndim)))
 
     @property

@@ -158,7 +158,6 @@ class FrozenReader(PromptReader):
 
     @property
     def vectors(self) -> EmbeddingCache:
-        """Cached vectors, or states, of prompts."""
         return embedding_cache(self.encoder, self.fingerprint)
 
 

@@ -16,15 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import (
-    BITS,
-    Integers,
-    Name,
-    StoredEncoder,
-    StoredWeights,
-    from_fixed,
-    to_fixed,
-)
+from pointillist.conditioning.portable import BITS, Integers, Name, StoredEncoder, StoredWeights, from_fixed, to_fixed
 from pointillist.conditioning.prompts import PAD, WINDOW, FrozenReader, PromptReader, TextFeatures, hash_ngrams_per_word
 from pointillist.files.arrays import Array, ArrayReader
 

@@ -58,7 +58,6 @@ class VectorReader:
         return MaskedValue(np.broadcast_to(values, (count, self.size)), np.ones(count, bool))
 
     def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
-        """Take the vectors of a batch."""
         vectors = batch.annotations.vectors
         if vectors is not None and vectors.shape[1] != self.size:
             raise ConfigError(

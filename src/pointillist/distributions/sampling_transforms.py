@@ -77,9 +77,7 @@ def draw_level(
 
 
 def sample_level(
-    log_probs: Float[Tensor, "b k"],
-    uniforms: Float[Tensor, " n"],
-    transform: Transform,
+    log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " n"], transform: Transform
 ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
     """Draw a level for each uniform by inverse CDF, under guidance, temperature and top-p.
 

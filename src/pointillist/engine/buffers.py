@@ -110,7 +110,6 @@ class Buffers:
         return array.copy()
 
     def new_cache(self, cache: KeyValueCache) -> Array:
-        """Allocate the array of a KV cache."""
         return self.zeros(self.batch, self.height * self.width, cache.channels)
 
     def size(self, scale: int) -> tuple[int, int]:

@@ -98,12 +98,10 @@ class View:
         return self.channels == self.value.channels
 
     def covers(self, other: View) -> bool:
-        """Return True if the view contains the other view."""
         end, other_end = self.start + self.channels, other.start + other.channels
         return self.value is other.value and self.start <= other.start and other_end <= end
 
     def narrow(self, start: int, channels: int) -> View:
-        """Return the view of `channels` channels that begins at channel `start` of this view."""
         return View(self.value, self.start + start, channels)
 
     def __str__(self) -> str:
@@ -333,7 +331,6 @@ class Program:
 
     @property
     def head(self) -> IntegerHead:
-        """The distribution of an integer program."""
         assert self.integer_head is not None
         return self.integer_head
 

@@ -113,12 +113,7 @@ def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch,
 
 
 def draw_in_mask(
-    mask: LevelMask,
-    channel: int,
-    site: int,
-    frequencies: IntArray,
-    uniforms: NDArray[np.float64],
-    transform: Transform,
+    mask: LevelMask, channel: int, site: int, frequencies: IntArray, uniforms: NDArray[np.float64], transform: Transform
 ) -> IntArray:
     """Draw a level for each image at a sub-pixel, within its mask: what the draws of the library are held to.
 

@@ -91,7 +91,6 @@ def unfinished(out: Path) -> dict[str, object] | None:
 
 
 def progress_folder(out: Path) -> Path:
-    """Return the hidden folder of an output in progress."""
     return _sibling(out, "partial")
 
 

@@ -158,7 +158,6 @@ class Tiling:
 
     @property
     def count(self) -> int:
-        """Tiles of a picture."""
         return self.grid[0] * self.grid[1]
 
     def split(self, x: np.ndarray) -> np.ndarray:

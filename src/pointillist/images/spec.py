@@ -13,15 +13,7 @@ from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, 
 from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.files.settings_tree import WordedSettings
 from pointillist.images.array_types import Int, UInt8
-from pointillist.images.pictures import (
-    OPAQUE,
-    as_pil,
-    clean_alpha,
-    dequantise,
-    nearest_colour,
-    picture_array,
-    quantise,
-)
+from pointillist.images.pictures import OPAQUE, as_pil, clean_alpha, dequantise, nearest_colour, picture_array, quantise
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,12 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pointillist.conditioning import (
-    ConditionEncoder,
-    ConditionInputs,
-    ConditionReader,
-    ConditionReaders,
-)
+from pointillist.conditioning import ConditionEncoder, ConditionInputs, ConditionReader, ConditionReaders
 from pointillist.conditioning.encoder import as_tensor
 from pointillist.conditioning.known import OBSERVED
 from pointillist.engine.weights import inference_mode

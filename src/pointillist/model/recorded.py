@@ -62,11 +62,7 @@ _RECORDED: WeakKeyDictionary[nn.Module, RecordedPrograms] = WeakKeyDictionary()
 
 
 def recorded_program(
-    network: Network,
-    condition: Condition,
-    size: tuple[int, int],
-    order: PixelOrder,
-    record: Callable[[], Program],
+    network: Network, condition: Condition, size: tuple[int, int], order: PixelOrder, record: Callable[[], Program]
 ) -> Program:
     """Return the program of a network for a condition: a kept one, with this condition as its input, or a new one.
 
@@ -156,5 +152,4 @@ def record_model(model: PixelModel, size: tuple[int, int], order: str | None = N
 
 
 def forward_of(stage: Stage, condition: Condition) -> Callable[[Tensor, Pass], Tensor]:
-    """Return the forward of the network of a stage under a condition."""
     return lambda x, ctx: stage.network(x, ctx, condition)

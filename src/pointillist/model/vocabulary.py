@@ -245,7 +245,6 @@ def describe_unmeasured_prompts(
 
 
 def log_notes(read: Prompts | None) -> None:
-    """Log the notes on prompts as warnings."""
     for sentence in () if read is None else read.notes:
         _log.warning(sentence)
 

@@ -1,13 +1,6 @@
 """The networks, one file per paper, and their registry."""
 
-from pointillist.networks.backbone import (
-    Backbone,
-    BackboneConfig,
-    BackboneDims,
-    Stage,
-    run_stages,
-    sampling_order,
-)
+from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims, Stage, run_stages, sampling_order
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
 from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN, MultiscalePixelRNNConfig

@@ -23,13 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float
-from pointillist.networks.backbone import (
-    BackboneDims,
-    DilatedConfig,
-    ResidualHead,
-    ResidualSkip,
-    dilated_layers,
-)
+from pointillist.networks.backbone import BackboneDims, DilatedConfig, ResidualHead, ResidualSkip, dilated_layers
 from pointillist.nn import (
     CausalLayer,
     Condition,

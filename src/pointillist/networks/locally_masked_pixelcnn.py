@@ -24,22 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.images.array_types import Float
-from pointillist.networks.backbone import (
-    BackboneDims,
-    DilatedConfig,
-    ResidualHead,
-    ResidualSkip,
-    dilated_layers,
-)
-from pointillist.nn import (
-    CausalLayer,
-    Condition,
-    ConditionBias,
-    Dropout,
-    LocallyMaskedConv2d,
-    channel_groups,
-    gate,
-)
+from pointillist.networks.backbone import BackboneDims, DilatedConfig, ResidualHead, ResidualSkip, dilated_layers
+from pointillist.nn import CausalLayer, Condition, ConditionBias, Dropout, LocallyMaskedConv2d, channel_groups, gate
 from pointillist.nn.passes import Pass
 
 

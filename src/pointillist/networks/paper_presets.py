@@ -60,7 +60,7 @@ PIXELCNN = {
     "paper-cifar10": _pixel_rnn(
         network={"channels": 128, "layers": 15, "head_channels": 1024},
         unverified=(*_HAND_SET, "skip connections to the head, which the paper describes for its PixelRNNs"),
-    ),
+    )
 }
 
 ROW_LSTM = {
@@ -150,7 +150,7 @@ PIXELCNN_PP = {
         train={**_ADAM, "schedule.lr_decay": 0.999995, "optimizer.ema": 0.9995, "batch_size": 128},
         source="the defaults of the authors' code (openai/pixel-cnn, train.py: 16 images on each of 8 GPUs)",
         unverified=("a write-up of the paper has 192 filters, where the code has 160",),
-    ),
+    )
 }
 
 _SNAIL = {"channels": 256, "blocks": 12, "layers": 4, "key_channels": 16, "value_channels": 128}

@@ -132,7 +132,6 @@ class Group(nn.Module):
         self.network: GroupNetwork = GroupNetwork(config, _with_map(dims, config.map_channels))
 
     def stage(self, height: int, width: int) -> Stage:
-        """Return the stage of the group in an image of this size."""
         condition = partial(self._condition, height=height, width=width)
         return Stage(self.network, self.step, condition, self.upsampler, independent=self.independent)
 

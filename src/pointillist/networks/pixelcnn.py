@@ -25,15 +25,7 @@ from torch import Tensor, nn
 
 from pointillist.images.array_types import Float
 from pointillist.networks.backbone import BackboneDims, ResidualHead, StackConfig, masked_stem
-from pointillist.nn import (
-    CausalLayer,
-    Condition,
-    ConditionBias,
-    Dropout,
-    MaskedConv2d,
-    PointwiseConv2d,
-    channel_groups,
-)
+from pointillist.nn import CausalLayer, Condition, ConditionBias, Dropout, MaskedConv2d, PointwiseConv2d, channel_groups
 from pointillist.nn.passes import Pass
 
 

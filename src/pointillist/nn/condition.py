@@ -44,7 +44,6 @@ class Condition:
     marginals: Float[Tensor, "b k h w"] | None = None
 
     def in_raster_frame(self, order: PixelOrder) -> Condition:
-        """Return the condition with its map in the raster frame of an order."""
         return self if self.map is None else replace(self, map=order.to_raster(self.map))
 
     def as_computed(self) -> Condition:

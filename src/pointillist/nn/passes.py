@@ -241,13 +241,7 @@ class FullPass:
         return channels_last(result) if self.channels_last else result
 
     def cross_attend(
-        self,
-        key: str,
-        q: Float[Tensor, "b k h w"],
-        tokens: Tokens,
-        keys: nn.Linear,
-        values: nn.Linear,
-        heads: int,
+        self, key: str, q: Float[Tensor, "b k h w"], tokens: Tokens, keys: nn.Linear, values: nn.Linear, heads: int
     ) -> Float[Tensor, "b v h w"]:
         """Compute softmax attention over tokens; see `attention.cross_attention`."""
         result = cross_attention(q, keys(tokens.states), values(tokens.states), tokens.mask, heads)

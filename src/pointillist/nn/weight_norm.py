@@ -75,7 +75,6 @@ class NormalisedConv2d(CausalConv2d, WeightNormalised):
         self.add_gain(super().masked_weight(), target)
 
     def masked_weight(self) -> Float[Tensor, "o i kh kw"]:
-        """Return the normalised kernel."""
         return self.normalised(super().masked_weight())
 
 
@@ -92,7 +91,6 @@ class NormalisedPointwiseConv2d(PointwiseConv2d, WeightNormalised):
         self.add_gain(super().masked_weight(), 1.0)
 
     def masked_weight(self) -> Float[Tensor, "o i 1 1"]:
-        """Return the normalised weights."""
         return self.normalised(super().masked_weight())
 
 
@@ -133,7 +131,6 @@ class NormalisedConvTranspose2d(CausalLayer, MaskedWeights, WeightNormalised):
     def forward(
         self, x: Float[Tensor, "b i h2 w2"], ctx: Pass, like: Float[Tensor, "b d h w"]
     ) -> Float[Tensor, "b o h w"]:
-        """Upsample `x` to the grid of `like`."""
         if self.right:
             x = ctx.window(self.key("coarse"), x, up=0, left=0, right=1)
         assert self.bias is not None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.readers import ConditionKwargs
 from pointillist.distributions.transform import Transform
-from pointillist.errors import ConfigError, EngineError, Range, one_of, optional, within
+from pointillist.errors import ConfigError, EngineError, Range, member_of, optional, within
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class SamplingConfig(Transform):
         SamplingConfig(guidance=2.0, top_p=0.95, order="s-curve")
     """
 
-    engine: str = within("auto", one_of("Unknown `engine`", ENGINES, EngineError))
+    engine: str = within("auto", member_of("Unknown `engine`", ENGINES, EngineError))
     order: str | None = None
     threads: int | None = within(None, optional(Range(1)))
     batch_size: int = within(64, Range(1))

@@ -300,7 +300,6 @@ class Draws:
 
 
 def draw_by_program(scorer: ProgramModel, draws: Draws) -> Drawn:
-    """Draw images by an integer program."""
     inputs, transform = guided_inputs(scorer, draws)
     batch = empty_batch(draws.uniforms.of(range(draws.count)), draws.order, draws.observed)
     batch.mask, batch.params = draws.mask, draws.outputs

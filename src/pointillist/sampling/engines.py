@@ -102,12 +102,7 @@ def encode_each(model: PixelModel, conditions: ConditionInputs) -> Condition:
     return Condition.concat([encoded[key] for key in keys])
 
 
-def stage_condition(
-    model: PixelModel,
-    stage: Stage,
-    levels: Int[Tensor, "b c h w"],
-    condition: Condition,
-) -> Condition:
+def stage_condition(model: PixelModel, stage: Stage, levels: Int[Tensor, "b c h w"], condition: Condition) -> Condition:
     """Build the condition of a stage from the pixels of the stages before.
 
     Args:

@@ -185,12 +185,7 @@ def autoregressive_loop(
 
 
 def _run_stage(
-    model: PixelModel,
-    stage: Stage,
-    condition: Condition,
-    choose: ChooseLevel,
-    state: SamplingState,
-    engine: str,
+    model: PixelModel, stage: Stage, condition: Condition, choose: ChooseLevel, state: SamplingState, engine: str
 ) -> None:
     """Sample a stage in one pass where the engine and `choose` allow it, and otherwise pixel by pixel."""
     mask = None if state.masked is None else state.masked.mask

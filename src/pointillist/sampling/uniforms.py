@@ -128,7 +128,6 @@ class Uniforms:
         return seeded_uniforms(self.seed or 0, [self.first + i for i in rows], self.shape, candidate)
 
     def part(self, images: Iterable[SupportsIndex], candidate: int = 0) -> Uniforms:
-        """Return the uniforms of a candidate of some images, as an array."""
         return Uniforms(self.seed, self.of(images, candidate), self.shape)
 
 

@@ -222,11 +222,7 @@ def neighbours(rng: np.random.Generator, height: int, width: int) -> Hole:
     return ~known[rows][:, columns]
 
 
-NEIGHBOURS = (
-    ((0, 0, 0), (1, 0, 1), (0, 0, 0)),
-    ((1, 1, 1), (0, 0, 0), (1, 1, 1)),
-    ((1, 1, 1), (1, 0, 1), (1, 1, 1)),
-)
+NEIGHBOURS = (((0, 0, 0), (1, 0, 1), (0, 0, 0)), ((1, 1, 1), (0, 0, 0), (1, 1, 1)), ((1, 1, 1), (1, 0, 1), (1, 1, 1)))
 """Known cells around one that is drawn, as the chunks of a world are: see `pointillist.sampling.worlds`."""
 
 

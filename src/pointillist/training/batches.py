@@ -89,8 +89,6 @@ class MicroBatch:
     indices: list[int]
 
     def to(self, device: torch.device) -> MicroBatch:
-        """Copy the micro-batch to a device, as tensors."""
-
         def copy(array: Any) -> Tensor:
             return as_tensor(array).to(device)
 
@@ -110,13 +108,7 @@ class BatchPrefetcher:
     config: TrainConfig
 
     def __init__(
-        self,
-        model: PixelModel,
-        data: ImageDataset,
-        config: TrainConfig,
-        *,
-        process: int,
-        processes: int,
+        self, model: PixelModel, data: ImageDataset, config: TrainConfig, *, process: int, processes: int
     ) -> None:
         self.data, self.config = data, config
         self.conditions: ConditionReaders = dataset_conditions(model, data)

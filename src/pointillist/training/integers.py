@@ -228,11 +228,7 @@ class RoundedProducts(TorchFunctionMode):
         self.levels: list[Tensor | None] = [] if unit is None else [canvas]
 
     def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call a function of torch, with rounded operands if it is a product."""
         kwargs = kwargs or {}

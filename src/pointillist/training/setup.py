@@ -180,7 +180,6 @@ class ExponentialMovingAverage:
             torch._foreach_lerp_(list(self.average.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
 
     def copy_to_model(self) -> None:
-        """Overwrite the weights of the model with the average."""
         self._copy(self.average)
 
     def synchronise(self) -> None:

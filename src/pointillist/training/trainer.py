@@ -31,14 +31,7 @@ from pointillist.training.setup import (
     keep_memory,
     learning_rate,
 )
-from pointillist.training.state import (
-    Interrupted,
-    Intervals,
-    StopRequest,
-    TrainerState,
-    load_state,
-    save_state,
-)
+from pointillist.training.state import Interrupted, Intervals, StopRequest, TrainerState, load_state, save_state
 from pointillist.training.threads import ThreadChoice, thread_numbers
 
 

@@ -87,7 +87,6 @@ def parameter(setting: Setting) -> inspect.Parameter:
 
 
 def values_of(config: type[Settings], typed: Mapping[str, object], *, job: bool = False) -> dict[str, Any]:
-    """Return the typed values of the settings of a class, or of its job, by the names of the settings."""
     return {setting.name: _value(setting, typed[setting.parameter]) for setting in settings_of(config, job=job)}
 
 

@@ -12,7 +12,7 @@ from pointillist.commands.jobs.folder import MAX_TASKS, JobFolder, JobSpec, Row
 from pointillist.commands.jobs.settings import JOBS, functions_of, job_settings
 from pointillist.commands.report import Facts
 from pointillist.commands.settings import to_dict
-from pointillist.errors import ConfigError, JobError, Range, counted, is_number, one_of, quote
+from pointillist.errors import ConfigError, JobError, Range, counted, is_number, member_of, quote
 from pointillist.files.batch_output import output_lock
 from pointillist.files.reading import is_path
 from pointillist.files.suggestions import arguments
@@ -58,7 +58,7 @@ class JobStatus:
     out=is_path,
     workers=Range(1),
     threads=Range(1),
-    executor=one_of("Unknown `executor`", EXECUTORS),
+    executor=member_of("Unknown `executor`", EXECUTORS),
 )
 def run(
     job: str,

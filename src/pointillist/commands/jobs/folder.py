@@ -103,7 +103,6 @@ class JobFolder:
 
     @property
     def exists(self) -> bool:
-        """True if the folder holds a job."""
         return (self.path / MANIFEST).exists()
 
     def manifest(self) -> Manifest:

@@ -139,9 +139,7 @@ class DetectSettings(Settings):
         None, "NAME", "Split of NORMAL: train, valid, test or all. Default: valid, else all."
     )
     neighbours: str | None = _FITTING.option(
-        None,
-        "NORMAL",
-        "With --fit: measure distances to these, training images too: adds a statistic.",
+        None, "NORMAL", "With --fit: measure distances to these, training images too: adds a statistic."
     )
     false_alarms: float | None = option(
         None,

@@ -17,11 +17,7 @@ from pointillist.commands.paths import open_scored_model, reject_filled
 from pointillist.commands.report import Arrays, Facts, Work, files_digest, model_facts, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.conditions import read_conditions
-from pointillist.commands.sampling.maps import (
-    MAP_KINDS,
-    read_colours,
-    target,
-)
+from pointillist.commands.sampling.maps import MAP_KINDS, read_colours, target
 from pointillist.commands.sampling.resumable import write_samples
 from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.commands.sampling.writers import level_dtype, write_arrays
@@ -58,7 +54,6 @@ def keywords(settings: InpaintSettings) -> dict[str, Any]:
 
 def inpaint(settings: InpaintSettings) -> Facts:
     """Draw completions of an image or a grid, or extend it, or let it tile, and write them."""
-    check_source(settings)
     if settings.maps is not None:
         reject_filled(settings.maps, settings.force and settings.maps.is_dir(), "its maps")
     with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
@@ -235,33 +230,6 @@ def merge(facts: Mapping[str, Any], parts: Iterable[Arrays], out: Path) -> Facts
 
 
 MOST_PROBABLE = "most-probable"
-
-
-def check_source(settings: InpaintSettings) -> None:
-    """Check that the known pixels come from an image or from a table, and that no option is for the other.
-
-    Raises:
-        ConfigError: naming the option that does not fit.
-    """
-    if (settings.image is None) == (settings.data is None):
-        raise ConfigError("What is known is missing or given twice: give IMAGE, or `--data` with a table of cells.")
-    if settings.data is None:
-        on_canvas = settings.canvas is not None or settings.seamless is not None
-        if settings.size is not None:
-            raise ConfigError(f"`--size` (={settings.size}) is the grid of `--data`: use `--canvas` for an image.")
-        if settings.vary is not None and (on_canvas or settings.animate is not None):
-            raise ConfigError(
-                f"`--vary` (={settings.vary:g}) draws a share of an image again: leave out `--canvas`, `--seamless` "
-                "and `--animate`."
-            )
-        if settings.animate is not None and on_canvas:
-            raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
-        return
-    names = ("mask", "region", "vary", "canvas", "seamless", "animate", "rules")
-    wrong = [name for name in names if getattr(settings, name) is not None]
-    if wrong or settings.transparent:
-        name = (wrong or ["transparent"])[0]
-        raise ConfigError(f"`--{name}` is for an image, and `--data` gives cells: leave it out.")
 
 
 def write_maps(settings: InpaintSettings, model: LikelihoodModel, results: Completions) -> Facts:

@@ -91,7 +91,6 @@ def _form_of(ending: str, folder: bool) -> str:
 
 
 def encode_maps(part: Samples, kind: str, folder: Path) -> list[bytes]:
-    """Return the bytes of each map that will lie in a folder."""
     from pointillist.data.tilemaps import MapFiles
 
     files = MapFiles.of(part.image, part.tileset, folder)

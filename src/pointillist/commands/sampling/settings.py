@@ -19,6 +19,7 @@ from pointillist.commands.settings import (
     argument,
     option,
 )
+from pointillist.errors import ConfigError
 
 _SAMPLING, _OUTPUT, _HOLE, _METHOD = Panel("Sampling"), Panel("Output"), Panel("The hole"), Panel("Method")
 
@@ -174,6 +175,27 @@ class InpaintSettings(ImageSettings):
     maps: Path | None = _OUTPUT.option(
         None, "DIR", "Also write the probability of each level, entropy and most probable level."
     )
+
+    def __post_init__(self) -> None:
+        if (self.image is None) == (self.data is None):
+            raise ConfigError("What is known is missing or given twice: give IMAGE, or `--data` with a table of cells.")
+        if self.data is None:
+            on_canvas = self.canvas is not None or self.seamless is not None
+            if self.size is not None:
+                raise ConfigError(f"`--size` (={self.size}) is the grid of `--data`: use `--canvas` for an image.")
+            if self.vary is not None and (on_canvas or self.animate is not None):
+                raise ConfigError(
+                    f"`--vary` (={self.vary:g}) draws a share of an image again: leave out `--canvas`, `--seamless` "
+                    "and `--animate`."
+                )
+            if self.animate is not None and on_canvas:
+                raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
+            return
+        names = ("mask", "region", "vary", "canvas", "seamless", "animate", "rules")
+        wrong = [name for name in names if getattr(self, name) is not None]
+        if wrong or self.transparent:
+            name = (wrong or ["transparent"])[0]
+            raise ConfigError(f"`--{name}` is for an image, and `--data` gives cells: leave it out.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pointillist.commands.paths import reject_existing, reject_filled
-from pointillist.commands.sampling.maps import (
-    ARRAY_KINDS,
-    FOLDER_KINDS,
-    MAP_KINDS,
-    encode_maps,
-    is_map_file,
-)
+from pointillist.commands.sampling.maps import ARRAY_KINDS, FOLDER_KINDS, MAP_KINDS, encode_maps, is_map_file
 from pointillist.errors import ConfigError, counted
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.images import ImageSpec, as_pil

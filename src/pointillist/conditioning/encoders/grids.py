@@ -41,14 +41,7 @@ class GridEncoder(ConditionEncoder):
     """
 
     def __init__(
-        self,
-        channels: int,
-        spec: ImageSpec | None,
-        mask_channels: int,
-        *,
-        width: int,
-        layers: int,
-        level_channels: int,
+        self, channels: int, spec: ImageSpec | None, mask_channels: int, *, width: int, layers: int, level_channels: int
     ) -> None:
         super().__init__()
         self.spec = spec

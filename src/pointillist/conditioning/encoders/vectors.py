@@ -41,7 +41,6 @@ class LabelEncoder(ConditionEncoder):
         self.embedding: nn.Embedding = nn.Embedding(len(self.classes) + 1, width)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Embed each label."""
         index = torch.where(value.known, value.values, len(self.classes))
         out: Tensor = self.embedding(index)[:, :, None, None]
         return out
@@ -116,7 +115,6 @@ class VectorEncoder(ConditionEncoder):
         self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Encode each vector."""
         known = value.known[:, None]
         values = torch.where(known, value.values.to(self.absent.dtype), 0.0)
         features = self.second(F.silu(self.first(values)))

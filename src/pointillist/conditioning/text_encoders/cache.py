@@ -158,7 +158,6 @@ class EmbeddingStore:
     size: int
 
     def read(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
-        """Read the vectors of those texts that are stored."""
         result: dict[str, np.ndarray] = {}
         if not self.path.is_file():
             return result

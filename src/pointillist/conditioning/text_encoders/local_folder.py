@@ -54,7 +54,7 @@ class LocalEncoder:
         """Find the encoder `kind:folder`.
 
         Raises:
-            ConfigError: if files are missing, or no files.
+            ConfigError: if files are missing, or no files, or a setting counts more than the weights can hold.
         """
         path = Path(folder).expanduser()
         missing = [name for name in (CONFIG, TOKENIZER, WEIGHTS) if not (path / name).is_file()]
@@ -62,7 +62,16 @@ class LocalEncoder:
             raise ConfigError(f"`{kind}:{folder}` must name a folder with {', '.join(missing)}: download it.")
         for name in (TOKENIZER, WEIGHTS):
             check_file(path / name, ConfigError)
-        config = read_json(path / CONFIG, "download it again", ConfigError)
+        config, size = read_json(path / CONFIG, "download it again", ConfigError), (path / WEIGHTS).stat().st_size
+        text = config.get("text_config")
+        for settings in (config, text if isinstance(text, dict) else {}):  # layers are built before weights are read
+            for name, least in _BYTES.items():
+                value = settings.get(name)
+                if isinstance(value, int) and value * least > size:
+                    raise ConfigError(
+                        f"{path / CONFIG} sets `{name}` (={quote(value)}), which is more than {WEIGHTS} next to it can "
+                        "hold: download it again."
+                    )
         digest = hashlib.sha256((path / TOKENIZER).read_bytes() + (path / WEIGHTS).read_bytes())
         return cls(path, config, digest.hexdigest())
 
@@ -80,22 +89,6 @@ class LocalEncoder:
         result.no_padding()
         result.enable_truncation(longest)
         return PromptTokenizer(result, self.path / TOKENIZER)
-
-    def check_sizes(self) -> None:
-        """Reject settings that count more than the weights can hold: layers are built before weights are read.
-
-        Raises:
-            ConfigError: naming the setting.
-        """
-        text, size = self.config.get("text_config"), (self.path / WEIGHTS).stat().st_size
-        for settings in (self.config, text if isinstance(text, dict) else {}):
-            for name, least in _BYTES.items():
-                value = settings.get(name)
-                if isinstance(value, int) and value * least > size:
-                    raise ConfigError(
-                        f"{self.path / CONFIG} sets `{name}` (={quote(value)}), which is more than {WEIGHTS} next to "
-                        "it can hold: download it again."
-                    )
 
 
 @dataclass(frozen=True)
@@ -150,10 +143,8 @@ class CLIPText(TextEncoder):
         if not str(result.config.get("model_type", "")).startswith("clip"):
             raise ConfigError(
                 f"`clip:{folder}` holds a {result.config.get('model_type', 'model of no kind')!r} in its {CONFIG}: "
-                "give "
-                "the folder of a CLIP model."
+                "give the folder of a CLIP model."
             )
-        result.check_sizes()
         self.name: str = f"clip:{folder}"
         self.fingerprint: str = result.fingerprint
         self.tokenizer: PromptTokenizer = result.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))

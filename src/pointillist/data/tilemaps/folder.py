@@ -133,11 +133,7 @@ class MapReader:
         return raw, np.array(list(maps))
 
     def _map(
-        self,
-        path: Path,
-        names: tuple[str, ...] | None,
-        legend: Mapping[str, str] | None,
-        pictures: Tileset | None,
+        self, path: Path, names: tuple[str, ...] | None, legend: Mapping[str, str] | None, pictures: Tileset | None
     ) -> TileMap:
         name, kind = str(path), path.suffix.lower()
         try:

@@ -61,7 +61,6 @@ class MapFiles:
         return cls(image.level_names, tileset)
 
     def encode(self, levels: Int[np.ndarray, "h w"], form: str) -> bytes:
-        """Return the bytes of a map in one of `MAP_FORMATS`."""
         return MAP_FORMATS[form](self, np.asarray(levels, np.int64))
 
     @property

@@ -70,7 +70,6 @@ def write_blob(header: list[int], tables: list[list[int]], pool: ConstantPool) -
 
 
 def constants_of(blob: bytes) -> dict[bytes, int]:
-    """Return the offset of each constant of a program, by its bytes."""
     words = np.frombuffer(blob, "<i4", offset=0, count=len(blob) // 4)
     counts = [int(count) for count in words[3 : 3 + len(_SIZES)]]
     first = HEADER + sum(count * size for count, size in zip(counts[:-1], _SIZES[:-1], strict=True))

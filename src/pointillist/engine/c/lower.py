@@ -13,17 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.distributions.kinds import LIKELIHOODS
-from pointillist.engine.c.blob import (
-    BUFFER,
-    CONSTANTS,
-    MAP,
-    NO_OPERAND,
-    TYPES,
-    ConstantPool,
-    Operand,
-    pack,
-    write_blob,
-)
+from pointillist.engine.c.blob import BUFFER, CONSTANTS, MAP, NO_OPERAND, TYPES, ConstantPool, Operand, pack, write_blob
 from pointillist.engine.head.tables import tanh_table
 from pointillist.engine.head.transform import EXP_TABLE, LOG_TABLE
 from pointillist.engine.opcodes import CODES, OPCODES

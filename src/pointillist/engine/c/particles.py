@@ -81,12 +81,7 @@ def _next_run(
 
 
 def _draw_rows(
-    run: Run,
-    batch: ParticleBatch,
-    transform: Transform,
-    mask: Any,
-    rows: tuple[int, int],
-    signal: NDArray[np.int64],
+    run: Run, batch: ParticleBatch, transform: Transform, mask: Any, rows: tuple[int, int], signal: NDArray[np.int64]
 ) -> None:
     count, weights, marginal = int(batch.counts[rows[0]]), batch.weights, batch.marginal
     arrays = (batch.levels[:count], batch.roles, batch.uniforms[:count], batch.draws)

@@ -28,14 +28,7 @@ from copy import copy
 from typing import Any
 
 from pointillist.engine.arithmetic import Array, bit_length, count_like, int64, interpolate, library_of
-from pointillist.engine.head.tables import (
-    BITS,
-    MAX_LOG_SCALE,
-    SCALE_STEPS,
-    mean_bits,
-    min_log_scale_of,
-    position_bits,
-)
+from pointillist.engine.head.tables import BITS, MAX_LOG_SCALE, SCALE_STEPS, mean_bits, min_log_scale_of, position_bits
 from pointillist.engine.program import IntegerHead
 
 FARTHEST = 1 << 28

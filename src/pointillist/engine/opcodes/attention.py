@@ -55,7 +55,6 @@ class _AttentionOpcode(Opcode):
     """Base class of both kinds of attention: a query and a result for each head."""
 
     def heads(self, instruction: Instruction) -> Heads:
-        """Return the channels of a head."""
         raise NotImplementedError
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:

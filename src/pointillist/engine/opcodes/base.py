@@ -171,7 +171,6 @@ class Opcode:
         return [view.narrow(channel, 1) for view in instruction.inputs]
 
     def narrow(self, instruction: Instruction, start: int, channels: int) -> Instruction:
-        """Narrow an instruction to `channels` channels from channel `start` on."""
         return replace(
             instruction,
             output=None if instruction.output is None else instruction.output.narrow(start, channels),

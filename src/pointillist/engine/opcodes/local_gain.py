@@ -84,7 +84,6 @@ class Levels:
 
     @property
     def largest_exponent(self) -> int:
-        """Largest exponent of a gain."""
         return 10 if self.count <= MANY else 15
 
     @property

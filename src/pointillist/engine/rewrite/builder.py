@@ -80,7 +80,6 @@ class Form:
     offset: Array
 
     def narrow(self, start: int, channels: int) -> Form:
-        """Return the form of some channels."""
         part = slice(start, start + channels)
         content = View(self.content, 0, self.content.channels) if isinstance(self.content, Value) else self.content
         return Form(content.narrow(start, channels), self.unit[part], self.offset[part])
@@ -303,7 +302,6 @@ class Rewriter:
         return self.target_unit(self.readers.stored[feature_map].value)
 
     def rescaled(self, x: Form, like: View, unit: Array) -> Form:
-        """Return a wide form in another unit."""
         moved = self.value(like.value, x.view.channels)
         form = Form(moved, unit, np.zeros(len(unit)))
         x = self.refined(x, unit)

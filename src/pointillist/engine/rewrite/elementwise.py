@@ -109,7 +109,6 @@ RECTIFIED: dict[str, Callable[[Array], Array]] = {
 
 @rewrites("TANH", "SIGMOID")
 def rewrite_function(rewriter: Rewriter, i: Instruction) -> None:
-    """Rewrite a bounded function as a table."""
     x = argument(rewriter, rewriter.wide(i.inputs[0]))
     unit = 2.0**-15
     output, _ = rewriter.wide_target(i.written, np.full(i.written.channels, unit))

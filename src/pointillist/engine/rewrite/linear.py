@@ -19,15 +19,7 @@ from pointillist.engine.opcodes.linear import HIDDEN_BITS, ROOT_BITS, STATE_BITS
 from pointillist.engine.opcodes.local_gain import EXPONENT_BITS, FINE_BITS, STEP_BITS, Levels
 from pointillist.engine.program import INT8, Instruction, KeyValueCache, Phase, View
 from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
-from pointillist.engine.rewrite.grids import (
-    GATE_BITS,
-    STEP,
-    mixture_units,
-    narrow_units,
-    power,
-    shifts,
-    weight_units,
-)
+from pointillist.engine.rewrite.grids import GATE_BITS, STEP, mixture_units, narrow_units, power, shifts, weight_units
 
 Array = NDArray[Any]
 PROJECT_BITS = 15

@@ -27,16 +27,8 @@ from pointillist.engine.program import (
     even_levels,
     size_of,
 )
-from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
-    elementwise,
-    linear,
-)
-from pointillist.engine.rewrite.builder import (
-    Form,
-    Rewriter,
-    input_name,
-    is_constant_map,
-)
+from pointillist.engine.rewrite import elementwise, linear  # noqa: F401  (register their rules)
+from pointillist.engine.rewrite.builder import Form, Rewriter, input_name, is_constant_map
 from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, mixture_units, power
 from pointillist.errors import EngineError
 

@@ -298,12 +298,7 @@ INTEGER: Operations[TorchBuffers] = {
     "STORE_KV": store_kv,
     "ATTEND": attend,
 }
-FLOAT: Operations[TorchBuffers] = {
-    **INTEGER,
-    **dict.fromkeys(FORMULAS, elementwise),
-    "LINEAR": linear,
-    "SCAN": scan,
-}
+FLOAT: Operations[TorchBuffers] = {**INTEGER, **dict.fromkeys(FORMULAS, elementwise), "LINEAR": linear, "SCAN": scan}
 
 
 def operations_of(program: Program) -> Operations[TorchBuffers]:

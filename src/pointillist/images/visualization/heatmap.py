@@ -10,14 +10,7 @@ from PIL import Image, ImageDraw
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.visualization.image_grid import CAPTION, font, image_grid, truncate_text
-from pointillist.images.visualization.pixels import (
-    ACCENT,
-    INK,
-    PAPER,
-    Colour,
-    diverging_colors,
-    sequential_colors,
-)
+from pointillist.images.visualization.pixels import ACCENT, INK, PAPER, Colour, diverging_colors, sequential_colors
 
 _BAR = 12  # height of the scale bar
 _BAR_WIDTH = 260
@@ -150,7 +143,6 @@ def plot_receptive_field(
 
 
 def _arranged(maps: list[np.ndarray], titles: Sequence[str], columns: int) -> Image.Image:
-    """Arrange maps in rows, each below its title."""
     title = _LINE if any(titles) else 0
     high, wide = maps[0].shape[0] + title, maps[0].shape[1]
     rows = math.ceil(len(maps) / columns)

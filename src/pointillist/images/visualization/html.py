@@ -36,7 +36,6 @@ def base_style() -> str:
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """Encode a file as a data URI."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -85,7 +84,6 @@ def diverging_map(values: np.ndarray, top: float, alt: str) -> str:
 
 
 def diverging_scale(top: float, unit: str) -> str:
-    """Render the colour scale from -`top` to `top`."""
     ramp = data_uri(png_bytes(as_pil(diverging_colors(np.linspace(-top, top, 256)[None], top))), "png")
     marks = "".join(f"<span><b>{tick}</b></span>" for tick in (f"\u2212{top:g} or less", "0", f"{top:g} or more"))
     return (

@@ -210,7 +210,6 @@ def _clipped(text: str, width: int) -> str:
 
 
 def truncate_text(text: str, width: int) -> str:
-    """Truncate text to `width` pixels, with an ellipsis."""
     text = _clipped(text, width)
     if font().getlength(text) <= width:
         return text
@@ -223,12 +222,7 @@ _GAP = 8
 
 
 def named_grid(
-    images: np.ndarray,
-    row_names: Sequence[str],
-    column_names: Sequence[str],
-    *,
-    columns: int,
-    scale: int | None = None,
+    images: np.ndarray, row_names: Sequence[str], column_names: Sequence[str], *, columns: int, scale: int | None = None
 ) -> Image.Image:
     """Draw images row by row, with names at the left and above.
 

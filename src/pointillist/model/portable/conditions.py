@@ -101,7 +101,6 @@ class IntegerPart:
         return result
 
     def _integers(self, unit: Float[np.ndarray, " c"], value: MaskedValue) -> IntArray:
-        """Encode values as integers."""
         features = self._features(value)
         if self.program is None:
             return round_features(self.kind, features, unit)

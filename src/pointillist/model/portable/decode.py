@@ -325,12 +325,7 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)} in another shape")
 
     def _constant(
-        self,
-        name: str,
-        kind: ConstantType,
-        stored: InstructionModel,
-        output: View | None,
-        inputs: tuple[View, ...],
+        self, name: str, kind: ConstantType, stored: InstructionModel, output: View | None, inputs: tuple[View, ...]
     ) -> IntArray:
         outputs = 0 if output is None else output.channels
         sizes = kind.sizes(outputs, inputs[0].channels if inputs else 0)

@@ -152,7 +152,6 @@ class ProgramModel:
         return resolve_order(self.orders, name)
 
     def program(self, order: PixelOrder) -> Program:
-        """Return the program of a generation order."""
         return self.programs[self.program_numbers[order.name]]
 
     def stage_count(self, height: int, width: int) -> int:
@@ -160,7 +159,6 @@ class ProgramModel:
         return 1
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
-        """Return the rank of each pixel in a generation order."""
         return order.rank(height, width)
 
     def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramModel:

@@ -20,13 +20,7 @@ from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import choose_engine
 from pointillist.sampling.methods import choose_method, num_late
 from pointillist.studio import schemas
-from pointillist.studio.conversion import (
-    decode_conditions,
-    decode_levels,
-    decode_mask,
-    sampled_image,
-    sampling_request,
-)
+from pointillist.studio.conversion import decode_conditions, decode_levels, decode_mask, sampled_image, sampling_request
 from pointillist.studio.errors import too_large
 from pointillist.studio.job_queue import EventHandler, Work
 from pointillist.studio.jobs import LoadedModel, num_outputs
@@ -80,9 +74,7 @@ def _result(loaded: LoadedModel, request: schemas.FillRequest, painter: Painter,
     whole, nats = _whole_nats(model, request, painter), painter.nats
     candidates = [
         schemas.Candidate(
-            image=sampled_image(model, painter.levels[i], float(whole[i])),
-            bits=-float(nats[i]) / math.log(2),
-            number=i,
+            image=sampled_image(model, painter.levels[i], float(whole[i])), bits=-float(nats[i]) / math.log(2), number=i
         )
         for i in (range(len(nats)) if request.pick is None else [request.pick])
     ]

@@ -49,9 +49,7 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
     ]
     pictures = [
         schemas.NamedPicture(
-            name=example.name,
-            levels=encode_levels(model, example.level_array(model.image)[0]),
-            sizes=example.sizes,
+            name=example.name, levels=encode_levels(model, example.level_array(model.image)[0]), sizes=example.sizes
         )
         for example in config.pictures
     ]

@@ -12,11 +12,7 @@ import numpy as np
 
 from pointillist.analysis.condition_gain import WordGain, describe_length, prompt_words, word_gain, word_gains
 from pointillist.analysis.counterfactual import SitePosition, counterfactual
-from pointillist.analysis.distribution import (
-    LevelDistribution,
-    pixel_distributions,
-    sampling_distributions,
-)
+from pointillist.analysis.distribution import LevelDistribution, pixel_distributions, sampling_distributions
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.distributions.transform import Transform
@@ -183,7 +179,6 @@ def draws_worlds(model: LikelihoodModel) -> bool:
 
 
 def field_reach(model: PixelModel, query: schemas.FieldQuery) -> schemas.FieldReach:
-    """Measure the receptive field of a pixel."""
     from pointillist.analysis.receptive_field import dependence
 
     size = (query.height, query.width)

@@ -307,7 +307,6 @@ def _estimate_cost(model: PixelModel, data: DataSplits, config: TrainConfig, con
 
 
 def format_duration(seconds: float) -> str:
-    """Format a duration in seconds, minutes or hours."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:
