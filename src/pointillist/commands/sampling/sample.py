@@ -36,10 +36,6 @@ from pointillist.commands.sampling.resumable import (
 )
 from pointillist.commands.sampling.settings import HideSettings, RevealSettings, SampleSettings
 from pointillist.commands.sampling.writers import level_dtype, write_npz
-from pointillist.compression.files import open_inputs
-from pointillist.compression.message import MessageCodec
-from pointillist.compression.message import reveal as find_message
-from pointillist.data import load_data
 from pointillist.data.options import parse_size
 from pointillist.errors import DataError, PointillistError
 from pointillist.files.batch_output import output_lock
@@ -209,6 +205,8 @@ def hide(settings: HideSettings) -> Facts:
     Raises:
         ConfigError, EngineError, DataError: naming what is wrong with a setting, the model or the file.
     """
+    from pointillist.compression.message import MessageCodec
+
     model, data = open_any_program(settings.model), settings.file.read_bytes()
     codec = MessageCodec(model, settings.label, settings.text, settings.passphrase)
     with target(settings.out, None, settings.force) as (kind, path):
@@ -246,6 +244,10 @@ def reveal(settings: RevealSettings) -> bytes:
 
 def _reveal(settings: RevealSettings, name: str) -> bytes:
     """Find a message by a model: codes and maps are read as in training, others only if it holds their colours."""
+    from pointillist.compression.files import open_inputs
+    from pointillist.compression.message import reveal as find_message
+    from pointillist.data import load_data
+
     model, path = open_any_program(name), settings.file
     if model.image.mode == "codes":
         images = load_data(path, spec=model.image, tiles=model.tileset).get("all")
