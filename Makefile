@@ -14,7 +14,7 @@ SHAPES := tests/nn/test_nn.py tests/networks/test_networks.py \
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release release-version paper public-types workflows npm format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release release-version paper public-types workflows npm publish-npm format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -118,6 +118,10 @@ runtime: $(VENV)/.dev
 # `pointillist` for JavaScript and a package of each bundled model, from the sources of the runtime
 npm: $(VENV)/.core
 	$(BIN)/python tools/make_npm.py
+
+# by the workflow of the release alone
+publish-npm: npm
+	for file in dist/npm/*.tgz; do npm publish --access public "$$file" || exit 1; done
 
 # the figures of the paper, by the bundled models
 paper: $(VENV)/.core

@@ -361,25 +361,13 @@ def optional(rule: Rule) -> Rule:
 
 
 def flag(name: str, value: Any) -> None:
-    """Reject what is neither True nor False, of numpy too.
-
-    ```python
-    flag("verify", 3)  # ConfigError: `verify` (=3) must be True or False.
-    ```
-
-    Raises:
-        ConfigError: naming the setting and its value.
-    """
+    """Raise a `ConfigError` for what is neither True nor False, of numpy too."""
     if type(value).__name__ not in ("bool", "bool_"):
         raise ConfigError(f"`{name}` (={quote(value)}) must be True or False.")
 
 
 def within(default: Any, rule: Rule) -> Any:
-    """Declare a field of a class of `Bounded` settings with its rule; messages and links have its bounds too.
-
-    Example:
-        top_p: float = within(1.0, Range(ABOVE_0, 1, "lie above 0 and at most 1"))
-    """
+    """Declare a field of a class of `Bounded` settings with its rule; messages and links have its bounds too."""
     return field(default=default, metadata={"rule": rule})
 
 
@@ -398,12 +386,7 @@ def _rules_of(kind: Any) -> list[tuple[str, Rule]]:
 
 
 def is_number(value: Any) -> bool:
-    """Return True for a real number, of numpy too; an array is a number if it has no axis.
-
-    ```python
-    is_number("0.5")  # False
-    ```
-    """
+    """Return True for a real number, of numpy too; an array is a number if it has no axis."""
     axes: int = getattr(value, "ndim", 0)
     if axes or isinstance(value, (str, bool, complex)) or not hasattr(value, "__float__"):
         return False

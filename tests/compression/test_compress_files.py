@@ -19,6 +19,7 @@ from pointillist.compression.about import PictureFile, safe_name
 from pointillist.compression.pictures import to_levels, to_picture
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec
+from tests.tolerances import FORMULA
 
 pytestmark = pytest.mark.proof
 
@@ -96,7 +97,7 @@ def test_an_array_comes_back(model: Path, tmp_path: Path, values: str) -> None:
     facts = json.loads(run("evaluate", model, tmp_path / "x.npz", "--codec", "--json"))
     levels = (x // 17 if values == "pictures" else x)[:, None]
     assert facts["codec"]["bits_per_dim"] == 8 * len(pt.compress(model, levels)) / x.size
-    assert facts["codec"]["likelihood_bits_per_dim"] == pytest.approx(facts["bits_per_dim"], rel=1e-12)
+    assert facts["codec"]["likelihood_bits_per_dim"] == pytest.approx(facts["bits_per_dim"], rel=FORMULA)
 
 
 def test_damage_is_named_and_the_rest_comes_out(model: Path, pictures: Path, tmp_path: Path) -> None:

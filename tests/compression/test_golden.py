@@ -40,8 +40,7 @@ def test_archives_decode_on_other_processors(environment: str) -> None:
     """By other kernels, whatever BLAS does; numpy has no stage that learns, and says so."""
     code = "\n".join(
         [
-            "import sys; from contextlib import nullcontext",
-            f"sys.path.insert(0, {str(HERE.parents[2])!r})",
+            f"import sys; sys.path.insert(0, {str(HERE.parents[2])!r}); from contextlib import nullcontext",
             "from tests.compression.test_golden import *",
             "for name in ARCHIVES:",
             f"    with REJECTED if name == 'learned' and {environment == 'blas'} else nullcontext():",

@@ -20,6 +20,7 @@ from pointillist.model.vocabulary import read_prompt
 from tests.model.test_prompt_names import notes_of
 from tests.runtime.test_exports import NODE, RULES
 from tests.scripts import script
+from tests.tolerances import DOUBLE
 
 FILES = Path(__file__).parent / "npm"
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run packages for JavaScript.")
@@ -75,8 +76,8 @@ def test_pictures_are_those_of_python(digits: Path) -> None:
     assert "timeout" in stopped
     assert together == [one.levels.ravel().tolist(), two.levels.ravel().tolist()]
     assert holes["levels"] == filled.levels.ravel().tolist()
-    np.testing.assert_allclose(holes["nats"], filled.nats, rtol=1e-9)
-    assert sum(nats) == pytest.approx(expected.nats[0])
+    np.testing.assert_allclose(holes["nats"], filled.nats, rtol=DOUBLE)
+    assert sum(nats) == pytest.approx(expected.nats[0], rel=DOUBLE)
     picture = np.array(Image.open(io.BytesIO(base64.b64decode(png))).convert("L"))
     np.testing.assert_array_equal(picture, np.array(expected.images[0].convert("L")))
     assert [each["levels"] for each in archive] == [image.ravel().tolist()]

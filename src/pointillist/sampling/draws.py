@@ -222,8 +222,8 @@ class Draws:
 
     def rows(self, done: int) -> int:
         """Return the rows that a bar shows after `done` images."""
-        lines = self.order.raster_size(*self.size)[0] * self.config.best_of
-        return -(-done // self.config.batch_size) * lines
+        lines = self.order.raster_size(*self.size)[0] * int(self.config.best_of)
+        return -(-int(done) // int(self.config.batch_size)) * lines
 
     def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> Samples:
         """Sample the images `start .. stop` as one batch; the best of several candidates where `config` says so.
