@@ -38,7 +38,7 @@ TASKS = {
         *("explain", "Explanation", "receptive_field", "ReceptiveField"),
     ),
     "Find anomalies": ("AnomalyDetector", "AnomalyRecord"),
-    "Compress": ("compress", "decompress", "Archive"),
+    "Compress": ("compress", "decompress", "hide", "reveal", "Archive"),
     "Quantize": ("quantize_integer",),
     "Worlds": ("World",),
     "Work at scale, show, export": ("jobs", "Studio", "export"),
