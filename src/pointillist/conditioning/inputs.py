@@ -151,6 +151,21 @@ def distinct(array: np.ndarray) -> np.ndarray:
     return result
 
 
+def unique_items(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different items of an array, and of each item its place among them, by their bytes.
+
+    `np.unique(array, axis=0)` compares number by number: 50 times as slow for large maps.
+
+    ```python
+    unique_items(np.array([[7, 8], [1, 2], [7, 8]]))  # [[1, 2], [7, 8]], [1, 0, 1]
+    ```
+    """
+    _, first, place = np.unique(
+        np.array([item.tobytes() for item in array], object), return_index=True, return_inverse=True
+    )
+    return array[first], place
+
+
 def has_prompt(texts: Any) -> bool:
     """Return True if one of some prompts has a word; a text, one for each image, or None.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pointillist.conditioning.inputs import unique_items
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.files.arrays import boolean_array
@@ -41,7 +42,7 @@ def open_image_mask(
         return _open_mask(model, rules, size, None, weighted=False)
     images, mask = known
     allowed = parse_allowed(allowed, model.image.levels, images, mask)
-    for image in np.unique(images, axis=0) if rules is not None else ():
+    for image in unique_items(images)[0] if rules is not None else ():
         fixed = np.arange(model.image.levels) == image[..., None]
         within = np.where(mask[..., None], fixed, True if allowed is None else allowed)
         _open_mask(model, rules, size, within, weighted=False)  # an error where the known pixels break a rule
@@ -81,7 +82,7 @@ def parse_allowed(
     none = np.argwhere(~result.any(-1))
     if len(none):
         raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
-    for image in np.unique(images, axis=0):
+    for image in unique_items(images)[0]:
         own = np.take_along_axis(result, image[..., None], 3)[..., 0]
         wrong = np.argwhere(known & ~own)
         if len(wrong):

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+from pointillist.conditioning.inputs import ConditionInputs, MaskedValue, unique_items
 from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.label import LabelReader, labels_from_input
 from pointillist.conditioning.portable import PortableEncoder
@@ -112,8 +112,9 @@ class IntegerPart:
         features = self.encoder.features(value.values, value.known)
         if self.program is None:
             return features
-        different, place = np.unique(features.astype(np.int32), axis=0, return_inverse=True)
-        return run_grid(self.program, different)[place.reshape(-1)]  # NumPy 2.0 gives it more axes
+        different, place = unique_items(features.astype(np.int32))
+        encoded: NDArray[Any] = run_grid(self.program, different)[place]
+        return encoded
 
     @property
     def has_marginals(self) -> bool:
