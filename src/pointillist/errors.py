@@ -313,8 +313,8 @@ class Range:
         ConfigError: naming the setting, its value and the rule.
     """
 
-    low: float
-    high: float | None = None
+    low: int | float
+    high: int | float | None = None
     rule: str = ""
 
     def __call__(self, name: str, value: Any) -> None:
