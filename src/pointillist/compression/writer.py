@@ -182,13 +182,13 @@ class RecordWriter:
     def write_metadata(self, values: Mapping[str, Any]) -> None:
         """Write JSON values: in the header what is first and short, or the type of an array, else as a record.
 
-        A bundled model is found without its name.
+        A bundled model is found without its name. Names of several files are a record, whose damage loses only them.
         """
         values = {key: value for key, value in values.items() if key != "model" or not is_bundled(value)}
         first = values and not self.bytes_written
         if first and (array := to_header(values)) is not None:
             self.header = replace(self.header, array=array)
-        elif first and len(text := encode_json(values, short=True)) <= MAX_SHORT:
+        elif first and len(values.get("files", ())) < 2 and len(text := encode_json(values, short=True)) <= MAX_SHORT:
             self.header = replace(self.header, text=text)
         elif values:
             self.write(Record(METADATA, JSON, encode_json(values)))

@@ -177,6 +177,7 @@ class InpaintSettings(ImageSettings):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.image is None) == (self.data is None):
             raise ConfigError("What is known is missing or given twice: give IMAGE, or `--data` with a table of cells.")
         if self.data is None:
