@@ -87,3 +87,11 @@ export function drawLight(brush, x, y, cell, radius = 10, dark = 0.8) {
   brush.fillStyle = light;
   brush.fillRect(0, 0, brush.canvas.width, brush.canvas.height);
 }
+/** @type {Record<string, number>} ways of keys */
+export const KEYS = { ArrowUp: 0, ArrowRight: 1, ArrowDown: 2, ArrowLeft: 3, w: 0, d: 1, s: 2, a: 3, k: 0, l: 1, j: 2, h: 3 };
+/** Return true if the maps of a model have what a dungeon needs. @param {Api.ModelDetails | null} details */
+export const canPlay = (details) => Boolean(details?.endless && ["stairs up", "stairs down", "key", "locked door"].every((name) => details.image.level_names?.includes(name)));
+/** The middle of the cell of a figure. @param {Figure} figure */
+export const centreOf = ({ walk: { row, column } }) => ({ row: row + 0.5, column: column + 0.5 });
+/** The way that leads most directly to a side. @param {number} down @param {number} right */
+export const towards = (down, right) => (Math.abs(down) > Math.abs(right) ? (down < 0 ? 0 : 2) : right < 0 ? 3 : 1);

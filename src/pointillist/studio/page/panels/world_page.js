@@ -6,10 +6,10 @@ import { button, download, html, setText } from "../shared/dom.js";
 import { leftOut, writeLink } from "../state/link.js";
 import { countEdits, packCells, withCells } from "../state/map_edits.js";
 import { walkable } from "../state/map_rules.js";
-import { CHUNK, WorldMap } from "../state/world_map.js";
+import { WorldMap } from "../state/world_map.js";
 import { FLOORS, WAYS, dayOf, questOf, rulesOfFloor, seedOf } from "../game/quest.js";
 import { movesOf, packMoves, readMoves } from "../game/round.js";
-import { Figure, drawFigure, drawLight } from "../game/figure.js";
+import { Figure, KEYS, canPlay, centreOf, drawFigure, drawLight, towards } from "../game/figure.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { encodeArray } from "../transport/encoded_arrays.js";
 import { DungeonPanel } from "../game/dungeon_panel.js";
@@ -23,8 +23,6 @@ const SWIPE = 24; // screen pixels of a step by touch, at least
 const WHEEL = 80; // of a wheel, for one size more or less
 const BEGIN = 7; // seed of the map that is shown first
 const SMALL = "(max-width: 600px), (max-height: 500px)"; // in which the map needs all of the window
-/** @type {Record<string, number>} ways of keys */
-const KEYS = { ArrowUp: 0, ArrowRight: 1, ArrowDown: 2, ArrowLeft: 3, w: 0, d: 1, s: 2, a: 3, k: 0, l: 1, j: 2, h: 3 };
 
 export class WorldPage {
   #frame = 0;
@@ -309,20 +307,19 @@ export class WorldPage {
     this.#moveTo(walk.row, walk.column);
   }
   #draw() {
-    const { picture, state: { details } } = this;
+    const { picture, figure, state: { details } } = this;
     const { clientWidth: width, clientHeight: height } = picture;
     if (!this.el.open || !details || !width || !height) return;
-    const cell = this.#cell;
-    const pixels = devicePixelRatio;
+    const cell = this.#cell, pixels = devicePixelRatio, round = this.#round;
     Object.assign(picture, { width: Math.round(width * pixels), height: Math.round(height * pixels) });
     const brush = /** @type {CanvasRenderingContext2D} */ (picture.getContext("2d"));
-    const round = this.#round;
     brush.imageSmoothingEnabled = false;
     brush.fillStyle = "#0c0912";
     if (round) brush.fillRect(0, 0, picture.width, picture.height);
     const [top, left] = [this.row - height / cell / 2, this.column - width / cell / 2];
-    const waiting = this.#drawParts(brush, { top, left, rows: height / cell, columns: width / cell }, cell * pixels, details.image);
-    const { figure } = this;
+    const at = this.#at, shown = (/** @type {number} */ near) => !round || round.end || near <= NEARBY, map = figure ? this.#name : "";
+    const view = { top, left, rows: height / cell, columns: width / cell, middle: [this.row, this.column], at, shown };
+    const waiting = this.map.draw(brush, view, cell * pixels, this.#declared, { image: details.image, figure, map });
     if (figure && this.standing) {
       const size = cell * pixels, place = (/** @type {number} */ row, /** @type {number} */ column) => /** @type {const} */ ([(column - left) * size, (row - top) * size]), [x, y] = place(figure.walk.row, figure.walk.column);
       const monster = document.createElement("canvas"), { image } = details;
@@ -345,26 +342,6 @@ export class WorldPage {
     const unkept = leftOut(this.#link).length ? ", too many for a link: save a project" : "";
     setText(this.note, figure?.walk.message || `${this.pen.message || `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${rules ? " --rules FILE" : ""}`}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed${unkept}` : ""}`);
     this.#writeAddress();
-  }
-  /** Draw the parts in view, those that are not there asked from the middle outwards; return how many are missing.
-   *  @param {CanvasRenderingContext2D} brush @param {{top: number, left: number, rows: number, columns: number}} view @param {number} cell @param {Api.ImageKind} image */
-  #drawParts(brush, { top, left, rows, columns }, cell, image) {
-    const declared = this.#declared;
-    /** @type {number[][]} */
-    const places = [], round = this.#round;
-    for (let y = Math.floor(top / CHUNK); y * CHUNK < top + rows; y++)
-      for (let x = Math.floor(left / CHUNK); x * CHUNK < left + columns; x++) places.push([x, y]);
-    const far = (/** @type {number[]} */ [x, y]) => Math.hypot((x + 0.5) * CHUNK - this.column, (y + 0.5) * CHUNK - this.row);
-    const phase = (/** @type {number[]} */ [x, y]) => Math.abs(x % 2) + 2 * Math.abs(y % 2); // earlier ones need fewer others
-    const [row, column] = this.#at, isNear = (/** @type {number[]} */ [x, y]) => Math.max(x * CHUNK - column, column + 1 - (x + 1) * CHUNK, y * CHUNK - row, row + 1 - (y + 1) * CHUNK) <= NEARBY;
-    let waiting = 0;
-    for (const [x, y] of places.filter((each) => !round || round.end || isNear(each)).sort((a, b) => far(a) - far(b) || phase(a) - phase(b))) {
-      const part = this.map.part(declared, x, y);
-      if (!part) { waiting++; continue; }
-      const [from, to] = [0, 1].map((k) => [((x + k) * CHUNK - left) * cell, ((y + k) * CHUNK - top) * cell].map(Math.round));
-      brush.drawImage(this.map.picture(part.levels, declared.seed, x, y, image, this.figure, this.figure ? this.#name : ""), from[0], from[1], to[0] - from[0], to[1] - from[1]);
-    }
-    return waiting;
   }
   /** @param {Error | null} error */
   #arrived(error) {
@@ -421,9 +398,3 @@ export class WorldPage {
     }
   }
 }
-/** Return true if the maps of a model have what a dungeon needs. @param {Api.ModelDetails | null} details */
-export const canPlay = (details) => Boolean(details?.endless && ["stairs up", "stairs down", "key", "locked door"].every((name) => details.image.level_names?.includes(name)));
-/** The middle of the cell of a figure. @param {Figure} figure */
-const centreOf = ({ walk: { row, column } }) => ({ row: row + 0.5, column: column + 0.5 });
-/** The way that leads most directly to a side. @param {number} down @param {number} right */
-const towards = (down, right) => (Math.abs(down) > Math.abs(right) ? (down < 0 ? 0 : 2) : right < 0 ? 3 : 1);

@@ -21,6 +21,25 @@ export class WorldMap {
     /** @type {{mapEdits: import("./map_edits.js").MapEdits}} what has the changed cells: those of a game are not kept */
     this.holder = state;
   }
+  /** Draw the parts in view, those that are not there asked from the middle outwards; return how many are missing.
+   *  @param {CanvasRenderingContext2D} brush @param {{top: number, left: number, rows: number, columns: number, middle: number[], at: number[], shown: (near: number) => unknown}} view `shown`: by the distance of a part from the cell `at`
+   *  @param {number} cell @param {Declared} declared @param {{image: Api.ImageKind, figure: import("../game/figure.js").Figure | null, map: string}} what */
+  draw(brush, { top, left, rows, columns, middle, at: [row, column], shown }, cell, declared, { image, figure, map }) {
+    const places = /** @type {number[][]} */ ([]);
+    for (let y = Math.floor(top / CHUNK); y * CHUNK < top + rows; y++)
+      for (let x = Math.floor(left / CHUNK); x * CHUNK < left + columns; x++) places.push([x, y]);
+    const far = (/** @type {number[]} */ [x, y]) => Math.hypot((x + 0.5) * CHUNK - middle[1], (y + 0.5) * CHUNK - middle[0]);
+    const phase = (/** @type {number[]} */ [x, y]) => Math.abs(x % 2) + 2 * Math.abs(y % 2); // earlier ones need fewer others
+    const near = (/** @type {number[]} */ [x, y]) => Math.max(x * CHUNK - column, column + 1 - (x + 1) * CHUNK, y * CHUNK - row, row + 1 - (y + 1) * CHUNK);
+    let waiting = 0;
+    for (const [x, y] of places.filter((each) => shown(near(each))).sort((a, b) => far(a) - far(b) || phase(a) - phase(b))) {
+      const part = this.part(declared, x, y);
+      if (!part) { waiting++; continue; }
+      const [from, to] = [0, 1].map((k) => [((x + k) * CHUNK - left) * cell, ((y + k) * CHUNK - top) * cell].map(Math.round));
+      brush.drawImage(this.picture(part.levels, declared.seed, x, y, image, figure, map), from[0], from[1], to[0] - from[0], to[1] - from[1]);
+    }
+    return waiting;
+  }
   /** Return a part; if it is not there, ask for it. @param {Declared} declared @param {number} x @param {number} y */
   part(declared, x, y) {
     const key = JSON.stringify([this.state.modelId, declared, x, y]);
