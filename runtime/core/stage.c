@@ -69,10 +69,10 @@ static void look(const i64 *levels, const i64 *errors, i64 plane, i64 channel, i
 
 /* Find the terms of a decision, before so many others, and return its logarithm. */
 static i64 weigh_decision(i32 *state, const i64 *context, i64 distance, i64 left, i64 s, i32 **terms) {
-  i64 place = fine(distance, PLACES / 2), sum = s << 16;
+  i64 place = fine(distance, PLACES / 2), sum = s * 65536;
   _Pragma("GCC unroll 1") for (i64 k = 0; k < TERMS; k++) { /* unrolled it is 2 kB, and no faster */
     terms[k] = state + 2 * ((k * CONTEXTS + context[k] + (k ? 0 : 16 * smaller(left, 4))) * PLACES + place);
-    sum += ((i64)terms[k][0] << 12) + terms[k][1] * s;
+    sum += terms[k][0] * 4096ll + terms[k][1] * s;
   }
   return smaller(larger(sum >> 16, -SURE), SURE);
 }
