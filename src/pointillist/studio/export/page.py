@@ -260,6 +260,6 @@ def script_text(entry: str) -> str:
 
 
 def style_text(*more: str) -> str:
-    """Join the style sheets of the page, and further ones, without comments."""
+    """Join the style sheets of the page, and further ones, without comments and indentation."""
     sheets = tokens_style(".studio") + "".join(page_text(name) for name in (*_STYLES, *more))
-    return re.sub(r"[ \t]*/\*.*?\*/\n?", "", sheets, flags=re.DOTALL)
+    return re.sub(r"^[ \t]+|[ \t]*/\*.*?\*/\n?", "", sheets, flags=re.DOTALL | re.MULTILINE)
