@@ -56,8 +56,7 @@ def test_the_stage_is_the_same_by_any_kernels(name: str, monkeypatch: pytest.Mon
     """It names the likelihood of the model; without the library in C it is refused."""
     integer_model, x = integer_case(name)[1], few_images(name)
     codec, none = Codec(integer_model, learn=True), np.full(len(x), -1)
-    record = codec.encode(x, none)
-    likelihood = Codec(integer_model, learn=False).encode(x, none).bits
+    record, likelihood = codec.encode(x, none), Codec(integer_model, learn=False).encode(x, none).bits
     assert record.bits == pytest.approx(likelihood, abs=4 * x.size * 2.0**-20)  # logarithms in C have steps of 2^-20
     monkeypatch.setenv(KERNELS, "plain")
     assert codec.encode(x, none).content == record.content
@@ -99,10 +98,11 @@ def test_the_crc_is_that_of_castagnoli() -> None:
 def test_images_come_back(name: str) -> None:
     """Of every network and likelihood, in every order, in records of one image and of all, by the stage too."""
     _, integer_model, x = integer_case(name)
+    levels = x.numpy().astype(np.int64 if integer_model.image.is_deep else np.uint64)
     for order in integer_model.orders:
         for per_record, learn in ((1, False), (None, False), (None, True)):
-            archive = compress(integer_model, x, order=order, per_record=per_record, learn=learn)
-            assert np.array_equal(decompress(archive, integer_model), x.numpy())
+            archive = compress(integer_model, levels, order=order, per_record=per_record, learn=learn)
+            assert np.array_equal(decompress(archive, integer_model), levels)
 
 
 @pytest.mark.parametrize("name", ["gated-pixelcnn", "pixelcnn-pp"])

@@ -104,7 +104,7 @@ OPTIONS: list[list[str]] = [
     ["--random-shift", "1"], ["--no-labels"], ["--likelihood", "mixture"], ["--mixtures", "3"],
     ["--position-channels", "2"], ["--hint-rule", "lowres:2"], ["--completion"], ["--orders", "raster,raster-tr"],
     ["--epochs", "3"], ["--batch-size", "3"], ["--grad-accumulation", "2"], ["--quantization-aware"], ["--lr", "0.01"],
-    ["--seed", "9"], ["--model", "pixelcnn"], ["--text-encoder", "off"],
+    ["--seed", "9"], ["--model", "pixelcnn"], ["--text-encoder", "learned"],
     ["--vector-column", "proportions"], ["--caption-column", "text"], ["--level-names", "a,b,c"], ["--steps", "3"],
 ]  # fmt: skip
 

@@ -213,7 +213,7 @@ def choose_used(levels: IntArray, image: ImageSpec) -> NDArray[np.int64] | None:
     None if no table would, or the model has more than 256 levels: a table of a record would be large.
     """
     few = image.ordered and image.levels <= 256
-    tables = [ValueMap.choose(x, image.levels).table for x in levels.swapaxes(0, 1) if few]
+    tables = [ValueMap.choose(x.astype(np.uint8), image.levels).table for x in levels.swapaxes(0, 1) if few]
     every = np.arange(image.levels)
     used = [np.isin(every, every if table is None else table) for table in tables]
     return None if all(table is None for table in tables) else np.stack(used).astype(np.int64)
