@@ -12,8 +12,8 @@ const MONSTER = 6; // steps that the solver walks to avoid one
 const GREED = 2; // weight of the distance that is left: more draws fewer chunks, and paths may be longer
 const FARTHEST = 200_000; // cells that are looked at
 
-/** Find a way between cells; null if there is none near. */
-function wayTo(nameAt, from, to) {
+/** Find a way between cells, with a key through a locked door at its end or without; null if there is none near. */
+function wayTo(nameAt, from, to, hasKey) {
   const name = ([row, column]) => `${row},${column}`, before = new Map([[name(from), null]]), costs = new Map([[name(from), 0]]);
   const left = ([row, column]) => GREED * (Math.abs(row - to[0]) + Math.abs(column - to[1])), buckets = [];
   const put = (cell, cost) => (buckets[Math.round(cost + left(cell))] ??= []).push(cell);
@@ -25,7 +25,7 @@ function wayTo(nameAt, from, to) {
     if (name(here) === name(to)) break;
     WAYS.forEach(([down, right], move) => {
       const next = [here[0] + down, here[1] + right], goal = name(next) === name(to), level = nameAt(...next);
-      const open = goal || (level === "locked door" ? Math.abs(next[0] - to[0]) + Math.abs(next[1] - to[1]) === 1 : !SOLID.includes(level) && level !== "stairs down");
+      const open = goal || (level === "locked door" ? hasKey && Math.abs(next[0] - to[0]) + Math.abs(next[1] - to[1]) === 1 : !SOLID.includes(level) && level !== "stairs down");
       const cost = costs.get(name(here)) + 1 + (level === "monster" ? MONSTER : 0);
       if (!open || cost >= (costs.get(name(next)) ?? Infinity)) return;
       costs.set(name(next), cost);
@@ -50,7 +50,7 @@ export function play(model, day) {
       const [y, x] = [Math.floor(row / 32), Math.floor(column / 32)];
       return names[(world.chunks.get(`${x},${y}`) ?? world.chunk(x, y))[(row - 32 * y) * 32 + column - 32 * x]];
     };
-    const ways = [wayTo(nameAt, [walk.row, walk.column], key), wayTo(nameAt, key, stairs)];
+    const ways = [wayTo(nameAt, [walk.row, walk.column], key, false), wayTo(nameAt, key, stairs, true)];
     if (ways.includes(null)) return { ...walk, end: "no way" };
     for (const move of ways.flat()) if (!walk.end) walk = step(walk, move, nameAt);
     chunks += world.chunks.size;

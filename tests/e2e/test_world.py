@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -244,3 +246,14 @@ def tiles_in_view(page: Page, folder: Path) -> tuple[int, int, np.ndarray]:
     height, width = saved["height"], saved["width"]
     levels = np.array(saved["layers"][0]["data"]).reshape(height, width) - saved["tilesets"][0]["firstgid"]
     return -(height // 2) - height % 2, -(width // 2) - width % 2, levels
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+@pytest.mark.parametrize("day", ["2027-01-05", "2027-02-07", "2027-08-28"])
+def test_a_solver_wins_where_key_or_vault_was_shut_in(tmp_path: Path, day: str) -> None:
+    """Before a gallery led from side to side of their chunks, and where the solver went through a locked door without a key."""
+    pt.export("dungeons", js=tmp_path)
+    script = Path(__file__).parents[2] / "benchmarks" / "dungeon_days.mjs"
+    command = ["node", str(script), str(tmp_path / "dungeons.js"), "1", day]
+    assert "won 1;" in subprocess.run(command, capture_output=True, text=True, check=True).stdout

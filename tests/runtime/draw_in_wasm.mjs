@@ -24,7 +24,7 @@ const workspace = pt.pt_workspace(at, BigInt(batch), BigInt(height), BigInt(widt
 const space = take(Number(workspace)), count = batch * channels * height * width;
 const levels = take(8 * count), known = take(count), uniforms = take(8 * count), sizes = take(8 * count), signal = take(16), inputs = take(8);
 new Float64Array(memory.buffer, uniforms, count).set(Array.from({ length: count }, (_, k) => ((k * 611953) % 1000003) / 1000003));
-const run = pt.pt_begin(at, BigInt(batch), BigInt(height), BigInt(width), 0, inputs, space, level);
+const run = pt.pt_begin(at, BigInt(batch), BigInt(height), BigInt(width), 0, 0, inputs, space, level);
 if (!run) throw new Error("no such level");
 pt.pt_sample(run, levels, known, uniforms, sizes, 0, 0, signal);
 const bytes = new Uint8Array(memory.buffer, levels, 8 * count);

@@ -51,13 +51,12 @@ export class DungeonPanel {
     this.spell.disabled = !walk.charges || walk.end !== null || replays;
     this.spell.setAttribute("aria-pressed", String(aiming));
     setText(this.said, aiming ? "Where is the door to be? Press a direction, or tap on that side of the figure." : walk.message || (replays ? "This round is played again …" : walk.steps ? "" : HOW));
-    if (!walk.end) this.end.hidden = true;
+    if (!walk.end) { this.end.hidden = true; setText(this.text, ""); }
     else if (this.text.textContent === "") {
       setText(this.verdict, walk.message);
       setText(this.text, `${strip(walk)}\n${link}`);
       this.end.hidden = false;
     }
-    if (!walk.end) setText(this.text, "");
   }
   /** Draw where the draught comes from, at the edge of the light. @param {CanvasRenderingContext2D} brush @param {number} x @param {number} y @param {number} cell @param {import("./quest.js").Walk} walk */
   drawDraught(brush, x, y, cell, walk) {

@@ -18,7 +18,7 @@ export const LETTERS = "urdl";
 export const LAMP = 1400; // steps of light
 export const FLOORS = 3, CHARGES = 3;
 const BITE = 8, OIL = 25; // steps of light that a monster takes, and that a chest holds
-const WAKE = 5; // cells from which a monster smells the figure
+const WAKE = 5, BEHIND = 3; // cells from which a monster smells the figure, and behind the door of a spell that are drawn again
 const APART = 1e8, CHUNK = 32, START = 16; // seeds of the floors of a day; cells
 export const SOLID = ["outside", "wall", "water", "tree", "locked door"];
 export const COLLECTED = ["key", "chest", "monster", "locked door"]; // gone once the figure has been there
@@ -28,7 +28,8 @@ const JOINED = ["floor", "door", "key", "stairs up", "grass", "chest", "monster"
 export const seedOf = (day, floor) => day + floor * APART;
 /** Return the day of a time as a number, by UTC: 20261203. @param {Date} time */
 export const dayOf = (time) => Number(time.toISOString().slice(0, 10).replaceAll("-", ""));
-/** Place the key and the vault of the stairs: two chunks from the start, and two chunks further at a right angle. @param {number} seed
+/** Place the key and the vault of the stairs: two chunks from the start, and two chunks further at a right angle. A gallery leads from side
+ *  to side of the chunk of each, so it crosses the passages that join the other two sides: there is a way on every day. @param {number} seed
  *  @returns {{key: Cell, stairs: Cell, fixed: {row: number, column: number, level: string}[]}} */
 export function questOf(seed) {
   let bits = (seed % 2 ** 32) >>> 0;
@@ -38,14 +39,15 @@ export function questOf(seed) {
     t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) % count;
   };
-  const way = draw(4), turn = (way + 1 + 2 * draw(2)) % 4, place = () => START - 4 + draw(9);
-  const [[down, right], [further, aside]] = [WAYS[way], WAYS[turn]];
+  const way = draw(4), turn = (way + 1 + 2 * draw(2)) % 4, place = () => START - 4 + draw(9), [[down, right], [further, aside]] = [WAYS[way], WAYS[turn]];
   const key = /** @type {Cell} */ ([2 * CHUNK * down + place(), 2 * CHUNK * right + place()]);
   const stairs = /** @type {Cell} */ ([2 * CHUNK * (down + further) + place(), 2 * CHUNK * (right + aside) + place()]);
   const [doorDown, doorRight] = WAYS[draw(4)];
   const ring = [-1, 0, 1].flatMap((r) => [-1, 0, 1].map((c) => ({ row: stairs[0] + r, column: stairs[1] + c, level: !r && !c ? "stairs down" : r === doorDown && c === doorRight ? "locked door" : "wall" })));
   const at = (/** @type {Cell} */ [row, column], /** @type {string} */ level) => ({ row, column, level });
-  return { key, stairs, fixed: [at([START, START], "stairs up"), at(key, "key"), ...ring, at([stairs[0] + 2 * doorDown, stairs[1] + 2 * doorRight], "floor")] };
+  const gallery = (/** @type {Cell} */ cell, axis = 1) => Array.from({ length: CHUNK }, (_, along) => at(/** @type {Cell} */ (cell.map((place, each) => (each === axis ? CHUNK * Math.floor(place / CHUNK) + along : place))), "floor"));
+  const front = /** @type {Cell} */ ([stairs[0] + 2 * doorDown, stairs[1] + 2 * doorRight]), galleries = [...gallery([START, START]), ...gallery(key), ...gallery(front, doorRight ? 0 : 1)];
+  return { key, stairs, fixed: [...galleries, at([START, START], "stairs up"), at(key, "key"), ...ring] }; // of two levels of a cell the later one counts
 }
 /** Return the rules of the map of a floor: all that is not locked is one piece, and the key and the vault are there. @param {number} seed @returns {any} */
 export const rulesOfFloor = (seed) => ({ connected: [{ levels: JOINED }], fixed: questOf(seed).fixed });
@@ -67,18 +69,18 @@ export function step(walk, move, mapAt, map = String(walk.floor)) {
     if (!walk.charges) return stays("The spell has no charge left.");
     if (!SOLID.includes(name)) return stays("There is nothing in the way there.");
     if (walk.day !== null && questOf(seedOf(walk.day, walk.floor)).fixed.some((cell) => cell.row === row && cell.column === column)) return stays("No spell opens the vault of the stairs.");
+    if (Array.from({ length: BEHIND }, (_, far) => nameAt(row + (far + 1) * down, column + (far + 1) * right)).every((behind) => SOLID.includes(behind ?? "wall"))) return stays("No room lies near enough behind.");
     return { ...walk, charges: walk.charges - 1, log: walk.log + LETTERS[move - 4].toUpperCase(), events: `${walk.events}s`, message: "A door! The model draws the map around it …" };
   }
   if (name === "locked door" && walk.keys === 0) return stays("The door is locked: find a key.");
   if (SOLID.includes(name) && name !== "locked door") return stays("");
   const next = { ...walk, row, column, steps: walk.steps + 1, log: hunted ? walk.log + LETTERS[move] : "", message: "" };
-  let event = ".";
+  let event = name === "key" || name === "chest" ? name[0] : ".";
   if (COLLECTED.includes(name)) next.taken = new Set([...walk.taken, takenAt(map, row, column)]);
   if (name === "locked door") Object.assign(next, { keys: walk.keys - 1, message: "The key turns." });
   else if (name === "key") Object.assign(next, { keys: walk.keys + 1, message: "A key!" });
   else if (name === "chest") Object.assign(next, { chests: walk.chests + 1, message: hunted ? `Oil in the chest: light for ${OIL} steps more.` : "", light: walk.light + OIL });
   else if (name === "monster") bitten(next);
-  if (name === "key" || name === "chest") event = name[0];
   if (!hunted) return { ...next, message: name.startsWith("stairs") ? "Press Enter to take the stairs." : next.message };
   next.light--;
   hunt(next, nameAt, map);

@@ -358,7 +358,7 @@ export class WorldPage {
   /** The link to the place, also rules and changed cells; or to a dungeon and the moves of a round. @returns {import("../state/link.js").Link} */
   get #link() {
     const { modelId, mapEdits } = this.state, seed = Number(this.seed.value), round = this.#round;
-    if (round) return { model: modelId, game: round.day ?? 0, ...(round.end && !this.replays && { moves: packMoves(round.log) }) };
+    if (round) return { model: modelId, game: round.day ?? 0, ...(round.end && { moves: packMoves(round.log) }) };
     const rules = [this.observed.checked && "observed", this.entered.checked && "passages"].filter((rule) => typeof rule === "string");
     return { model: modelId, world: seed, at: this.#at, rules: rules.join(), edits: packCells(mapEdits, modelId, seed) };
   }
