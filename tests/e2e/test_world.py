@@ -252,7 +252,7 @@ def tiles_in_view(page: Page, folder: Path) -> tuple[int, int, np.ndarray]:
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 @pytest.mark.parametrize("day", ["2027-01-05", "2027-02-07", "2027-08-28"])
 def test_a_solver_wins_where_key_or_vault_was_shut_in(tmp_path: Path, day: str) -> None:
-    """Before a gallery led from side to side of their chunks, and where the solver went through a locked door without a key."""
+    """Before a gallery led through their chunks; on the last day the solver passed a locked door without a key."""
     pt.export("dungeons", js=tmp_path)
     script = Path(__file__).parents[2] / "benchmarks" / "dungeon_days.mjs"
     command = ["node", str(script), str(tmp_path / "dungeons.js"), "1", day]
