@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,24 +14,30 @@ from threadpoolctl import threadpool_info
 from pointillist.system import available_cores, describe_machine, group_quota, single_threaded
 
 
-def test_one_thread_within_the_block_only() -> None:
+@pytest.fixture
+def _two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    try:
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_one_thread_within_the_block_only() -> None:
+    """A block within the block does not end it."""
+    with single_threaded():
         with single_threaded():
-            assert torch.get_num_threads() == 1
-            told = torch.__config__.parallel_info()
-            assert "mkl_get_max_threads() : 1" in told or not torch.backends.mkl.is_available()
-            assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+            pass
+        assert torch.get_num_threads() == 1
+        told = torch.__config__.parallel_info()
+        assert "mkl_get_max_threads() : 1" in told or not torch.backends.mkl.is_available()
+        assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
+    assert torch.get_num_threads() == 2
 
 
+@pytest.mark.usefixtures("_two_threads")
 def test_threads_that_overlap_in_the_block_leave_the_limit_as_it_was() -> None:
     """The first one in is the first one out: two paintings at the same time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
     inside, leave, found = threading.Event(), threading.Event(), []
 
     def second() -> None:
@@ -39,30 +46,14 @@ def test_threads_that_overlap_in_the_block_leave_the_limit_as_it_was() -> None:
             leave.wait(10)
         found.append(torch.get_num_threads())
 
-    try:
-        thread = threading.Thread(target=second)
-        with single_threaded():
-            thread.start()
-            assert inside.wait(10)
-        leave.set()
-        thread.join(10)
-        assert found == [2]
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_the_block_within_the_block() -> None:
-    """The inner one does not end the outer one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with single_threaded():
-            with single_threaded():
-                pass
-            assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
+    thread = threading.Thread(target=second)
+    with single_threaded():
+        thread.start()
+        assert inside.wait(10)
+    leave.set()
+    thread.join(10)
+    assert found == [2]
+    assert torch.get_num_threads() == 2
 
 
 def test_the_machine_is_described_without_names_and_paths() -> None:

@@ -20,6 +20,7 @@ from tests.tolerances import FIXED_POINT
 
 INTEGER_NETWORKS = tuple(name for name in names() if "multiscale" not in name)
 """Networks that have an integer program: those that do not sample in stages."""
+_LOCAL_GAIN: dict[str, Any] = {"likelihood": "mixture", "mixtures": 2, "local_gain": True}
 CASES: dict[str, dict[str, Any]] = {
     "gated-pixelcnn": {"shape": (3, 5, 7), "levels": 16, "classes": ("cat", "dog"), "orders": ("raster", "raster-tr")},
     "gated-256": {"model_type": "gated-pixelcnn", "shape": (1, 6, 5), "levels": 256, "position_channels": 4},
@@ -38,31 +39,16 @@ CASES: dict[str, dict[str, Any]] = {
         "local_gain": True,
         "classes": ("cat", "dog"),
     },
-    "photographs-grey": {
-        "model_type": "gated-pixelcnn",
-        "shape": (1, 5, 6),
-        "levels": 64,
-        "likelihood": "mixture",
-        "mixtures": 2,
-        "local_gain": True,
-    },
+    "photographs-grey": {"model_type": "gated-pixelcnn", "shape": (1, 5, 6), "levels": 64, **_LOCAL_GAIN},
     "thousand": {
         "model_type": "gated-pixelcnn",
         "shape": (3, 5, 6),
         "levels": 1000,
-        "likelihood": "mixture",
+        **_LOCAL_GAIN,
         "mixtures": 3,
-        "local_gain": True,
         "classes": ("cat", "dog"),
     },
-    "sixteen-bits": {
-        "model_type": "pixelcnn",
-        "shape": (1, 6, 7),
-        "levels": 65_536,
-        "likelihood": "mixture",
-        "mixtures": 4,
-        "local_gain": True,
-    },
+    "sixteen-bits": {"model_type": "pixelcnn", "shape": (1, 6, 7), "levels": 65_536, **_LOCAL_GAIN, "mixtures": 4},
     "locally-masked-pixelcnn": {"shape": (1, 5, 6), "levels": 16, "orders": ("s-curve", "raster")},
     "pixelsnail": {"shape": (1, 4, 5), "levels": 8},
     "factored": {
