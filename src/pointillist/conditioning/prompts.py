@@ -11,6 +11,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -279,10 +280,10 @@ class PromptFeatures(TextFeatures):
         raise NotImplementedError
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Compute features `[n, width]`, once for images of the same prompt."""
-        different = {value.tobytes(): value for value in values}
-        computed = {key: self._features(value) for key, value in different.items()}
-        return from_fixed(np.stack([computed[value.tobytes()] for value in values]))
+        """Compute features `[n, width]`, once for images and calls of the same prompt."""
+        prompts = [value.tobytes() for value in values]
+        computed = {prompt: _features_of(self, prompt, values.dtype) for prompt in dict.fromkeys(prompts)}
+        return from_fixed(np.stack([computed[prompt] for prompt in prompts]))
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
@@ -302,6 +303,11 @@ class PromptFeatures(TextFeatures):
         if len(weights[chosen.names[-1]]) != width or part != "vector":
             raise arrays.damaged("an encoder of prompts has another width")
         return chosen.of(StoredWeights(weights), stored)
+
+
+@lru_cache(maxsize=64)
+def _features_of(encoder: PromptFeatures, prompt: bytes, dtype: np.dtype[Any]) -> Integers:
+    return encoder._features(np.frombuffer(prompt, dtype))
 
 
 class SentenceFeatures(PromptFeatures):

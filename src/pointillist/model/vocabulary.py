@@ -123,7 +123,7 @@ def read_prompts(model: LikelihoodModel, value: Any, count: int) -> Prompts | No
         return None
     learned, seen = learned_words(model), cache(lambda: frozenset(caption_words(model)))
     readings = {
-        prompt: learned.read(prompt)
+        prompt: _read_learned(learned, prompt)
         if learned and _QUOTE not in prompt
         else _read(prompt, model.measured_prompts, seen)
         for prompt in dict.fromkeys(prompts)
@@ -162,7 +162,13 @@ def learned_words(model: LikelihoodModel) -> KnownWords | None:
     reader, measured, words = model.conditions.prompt_reader, model.measured_prompts, caption_words(model)
     if reader is None or reader.vectors is not None or measured.recognised or not words:
         return None
-    return known_words(words, measured.words.model_dump_json())
+    return known_words(words, measured.words.as_json)
+
+
+@lru_cache(maxsize=64)
+def _read_learned(learned: KnownWords, prompt: str) -> PromptReading:
+    """Read a prompt once, as a sentence takes as long as a third of a small picture."""
+    return learned.read(prompt)
 
 
 def _read(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> PromptReading:

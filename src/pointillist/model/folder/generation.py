@@ -7,8 +7,8 @@ import binascii
 import json
 import re
 from collections.abc import Callable
-from dataclasses import field
-from functools import lru_cache
+from dataclasses import field, fields
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -54,6 +54,11 @@ class WordKinds(BaseModel):
     sentence: str = Field("", max_length=1000)
     grammar: Grammar = Grammar()
     others: str = Field("", max_length=100_000)
+
+    @cached_property
+    def as_json(self) -> str:
+        """JSON of the words, by which those who read prompts are remembered."""
+        return self.model_dump_json()
 
     @model_validator(mode="after")
     def _check(self) -> WordKinds:
@@ -225,7 +230,8 @@ class GenerationConfig(Transform, _File):
     @property
     def sampling(self) -> dict[str, Any]:
         """The changed settings that are keywords of `sample`."""
-        return {name: value for name, value in self.changed.items() if hasattr(Transform, name)}
+        values = ((item.name, getattr(self, item.name), item.default) for item in fields(Transform))
+        return {name: value for name, value, default in values if value != default}
 
 
 @lru_cache(maxsize=64)
